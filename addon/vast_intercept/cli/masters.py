@@ -1,0 +1,86 @@
+"""mitmproxy with the interceptor built in: lean, as mitmdump, or as mitmweb."""
+
+import logging
+
+from mitmproxy import hooks, master, options
+from mitmproxy.addons import (
+    core,
+    disable_h2c,
+    dns_resolver,
+    errorcheck,
+    next_layer,
+    proxyserver,
+    save,
+    savehar,
+    script,
+    termlog,
+    tlsconfig,
+    update_alt_svc,
+)
+from mitmproxy.tools.dump import DumpMaster
+from mitmproxy.tools.web.master import WebMaster
+
+from ..intercept.addon import VastIntercept
+from .banner import Banner
+from .direct_hooks import DirectAddonManager
+
+
+class _WithInterceptor(master.Master):
+    interceptor: VastIntercept
+
+    def add_interceptor(self) -> None:
+        """Puts the addon in front of all others, so that no key gets past it (FACTS M7)."""
+        self.interceptor = VastIntercept()
+        self.addons.add(self.interceptor, Banner(self.interceptor))
+        chain = self.addons.chain
+        chain.insert(0, chain.pop(chain.index(self.interceptor)))
+
+    async def run(self) -> None:
+        # mitmproxy calls `configure` only for options that were set; the addon needs it once,
+        # before the proxy listens.
+        self.addons.invoke_addon_sync(
+            self.interceptor, hooks.ConfigureHook(set(self.options.keys()))
+        )
+        await super().run()
+
+
+class LeanMaster(_WithInterceptor):
+    """Just what intercepting needs: every addon that mitmproxy asks costs time (FACTS M12)."""
+
+    def __init__(self, opts: options.Options) -> None:
+        super().__init__(opts)
+        # A line for every connection would be made, and thrown away.
+        logging.getLogger("mitmproxy.proxy").setLevel(logging.WARNING)
+        self.addons = DirectAddonManager(self)
+        self._termlog_addon = termlog.TermLog()
+        self.addons.add(
+            self._termlog_addon,
+            core.Core(),
+            disable_h2c.DisableH2C(),
+            proxyserver.Proxyserver(),
+            script.ScriptLoader(),
+            dns_resolver.DnsResolver(),
+            next_layer.NextLayer(),
+            save.Save(),
+            savehar.SaveHar(),
+            tlsconfig.TlsConfig(),
+            update_alt_svc.UpdateAltSvc(),
+        )
+        self.add_interceptor()
+        self.addons.add(errorcheck.ErrorCheck())
+
+
+class FullMaster(DumpMaster, _WithInterceptor):
+    """mitmdump."""
+
+    def __init__(self, opts: options.Options) -> None:
+        super().__init__(opts)
+        self.add_interceptor()
+
+
+class InspectingMaster(WebMaster, _WithInterceptor):
+    """mitmweb."""
+
+    def __init__(self, opts: options.Options) -> None:
+        super().__init__(opts)
+        self.add_interceptor()

@@ -1,0 +1,198 @@
+"""The configuration file as it is written: sections, keys, and errors that name the place."""
+
+import difflib
+import re
+from collections.abc import Hashable, Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+
+from .providers import Scheme
+
+INTERFACES = ("openai",)
+Unsupported = Literal["reject", "pass"]
+UNSUPPORTED_SETTINGS: dict[str, Unsupported] = {"reject": "reject", "pass": "pass"}
+
+#: How the configuration names the key when it says nothing.
+DEFAULT_API_KEY = "env:VAST_API_KEY"
+
+#: An endpoint's name becomes one segment of a path.
+ENDPOINT_PATTERN = r"^[^/?#\s\x00-\x1f]+\Z"
+_SHA256 = r"^[0-9a-fA-F]{64}\Z"
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. The message says what is wrong, where, and what to do."""
+
+
+class Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A mapping of the file: unknown keys are errors."""
+
+
+type EndpointName = Annotated[str, msgspec.Meta(pattern=ENDPOINT_PATTERN)]
+
+
+class VastSection(Section, frozen=True):
+    """`vast`: where calls go, and with which key."""
+
+    endpoint: EndpointName | None = None
+    api_key: str = DEFAULT_API_KEY
+    interface: str = "openai"
+    openai_url: str = "https://openai.vast.ai"
+    route_url: str = "https://run.vast.ai"
+    console_url: str = "https://console.vast.ai"
+    ca_file: str | None = None
+
+
+class OwnProvider(Section, frozen=True):
+    """An item of `providers` that is not in the built-in table, such as a self-hosted vLLM."""
+
+    name: str
+    host: str
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] | None = None
+    prefix: str = "/v1"
+    scheme: Scheme = "https"
+
+
+class Route(Section, frozen=True):
+    """Calls for models that match the pattern (`*` and `?`) go to the endpoint."""
+
+    model: str
+    endpoint: EndpointName
+
+
+class ClientKey(Section, frozen=True):
+    """An API key that apps may use: a name for the app, and the key's SHA-256."""
+
+    name: str
+    sha256: Annotated[str, msgspec.Meta(pattern=_SHA256)]
+
+
+class ClientsSection(Section, frozen=True):
+    """`clients`: who may connect, and with which keys."""
+
+    allow_from: list[str] = msgspec.field(default_factory=lambda: ["127.0.0.0/8", "::1"])
+    keys: list[ClientKey] = []
+
+
+class ConfigFile(Section, frozen=True):
+    """The whole file."""
+
+    vast: VastSection = msgspec.field(default_factory=VastSection)
+    providers: list[str | OwnProvider] = msgspec.field(default_factory=lambda: ["openai"])
+    routes: list[Route] = []
+    unsupported: str | dict[str, str] = "reject"
+    clients: ClientsSection = msgspec.field(default_factory=ClientsSection)
+    models: list[str] = []
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """PyYAML takes the last of two equal keys without a word; a configuration should not."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                continue
+            if key_node.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key_node.value!r} comes twice", key_node.start_mark
+                )
+            seen.add(key_node.value)
+        return super().construct_mapping(node, deep)
+
+
+# A value that does not fit its tag (`!!int ""`, `!!bool x`) has PyYAML stumble as it happens to.
+_NOT_YAML = (
+    yaml.YAMLError,
+    RecursionError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+)
+
+
+def read_config_file(path: Path) -> ConfigFile:
+    """Reads the file. Raises ConfigError, with the path of the key that is wrong."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not valid UTF-8 (at byte {error.start}).") from None
+    try:
+        document = yaml.load(text, _UniqueKeyLoader)  # noqa: S506  (a SafeLoader)
+    except _NOT_YAML as error:
+        raise ConfigError(f"{path}: is not valid YAML: {_one_line(error)}") from None
+    if document is None:
+        document = {}
+    if isinstance(document, dict):
+        # A section of which every line is commented out.
+        document = {key: value for key, value in document.items() if value is not None}
+    try:
+        return msgspec.convert(document, ConfigFile)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {_explain(str(error))}") from None
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        mark = error.problem_mark
+        return f"{error.problem} (line {mark.line + 1}, column {mark.column + 1})"
+    return " ".join(str(error).split())
+
+
+_UNKNOWN_KEY = re.compile(r"Object contains unknown field `(?P<key>.*)`", re.DOTALL)
+_SECTION_AT: dict[str, type[Section]] = {
+    "": ConfigFile,
+    "vast": VastSection,
+    "clients": ClientsSection,
+    "providers[...]": OwnProvider,
+    "routes[...]": Route,
+    "clients.keys[...]": ClientKey,
+}
+
+
+# msgspec speaks of JSON's types, a configuration of YAML's.
+_PLAIN_TERMS = {
+    f"matching regex {_SHA256!r}": "of 64 hexadecimal digits, the SHA-256 of a key",
+    f"matching regex {ENDPOINT_PATTERN!r}": "that can be part of a path (no blanks, no slashes)",
+    "`object | null`": "a mapping",
+    "`str | object`": "a text or a mapping",
+    "`str | null`": "a text",
+    "`int | null`": "a number",
+    "`object`": "a mapping",
+    "`array`": "a list",
+    "`str`": "a text",
+    "`int`": "a number",
+    "`float`": "a number",
+    "`bool`": "true or false",
+    "`null`": "nothing",
+}
+
+
+def _explain(message: str) -> str:
+    """msgspec's message with the key's path first, and the nearest known key."""
+    if " - at `key` in `$" in message:
+        place = message.rpartition("`$")[2].removesuffix("`").removeprefix(".")
+        return f"{place or 'the file'}: has a key that is not a text."
+    what, _, place = message.partition(" - at `$")
+    place = place.removesuffix("`").removeprefix(".")
+    if unknown := _UNKNOWN_KEY.fullmatch(what):
+        key = unknown["key"]
+        full = f"{place}.{key}" if place else key
+        section = _SECTION_AT.get(re.sub(r"\[\d+\]", "[...]", place))
+        return f"{full}: unknown key.{nearest(key, section.__struct_fields__ if section else ())}"
+    for term, plain in _PLAIN_TERMS.items():
+        what = what.replace(term, plain)
+    return f"{place or 'the file'}: {what[:1].lower()}{what[1:]}."
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A sentence, with a blank before it, that names the known word meant by `word`, or all."""
+    if close := difflib.get_close_matches(word, known, 1, 0.5):
+        return f" Did you mean {close[0]!r}?"
+    return f" Known are: {', '.join(known)}." if known else ""

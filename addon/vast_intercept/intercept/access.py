@@ -1,0 +1,81 @@
+"""Who may connect, and what a client from another machine may not reach."""
+
+import asyncio
+import logging
+from collections import OrderedDict
+
+from mitmproxy import connection
+from mitmproxy.proxy import server_hooks
+from mitmproxy.utils import human
+
+from ..relay.server import Relay
+from .clients import Address, is_allowed, parse_address, reaches_this_machine
+from .settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_MAX_REMEMBERED = 1_000
+
+
+class AccessControl:
+    """Checks connections, since a script cannot move mitmproxy's socket off 0.0.0.0 (FACTS M3)."""
+
+    name = "vast_access"
+
+    def __init__(self, settings: Settings, relay: Relay) -> None:
+        self._settings = settings
+        self._relay = relay
+        self._told: OrderedDict[str, None] = OrderedDict()
+
+    def client_connected(self, client: connection.Client) -> None:
+        """Closes connections from where `clients.allow_from` does not name."""
+        config = self._settings.refresh()
+        address = parse_address(client.peername[0])
+        if address is None or is_allowed(address, config.allow_from):
+            return
+        client.error = "not allowed by clients.allow_from"
+        self._tell_once(
+            str(address),
+            f"Refused a connection from {address}. To let it in, add it to the configuration:"
+            f' `clients: {{allow_from: [127.0.0.0/8, "::1", "{address}"]}}`',
+        )
+
+    async def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
+        """Keeps clients from other machines away from the services on this one's loopback."""
+        client = parse_address(data.client.peername[0]) if data.client.peername else None
+        if client is None or client.is_loopback or not data.server.address:
+            return
+        host, port = data.server.address[:2]
+        if (host, port) == self._relay.address and self._relay.expects(data.client.peername):
+            return
+        address = parse_address(host) or await _resolve(host, port)
+        if address is None:
+            return  # mitmproxy says that the name does not resolve
+        if reaches_this_machine(address):
+            data.server.error = "services on this machine's loopback are not for other machines"
+            self._tell_once(
+                f"{client} {host}:{port}",
+                f"Refused to connect {client} to {human.format_address((host, port))}:"
+                f" {data.server.error}.",
+            )
+        else:
+            # The address that was checked, so that the name cannot lead elsewhere a moment later.
+            data.server.address = (str(address), port)
+
+    def _tell_once(self, key: str, message: str) -> None:
+        if key in self._told:
+            return
+        self._told[key] = None
+        if len(self._told) > _MAX_REMEMBERED:
+            self._told.popitem(last=False)
+        logger.warning(message)
+
+
+async def _resolve(host: str, port: int) -> Address | None:
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port)
+    except OSError:
+        return None
+    addresses = [parse_address(str(entry[4][0])) for entry in found]
+    # One that leads to this machine is enough to refuse the name.
+    return next((one for one in addresses if one and reaches_this_machine(one)), addresses[0])

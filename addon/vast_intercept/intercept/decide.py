@@ -1,0 +1,91 @@
+"""What happens to a request to a provider: pure, from its method, path and the configuration."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import msgspec
+
+from ..config import Config
+from ..openai_api.errors import ApiError, bad_request
+from ..openai_api.models import model_list, model_not_found, model_object
+from ..openai_api.operations import (
+    GENERATING,
+    ApiCall,
+    Operation,
+    classify,
+    normalize_path,
+)
+from ..providers import Provider
+from ..relay.call import Answer, Generate
+
+
+class PassOn(Enum):
+    """On to the original provider, untouched."""
+
+    IN_API = "a call that Vast does not serve, and the configuration lets go"
+    OUTSIDE_API = "not a call of the provider's API at all"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What happens, and what the call is (None outside of the provider's API)."""
+
+    work: PassOn | Answer | ApiError | Generate
+    operation: Operation | None = None
+
+
+def decide(
+    config: Config, provider: Provider, method: str, path: str, requested_headers: str = ""
+) -> Decision:
+    """`requested_headers` are those that a CORS preflight asks for."""
+    api_path = provider.find_api(normalize_path(path))
+    if api_path is None:
+        return Decision(PassOn.OUTSIDE_API)
+    if method == "OPTIONS":
+        return Decision(_preflight(requested_headers))
+    call = classify(method, api_path.segments)
+    operation = call.operation
+    if operation in GENERATING:
+        work = Generate(operation, call.model or api_path.model, api_path.endpoint)
+        return Decision(work, operation)
+    if operation is Operation.MODELS:
+        return Decision(_models(config, call), operation)
+    if config.unsupported.get(operation) == "pass":
+        return Decision(PassOn.IN_API, operation)
+    return Decision(_unsupported(provider, method, path, operation), operation)
+
+
+def _preflight(requested_headers: str) -> Answer:
+    # https://fetch.spec.whatwg.org/#http-cors-protocol
+    return Answer(
+        204,
+        headers={
+            "access-control-allow-origin": "*",
+            "access-control-allow-methods": "GET, POST, OPTIONS",
+            "access-control-allow-headers": requested_headers or "authorization, content-type",
+            "access-control-max-age": "86400",
+            "vary": "access-control-request-headers",
+        },
+    )
+
+
+def _models(config: Config, call: ApiCall) -> Answer | ApiError:
+    if call.model is None:
+        body = model_list(config.listed_models())
+    elif config.knows_model(call.model):
+        body = msgspec.json.encode(model_object(call.model))
+    else:
+        return model_not_found(call.model)
+    return Answer(200, body, {"content-type": "application/json"})
+
+
+def _unsupported(provider: Provider, method: str, path: str, operation: Operation) -> ApiError:
+    # mitmproxy stands a byte that is not UTF-8 for as half of a surrogate pair, which JSON cannot.
+    path = path.partition("?")[0].encode(errors="backslashreplace").decode()
+    return bad_request(
+        f"{method} {path[:200]} is not served here: Vast serves POST chat/completions and POST"
+        f" completions only. To send these calls on to {provider.name} with the app's own key, put"
+        f" `unsupported: {{{operation}: pass}}` into the interceptor's configuration.",
+        "unsupported_endpoint",
+        status=404,
+    )

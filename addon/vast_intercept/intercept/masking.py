@@ -1,0 +1,86 @@
+"""Keys in a request: where they stand, reading them, masking them in place.
+
+What a flow shows, mitmweb shows and files keep, so the keys are gone before any other addon sees
+the flow (FACTS M7).
+"""
+
+import re
+from urllib.parse import quote, unquote
+
+from mitmproxy import http
+
+from ..secret import mask
+
+# Where providers look for a key, the app's own first: OpenAI and most others, Azure, Gemini,
+# Anthropic's compatible clients.
+_KEY_HEADERS = (
+    "authorization",
+    "api-key",
+    "x-api-key",
+    "x-goog-api-key",
+    "ocp-apim-subscription-key",
+)
+_OTHER_SECRET_HEADERS = ("proxy-authorization", "cookie")
+# What stands before a blank is a scheme only if it looks like one: it is shown.
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z-]{0,15}")
+
+# "?key=..." (Gemini), "?api-key=..." and "?subscription-key=..." (Azure), "?api_key=..."
+_KEY_IN_QUERY = re.compile(
+    r"(?P<name>[?&](?:key|api-key|api_key|subscription-key|access_token)=)(?P<key>[^&#]*)",
+    re.IGNORECASE,
+)
+# OpenAI's realtime API takes the key as a WebSocket subprotocol, for browsers.
+_SUBPROTOCOLS = "sec-websocket-protocol"
+_KEY_SUBPROTOCOL = re.compile(r"(?P<name>openai-insecure-api-key\.)(?P<key>[^\s,]+)")
+
+
+def api_key_of(request: http.Request) -> str | None:
+    """The key that the app sent, or None."""
+    for name in _KEY_HEADERS:
+        if value := request.headers.get(name):
+            return _credentials(value)[1]
+    if match := _KEY_SUBPROTOCOL.search(request.headers.get(_SUBPROTOCOLS, "")):
+        return match["key"]
+    if match := _KEY_IN_QUERY.search(request.path):
+        return unquote(match["key"])
+    return None
+
+
+def mask_keys(request: http.Request) -> None:
+    """Masks every key in the request's headers and path. A masked key stays as it is."""
+    headers = request.headers
+    for name in (*_KEY_HEADERS, *_OTHER_SECRET_HEADERS):
+        if name in headers:
+            headers.set_all(name, [_masked(value) for value in headers.get_all(name)])
+    if _SUBPROTOCOLS in headers:
+        headers[_SUBPROTOCOLS] = _KEY_SUBPROTOCOL.sub(
+            lambda match: match["name"] + mask(match["key"]), headers[_SUBPROTOCOLS]
+        )
+    if "=" in request.path:
+        masked = mask_path(request.path)
+        if masked != request.path:
+            request.path = masked
+
+
+def mask_path(path: str) -> str:
+    """`path` with the keys in its query masked."""
+    return _KEY_IN_QUERY.sub(lambda match: match["name"] + _masked_in_query(match["key"]), path)
+
+
+def _masked_in_query(value: str) -> str:
+    # mitmproxy stands a byte that is not UTF-8 for as half of a surrogate pair.
+    key = unquote(value, errors="surrogateescape")
+    return quote(mask(key), errors="surrogateescape")
+
+
+def _masked(value: str) -> str:
+    scheme, key = _credentials(value)
+    return f"{scheme} {mask(key)}" if scheme else mask(key)
+
+
+def _credentials(value: str) -> tuple[str, str]:
+    """Scheme and key of an `Authorization` value; a value without a scheme is a key."""
+    scheme, blank, key = value.strip().partition(" ")
+    if blank and _SCHEME.fullmatch(scheme):
+        return scheme, key.strip()
+    return "", value.strip()

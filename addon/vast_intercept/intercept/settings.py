@@ -1,0 +1,117 @@
+"""Options and configuration, and the life of the relay."""
+
+import asyncio
+import os
+from pathlib import Path
+
+from mitmproxy import ctx
+from mitmproxy.addonmanager import Loader
+
+from ..config import Config, load_config
+from ..config_watch import ConfigWatch
+from ..relay.server import Relay
+
+#: The project's own configuration, for those who run it from a checkout.
+PROJECT_CONFIG = Path(__file__).parents[3] / "config" / "vast.yaml"
+
+_OPTIONS = {"vast_config", "vast_endpoint", "vast_interface"}
+_BODY_LIMIT = "64m"
+_NO_HOST = "(?!)"  # matches nothing; an empty list would take over every host
+_CONFIG_CHECK = 1.0  # seconds
+
+
+class Settings:
+    """Keeps the configuration in force, and has mitmproxy act on it."""
+
+    name = "vast_settings"
+
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+        self._watch = ConfigWatch(_from_options, None)
+        self._background: asyncio.Task[None] | None = None
+        self._allow_hosts: list[str] = []
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self._watch.config
+
+    @property
+    def problem(self) -> str:
+        """Why there is no valid configuration, or nothing."""
+        return self._watch.problem
+
+    def refresh(self) -> Config:
+        """The configuration in force, read again if a file of it has changed."""
+        if self._watch.refresh():
+            self._take_over_providers()
+        return self._watch.config
+
+    # --- hooks --------------------------------------------------------------------------------
+
+    def load(self, loader: Loader) -> None:
+        """Declares the options, and sets those of mitmproxy's that the addon needs."""
+        loader.add_option(
+            "vast_config",
+            str,
+            "",
+            "Configuration file of the Vast interceptor (YAML). Default: $VAST_INTERCEPT_CONFIG,"
+            " else config/vast.yaml of the project if it is there.",
+        )
+        loader.add_option(
+            "vast_endpoint", str, "", "Name of the Vast Serverless endpoint that calls go to."
+        )
+        loader.add_option("vast_interface", str, "", "Vast's interface: openai (openai.vast.ai).")
+        # Never a connection to the original host, unless a call is really passed on (FACTS M1).
+        ctx.options.update(connection_strategy="lazy", upstream_cert=False)
+        if ctx.options.stream_large_bodies is None:
+            ctx.options.update(stream_large_bodies=_BODY_LIMIT)
+
+    def configure(self, updated: set[str]) -> None:
+        """Reads the configuration when the options for it are set or changed."""
+        if updated & _OPTIONS:
+            self._watch = ConfigWatch(_from_options, _config_path())
+            self._watch.refresh()
+            self._take_over_providers()
+
+    def running(self) -> None:
+        """Starts the relay, and looks after the configuration while no calls come."""
+        self._background = asyncio.create_task(self._check_config(), name="watch configuration")
+
+    def done(self) -> asyncio.Task[None]:
+        """Stops what was started. mitmproxy awaits it at exit, but not when it reloads a script."""
+        return asyncio.create_task(self._stop(), name="stop the Vast interceptor")
+
+    async def _stop(self) -> None:
+        if self._background:
+            self._background.cancel()
+        await self._relay.stop()
+
+    async def _check_config(self) -> None:
+        await self._relay.start()
+        while True:
+            await asyncio.sleep(_CONFIG_CHECK)
+            self.refresh()
+
+    def _take_over_providers(self) -> None:
+        """Has mitmproxy tunnel every other host untouched (FACTS M2)."""
+        ours = [regex for provider in self.config.providers for regex in provider.host_regexes()]
+        ours = ours or [_NO_HOST]
+        users = [regex for regex in ctx.options.allow_hosts if regex not in self._allow_hosts]
+        self._allow_hosts = ours
+        ctx.options.update(allow_hosts=users + ours)
+
+
+def _config_path() -> Path | None:
+    named = ctx.options.vast_config or os.environ.get("VAST_INTERCEPT_CONFIG", "")
+    if named:
+        return Path(named).expanduser()
+    return PROJECT_CONFIG if PROJECT_CONFIG.is_file() else None
+
+
+def _from_options() -> Config:
+    return load_config(
+        _config_path(),
+        endpoint=ctx.options.vast_endpoint,
+        interface=ctx.options.vast_interface,
+    )

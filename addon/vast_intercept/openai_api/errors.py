@@ -1,0 +1,163 @@
+"""OpenAI's errors: the shape that every failure has on its way to an app, whoever failed.
+
+The body is `{"error": {"message", "type", "param", "code"}}`. SDKs choose their exception by the
+status and show `message`, `param` and `code`; they retry 408, 409, 429 and every 5xx, unless
+`x-should-retry` says otherwise (FACTS C3).
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+
+ErrorType = Literal[
+    "invalid_request_error",
+    "rate_limit_error",
+    "server_error",
+]
+
+# What an upstream's status means in OpenAI's terms, where its body does not say so itself.
+_UPSTREAM_CODES: dict[int, str] = {
+    400: "invalid_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    409: "conflict",
+    413: "request_too_large",
+    415: "unsupported_media_type",
+    422: "unprocessable_entity",
+    429: "rate_limit_exceeded",
+    500: "server_error",
+    502: "bad_gateway",
+    503: "service_unavailable",
+    504: "gateway_timeout",
+}
+
+# OpenAI's own code for a prompt that is too long: apps look for it to shorten the prompt.
+_CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded"
+
+_MAX_UPSTREAM_MESSAGE = 2_000  # characters
+
+
+@dataclass(eq=False)
+class ApiError(Exception):
+    """A call that ends in an error, as OpenAI would word it.
+
+    `retry` becomes the header `x-should-retry`: False where a retry cannot help, None where the
+    client's own rules are right.
+    """
+
+    status: int
+    message: str
+    type: ErrorType
+    code: str
+    param: str | None = None
+    retry: bool | None = False
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.code}: {self.message}"
+
+    def body(self) -> bytes:
+        """The JSON body, UTF-8."""
+        return msgspec.json.encode(
+            {
+                "error": {
+                    "message": self.message,
+                    "type": self.type,
+                    "param": self.param,
+                    "code": self.code,
+                }
+            }
+        )
+
+    def response_headers(self) -> dict[str, str]:
+        """Headers that go with the body, besides the request id."""
+        headers = {"content-type": "application/json", **self.headers}
+        if self.retry is not None:
+            headers["x-should-retry"] = "true" if self.retry else "false"
+        return headers
+
+
+def bad_request(message: str, code: str, param: str | None = None, status: int = 400) -> ApiError:
+    """An error of the app's own making: repeating the call cannot help."""
+    return ApiError(status, message, "invalid_request_error", code, param)
+
+
+def misconfigured(message: str, code: str) -> ApiError:
+    """An error of whoever runs the interceptor: repeating the call cannot help."""
+    return ApiError(500, message, "server_error", code)
+
+
+def bad_gateway(
+    message: str, code: str, status: int = 502, *, retry: bool | None = None
+) -> ApiError:
+    """A failure between us and Vast, or Vast's own."""
+    return ApiError(status, message, "server_error", code, retry=retry)
+
+
+class _UpstreamError(msgspec.Struct):
+    message: str | None = None
+    param: str | None = None
+    code: str | int | None = None
+
+
+class _UpstreamBody(msgspec.Struct):
+    # vLLM has three shapes: an object, a text, and FastAPI's `detail` (text or a list).
+    error: _UpstreamError | str | None = None
+    detail: msgspec.Raw = msgspec.Raw(b"null")
+
+
+def from_upstream(status: int, body: bytes, *, endpoint: str) -> ApiError:
+    """Vast's answer that is not a success, in OpenAI's shape and with a `code` that is a string.
+
+    `body` may be any of vLLM's error shapes, empty, or a page of HTML. A 401 or 403 concerns the
+    Vast key, which the app knows nothing of, so that it must not look like the app's own key.
+    """
+    said, param, own_code = _read_upstream(body)
+    if status in {401, 403}:
+        return bad_gateway(
+            f"Vast refused the Vast API key (status {status}"
+            + (f": {said}" if said else "")
+            + f") for endpoint {endpoint!r}. The app's own key is not the problem: set"
+            " VAST_API_KEY, or vast.api_key in the configuration, to a key that may use it.",
+            "vast_key_refused",
+            retry=False,
+        )
+    if not 400 <= status <= 599:
+        return bad_gateway(
+            f"Vast answered with status {status}, which is neither an answer nor an error.",
+            "bad_upstream_answer",
+        )
+    code = own_code or _UPSTREAM_CODES.get(
+        status, "invalid_request" if status < 500 else "server_error"
+    )
+    if status == 400 and "maximum context length" in said:
+        code = _CONTEXT_LENGTH_EXCEEDED
+    message = said or f"Vast's endpoint {endpoint!r} answered with status {status} and no message."
+    if status == 429:
+        return ApiError(status, message, "rate_limit_error", code, param, retry=None)
+    if status < 500:
+        return ApiError(status, message, "invalid_request_error", code, param, retry=None)
+    return ApiError(status, message, "server_error", code, param, retry=None)
+
+
+def _read_upstream(body: bytes) -> tuple[str, str | None, str | None]:
+    """Message, param and code (if it is a text) of an upstream's error body."""
+    try:
+        decoded = msgspec.json.decode(body, type=_UpstreamBody)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return "", None, None  # HTML, an empty body, rubbish: nothing worth showing to an app
+    if isinstance(decoded.error, _UpstreamError):
+        code = decoded.error.code if isinstance(decoded.error.code, str) else None
+        return (decoded.error.message or "")[:_MAX_UPSTREAM_MESSAGE], decoded.error.param, code
+    if isinstance(decoded.error, str):
+        return decoded.error[:_MAX_UPSTREAM_MESSAGE], None, None
+    detail = bytes(decoded.detail)
+    if detail == b"null":
+        return "", None, None
+    try:
+        text = msgspec.json.decode(detail, type=str)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        text = detail.decode(errors="replace")
+    return text[:_MAX_UPSTREAM_MESSAGE], None, None

@@ -1,0 +1,107 @@
+"""Server-sent events, as OpenAI's API streams them: bytes in, events out, no I/O.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html, section 9.2.6 for the parsing rules.
+"""
+
+import re
+from dataclasses import dataclass
+
+import msgspec
+
+from .errors import ApiError
+
+DONE = "[DONE]"
+
+# "end-of-line = ( cr lf / cr / lf )"; an event ends with a blank line. A lone CR at the very end
+# may be half a CRLF: it counts as one only once the next byte has come.
+_END_OF_LINE = re.compile(rb"\r\n|\n|\r(?!\Z)")
+_END_OF_EVENT = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One dispatched event. `data` has the event's data lines joined with a line feed."""
+
+    data: str
+    event: str = "message"
+
+
+class EventParser:
+    """Incremental: feed it a stream in any pieces, get the same events.
+
+    It holds one event at most; who feeds it from a network bounds what it feeds.
+    """
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+        self._data: list[str] = []
+        self._event = ""
+        self._at_start = True
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """The events that `chunk` completes. Invalid UTF-8 is replaced, as the standard says."""
+        # What is held has no end of line but perhaps a CR at its end: a long line that comes in
+        # many pieces is not searched again for each.
+        searched = max(len(self._rest) - 1, 0)
+        self._rest += chunk
+        if self._at_start:
+            # "If the stream starts with a byte order mark, ignore it."
+            if len(self._rest) < len(_BOM) and _BOM.startswith(self._rest):
+                return []
+            if self._rest.startswith(_BOM):
+                del self._rest[: len(_BOM)]
+                searched = 0
+            self._at_start = False
+        events = []
+        start = 0
+        for end_of_line in _END_OF_LINE.finditer(self._rest, searched):
+            line = self._rest[start : end_of_line.start()]
+            start = end_of_line.end()
+            if event := self._line(line.decode("utf-8", "replace")):
+                events.append(event)
+        del self._rest[:start]  # a copy of the rest would cost as much as it is long, each time
+        return events
+
+    def _line(self, line: str) -> Event | None:
+        if not line:
+            return self._dispatch()
+        # "If the line starts with a U+003A COLON character (:): Ignore the line."
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "data":
+            self._data.append(value)
+        elif name == "event":
+            self._event = value
+        return None
+
+    def _dispatch(self) -> Event | None:
+        data, self._data = self._data, []
+        event, self._event = self._event or "message", ""
+        # "If the data buffer is an empty string, set [...] to the empty string and return."
+        return Event("\n".join(data), event) if data else None
+
+
+def complete_events_end(chunk: bytes) -> int:
+    """How many bytes of `chunk` are whole events: the place after its last blank line, or 0."""
+    if chunk.endswith(b"\n\n"):  # what vLLM sends: an event per chunk
+        return len(chunk)
+    end = 0
+    for match in _END_OF_EVENT.finditer(chunk):
+        end = match.end()
+    return end
+
+
+def says_done(tail: bytes) -> bool:
+    """Whether the end of a stream holds OpenAI's closing event, `data: [DONE]`."""
+    return any(event.data.startswith(DONE) for event in EventParser().feed(tail + b"\n\n"))
+
+
+def error_event(error: ApiError) -> bytes:
+    """`error` as an event. SDKs raise on an event whose JSON has `error` (FACTS C3)."""
+    return b"data: " + error.body() + b"\n\n"
+
+
+def json_event(value: object) -> bytes:
+    """`value` as an event, the way vLLM writes it."""
+    return b"data: " + msgspec.json.encode(value) + b"\n\n"

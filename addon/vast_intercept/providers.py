@@ -1,0 +1,99 @@
+"""Whose API a request is for: providers, their hosts, and where in the path the API starts."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+import yaml
+
+Scheme = Literal["https", "http"]
+
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+@dataclass(frozen=True, slots=True)
+class ApiPath:
+    """A path below a provider's API prefix, and what the prefix named."""
+
+    segments: tuple[str, ...]
+    model: str | None = None
+    endpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """An OpenAI-compatible API. `ports` has the ports of HTTPS and HTTP, or just the user's own."""
+
+    name: str
+    hosts: tuple[str, ...]
+    prefixes: tuple[str, ...]
+    ports: tuple[int, ...] = (443, 80)
+
+    def serves(self, host: str, port: int) -> bool:
+        """Whether requests to this host and port are for this provider."""
+        return port in self.ports and any(
+            _host_pattern(name).fullmatch(host) for name in self.hosts
+        )
+
+    def host_regexes(self) -> list[str]:
+        """Regular expressions on `host:port`, for mitmproxy's option `allow_hosts`."""
+        ports = "|".join(map(str, self.ports))
+        return [rf"^(?:{_host_pattern(name).pattern}):(?:{ports})$" for name in self.hosts]
+
+    def find_api(self, segments: tuple[str, ...]) -> ApiPath | None:
+        """What comes after the first API prefix that fits, or None outside of the API."""
+        for prefix in self.prefixes:
+            named: dict[str, str] = {}
+            parts = _prefix_parts(prefix)
+            if len(segments) < len(parts):
+                continue
+            for part, segment in zip(parts, segments, strict=False):
+                if part.startswith("{"):
+                    named[part[1:-1]] = segment
+                elif part != segment:
+                    break
+            else:
+                return ApiPath(segments[len(parts) :], named.get("model"), named.get("endpoint"))
+        return None
+
+
+@cache
+def _host_pattern(name: str) -> re.Pattern[str]:
+    if name.startswith("*."):
+        return re.compile(r"(?:[\w-]+\.)+" + re.escape(name[2:]) + r"\.?", re.IGNORECASE)
+    return re.compile(re.escape(name) + r"\.?", re.IGNORECASE)
+
+
+@cache
+def _prefix_parts(prefix: str) -> tuple[str, ...]:
+    return tuple(part for part in prefix.split("/") if part)
+
+
+@cache
+def built_in_providers() -> dict[str, Provider]:
+    """The built-in table, by name."""
+    table = yaml.safe_load((files(__package__) / "providers.yaml").read_text("utf-8"))
+    return {
+        name: Provider(name, tuple(row["hosts"]), tuple(row["prefixes"]))
+        for name, row in table.items()
+    }
+
+
+def own_provider(name: str, host: str, port: int | None, prefix: str, scheme: Scheme) -> Provider:
+    """A provider of the user's own, such as a self-hosted vLLM."""
+    # The host may be an IPv6 address; mitmproxy writes those without brackets.
+    return Provider(name, (host.strip("[]"),), (prefix,), (port or _DEFAULT_PORTS[scheme],))
+
+
+def find_provider(
+    providers: Iterable[Provider], hosts: Iterable[str], port: int
+) -> Provider | None:
+    """The provider that a request is for, if any of the hosts that it names is one's."""
+    for host in hosts:
+        for provider in providers:
+            if provider.serves(host, port):
+                return provider
+    return None

@@ -1,0 +1,51 @@
+"""What went wrong between the relay and Vast, in OpenAI's terms."""
+
+import aiohttp
+
+from ..openai_api.errors import ApiError, bad_gateway
+
+
+def describe_failure(error: BaseException, host: str) -> ApiError:
+    """An aiohttp failure of a call to `host` as an error that tells the reader what to look at."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return bad_gateway(
+                f"The name {host!r} does not resolve: check this machine's network and DNS.",
+                "vast_unreachable",
+            )
+        case aiohttp.ClientConnectorCertificateError():
+            return bad_gateway(
+                f"The TLS certificate of {host!r} is not trusted:"
+                f" {_certificate_problem(error)}. If it is right, name its CA in vast.ca_file.",
+                "vast_tls_error",
+                retry=False,
+            )
+        case aiohttp.ClientConnectorSSLError():
+            return bad_gateway(
+                f"No TLS connection to {host!r}: {error.os_error}.", "vast_tls_error"
+            )
+        case aiohttp.ConnectionTimeoutError():
+            return bad_gateway(f"Connecting to {host!r} took too long.", "vast_timeout", 504)
+        case TimeoutError():  # aiohttp's other time-outs are one, too
+            return bad_gateway(f"{host!r} was silent for too long.", "vast_timeout", 504)
+        case aiohttp.ClientConnectorError():
+            reason = error.os_error.strerror or str(error.os_error)
+            return bad_gateway(f"Cannot connect to {host!r}: {reason}.", "vast_unreachable")
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
+            return bad_gateway(
+                f"{host!r} closed the connection before it answered.", "vast_disconnected"
+            )
+        case aiohttp.ClientPayloadError():
+            return bad_gateway(
+                f"{host!r} broke off in the middle of its answer.", "vast_disconnected"
+            )
+        case _:
+            return bad_gateway(
+                f"{host!r} did not answer in HTTP as it should ({type(error).__name__}).",
+                "bad_upstream_answer",
+            )
+
+
+def _certificate_problem(error: aiohttp.ClientConnectorCertificateError) -> str:
+    problem = error.certificate_error
+    return getattr(problem, "verify_message", "") or str(problem)

@@ -1,0 +1,192 @@
+"""The relay: a small HTTP server on a loopback port that mitmproxy hands calls to.
+
+It exists because mitmproxy itself cannot answer a failed upstream in OpenAI's shape, cannot stream
+what an addon makes, and dials anew for every client (FACTS M4, M5, M11). Each request that comes in
+names a prepared call with a random token that works once; nothing else is served.
+"""
+
+import asyncio
+import logging
+import secrets
+import traceback
+from collections.abc import Callable
+
+from aiohttp import web
+
+from ..openai_api.errors import ApiError
+from ..openai_api.requests import (
+    check_content_type,
+    decode_content,
+    read_request,
+    request_too_large,
+)
+from .answer import EVENT_STREAM, JSON, read_error, read_whole, stream_events
+from .call import Answer, Call, Generate
+from .openai_interface import OpenAIInterface
+
+logger = logging.getLogger(__name__)
+
+TOKEN_HEADER = "x-vast-intercept-call"  # noqa: S105  (a header's name)
+
+_HOST = "127.0.0.1"
+# mitmproxy passes on whatever an app sends; what is too long for it never comes here.
+_MAX_HEADER = 1024 * 1024
+_MAX_HEADERS = 10_000
+# mitmproxy closes its connections when the app closes its own. If the relay closed them first,
+# the next call could fall into the gap.
+_KEEP_ALIVE = 365 * 24 * 3600
+# How long the rest of a body that is too large is read and dropped, so that the app gets to read
+# the answer instead of a broken pipe.
+_LINGER = 30
+
+
+class Relay:
+    """Takes prepared calls and answers them. `start` and `stop` may be called more than once."""
+
+    def __init__(self, connect: Callable[[], OpenAIInterface] = OpenAIInterface) -> None:
+        self._connect = connect
+        self._calls: dict[str, Call] = {}
+        self._starting: asyncio.Task[None] | None = None
+        self._runner: web.ServerRunner | None = None
+        self._vast: OpenAIInterface | None = None
+        self.address: tuple[str, int] | None = None
+
+    async def start(self) -> None:
+        """Listens, on a port of the system's choice. Whoever needs it first starts it (M16)."""
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start(), name="start relay")
+        await asyncio.shield(self._starting)
+
+    async def _start(self) -> None:
+        self._vast = self._connect()
+        server = web.Server(
+            self._handle,
+            handler_cancellation=True,  # an app that leaves ends the call to Vast
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=_KEEP_ALIVE,
+            lingering_time=_LINGER,
+            max_line_size=_MAX_HEADER,
+            max_field_size=_MAX_HEADER,
+            max_headers=_MAX_HEADERS,
+            logger=logger,
+        )
+        self._runner = web.ServerRunner(server, shutdown_timeout=0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, _HOST, 0)
+        await site.start()
+        self.address = self._runner.addresses[0][:2]
+
+    async def stop(self) -> None:
+        """Ends what runs, closes every connection."""
+        starting, self._starting = self._starting, None
+        if starting is None:
+            return
+        await starting
+        self.address = None
+        self._calls.clear()
+        if self._runner:
+            await self._runner.cleanup()
+        if self._vast:
+            await self._vast.close()
+
+    def prepare(self, call: Call) -> str:
+        """A token that names the call, once."""
+        token = secrets.token_urlsafe(16)
+        self._calls[token] = call
+        return token
+
+    def forget(self, token: str) -> None:
+        """Drops a call that will not come."""
+        self._calls.pop(token, None)
+
+    def expects(self, client: tuple[str | int, ...]) -> bool:
+        """Whether a call of this client is on its way."""
+        return any(call.client == client for call in self._calls.values())
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        call = self._calls.pop(request.headers.get(TOKEN_HEADER, ""), None)
+        if call is None:
+            return web.Response(status=404, text="Not for you.\n")
+        headers = {"x-request-id": call.request_id, "server": "vast-intercept"}
+        if "origin" in request.headers:
+            headers["access-control-allow-origin"] = "*"
+            headers["access-control-expose-headers"] = "x-request-id"
+        try:
+            return await self._answer(request, call, headers)
+        except ApiError as error:
+            call.outcome.error = error
+            answer = Answer(error.status, error.body(), error.response_headers())
+        except Exception as error:  # noqa: BLE001  (whatever happens, the app gets an answer)
+            # The place, but not the error's own text: that may quote what must not be seen.
+            logger.error(  # noqa: TRY400
+                "The call %s failed with %s, which is a bug:\n%s",
+                call.request_id,
+                type(error).__name__,
+                "".join(traceback.format_tb(error.__traceback__)),
+            )
+            failure = ApiError(
+                500, "The interceptor failed. Its log says more.", "server_error", "internal_error"
+            )
+            call.outcome.error = failure
+            answer = Answer(failure.status, failure.body(), failure.response_headers())
+        call.outcome.answered = True
+        return web.Response(
+            status=answer.status, body=answer.body, headers={**headers, **answer.headers}
+        )
+
+    async def _answer(
+        self, request: web.BaseRequest, call: Call, headers: dict[str, str]
+    ) -> web.StreamResponse:
+        match call.work:
+            case Answer() as answer:
+                call.outcome.answered = True
+                return web.Response(
+                    status=answer.status, body=answer.body, headers={**headers, **answer.headers}
+                )
+            case ApiError() as error:
+                raise error
+            case Generate() as work:
+                return await self._generate(request, call, work, headers)
+
+    async def _generate(
+        self, request: web.BaseRequest, call: Call, work: Generate, headers: dict[str, str]
+    ) -> web.StreamResponse:
+        assert self._vast
+        body = await _read_body(request, call.max_body)
+        check_content_type(request.headers.get("content-type", ""))
+        body = decode_content(body, request.headers.get("content-encoding", ""), call.max_body)
+        wanted = read_request(work.operation, body)
+        del body
+        outcome = call.outcome
+        outcome.model = work.model or wanted.model
+        outcome.stream = wanted.stream
+        outcome.left_out = wanted.left_out
+        accept = request.headers.get("accept") or (EVENT_STREAM if wanted.stream else JSON)
+        upstream = await self._vast.send(call, work, wanted, accept)
+        try:
+            if not 200 <= upstream.status < 300:
+                raise await read_error(upstream, call)
+            headers["content-type"] = upstream.headers.get("content-type", "")
+            if wanted.stream:
+                return await stream_events(upstream, request, call, headers)
+            whole = await read_whole(upstream, call)
+            outcome.answered = True
+            return web.Response(status=upstream.status, body=whole, headers=headers)
+        finally:
+            # Gives the connection back if the answer was read to its end, and closes it if not:
+            # Vast then stops generating.
+            if not upstream.closed:
+                upstream.close()
+
+
+async def _read_body(request: web.BaseRequest, limit: int) -> bytes:
+    """The request's body. Raises ApiError (413) as soon as it is larger than `limit`."""
+    pieces = []
+    size = 0
+    while piece := await request.content.readany():
+        size += len(piece)
+        if size > limit:
+            raise request_too_large(limit)
+        pieces.append(piece)
+    return b"".join(pieces)

@@ -1,0 +1,75 @@
+"""Keys that must not be seen: how they are held, masked and compared."""
+
+import hashlib
+import hmac
+import re
+from typing import NoReturn
+
+# What stands for a key where it may be seen: its last four characters, if it has many more.
+_SHOWN = 4
+_MIN_LENGTH_TO_SHOW = 16
+_MASKED = re.compile(rf"\*\*\*.{{0,{_SHOWN}}}", re.DOTALL)
+
+
+def mask(key: str) -> str:
+    """`key`, readable as far as it is needed to tell one key from another. Twice is as once.
+
+    >>> mask("sk-proj-0123456789abcdef")
+    '***cdef'
+    """
+    if _MASKED.fullmatch(key):
+        return key
+    return f"***{key[-_SHOWN:]}" if len(key) >= _MIN_LENGTH_TO_SHOW else "***"
+
+
+def sha256_of(key: str) -> str:
+    """The SHA-256 of a key, in hexadecimal, as `clients.keys` lists it."""
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def same_hash(one: str, other: str) -> bool:
+    """Whether two hexadecimal hashes are equal, in constant time."""
+    return hmac.compare_digest(one.lower(), other.lower())
+
+
+class Secret:
+    """A key. Only `reveal` gives it away; text, `repr` and tracebacks show it masked."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The key itself, for the one place that sends it."""
+        return self._value
+
+    def redact(self, text: str) -> str:
+        """`text` with every occurrence of the key masked."""
+        return text.replace(self._value, mask(self._value))
+
+    def __str__(self) -> str:
+        return mask(self._value)
+
+    def __repr__(self) -> str:
+        return f"Secret({mask(self._value)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(
+            self._value.encode(), other._value.encode()
+        )
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret cannot be pickled or copied")
+
+
+# RFC 9110, section 5.6.2 and 5.5: a field value has no control characters.
+_SENDABLE = re.compile(r"[\x21-\x7e]+")
+
+
+def is_sendable(key: str) -> bool:
+    """Whether a key can stand in an HTTP header: printable ASCII without blanks."""
+    return bool(_SENDABLE.fullmatch(key))

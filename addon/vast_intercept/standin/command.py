@@ -1,0 +1,79 @@
+"""`vast-intercept standin`: the stand-in as a process of its own."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from .server import StandIn, StandInConfig
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="Default: a free one, as printed."
+)
+@click.option(
+    "--api-key",
+    envvar="STANDIN_API_KEY",
+    default="vast-standin-key",
+    show_default=True,
+    show_envvar=True,
+    help="The key that calls must have.",
+)
+@click.option(
+    "--endpoint",
+    "endpoints",
+    multiple=True,
+    default=("demo",),
+    show_default=True,
+    help="Name of an endpoint. May be given several times.",
+)
+@click.option("--tls-cert", type=_FILE, help="Serve HTTPS with this certificate (PEM).")
+@click.option("--tls-key", type=_FILE, help="Its private key, if that is in another file.")
+@click.option("--model", default="stand-in", show_default=True, help="The model that it serves.")
+def standin(
+    *,
+    host: str,
+    port: int,
+    api_key: str,
+    endpoints: tuple[str, ...],
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    model: str,
+) -> None:
+    """Play Vast.ai on this machine: its OpenAI interface, with a vLLM behind it.
+
+    For trying things out and for tests. Nothing is generated: the answers follow from the requests.
+    """
+    if tls_key and not tls_cert:
+        raise click.UsageError("--tls-key needs --tls-cert.")
+    config = StandInConfig(
+        api_key=api_key,
+        endpoints=endpoints,
+        model=model,
+        host=host,
+        port=port,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+    )
+    try:
+        asyncio.run(_serve(config))
+    except OSError as error:
+        click.echo(f"The stand-in cannot listen on {host}:{port}: {error}", err=True)
+        sys.exit(1)
+
+
+async def _serve(config: StandInConfig) -> None:
+    """Until SIGINT or SIGTERM."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    async with StandIn(config) as running:
+        click.echo(f"stand-in ready at {running.url}")
+        await stopped.wait()

@@ -1,0 +1,113 @@
+"""What vLLM answers when it refuses a request. Every message here was recorded, or says if not."""
+
+import msgspec
+
+from .schema import Json
+
+# vLLM names the parts that it knows, in this order.
+_KNOWN_PARTS = (
+    "audio_embeds, audio_url, image_embeds, image_pil, image_url, input_audio, input_image, "
+    "input_text, output_text, prompt_embeds, refusal, text, thinking, tool_reference, "
+    "video_embeds, video_url"
+)
+
+
+class Refusal(Exception):  # noqa: N818  (an answer, not a failure of the stand-in)
+    """The answer is an error. `body` is its JSON."""
+
+    def __init__(self, status: int, body: Json, headers: dict[str, str] | None = None) -> None:
+        super().__init__(status, body)
+        self.status = status
+        self.body = msgspec.json.encode(body)
+        self.headers = headers or {}
+
+
+def unauthorized() -> Refusal:
+    """Vast passes on what vLLM says to a wrong key."""
+    return Refusal(401, {"error": "Unauthorized"})
+
+
+def not_found() -> Refusal:
+    """No such path, or no such endpoint."""
+    return Refusal(404, {"detail": "Not Found"})
+
+
+def method_not_allowed(allow: str = "POST") -> Refusal:
+    """The path exists, for another method."""
+    return Refusal(405, {"detail": "Method Not Allowed"}, {"allow": allow})
+
+
+def too_large() -> Refusal:
+    """The body is beyond any reason. Not recorded: vLLM itself has no limit."""
+    return Refusal(413, {"detail": "Request Entity Too Large"})
+
+
+def unreadable() -> Refusal:
+    """The body is no text at all."""
+    return Refusal(400, {"detail": "There was an error parsing the body"})
+
+
+def bad_request(message: str, param: str | None = None, kind: str = "BadRequestError") -> Refusal:
+    """vLLM understood the request and will not do it."""
+    return Refusal(400, _error(message, param, kind, 400))
+
+
+def bad_parameter(message: str, param: str, value: object) -> Refusal:
+    """The same, with the parameter and its value spelled out behind the message."""
+    return bad_request(f"{message} (parameter={param}, value={value})", param)
+
+
+def wrong_content_type() -> Refusal:
+    """The request does not say that its body is JSON."""
+    message = "1 validation error:\n  Unsupported Media Type: Only 'application/json' is allowed"
+    return bad_request(message, kind="Bad Request")
+
+
+def invalid(
+    kind: str, place: str, message: str, given: str, context: dict[str, str] | None = None
+) -> Refusal:
+    """What pydantic says about a body. `place` is such as `body.messages`."""
+    details: dict[str, object] = {"type": kind, "loc": place, "msg": message, "input": given}
+    if context:
+        details["ctx"] = context
+    return bad_request(f"1 validation error:\n  {details}", place, "Bad Request")
+
+
+def unknown_model(model: str, served: str) -> Refusal:
+    """The request names a model that this vLLM does not serve."""
+    message = f"The model `{model}` does not exist. Valid aliases: {served}."
+    return Refusal(404, _error(message, "model", "NotFoundError", 404))
+
+
+def max_tokens_too_large(max_tokens: int, context: int) -> Refusal:
+    """More tokens are asked for than the model's context has."""
+    message = (
+        f"max_tokens={max_tokens} cannot be greater than max_model_len={context}. "
+        "Please request fewer output tokens."
+    )
+    return bad_parameter(message, "max_tokens", max_tokens)
+
+
+def prompt_too_long(context: int) -> Refusal:
+    """The prompt does not fit. vLLM stops counting at the first token too many."""
+    message = (
+        f"This model's maximum context length is {context} tokens. However, your prompt contains "
+        f"at least {context + 1} input tokens, which exceeds this limit even without any output "
+        "tokens. Please reduce the length of the input prompt."
+    )
+    return bad_parameter(message, "input_tokens", context + 1)
+
+
+def unknown_part(kind: str) -> Refusal:
+    """A content part that vLLM does not know, such as OpenAI's `file`."""
+    message = f"Unsupported chat content part type: {kind!r}. Supported types: {_KNOWN_PARTS}."
+    return bad_parameter(message, "type", kind)
+
+
+def not_multimodal(model: str) -> Refusal:
+    """An image or a sound for a model of text."""
+    return bad_request(f"{model} is not a multimodal model")
+
+
+def _error(message: str, param: str | None, kind: str, code: int) -> Json:
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}

@@ -1,0 +1,62 @@
+"""What a request may ask of the stand-in, in its body's field `standin`.
+
+vLLM ignores fields that it does not know, and so does everyone between an app and vLLM: that makes
+the body the one place from which a test can steer the far end through any number of proxies.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+type Fault = Literal[
+    "big_event",  # a stream with one event of 10 MB
+    "compressed",  # gzip, which nobody asked for
+    "cut",  # the connection ends in the middle of the answer
+    "cut_mid_event",  # a stream's connection ends in the middle of an event
+    "drop",  # the connection ends without a byte of an answer
+    "empty",  # 500 with no body
+    "end_early",  # a stream ends well, as HTTP goes, but without a finish_reason and [DONE]
+    "engine_dead",  # a stream in which vLLM says that its engine died
+    "garbage",  # an answer that is not HTTP
+    "hang",  # no answer at all
+    "html",  # 502 with a web page
+    "not_json",  # 200 and application/json, but not JSON
+    "redirect",  # 302 to somewhere else
+    "split",  # a stream in pieces of 7 bytes, which end anywhere
+    "stall",  # a stream that falls silent, with the connection open
+    "wrong_length",  # a content-length smaller than the body
+    "wrong_type",  # 200 with a web page
+]
+
+type Seconds = Annotated[float, Meta(ge=0)]
+
+
+class Instructions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything is optional; without any, the stand-in answers as vLLM would."""
+
+    text: str | None = None
+    """The text to answer."""
+    chunks: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    """Answer so many tokens: "w0 ", "w1 ", ..."""
+    tool_calls: Annotated[int, Meta(ge=0, le=100)] | None = None
+    """How many of the tools to call. Without it one, or none where a text is given."""
+
+    first_delay: Seconds = 0
+    """Wait before the head of the answer."""
+    delay: Seconds = 0
+    """Wait between the chunks of a stream; between head and body of another answer."""
+    gate: str | None = None
+    """Send chunk k (or, not streaming, the body) only once this gate has been opened k times."""
+
+    fault: Fault | None = None
+    """Misbehave."""
+    after: Annotated[int, Meta(ge=0)] = 3
+    """How many chunks of a stream come before the fault."""
+
+    status: Annotated[int, Meta(ge=200, le=599)] | None = None
+    """Answer just this, with `body` and `headers`."""
+    body: str = ""
+    headers: dict[str, str] = {}
+
+
+NONE = Instructions()

@@ -1,0 +1,67 @@
+"""An app of the demo: OpenAI's own package with its default URL, https://api.openai.com/v1."""
+
+import openai
+from openai.types.chat import ChatCompletionToolParam
+
+client = openai.OpenAI(api_key="sk-the-key-of-this-app", max_retries=0)
+
+print("whole:     ", end="")
+answer = client.chat.completions.create(
+    model="gpt-4o", messages=[{"role": "user", "content": "Good morning!"}]
+)
+print(answer.choices[0].message.content)
+
+print("streamed:  ", end="")
+for chunk in client.chat.completions.create(
+    model="gpt-4o",
+    messages=[{"role": "user", "content": "Tell me a story, word by word."}],
+    stream=True,
+):
+    for choice in chunk.choices:
+        print(choice.delta.content or "", end="|", flush=True)
+print()
+
+print("tool call: ", end="")
+weather: ChatCompletionToolParam = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather in a city",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string", "enum": ["Paris", "Oslo"]}},
+            "required": ["city"],
+        },
+    },
+}
+answer = client.chat.completions.create(
+    model="gpt-4o",
+    messages=[{"role": "user", "content": "What is the weather in Paris?"}],
+    tools=[weather],
+)
+for call in answer.choices[0].message.tool_calls or []:
+    if call.type == "function":
+        print(f"{call.function.name}({call.function.arguments})")
+
+print("image:     ", end="")
+try:
+    client.chat.completions.create(
+        model="gpt-4o",
+        messages=[
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": "What is this?"},
+                    {"type": "image_url", "image_url": {"url": "https://example.com/cat.png"}},
+                ],
+            }
+        ],
+    )
+except openai.BadRequestError as error:
+    print(f"{type(error).__name__}, code {error.code}, param {error.param}")
+
+print("embedding: ", end="")
+try:
+    client.embeddings.create(model="text-embedding-3-small", input="hello")
+except openai.NotFoundError as error:
+    print(f"{type(error).__name__}, code {error.code}")

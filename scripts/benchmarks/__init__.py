@@ -1,0 +1,1 @@
+"""The benchmarks: the interceptor beside a bare mitmdump, in interleaved rounds."""

@@ -1,0 +1,40 @@
+"""The command line of the benchmarks."""
+
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from .measure import FULL, QUICK, measure
+from .report import machine, page, table, verdict_lines, verdicts
+from .ways import all_ways
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--quick", is_flag=True, help="A short run, to see that it works. It does not judge.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write a page of markdown, such as docs/benchmarks.md.",
+)
+def main(quick: bool, output: Path | None) -> None:
+    """Measure the interceptor beside a bare mitmdump. Exit code 1: a target is missed."""
+    if quick and output:
+        raise click.UsageError("--quick measures too little to be written down.")
+    # Whoever ends us ends what we have started, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with (
+        tempfile.TemporaryDirectory(prefix="vast-bench-") as folder,
+        all_ways(Path(folder)) as ways,
+    ):
+        results = measure(ways, QUICK if quick else FULL)
+    print(machine(), table(results), sep="\n\n")
+    if quick:
+        return
+    print("\nTargets:", verdict_lines(results), f"Took {results.seconds:.0f} s.", sep="\n\n")
+    if output:
+        output.write_text(page(results), "utf-8")
+    if not all(verdict.met for verdict in verdicts(results)):
+        sys.exit(1)

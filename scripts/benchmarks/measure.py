@@ -1,0 +1,110 @@
+"""The measurements, in rounds: each goes through all ways in turn, so that noise hits all alike."""
+
+import multiprocessing
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from multiprocessing.pool import Pool
+
+import psutil
+
+from .load import Ask, Figure, Job, ask_once, run
+from .ways import DIRECT, PROXIES, WAYS, Way
+
+_JOB_LIMIT = 120  # seconds
+_MEGABYTE = 1_000_000
+
+WHOLE = Ask()
+PACED = Ask(chunks=100, delay=0.005)
+
+CLIENTS = 8
+PACED_STREAMS = 16
+FAST_STREAMS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured."""
+
+    rounds: int
+    seconds: float  # for each measurement of each way, in each round
+    fast_chunks: int
+    warm_up_calls: int
+    memory_calls: int
+
+
+FULL = Plan(rounds=12, seconds=0.75, fast_chunks=5_000, warm_up_calls=500, memory_calls=5_000)
+QUICK = Plan(rounds=1, seconds=0.5, fast_chunks=500, warm_up_calls=50, memory_calls=200)
+
+
+@dataclass(slots=True)
+class Results:
+    """What was measured: by figure and way, one value for each round."""
+
+    plan: Plan
+    figures: dict[Figure, dict[str, list[float]]] = field(
+        default_factory=lambda: {figure: {way: [] for way in WAYS} for figure in Figure}
+    )
+    #: Resident megabytes of the proxies, before and after so many calls.
+    memory: dict[str, tuple[float, float]] = field(default_factory=dict)
+    seconds: float = 0
+
+
+def measure(ways: Mapping[str, Way], plan: Plan) -> Results:
+    """Measures everything, and says on standard error how far it is."""
+    start = time.monotonic()
+    results = Results(plan)
+    # A process of its own for the load; one that ends with us, whatever happens.
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        fast = Ask(chunks=plan.fast_chunks)
+        texts = {ask: _in(pool, ask_once, ways[DIRECT].target, ask) for ask in (WHOLE, PACED, fast)}
+        for name in PROXIES:
+            results.memory[name] = _memory(pool, ways[name], plan, texts[WHOLE])
+            _say(f"memory of {name}")
+        for number in range(plan.rounds):
+            for kind, ask, clients in (
+                ("kept", WHOLE, CLIENTS),
+                ("new", WHOLE, CLIENTS),
+                ("latency", WHOLE, 1),
+                ("paced", PACED, PACED_STREAMS),
+                ("fast", fast, FAST_STREAMS),
+            ):
+                for name in WAYS:
+                    job = Job(
+                        kind=kind,
+                        target=ways[name].stream_target if ask.chunks else ways[name].target,
+                        ask=ask,
+                        text=texts[ask],
+                        clients=clients,
+                        seconds=plan.seconds,
+                    )
+                    for figure, value in _in(pool, run, job).items():
+                        results.figures[figure][name].append(value)
+            _say(f"round {number + 1} of {plan.rounds}")
+    results.seconds = time.monotonic() - start
+    return results
+
+
+def _memory(pool: Pool, way: Way, plan: Plan, text: str) -> tuple[float, float]:
+    """Resident megabytes before and after so many calls, when there were some already."""
+    process = psutil.Process(way.pid)
+    resident = []
+    for calls in (plan.warm_up_calls, plan.memory_calls):
+        job = Job(
+            kind="calls", target=way.target, ask=WHOLE, text=text, clients=CLIENTS, calls=calls
+        )
+        _in(pool, run, job)
+        resident.append(process.memory_info().rss / _MEGABYTE)
+    return resident[0], resident[1]
+
+
+def _in[**P, T](pool: Pool, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What the function returns, called in the pool's process."""
+    return pool.apply_async(function, args, kwargs).get(_JOB_LIMIT)
+
+
+def _say(what: str) -> None:
+    print(f"measured: {what}", file=sys.stderr, flush=True)

@@ -1,0 +1,222 @@
+"""The results as a page of markdown, and the targets."""
+
+import platform
+import re
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from string import Template
+
+import psutil
+
+from .load import Figure
+from .measure import CLIENTS, FAST_STREAMS, PACED, PACED_STREAMS, Results
+from .ways import ADDON, BARE, DIRECT, PROXIES, SERVE, WAYS
+
+_TITLES = {
+    DIRECT: "direct",
+    BARE: "bare mitmdump",
+    SERVE: "vast-intercept serve",
+    ADDON: "addon in mitmdump",
+}
+_OURS = (SERVE, ADDON)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A target, what was measured, and whether it is met."""
+
+    target: str
+    measured: str
+    met: bool
+
+
+# --- figures --------------------------------------------------------------------------------------
+
+
+def _ratios(results: Results, figure: Figure, way: str) -> list[float]:
+    """To bare mitmdump, in each round."""
+    rows = results.figures[figure]
+    return [ours / bare for ours, bare in zip(rows[way], rows[BARE], strict=True)]
+
+
+def _more(results: Results, figure: Figure, way: str, than: str) -> list[float]:
+    """Than another way, in each round."""
+    rows = results.figures[figure]
+    return [ours - other for ours, other in zip(rows[way], rows[than], strict=True)]
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+
+def table(results: Results) -> str:
+    """Medians of the rounds, beside each other."""
+    plan = results.plan
+    rows = [
+        ["", *_TITLES.values()],
+        ["---", *["---:"] * len(WAYS)],
+        [f"requests/s, {CLIENTS} clients, kept connections", *_rates(results, Figure.KEPT)],
+        [f"requests/s, {CLIENTS} clients, a new connection for each", *_rates(results, Figure.NEW)],
+        ["one call at a time, p50, ms", *_times(results, Figure.CALL_P50)],
+        ["one call at a time, p99, ms", *_times(results, Figure.CALL_P99)],
+        [
+            f"time to first token, {PACED_STREAMS} streams, p50, ms",
+            *_times(results, Figure.FIRST_CHUNK),
+        ],
+        [
+            f"a chunk's way, {PACED_STREAMS} streams, p50, ms",
+            *_times(results, Figure.CHUNK),
+        ],
+        [
+            f"chunks/s, {FAST_STREAMS} streams of {plan.fast_chunks:,}",
+            *_rates(results, Figure.FAST),
+        ],
+        [
+            f"resident memory after {plan.memory_calls:,} calls, MB",
+            "",
+            *[_memory(results, way) for way in PROXIES],
+        ],
+    ]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+
+
+def _rates(results: Results, figure: Figure) -> Iterator[str]:
+    for way in WAYS:
+        ratio = median(_ratios(results, figure, way))
+        yield f"{median(results.figures[figure][way]):,.0f} ({ratio:.2f}x)"
+
+
+def _times(results: Results, figure: Figure) -> Iterator[str]:
+    yield f"{median(results.figures[figure][DIRECT]):.2f}"
+    added_by_bare = median(_more(results, figure, BARE, DIRECT))
+    for way in PROXIES:
+        added = median(_more(results, figure, way, DIRECT))
+        # A ratio to next to nothing would say nothing.
+        ratio = f" ({added / added_by_bare:.2f}x)" if added_by_bare > 0.1 else ""
+        yield f"{added:+.2f}{ratio}"
+
+
+def _memory(results: Results, way: str) -> str:
+    before, after = results.memory[way]
+    return f"{after:.1f} ({after - before:+.1f})"
+
+
+# --- the targets ----------------------------------------------------------------------------------
+
+
+def verdicts(results: Results) -> list[Verdict]:
+    """Each target."""
+    found = [
+        _at_least(results, figure, way, what, least)
+        for figure, what, least_of in (
+            (Figure.KEPT, "requests/s with kept connections", {SERVE: 1.0, ADDON: 0.65}),
+            (Figure.NEW, "requests/s with new connections", {SERVE: 1.25, ADDON: 0.9}),
+            (Figure.FAST, "chunks/s", {SERVE: 1.0, ADDON: 1.0}),
+        )
+        for way, least in least_of.items()
+    ]
+    found += [
+        _at_most_longer(results, figure, way, what)
+        for figure, what in (
+            (Figure.FIRST_CHUNK, "time to first token"),
+            (Figure.CHUNK, "time per chunk"),
+        )
+        for way in _OURS
+    ]
+    return found + [_memory_grows_little(results, way) for way in _OURS]
+
+
+def _at_least(results: Results, figure: Figure, way: str, what: str, least: float) -> Verdict:
+    ratios = _ratios(results, figure, way)
+    return Verdict(
+        f"{_TITLES[way]}: at least {least:.2f}x the {what} of bare mitmdump",
+        f"{median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f})",
+        median(ratios) >= least,
+    )
+
+
+_MOST_LONGER = 1.0  # ms
+
+
+def _at_most_longer(results: Results, figure: Figure, way: str, what: str) -> Verdict:
+    more = _more(results, figure, way, BARE)
+    return Verdict(
+        f"{_TITLES[way]}: {what} (p50) at most {_MOST_LONGER:.0f} ms above bare mitmdump's",
+        f"{median(more):+.2f} ms ({min(more):+.2f} to {max(more):+.2f})",
+        median(more) <= _MOST_LONGER,
+    )
+
+
+_MOST_GROWTH = 10  # MB
+
+
+def _memory_grows_little(results: Results, way: str) -> Verdict:
+    before, after = results.memory[way]
+    return Verdict(
+        f"{_TITLES[way]}: memory grows by less than {_MOST_GROWTH} MB over"
+        f" {results.plan.memory_calls:,} calls",
+        f"{after - before:+.1f} MB",
+        after - before < _MOST_GROWTH,
+    )
+
+
+def verdict_lines(results: Results) -> str:
+    """The targets as a list."""
+    return "\n".join(
+        f"- {'met' if verdict.met else '**missed**'}: {verdict.target}: {verdict.measured}"
+        for verdict in verdicts(results)
+    )
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+
+def page(results: Results) -> str:
+    """The whole page."""
+    plan = results.plan
+    template = Template(Path(__file__).with_name("page.md").read_text("utf-8"))
+    return template.substitute(
+        machine=machine(),
+        table=table(results),
+        verdicts=verdict_lines(results),
+        direct=_TITLES[DIRECT],
+        bare=_TITLES[BARE],
+        serve=_TITLES[SERVE],
+        addon=_TITLES[ADDON],
+        rounds=plan.rounds,
+        seconds=f"{plan.seconds:g}",
+        clients=CLIENTS,
+        paced_streams=PACED_STREAMS,
+        paced_chunks=PACED.chunks,
+        paced_delay=f"{1000 * PACED.delay:g}",
+        fast_streams=FAST_STREAMS,
+        fast_chunks=f"{plan.fast_chunks:,}",
+        memory_calls=f"{plan.memory_calls:,}",
+        warm_up_calls=f"{plan.warm_up_calls:,}",
+    )
+
+
+def machine() -> str:
+    """What it was measured on."""
+    return ", ".join(
+        [
+            f"{psutil.cpu_count()} cores ({_processor()})",
+            platform.system(),
+            f"Python {platform.python_version()}",
+            f"mitmproxy {version('mitmproxy')}",
+            f"aiohttp {version('aiohttp')}",
+            ssl.OPENSSL_VERSION,
+        ]
+    )
+
+
+def _processor() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text("utf-8")
+    except OSError:
+        text = ""
+    name = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
+    return name[1] if name else platform.processor() or platform.machine()

@@ -1,0 +1,37 @@
+"""The stand-in for Vast, with streams that keep their pace and chunks that say when they were sent.
+
+asyncio's sleeps are always a little too long, so that the stand-in's own streams fall behind, by
+more on a busy machine. How long a chunk was on its way could not be told from when it arrives.
+"""
+
+import asyncio
+from time import perf_counter
+from unittest.mock import patch
+
+from aiohttp import web
+
+from vast_intercept.standin import server
+from vast_intercept.standin.command import standin
+from vast_intercept.standin.exchange import Exchange
+
+
+class TimedExchange(Exchange):
+    """Sends a comment with each chunk, which says when. Comments are ignored by who reads it."""
+
+    async def send(self, response: web.StreamResponse, parts: list[bytes]) -> None:
+        """Chunk k comes k delays after the first."""
+        delay = self.told.delay
+        if not delay:
+            await super().send(response, parts)
+            return
+        start = perf_counter()
+        for index, part in enumerate(parts):
+            wait = start + index * delay - perf_counter()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            await response.write(b": %.6f\n%b" % (perf_counter(), part))
+
+
+if __name__ == "__main__":
+    with patch.object(server, "Exchange", TimedExchange):
+        standin()

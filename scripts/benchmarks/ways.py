@@ -1,0 +1,218 @@
+"""The ways from an app to Vast: straight, and through each of the proxies. All of it over TLS."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import trustme
+
+from .http1 import Target
+
+DIRECT = "direct"
+BARE = "mitmdump"
+SERVE = "serve"
+ADDON = "addon"
+PROXIES = (BARE, SERVE, ADDON)
+WAYS = (DIRECT, *PROXIES)
+
+_PROJECT = Path(__file__).parents[2]
+_MITMDUMP = (sys.executable, "-c", "from mitmproxy.tools.main import mitmdump; mitmdump()")
+_VAST_INTERCEPT = (sys.executable, "-c", "from vast_intercept.cli.main import main; main()")
+_STANDIN = (sys.executable, str(Path(__file__).with_name("timed_standin.py")))
+
+_ENDPOINT = "bench"
+_VAST_KEY = "vast-key-of-the-benchmark"
+_APP_KEY = "sk-the-key-of-an-app-0123456789"
+_MODEL = "gpt-4o"
+
+# Without it mitmproxy reads a stream to its end before it sends any of it.
+_STREAM_SCRIPT = """\
+def responseheaders(flow):
+    flow.response.stream = True
+"""
+
+_START_LIMIT = 30  # seconds
+_STOP_LIMIT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way. Streams may go another one than whole answers."""
+
+    target: Target
+    stream_target: Target
+    pid: int | None = None  # of the proxy
+
+
+@contextmanager
+def all_ways(folder: Path) -> Iterator[dict[str, Way]]:
+    """Starts everything, in `folder`, and stops it in the end."""
+    ca_file = folder / "ca.pem"
+    with ExitStack() as stack:
+        standin_port = stack.enter_context(_standin(folder, ca_file))
+        direct = Target(
+            host="localhost",
+            port=standin_port,
+            path=f"/{_ENDPOINT}/v1/chat/completions",
+            ca_file=str(ca_file),
+            api_key=_VAST_KEY,
+            model="",
+        )
+        script = folder / "stream.py"
+        script.write_text(_STREAM_SCRIPT, "utf-8")
+        config = folder / "vast.yaml"
+        config.write_text(
+            f"vast:\n"
+            f"  endpoint: {_ENDPOINT}\n"
+            f"  openai_url: https://localhost:{standin_port}\n"
+            f"  ca_file: {ca_file}\n",
+            "utf-8",
+        )
+        trust = ("--set", f"ssl_verify_upstream_trusted_ca={ca_file}")
+        ours = ("--set", f"vast_config={config}")
+        addon = ("-s", str(_PROJECT / "addon" / "vast.py"))
+        proxies = {
+            name: stack.enter_context(_proxy(folder / name, command))
+            for name, command in {
+                "mitmdump": (*_MITMDUMP, *trust),
+                "mitmdump-stream": (*_MITMDUMP, *trust, "-s", str(script)),
+                "serve": (*_VAST_INTERCEPT, "serve", *ours),
+                "addon": (*_MITMDUMP, *addon, *ours),
+            }.items()
+        }
+        yield {
+            DIRECT: Way(direct, direct),
+            BARE: Way(
+                proxies["mitmdump"].target(direct),
+                proxies["mitmdump-stream"].target(direct),
+                proxies["mitmdump"].pid,
+            ),
+            **{name: proxies[name].way_of_an_app() for name in (SERVE, ADDON)},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Proxy:
+    pid: int
+    port: int
+    ca_file: Path
+
+    def target(self, behind: Target) -> Target:
+        """The same URL as `behind`, through this proxy."""
+        return Target(
+            host=behind.host,
+            port=behind.port,
+            path=behind.path,
+            ca_file=str(self.ca_file),
+            api_key=behind.api_key,
+            model=behind.model,
+            proxy_port=self.port,
+        )
+
+    def way_of_an_app(self) -> Way:
+        """What an app calls that knows nothing of Vast."""
+        target = Target(
+            host="api.openai.com",
+            port=443,
+            path="/v1/chat/completions",
+            ca_file=str(self.ca_file),
+            api_key=_APP_KEY,
+            model=_MODEL,
+            proxy_port=self.port,
+        )
+        return Way(target, target, self.pid)
+
+
+@contextmanager
+def _standin(folder: Path, ca_file: Path) -> Iterator[int]:
+    """The stand-in for Vast, with a certificate for localhost from a CA of its own."""
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(ca_file))
+    certificate = ca.issue_cert("localhost")
+    certificate.private_key_pem.write_to_path(str(folder / "standin.key"))
+    certificate.cert_chain_pems[0].write_to_path(str(folder / "standin.pem"))
+    port = _free_port()
+    command = [
+        *_STANDIN,
+        *("--host", "localhost"),
+        *("--port", str(port)),
+        *("--api-key", _VAST_KEY),
+        *("--endpoint", _ENDPOINT),
+        *("--tls-cert", str(folder / "standin.pem")),
+        *("--tls-key", str(folder / "standin.key")),
+    ]
+    with _running(command, port, folder / "standin.log"):
+        yield port
+
+
+@contextmanager
+def _proxy(folder: Path, command: tuple[str, ...]) -> Iterator[_Proxy]:
+    folder.mkdir()
+    port = _free_port()
+    options = ["-q", "--listen-host", "127.0.0.1", "-p", str(port), "--set", f"confdir={folder}"]
+    with _running([*command, *options], port, folder / "log") as process:
+        yield _Proxy(process.pid, port, folder / "mitmproxy-ca-cert.pem")
+
+
+@contextmanager
+def _running(command: list[str], port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that listens on `port`. Its output goes to `log`, which is shown if it fails."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        # Nothing of the user's own Vast account, and no other proxy.
+        if not name.startswith("VAST_") and not name.lower().endswith("_proxy")
+    } | {"VAST_API_KEY": _VAST_KEY, "PYTHONPATH": str(_PROJECT / "addon")}
+    with log.open("wb") as output:
+        # In a session of its own, so that Ctrl-C leaves it to us to stop it.
+        process = subprocess.Popen(  # noqa: S603
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+    try:
+        _wait_for_port(process, port)
+        yield process
+    except Exception as error:
+        if said := log.read_text("utf-8", "replace"):
+            error.add_note(f"{' '.join(command)}\nsaid:\n{said[-4000:]}")
+        raise
+    finally:
+        _stop(process)
+
+
+def _wait_for_port(process: subprocess.Popen[bytes], port: int) -> None:
+    end = time.monotonic() + _START_LIMIT
+    while process.poll() is None and time.monotonic() < end:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError(f"It does not listen on port {port}: {process.args!r}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_LIMIT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port

@@ -1,0 +1,61 @@
+"""What the tests share: certificates, a stand-in, and interceptors that many tests can use."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from . import harness
+from .harness import Interceptor, StandIn
+
+
+@pytest.fixture(scope="session")
+def certs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """A CA, and the certificate and key of `localhost`."""
+    return harness.certificate(tmp_path_factory.mktemp("certs"), "localhost", "127.0.0.1")
+
+
+@pytest.fixture(scope="session")
+def _standin(certs: tuple[Path, Path, Path]) -> Iterator[StandIn]:
+    ca, certificate, key = certs
+    standin = StandIn("--tls-cert", str(certificate), "--tls-key", str(key), scheme="https")
+    standin.trust(ca)
+    yield standin
+    standin.stop()
+
+
+@pytest.fixture
+def standin(_standin: StandIn) -> StandIn:
+    """The stand-in for Vast, over TLS, with no calls yet."""
+    _standin.forget_calls()
+    return _standin
+
+
+@pytest.fixture(scope="session")
+def _mitmdump(
+    _standin: StandIn, certs: tuple[Path, Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Interceptor]:
+    config = {
+        "vast": harness.vast_section(_standin, certs[0]),
+        "routes": [{"model": "gpt-4*", "endpoint": "big-one"}],
+        "models": ["gpt-3.5-turbo"],
+    }
+    with harness.intercept(tmp_path_factory.mktemp("mitmdump"), config) as interceptor:
+        yield interceptor
+
+
+@pytest.fixture
+def mitmdump(
+    _mitmdump: Interceptor, standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> Interceptor:
+    """A `mitmdump -s addon/vast.py`, and an environment that has this process's clients use it."""
+    use(_mitmdump, monkeypatch)
+    return _mitmdump
+
+
+def use(interceptor: Interceptor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has the clients of this process go through the interceptor, as an app's environment would."""
+    for name in ("NO_PROXY", "no_proxy", "http_proxy", "https_proxy", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in interceptor.app_environ().items():
+        monkeypatch.setenv(name, value)

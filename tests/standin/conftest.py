@@ -1,0 +1,133 @@
+"""A stand-in in this process, and clients that see exactly what it sends."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+import openai
+import pytest
+
+from vast_intercept.standin.server import StandIn, StandInConfig
+
+CONFIG = StandInConfig(endpoints=("demo", "other"))
+CHAT = "/demo/v1/chat/completions"
+COMPLETIONS = "/demo/v1/completions"
+HELLO = [{"role": "user", "content": "hello there"}]
+
+
+class Vast:
+    """A running stand-in, and a client for it."""
+
+    def __init__(self, standin: StandIn, session: aiohttp.ClientSession) -> None:
+        self.url = standin.url
+        self.session = session
+
+    async def post(
+        self, body: object, path: str = CHAT, **headers: str
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
+        """The head and the body of an answer."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        async with self.session.post(
+            self.url + path,
+            data=data,
+            headers={
+                "authorization": f"Bearer {CONFIG.api_key}",
+                "content-type": "application/json",
+                **headers,
+            },
+            allow_redirects=False,
+        ) as response:
+            return response, await response.read()
+
+    async def chat(self, **body: Any) -> Any:
+        """The answer to a chat that is served."""
+        response, data = await self.post({"messages": HELLO, **body})
+        assert response.status == 200, data
+        return json.loads(data)
+
+    async def events(self, body: dict[str, Any], path: str = CHAT) -> list[Any]:
+        """The chunks of a stream that ends as it should."""
+        response, data = await self.post({**body, "stream": True}, path)
+        assert response.content_type == "text/event-stream", data
+        return complete(data)
+
+    async def raw(self, **body: Any) -> bytes:
+        """Every byte that comes until the connection ends."""
+        async with RawCall(self.url, {"messages": HELLO, **body}) as call:
+            return await call.reader.read()
+
+    async def control(self, method: str, path: str) -> Any:
+        """An answer of the control interface."""
+        async with self.session.request(method, f"{self.url}/_standin/{path}") as response:
+            response.raise_for_status()
+            return await response.json() if response.status == 200 else None
+
+    async def calls(self, query: str = "") -> list[dict[str, Any]]:
+        """The calls that came, or those that have come once the query's condition holds."""
+        calls: list[dict[str, Any]] = await self.control("GET", f"calls?{query}")
+        return calls
+
+
+class RawCall:
+    """A call on a connection of its own, over TCP with nothing in between."""
+
+    def __init__(self, url: str, body: dict[str, Any]) -> None:
+        self._address = urlsplit(url)
+        self._body = json.dumps(body).encode()
+
+    async def __aenter__(self) -> Self:
+        address = self._address
+        self.reader, self.writer = await asyncio.open_connection(address.hostname, address.port)
+        head = (
+            f"POST {CHAT} HTTP/1.1\r\nHost: {address.netloc}\r\n"
+            f"Authorization: Bearer {CONFIG.api_key}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(self._body)}\r\nConnection: close\r\n\r\n"
+        )
+        self.writer.write(head.encode() + self._body)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.writer.close()
+        await self.writer.wait_closed()
+
+    async def head(self) -> bytes:
+        """The head of the answer."""
+        return await self.reader.readuntil(b"\r\n\r\n")
+
+    async def chunk(self) -> bytes:
+        """The next chunk, as HTTP cut it."""
+        size = int(await self.reader.readuntil(b"\r\n"), 16)
+        return (await self.reader.readexactly(size + 2))[:-2]
+
+
+def complete(stream: bytes) -> list[Any]:
+    """The chunks of a stream. It must have ended with `[DONE]`."""
+    *events, done, end = stream.split(b"\n\n")
+    assert (done, end) == (b"data: [DONE]", b"")
+    return [json.loads(event.removeprefix(b"data: ")) for event in events]
+
+
+def text_of(chunks: list[Any]) -> str:
+    """What a chat's chunks say."""
+    return "".join(
+        choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"]
+    )
+
+
+@pytest.fixture
+async def vast() -> AsyncIterator[Vast]:
+    """A stand-in with the endpoints `demo` and `other`."""
+    async with StandIn(CONFIG) as standin, aiohttp.ClientSession() as session:
+        yield Vast(standin, session)
+
+
+@pytest.fixture
+async def client(vast: Vast) -> AsyncIterator[openai.AsyncOpenAI]:
+    """The openai package, talking to the stand-in."""
+    async with openai.AsyncOpenAI(
+        base_url=f"{vast.url}/demo/v1", api_key=CONFIG.api_key, max_retries=0
+    ) as client:
+        yield client
