@@ -4,10 +4,12 @@ import base64
 import json
 import os
 import re
+import socket
+import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -215,7 +217,7 @@ def command_for(kind: str) -> list[str]:
     """mitmdump or mitmweb with the addon, or `vast-intercept serve`."""
     if kind == "serve":
         return [tool("vast-intercept"), "serve"]
-    return [tool(kind), "-s", str(ADDON), "--set", "listen_host=127.0.0.1"]
+    return [tool(kind), "-s", str(ADDON), "--listen-host", "127.0.0.1"]
 
 
 @contextmanager
@@ -226,9 +228,9 @@ def intercept(
     kind: str = "mitmdump",
     environ: dict[str, str] | None = None,
 ) -> Iterator[Interceptor]:
-    """Runs an interceptor. It must have ended well, and without a warning of Python's, after."""
+    """Runs an interceptor. It must end well, with nothing left over that Python warns of."""
     folder.mkdir(parents=True, exist_ok=True)
-    variables = {"VAST_API_KEY": VAST_KEY, "PYTHONWARNINGS": "always::ResourceWarning"} | (environ or {})
+    variables = {"VAST_API_KEY": VAST_KEY} | (environ or {})
     if config is not None:
         path = write_config(folder / "vast.yaml", **config)
         options = ("--set", f"vast_config={path}", *options)
@@ -240,8 +242,8 @@ def intercept(
     finally:
         code = interceptor.stop()
     assert code == 0, interceptor.output
-    assert "Traceback" not in interceptor.output, interceptor.output
-    assert "Warning:" not in interceptor.output, interceptor.output
+    for sign in ("Traceback", "Warning:", "Unhandled", "Unclosed", "Task was destroyed"):
+        assert sign not in interceptor.output, interceptor.output
 
 
 def certificate(folder: Path, *names: str) -> tuple[Path, Path, Path]:
@@ -254,6 +256,20 @@ def certificate(folder: Path, *names: str) -> tuple[Path, Path, Path]:
         blob.write_to_path(str(paths[1]), append=True)
     issued.private_key_pem.write_to_path(str(paths[2]))
     return paths
+
+
+class HTTP2Only(ssl.SSLContext):
+    """Offers HTTP/2 alone: httpx would offer HTTP/1.1 first, and get it."""
+
+    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
+        super().set_alpn_protocols(["h2"])
+
+
+def http2_only(interceptor: Interceptor) -> ssl.SSLContext:
+    """A TLS context that trusts the interceptor's CA, for httpx with http2=True."""
+    context = HTTP2Only(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(interceptor.ca)
+    return context
 
 
 def error_of(response: requests.Response) -> dict[str, Any]:
@@ -270,3 +286,10 @@ def error_of(response: requests.Response) -> dict[str, Any]:
 def body_of(call: dict[str, Any]) -> bytes:
     """The request body of a call that the stand-in received."""
     return base64.b64decode(call["body_base64"])
+
+
+def unused_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -44,7 +44,7 @@ def listen_everywhere(
     config = {"vast": harness.vast_section(standin, certs[0])}
     if clients:
         config["clients"] = clients
-    return harness.intercept(tmp_path, config, "--set", "listen_host=0.0.0.0")
+    return harness.intercept(tmp_path, config, "--listen-host", "0.0.0.0")
 
 
 def test_only_loopback_may_connect_and_the_log_has_the_line_that_lets_others_in(

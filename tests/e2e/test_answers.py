@@ -1,7 +1,6 @@
 """What Vast answers, well or badly, and what reaches the app."""
 
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -236,15 +235,12 @@ class TestBadAnswers:
         assert raised.value.code == "bad_upstream_answer"
 
 
-def unused_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 UNREACHABLE = {
-    "nothing listens": (lambda: f"https://localhost:{unused_port()}", "vast_unreachable", None),
+    "nothing listens": (
+        lambda: f"https://localhost:{harness.unused_port()}",
+        "vast_unreachable",
+        None,
+    ),
     "name does not resolve": (lambda: "https://no-such-host.invalid", "vast_unreachable", None),
 }
 
@@ -333,7 +329,7 @@ class TestExceptionsOfTheOpenAIPackage:
             )
 
     def test_connection_error_when_nobody_is_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{unused_port()}")
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{harness.unused_port()}")
         with pytest.raises(openai.APIConnectionError):
             openai.OpenAI(max_retries=0).chat.completions.create(model="m", messages=MESSAGES)
 

@@ -11,7 +11,7 @@ import pydantic
 import pytest
 import requests
 
-from ..harness import APP_KEY, ENDPOINT, Interceptor, StandIn
+from ..harness import APP_KEY, ENDPOINT, Interceptor, StandIn, http2_only
 
 URL = "https://api.openai.com/v1/chat/completions"
 MESSAGES: Any = [{"role": "user", "content": "hello there"}]
@@ -43,10 +43,9 @@ def test_requests_streamed() -> None:
     assert "hello there" in texts(list(answer.iter_lines(decode_unicode=True)))
 
 
-@pytest.mark.usefixtures("mitmdump")
 @pytest.mark.parametrize("http2", [False, True], ids=["http1", "http2"])
-def test_httpx_whole_and_streamed(http2: bool) -> None:
-    with httpx.Client(http1=not http2, http2=http2) as client:
+def test_httpx_whole_and_streamed(http2: bool, mitmdump: Interceptor) -> None:
+    with httpx.Client(http2=http2, verify=http2_only(mitmdump) if http2 else True) as client:
         answer = client.post(URL, json=BODY, headers=HEADERS)
         assert answer.http_version == ("HTTP/2" if http2 else "HTTP/1.1")
         assert "hello there" in answer.json()["choices"][0]["message"]["content"]
@@ -197,8 +196,9 @@ class TestOpenAIPackage:
         assert [choice.index for choice in answer.choices] == [0, 1]
 
 
-@pytest.mark.usefixtures("mitmdump")
-def test_many_streams_at_once_over_one_http2_connection(standin: StandIn) -> None:
+def test_many_streams_at_once_over_one_http2_connection(
+    mitmdump: Interceptor, standin: StandIn
+) -> None:
     """mitmproxy alone would let five of them through at a time."""
 
     async def ask(client: httpx.AsyncClient) -> None:
@@ -208,7 +208,7 @@ def test_many_streams_at_once_over_one_http2_connection(standin: StandIn) -> Non
             await stream.aread()
 
     async def ask_all() -> None:
-        async with httpx.AsyncClient(http1=False, http2=True, timeout=30) as client:
+        async with httpx.AsyncClient(http2=True, verify=http2_only(mitmdump), timeout=30) as client:
             calls = asyncio.gather(*(ask(client) for _ in range(40)))
             # All of them are answered while none of them can end.
             await asyncio.to_thread(standin.wait_for_calls, "running", 40)

@@ -63,9 +63,10 @@ def test_socks5(dns: str, standin: StandIn, certs: tuple[Path, Path, Path], tmp_
 TRANSPARENT = """
 set -eu
 ip link set lo up
-ip link add way-out type dummy
+ip link add way-out type veth peer name far-end
 ip address add 198.51.100.1/24 dev way-out
 ip link set way-out up
+ip link set far-end up
 ip route add default dev way-out
 nft add table ip nat
 nft 'add chain ip nat output { type nat hook output priority -100; }'

@@ -67,7 +67,7 @@ class _ProviderHandler(socketserver.BaseRequestHandler):
                 body += tls.recv(65536)
             self.server.received.append(head + b"\r\n\r\n" + body)
             start = (
-                b"HTTP/1.1 200 Fine\r\nX-Odd-Header:  two  blanks\r\ncontent-type: text/x-odd\r\n"
+                b"HTTP/1.1 200 Fine\r\nX-oDD-Header: two  blanks\r\ncontent-type: text/x-odd\r\n"
             )
             tls.sendall(start + b"content-length: %d\r\n\r\n" % len(ANSWER) + ANSWER[:10])
             self.server.half_sent.set()

@@ -38,7 +38,7 @@ def main(ca: Path, certificate: Path, key: Path, folder: Path) -> None:
         # An app of this machine comes from the address of its way out.
         "clients": {"allow_from": ["198.51.100.0/24"]},
     }
-    options = ("--mode", "transparent@18080", "--set", "listen_host=0.0.0.0")
+    options = ("--mode", "transparent@18080", "--listen-host", "0.0.0.0")
     with harness.intercept(folder, config, *options) as interceptor:
         served = curl("https://api.openai.com/v1/chat/completions", 443, interceptor.ca)
         plain = curl("http://api.openai.com/v1/chat/completions", 80, interceptor.ca)

@@ -1,6 +1,7 @@
 """A stand-in in this process, and clients that see exactly what it sends."""
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator
 from typing import Any, Self
@@ -15,7 +16,7 @@ from vast_intercept.standin.server import StandIn, StandInConfig
 CONFIG = StandInConfig(endpoints=("demo", "other"))
 CHAT = "/demo/v1/chat/completions"
 COMPLETIONS = "/demo/v1/completions"
-HELLO = [{"role": "user", "content": "hello there"}]
+HELLO: list[Any] = [{"role": "user", "content": "hello there"}]
 
 
 class Vast:
@@ -32,7 +33,7 @@ class Vast:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         async with self.session.post(
             self.url + path,
-            data=data,
+            data=io.BytesIO(data),
             headers={
                 "authorization": f"Bearer {CONFIG.api_key}",
                 "content-type": "application/json",

@@ -24,7 +24,7 @@ TIME: Any = {"type": "function", "function": {"name": "get_time"}}
 
 
 async def test_a_chat_says_what_was_said(client: openai.AsyncOpenAI) -> None:
-    answer = await client.chat.completions.create(model="", messages=HELLO)  # type: ignore[arg-type]
+    answer = await client.chat.completions.create(model="", messages=HELLO)
     assert answer.choices[0].message.content == "You said: hello there"
     assert answer.choices[0].finish_reason == "stop"
     assert answer.model == "stand-in"
@@ -33,7 +33,7 @@ async def test_a_chat_says_what_was_said(client: openai.AsyncOpenAI) -> None:
 async def test_a_stream_says_the_same(client: openai.AsyncOpenAI) -> None:
     stream = await client.chat.completions.create(
         model="stand-in",
-        messages=HELLO,  # type: ignore[arg-type]
+        messages=HELLO,
         stream=True,
         stream_options={"include_usage": True},
     )
@@ -122,7 +122,7 @@ async def test_several_choices(vast: Vast) -> None:
 async def test_a_tool_is_called(client: openai.AsyncOpenAI) -> None:
     answer = await client.chat.completions.create(
         model="",
-        messages=HELLO,  # type: ignore[arg-type]
+        messages=HELLO,
         tools=[WEATHER, TIME],
     )
     message = answer.choices[0].message
@@ -137,7 +137,7 @@ async def test_a_tool_is_called(client: openai.AsyncOpenAI) -> None:
 async def test_a_streamed_call_is_the_same_call(client: openai.AsyncOpenAI) -> None:
     async with client.chat.completions.stream(
         model="",
-        messages=HELLO,  # type: ignore[arg-type]
+        messages=HELLO,
         tools=[WEATHER, TIME],
         tool_choice="required",
         extra_body={"standin": {"tool_calls": 2}},
@@ -193,7 +193,7 @@ class Person(BaseModel):
 async def test_a_schema_is_followed(client: openai.AsyncOpenAI) -> None:
     answer = await client.chat.completions.parse(
         model="",
-        messages=HELLO,  # type: ignore[arg-type]
+        messages=HELLO,
         response_format=Person,
     )
     person = answer.choices[0].message.parsed

@@ -137,7 +137,10 @@ def shape(value: Any, key: str = "", ignored: frozenset[str] = frozenset()) -> A
             return [(name, shape(each, name, ignored)) for name, each in value.items()]
         case list():
             shapes = [shape(each, key, ignored) for each in value]
-            return ["list", *(each for index, each in enumerate(shapes) if each not in shapes[:index])]
+            return [
+                "list",
+                *(each for index, each in enumerate(shapes) if each not in shapes[:index]),
+            ]
         case _ if key in TELLING and key not in ignored:
             return value
         case _:

@@ -82,3 +82,7 @@ async def test_a_large_body_is_read(vast: Vast) -> None:
     text = "x" * (20 * 1024 * 1024)
     answer = await vast.chat(messages=[{"role": "user", "content": text}])
     assert answer["choices"][0]["message"]["content"] == "You said: " + "x" * 2000
+
+
+async def test_a_body_may_not_be_larger_than_100_mb(vast: Vast) -> None:
+    await refused(vast, b" " * (100 * 1024 * 1024 + 1), status=413)

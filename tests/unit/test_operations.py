@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from vast_intercept.openai_api.operations import (
     GENERATING,
     UNSUPPORTED,

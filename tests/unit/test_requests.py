@@ -10,8 +10,9 @@ import zlib
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from vast_intercept.openai_api.errors import ApiError
 from vast_intercept.openai_api.operations import Operation
 from vast_intercept.openai_api.requests import (
@@ -42,7 +43,11 @@ ASKED = {
     "model empty": (b'{"model":"","messages":[]}', "", False),
     "model escaped": (rb'{"model":"gpt\u002d4\n\ud83d\ude00","messages":[]}', "gpt-4\n😀", False),
     "name of the model escaped": (rb'{"\u006dodel":"m","messages":[]}', "m", False),
-    "model in a nested object only": (b'{"messages":[],"x":{"model":"m","stream":true}}', None, 0),
+    "model in a nested object only": (
+        b'{"messages":[],"x":{"model":"m","stream":true}}',
+        None,
+        False,
+    ),
     "the last of two models": (b'{"model":"a","messages":[],"model":"b"}', "b", False),
     "white space": (b' \n{\t"model" : "m"\r,"messages": [ ] } \n', "m", False),
 }
@@ -165,7 +170,8 @@ def test_the_last_of_two_contents_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["image_url", "input_audio", "file", "video_url", "input_text", "Text", "", "te\\u0000xt"]
+    "kind",
+    ["image_url", "input_audio", "file", "video_url", "input_text", "Text", "", "te\\u0000xt"],
 )
 def test_a_content_part_is_refused_with_its_place(kind: str) -> None:
     body = (
@@ -237,7 +243,11 @@ BAD: dict[str, tuple[bytes, str, str | None]] = {
     "UTF-16 without BOM": (GOOD.decode().encode("utf-16-be"), "invalid_json", None),
     "UTF-32": (GOOD.decode().encode("utf-32"), "invalid_json", None),
     "Latin-1": ('{"messages":[{"content":"é"}]}'.encode("latin-1"), "invalid_json", None),
-    "invalid UTF-8 in a field nobody reads": (b'{"messages":[],"x":"\xc0\x80"}', "invalid_json", None),
+    "invalid UTF-8 in a field nobody reads": (
+        b'{"messages":[],"x":"\xc0\x80"}',
+        "invalid_json",
+        None,
+    ),
     "a surrogate as UTF-8": (b'{"messages":[],"x":"\xed\xa0\x80"}', "invalid_json", None),
     "half a surrogate pair": (rb'{"messages":[],"x":"\ud800"}', "invalid_json", None),
     "half a surrogate pair in model": (rb'{"messages":[],"model":"\udc00"}', "invalid_json", None),
@@ -477,6 +487,7 @@ FULL = (
 PIECES = [b'"', b"\\", b"{", b"}", b"[", b"]", b",", b":", b"null", b'"model"', b'"suffix":1,']
 
 
+@settings(max_examples=500)
 @given(st.data())
 def test_a_mutated_body_is_a_request_or_an_error(data: st.DataObject) -> None:
     body = FULL
@@ -491,8 +502,8 @@ def test_a_mutated_body_is_a_request_or_an_error(data: st.DataObject) -> None:
         body = body[:start] + piece + body[end:]
     operation = data.draw(st.sampled_from([CHAT, TEXT]))
     request = read_or_refuse(operation, body)
-    assume(request is not None)
-    assert request
+    if request is None:
+        return
     # What is sent is what Python's parser, of vLLM's side, takes the app's body for.
     expected = {name: value for name, value in same_numbers(body).items() if name not in LEFT_OUT}
     if "model" in expected:
@@ -539,9 +550,7 @@ NOT_DECODED = {
 }
 
 
-@pytest.mark.parametrize(
-    ("body", "encoding", "code"), NOT_DECODED.values(), ids=NOT_DECODED.keys()
-)
+@pytest.mark.parametrize(("body", "encoding", "code"), NOT_DECODED.values(), ids=NOT_DECODED.keys())
 def test_an_encoding_is_refused(body: bytes, encoding: str, code: str) -> None:
     with pytest.raises(ApiError) as caught:
         decode_content(body, encoding, LIMIT)

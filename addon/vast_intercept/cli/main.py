@@ -3,7 +3,6 @@
 import click
 
 from .. import __version__
-
 from ..standin.command import standin
 from .serve import serve
 

@@ -47,6 +47,10 @@ class CallInterceptor:
 
     async def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Decides, masks the keys, and hands the call to the relay."""
+        if flow.error:
+            # mitmproxy refuses it as invalid HTTP, and does not know yet for which host it is.
+            mask_keys(flow.request)
+            return
         config = self._settings.refresh()
         replayed_url = original_url(flow) if flow.is_replay == "request" else None
         provider, path = _destination(flow, config.providers, replayed_url)
@@ -76,8 +80,7 @@ class CallInterceptor:
             request.stream = True
             return
         mask_keys(request)
-        if flow.error is None:
-            await self._hand_over(flow, work, config)
+        await self._hand_over(flow, work, config)
 
     def _check_client(self, flow: http.HTTPFlow, config: Config) -> ApiError | None:
         """Which app it is, kept with the flow; or the error for one that is not listed."""

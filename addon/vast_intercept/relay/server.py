@@ -38,6 +38,8 @@ _KEEP_ALIVE = 365 * 24 * 3600
 # How long the rest of a body that is too large is read and dropped, so that the app gets to read
 # the answer instead of a broken pipe.
 _LINGER = 30
+# How long what runs has to end once it was told to. Zero would mean for ever.
+_SHUTDOWN = 0.1
 
 
 class Relay:
@@ -71,7 +73,7 @@ class Relay:
             max_headers=_MAX_HEADERS,
             logger=logger,
         )
-        self._runner = web.ServerRunner(server, shutdown_timeout=0)
+        self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN)
         await self._runner.setup()
         site = web.TCPSite(self._runner, _HOST, 0)
         await site.start()

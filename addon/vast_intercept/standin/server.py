@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -22,6 +23,7 @@ from .schema import Json
 
 _MAX_BODY = 100 * 1024 * 1024
 _MAX_HEADER = 1024 * 1024
+_STOP_SECONDS = 1
 
 _CHAT = ("/v1/chat/completions", "/chat/completions")
 _COMPLETION = ("/v1/completions", "/completions")
@@ -108,13 +110,16 @@ class StandIn:
         """Closes everything at once, whatever runs."""
         if self._listener is None or self._server is None:
             return
-        self._listener.close()
+        listener, self._listener = self._listener, None
+        listener.close()
         for connection in self._server.connections:
             if connection.transport:
                 connection.transport.abort()
-        await self._listener.wait_closed()
-        await self._calls.idle()
-        self._listener = None
+        # A connection that is still in its TLS handshake is not among them, and not waited for.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_SECONDS):
+                await listener.wait_closed()
+                await self._calls.idle()
 
     def stats(self) -> dict[str, Json]:
         """Numbers of TCP connections and of calls, ever and now."""
@@ -148,8 +153,8 @@ class StandIn:
             response = await self._answer(request, bytes(received))
         except errors.Refusal as refusal:
             response = _refused(refusal)
-        except HangUp:
-            self._calls.end(call, "done")
+        except (HangUp, ConnectionError) as end:
+            self._calls.end(call, "done" if isinstance(end, HangUp) else "cancelled")
             _cut_connection(request)
             # aiohttp must not answer. The end of the connection cancels this.
             await asyncio.Event().wait()

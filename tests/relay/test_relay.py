@@ -1,0 +1,223 @@
+"""The relay by itself, with real HTTP on both sides: time-outs, kept connections, its end."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import aiohttp
+import pytest
+
+from vast_intercept.config import Config, load_config
+from vast_intercept.openai_api.errors import bad_request
+from vast_intercept.openai_api.operations import Operation
+from vast_intercept.relay.call import Answer, Call, Generate
+from vast_intercept.relay.openai_interface import OpenAIInterface
+from vast_intercept.relay.server import TOKEN_HEADER, Relay
+from vast_intercept.standin.server import StandIn, StandInConfig
+
+KEY = "vast-0123456789abcdef"
+BODY = {"model": "m", "messages": [{"role": "user", "content": "hello there"}]}
+
+
+def config_for(url: str) -> Config:
+    return replace(
+        load_config(None, {"VAST_API_KEY": KEY, "VAST_ENDPOINT": "demo"}), openai_url=url
+    )
+
+
+def call_for(config: Config, work: Any = None) -> Call:
+    return Call(
+        work=work or Generate(Operation.CHAT_COMPLETIONS),
+        config=config,
+        request_id="req-1",
+        max_body=1_000_000,
+        client=("127.0.0.1", 1),
+    )
+
+
+@asynccontextmanager
+async def running(relay: Relay) -> AsyncIterator[Callable[..., Awaitable[tuple[int, Any]]]]:
+    """The relay, and a function that has it carry out a call."""
+    await relay.start()
+    assert relay.address
+    url = f"http://127.0.0.1:{relay.address[1]}/"
+
+    async with aiohttp.ClientSession() as session:
+
+        async def post(call: Call, **options: Any) -> tuple[int, Any]:
+            headers = {TOKEN_HEADER: relay.prepare(call)}
+            async with session.post(url, json={**BODY, **options}, headers=headers) as answer:
+                return answer.status, await answer.read()
+
+        try:
+            yield post
+        finally:
+            await relay.stop()
+
+
+@asynccontextmanager
+async def standin() -> AsyncIterator[StandIn]:
+    async with StandIn(StandInConfig(api_key=KEY, endpoints=("demo",))) as server:
+        yield server
+
+
+def impatient() -> OpenAIInterface:
+    return OpenAIInterface(aiohttp.ClientTimeout(total=None, sock_connect=0.3, sock_read=0.3))
+
+
+class TestSilence:
+    async def test_before_the_answer_is_a_504(self) -> None:
+        async with standin() as vast, running(Relay(impatient)) as post:
+            call = call_for(config_for(vast.url))
+            status, body = await post(call, standin={"fault": "hang"})
+        assert status == 504
+        assert json.loads(body)["error"]["code"] == "vast_timeout"
+
+    async def test_in_a_stream_is_an_error_event(self) -> None:
+        async with standin() as vast, running(Relay(impatient)) as post:
+            call = call_for(config_for(vast.url))
+            told = {"fault": "stall", "chunks": 10, "after": 3}
+            status, body = await post(call, stream=True, standin=told)
+        assert status == 200
+        events = body.decode().split("\n\n")
+        assert events[-1] == ""
+        assert json.loads(events[-2].removeprefix("data: "))["error"]["code"] == "vast_timeout"
+        assert call.outcome.error
+        assert call.outcome.error.code == "vast_timeout"
+
+    async def test_while_connecting_is_a_504(self) -> None:
+        """A listener whose queue is full does not answer at all."""
+        import socket  # noqa: PLC0415
+
+        with socket.socket() as full:
+            full.bind(("127.0.0.1", 0))
+            full.listen(0)
+            port = full.getsockname()[1]
+            waiting = [socket.socket() for _ in range(4)]
+            for client in waiting:
+                client.setblocking(False)
+                client.connect_ex(("127.0.0.1", port))
+            async with running(Relay(impatient)) as post:
+                status, body = await post(call_for(config_for(f"http://127.0.0.1:{port}")))
+            for client in waiting:
+                client.close()
+        assert status == 504
+        assert json.loads(body)["error"]["code"] == "vast_timeout"
+
+
+class TestKeptConnections:
+    async def test_one_that_vast_closed_meanwhile_is_replaced_unnoticed(self) -> None:
+        """The server closes each connection when a second request comes on it."""
+        requests_seen = 0
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal requests_seen
+            await read_request(reader)
+            requests_seen += 1
+            answer = b'{"ok":true}'
+            head = (
+                b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 11\r\n\r\n"
+            )
+            writer.write(head + answer)
+            await read_request(reader)
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with server, running(Relay()) as post:
+            for _ in range(4):
+                status, body = await post(call_for(config_for(url)))
+                assert (status, body) == (200, b'{"ok":true}')
+            server.close()
+        assert requests_seen == 4
+
+    async def test_a_new_one_that_is_dropped_is_not_tried_again(self) -> None:
+        connections = 0
+
+        async def drop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal connections
+            connections += 1
+            await read_request(reader)
+            writer.close()
+
+        server = await asyncio.start_server(drop, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with server, running(Relay()) as post:
+            status, body = await post(call_for(config_for(url)))
+            server.close()
+        assert status == 502
+        assert json.loads(body)["error"]["code"] == "vast_disconnected"
+        assert connections == 1
+
+
+async def read_request(reader: asyncio.StreamReader) -> None:
+    """Reads one request with a content-length."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return
+    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    await reader.readexactly(int(lengths[0].partition(b":")[2]))
+
+
+class TestTokens:
+    async def test_one_works_once(self) -> None:
+        relay = Relay()
+        async with running(relay), aiohttp.ClientSession() as session:
+            assert relay.address
+            url = f"http://127.0.0.1:{relay.address[1]}/"
+            call = call_for(config_for("http://127.0.0.1:1"), Answer(200, b"{}"))
+            headers = {TOKEN_HEADER: relay.prepare(call)}
+            statuses = []
+            for _ in range(2):
+                async with session.post(url, headers=headers) as answer:
+                    statuses.append(answer.status)
+        assert statuses == [200, 404]
+
+    async def test_one_that_was_forgotten_does_not_work(self) -> None:
+        relay = Relay()
+        async with running(relay), aiohttp.ClientSession() as session:
+            assert relay.address
+            call = call_for(config_for("http://127.0.0.1:1"), bad_request("no", "no"))
+            assert not relay.expects(("127.0.0.1", 1))
+            token = relay.prepare(call)
+            assert relay.expects(("127.0.0.1", 1))
+            relay.forget(token)
+            assert not relay.expects(("127.0.0.1", 1))
+            url = f"http://127.0.0.1:{relay.address[1]}/"
+            async with session.post(url, headers={TOKEN_HEADER: token}) as answer:
+                assert answer.status == 404
+
+
+class TestTheEnd:
+    async def test_nothing_is_left_of_it_even_with_a_call_in_progress(self) -> None:
+        before = asyncio.all_tasks()
+        async with standin() as vast:
+            relay = Relay()
+            async with running(relay) as post:
+                call = call_for(config_for(vast.url))
+                hanging = asyncio.ensure_future(post(call, standin={"fault": "hang"}))
+                async with aiohttp.ClientSession() as control:
+                    query = {"wait_for": "running", "count": "1", "timeout": "10"}
+                    async with control.get(f"{vast.url}/_standin/calls", params=query) as answer:
+                        assert answer.status == 200
+                await relay.stop()
+                with pytest.raises(aiohttp.ClientError):
+                    await hanging
+            assert relay.address is None
+        # aiohttp's tasks for connections were cancelled, and need a turn of the loop to end.
+        if ending := asyncio.all_tasks() - before:
+            await asyncio.wait(ending, timeout=5)
+        assert asyncio.all_tasks() == before
+
+    async def test_it_can_be_started_and_stopped_again(self) -> None:
+        relay = Relay()
+        await relay.stop()
+        for _ in range(2):
+            await asyncio.gather(relay.start(), relay.start())
+            assert relay.address
+            await relay.stop()
+            assert relay.address is None

@@ -1,0 +1,143 @@
+"""`vast-intercept standin`, as a process."""
+
+import asyncio
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from .conftest import CHAT, HELLO
+
+COMMAND = (
+    *(sys.executable, "-W", "error", "-c"),
+    "from vast_intercept.standin.command import standin; standin()",
+)
+
+
+@asynccontextmanager
+async def process(*options: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    running = await asyncio.create_subprocess_exec(
+        *COMMAND,
+        *options,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield running
+    finally:
+        if running.returncode is None:
+            running.kill()
+        await running.communicate()
+
+
+async def ready(running: asyncio.subprocess.Process) -> str:
+    """The address that it prints."""
+    assert running.stdout
+    line = (await running.stdout.readline()).decode()
+    assert line.startswith("stand-in ready at http")
+    return line.split()[-1]
+
+
+async def stop(running: asyncio.subprocess.Process, number: int = signal.SIGTERM) -> None:
+    """It ends at once, and well, without another word."""
+    running.send_signal(number)
+    assert await running.communicate() == (b"", b"")
+    assert running.returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_serves_until_it_is_told_to_stop(number: int) -> None:
+    options = ("--api-key", "k", "--endpoint", "one", "--endpoint", "two", "--model", "m")
+    async with process(*options) as running, aiohttp.ClientSession() as session:
+        url = await ready(running)
+        for endpoint in ("one", "two"):
+            async with session.post(
+                f"{url}/{endpoint}/v1/chat/completions",
+                json={"model": "m", "messages": HELLO},
+                headers={"authorization": "Bearer k"},
+            ) as response:
+                assert (await response.json())["model"] == "m"
+        # An idle connection is open now, and this one waits for an answer that never comes.
+        hanging = asyncio.create_task(
+            session.post(
+                f"{url}/one/v1/chat/completions",
+                json={"messages": HELLO, "standin": {"fault": "hang"}},
+                headers={"authorization": "Bearer k"},
+            ).__aenter__()
+        )
+        async with session.get(f"{url}/_standin/calls?wait_for=running") as response:
+            assert response.status == 200
+        await stop(running, number)
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await hanging
+
+
+async def test_the_key_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STANDIN_API_KEY", "from-environment")
+    async with process() as running, aiohttp.ClientSession() as session:
+        async with session.post(
+            await ready(running) + CHAT,
+            json={"messages": HELLO},
+            headers={"authorization": "Bearer from-environment"},
+        ) as response:
+            assert response.status == 200
+        await stop(running)
+
+
+async def test_tls(certs: tuple[Path, Path, Path]) -> None:
+    ca, certificate, key = certs
+    trusting = ssl.create_default_context(cafile=str(ca))
+    options = ("--tls-cert", str(certificate), "--tls-key", str(key))
+    async with process(*options) as running, aiohttp.ClientSession() as session:
+        url = await ready(running)
+        assert url.startswith("https://localhost:")
+        headers = {"authorization": "Bearer vast-standin-key"}
+        body: dict[str, object] = {"messages": HELLO}
+        async with session.post(url + CHAT, json=body, headers=headers, ssl=trusting) as response:
+            assert response.status == 200
+        for fault, error in (
+            ("cut", aiohttp.ClientPayloadError),
+            ("drop", aiohttp.ServerDisconnectedError),
+            ("garbage", aiohttp.ClientResponseError),
+        ):
+            told = {**body, "standin": {"fault": fault}}
+            with pytest.raises(error):
+                async with session.post(
+                    url + CHAT, json=told, headers=headers, ssl=trusting
+                ) as response:
+                    await response.read()
+        await stop(running)
+
+
+async def test_a_port_that_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        async with process("--port", str(port)) as running:
+            out, err = await running.communicate()
+    assert (running.returncode, out) == (1, b"")
+    assert err.count(b"\n") == 1
+    assert f"cannot listen on 127.0.0.1:{port}".encode() in err
+
+
+async def test_a_certificate_that_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "cert.pem"
+    path.write_text("not a certificate")
+    async with process("--tls-cert", str(path)) as running:
+        out, err = await running.communicate()
+    assert (running.returncode, out) == (1, b"")
+    assert err.count(b"\n") == 1
+
+
+async def test_a_key_without_its_certificate(tmp_path: Path) -> None:
+    path = tmp_path / "key.pem"
+    path.touch()
+    async with process("--tls-key", str(path)) as running:
+        _, err = await running.communicate()
+    assert running.returncode == 2
+    assert b"--tls-key needs --tls-cert" in err
