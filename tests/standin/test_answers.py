@@ -234,6 +234,13 @@ async def test_completions_end_after_16_tokens(client: openai.AsyncOpenAI) -> No
     assert answer.usage.completion_tokens == 16
 
 
+async def test_a_token_is_a_chunk(vast: Vast) -> None:
+    cut = await vast.events({"prompt": "a", "max_tokens": 2}, COMPLETIONS)
+    assert [chunk["choices"][0]["text"] for chunk in cut] == [" You", " wrote"]
+    ended = await vast.events({"prompt": "a"}, COMPLETIONS)
+    assert [chunk["choices"][0]["text"] for chunk in ended] == [" You", " wrote", ":", " a", ""]
+
+
 async def test_echo_repeats_the_prompt_at_no_cost(vast: Vast) -> None:
     body = {"prompt": "def main(", "echo": True, "max_tokens": 2}
     _, data = await vast.post(body, COMPLETIONS)

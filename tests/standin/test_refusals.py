@@ -56,6 +56,11 @@ async def test_completions_without_a_prompt(vast: Vast, prompt: object) -> None:
     assert (await refused(vast, {"prompt": prompt}, COMPLETIONS))["error"]["param"] == "prompt"
 
 
+async def test_even_an_empty_suffix(vast: Vast) -> None:
+    body = {"prompt": "a", "suffix": ""}
+    assert (await refused(vast, body, COMPLETIONS))["error"]["param"] == "suffix"
+
+
 @pytest.mark.parametrize(
     ("body", "param"),
     [

@@ -83,7 +83,6 @@ SILENT = {
     "empty": b"",
     "HTML": b"<html><h1>502 Bad Gateway</h1></html>",
     "not UTF-8": b'{"error":"\xff"}',
-    "detail not UTF-8": b'{"detail":"\xff"}',
     "half a surrogate pair": rb'{"error":{"message":"\ud800"}}',
     "null": b"null",
     "an array": b"[]",
@@ -145,6 +144,7 @@ SHAPES = {
         ("m", None, "invalid_request"),
     ),
     "an empty code": (b'{"error":{"message":"m","code":""}}', ("m", None, "invalid_request")),
+    "detail not UTF-8": (b'{"detail":"\xff"}', ('"\ufffd"', None, "invalid_request")),
     "control characters": (
         rb'{"error":"a\u0000\n\u2028b"}',
         ("a\0\n\u2028b", None, "invalid_request"),
@@ -159,14 +159,12 @@ def test_what_vast_says_reaches_the_app(body: bytes, expected: tuple[str, str | 
     assert (found["message"], found["param"], found["code"]) == expected
 
 
-def test_a_huge_message_is_cut() -> None:
-    for body in (
-        {"error": {"message": "x" * 10**6}},
-        {"error": "x" * 10**6},
-        {"detail": ["x" * 10**6]},
-    ):
-        error = from_upstream(500, json.dumps(body).encode(), endpoint="e")
-        assert 1_000 < len(error.message) < 10_000
+@pytest.mark.parametrize(
+    "body", ['{"error":{"message":"%s"}}', '{"error":"%s"}', '{"detail":"%s"}', '{"detail":["%s"]}']
+)
+def test_a_huge_message_is_cut(body: str) -> None:
+    error = from_upstream(500, (body % ("x" * 10**6)).encode(), endpoint="e")
+    assert 1_000 < len(error.message) < 10_000
 
 
 @pytest.mark.parametrize("status", [400, 422, 500])

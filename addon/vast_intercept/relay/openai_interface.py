@@ -18,7 +18,7 @@ from .call import Call, Generate
 from .failures import describe_failure
 
 # A generation may take minutes before its first byte. SDKs give up after 600 seconds, too.
-TIMEOUT = aiohttp.ClientTimeout(total=None, connect=30, sock_connect=10, sock_read=600)
+TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=600)
 
 _MAX_CONNECTIONS = 1_000
 _KEEP_ALIVE = 60  # seconds that an idle connection is kept

@@ -41,8 +41,10 @@ class Control:
                 return _json(self._stats())
             case ["gates", name], "POST" if name:
                 return _json({"opened": self._gates.open(unquote(name))})
-            case ((["calls" | "stats"] | ["gates", _]), _):
+            case ["calls" | "stats"], _:
                 raise method_not_allowed("GET")
+            case ["gates", _], _:
+                raise method_not_allowed("POST")
         raise not_found()
 
     async def _list(self, query: str) -> web.StreamResponse:

@@ -1,0 +1,209 @@
+"""What happens to a request to a provider."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vast_intercept.config import Config, load_config
+from vast_intercept.intercept.decide import Decision, PassOn, decide
+from vast_intercept.openai_api.errors import ApiError
+from vast_intercept.openai_api.operations import UNSUPPORTED, Operation
+from vast_intercept.providers import built_in_providers
+from vast_intercept.relay.call import Answer, Generate
+
+OPENAI = built_in_providers()["openai"]
+AZURE = built_in_providers()["azure"]
+VAST = built_in_providers()["vast"]
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    path: Path = tmp_path_factory.mktemp("config") / "vast.yaml"
+    path.write_text(
+        """
+        vast: {endpoint: my-endpoint}
+        unsupported: {embeddings: pass, files: pass}
+        routes: [{model: "gpt-4*", endpoint: big-one}, {model: named, endpoint: big-one}]
+        models: [gpt-3.5-turbo, org/model]
+        """
+    )
+    return load_config(path, {})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("POST", "/v1/chat/completions", Generate(Operation.CHAT_COMPLETIONS)),
+        ("POST", "/v1/completions?x=y", Generate(Operation.COMPLETIONS)),
+        ("POST", "/v1/engines/ada/completions", Generate(Operation.COMPLETIONS, "ada")),
+        (
+            "POST",
+            "//v1/./images/..//chat%2e/../chat/completions/",
+            Generate(Operation.CHAT_COMPLETIONS),
+        ),
+    ],
+)
+def test_a_generation_goes_to_vast(
+    method: str, path: str, expected: Generate, config: Config
+) -> None:
+    assert decide(config, OPENAI, method, path) == Decision(expected, expected.operation)
+
+
+def test_the_path_s_model_and_endpoint_come_along(config: Config) -> None:
+    path = "/openai/deployments/gpt-4o/chat/completions?api-version=1"
+    assert decide(config, AZURE, "POST", path).work == Generate(
+        Operation.CHAT_COMPLETIONS, model="gpt-4o"
+    )
+    assert decide(config, VAST, "POST", "/ep/v1/completions").work == Generate(
+        Operation.COMPLETIONS, endpoint="ep"
+    )
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "DELETE"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "",
+        "*",
+        "/v2/chat/completions",
+        "/chat/completions",
+        "/v1/../x",
+        "/%76%32",
+        "/?/v1/models",
+    ],
+)
+def test_outside_of_the_api_a_request_goes_on(method: str, path: str, config: Config) -> None:
+    assert decide(config, OPENAI, method, path) == Decision(PassOn.OUTSIDE_API)
+
+
+SAMPLES = {
+    operation: {
+        Operation.STORED_COMPLETIONS: ("GET", "/v1/chat/completions"),
+        Operation.OTHER: ("POST", "/v1/no/such/thing"),
+    }.get(operation, ("POST", f"/v1/{operation}/x"))
+    for operation in UNSUPPORTED
+}
+
+
+@pytest.mark.parametrize("operation", UNSUPPORTED, ids=str)
+def test_what_vast_does_not_serve_is_refused_or_passed_on(
+    operation: Operation, config: Config, tmp_path: Path
+) -> None:
+    method, path = SAMPLES[operation]
+    passing = operation in {Operation.EMBEDDINGS, Operation.FILES}
+    decision = decide(config, OPENAI, method, path + "?key=secret")
+    assert decision.operation is operation
+    if passing:
+        assert decision.work is PassOn.IN_API
+        return
+    error = decision.work
+    assert isinstance(error, ApiError)
+    assert (error.status, error.type, error.code, error.retry) == (
+        404,
+        "invalid_request_error",
+        "unsupported_endpoint",
+        False,
+    )
+    assert f"{method} {path} " in error.message
+    assert "secret" not in error.message
+    # What the message says to do helps.
+    advice = error.message.split("`")[1]
+    (tmp_path / "vast.yaml").write_text(advice)
+    advised = load_config(tmp_path / "vast.yaml", {})
+    assert decide(advised, OPENAI, method, path).work is PassOn.IN_API
+
+
+def test_a_websocket_of_the_realtime_api_is_refused(config: Config) -> None:
+    work = decide(config, OPENAI, "GET", "/v1/realtime?model=gpt-4o-realtime-preview").work
+    assert isinstance(work, ApiError)
+    assert work.code == "unsupported_endpoint"
+
+
+def test_pass_for_all_passes_all(tmp_path: Path) -> None:
+    (tmp_path / "vast.yaml").write_text("unsupported: pass")
+    config = load_config(tmp_path / "vast.yaml", {})
+    for operation, (method, path) in SAMPLES.items():
+        assert decide(config, OPENAI, method, path) == Decision(PassOn.IN_API, operation)
+    assert isinstance(decide(config, OPENAI, "POST", "/v1/chat/completions").work, Generate)
+    assert isinstance(decide(config, OPENAI, "GET", "/v1/models").work, Answer)
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/images/generations", "/v1/files"])
+def test_a_cors_preflight_is_answered(path: str, config: Config) -> None:
+    """https://fetch.spec.whatwg.org/#cors-preflight-fetch, what a browser checks."""
+    asked = "authorization,content-type,x-stainless-lang"
+    decision = decide(config, OPENAI, "OPTIONS", path, asked)
+    answer = decision.work
+    assert isinstance(answer, Answer)
+    assert (answer.status, answer.body, decision.operation) == (204, b"", None)
+    headers = answer.headers
+    assert headers["access-control-allow-origin"] == "*"
+    # "*" does not cover authorization: the names have to be given.
+    assert headers["access-control-allow-headers"] == asked
+    assert "POST" in headers["access-control-allow-methods"].split(", ")
+    assert int(headers["access-control-max-age"]) > 0
+    plain = decide(config, OPENAI, "OPTIONS", path).work
+    assert isinstance(plain, Answer)
+    assert "authorization" in plain.headers["access-control-allow-headers"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_models_are_listed(method: str, config: Config) -> None:
+    decision = decide(config, OPENAI, method, "/v1/models/")
+    assert decision.operation is Operation.MODELS
+    assert isinstance(decision.work, Answer)
+    assert decision.work.status == 200
+    assert decision.work.headers["content-type"] == "application/json"
+    body = json.loads(decision.work.body)
+    assert body["object"] == "list"
+    assert [model["id"] for model in body["data"]] == [
+        "gpt-3.5-turbo",
+        "org/model",
+        "named",
+        "big-one",
+        "my-endpoint",
+    ]
+    for model in body["data"]:
+        assert set(model) == {"id", "object", "created", "owned_by"}
+        assert model["object"] == "model"
+        assert type(model["created"]) is int
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        ("models/gpt-3.5-turbo", "gpt-3.5-turbo"),
+        ("models/org/model", "org/model"),
+        ("models/org%2Fmodel", "org/model"),
+        ("models/gpt-4-anything", "gpt-4-anything"),
+        ("engines/big-one", "big-one"),
+    ],
+)
+def test_a_model_that_is_known_is_there(path: str, model: str, config: Config) -> None:
+    work = decide(config, OPENAI, "GET", f"/v1/{path}").work
+    assert isinstance(work, Answer)
+    assert json.loads(work.body)["id"] == model
+
+
+@pytest.mark.parametrize("model", ["gpt-5", "GPT-4o", "a/b", "na'me\"", "%F0%9F%90%8E", "%00"])
+def test_a_model_that_is_not_known_is_not(model: str, config: Config) -> None:
+    work = decide(config, OPENAI, "GET", f"/v1/models/{model}").work
+    assert isinstance(work, ApiError)
+    assert (work.status, work.code, work.param) == (404, "model_not_found", "model")
+    json.loads(work.body())
+
+
+@given(st.text(), st.binary(), st.text())
+def test_any_request_gets_a_decision_that_can_be_sent(method: str, raw: bytes, asked: str) -> None:
+    config = load_config(None, {})
+    path = raw.decode("utf-8", "surrogateescape")  # as mitmproxy gives it
+    for provider in built_in_providers().values():
+        for prefix in ("/", "/v1/", "/v1/models/", "/openai/deployments/"):
+            decision = decide(config, provider, method, prefix + path, asked)
+            if isinstance(decision.work, ApiError):
+                json.loads(decision.work.body())
+                str(decision.work).encode()
