@@ -51,7 +51,7 @@ def main() -> None:
         if environ.get("VAST_API_KEY") and environ.get("VAST_ENDPOINT"):
             print(f"1. Vast itself, with the endpoint {environ['VAST_ENDPOINT']}", flush=True)
         else:
-            print("1. Vast's stand-in (set VAST_API_KEY and VAST_ENDPOINT to use your own endpoint)")
+            print("1. Vast's stand-in (your own endpoint: set VAST_API_KEY and VAST_ENDPOINT)")
             environ |= {"VAST_API_KEY": STANDIN_KEY, "VAST_ENDPOINT": "demo"}
             standin = stack.enter_context(
                 running("standin", "--api-key", STANDIN_KEY, environ=environ)

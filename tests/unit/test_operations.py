@@ -121,6 +121,11 @@ def test_percent_encoding_is_undone_once() -> None:
     assert normalize_path("/100%/%zz") == ("100%", "%zz")
 
 
+def test_bytes_that_are_not_utf_8_are_replaced() -> None:
+    raw = b"/v1/\xff/%fe/\xc3%A9".decode("utf-8", "surrogateescape")
+    assert normalize_path(raw) == ("v1", "\ufffd", "\ufffd", "é")
+
+
 def test_only_what_vast_serves_generates_and_everything_else_is_up_to_the_configuration() -> None:
     assert {*GENERATING, Operation.MODELS, *UNSUPPORTED} == set(Operation)
     assert set(UNSUPPORTED).isdisjoint(GENERATING | {Operation.MODELS})
@@ -134,7 +139,9 @@ def test_any_method_and_path_gives_a_call(method: str, path: str) -> None:
 @given(st.binary())
 def test_any_bytes_that_mitmproxy_may_have_read_give_a_call(raw: bytes) -> None:
     path = raw.decode("utf-8", "surrogateescape")
-    assert isinstance(classify("POST", normalize_path(path)), ApiCall)
+    segments = normalize_path(path)
+    assert isinstance(classify("POST", segments), ApiCall)
+    "".join(segments).encode()  # JSON and flow files can hold them
 
 
 @given(st.data())

@@ -5,11 +5,10 @@ import re
 import uuid
 from dataclasses import dataclass
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from mitmproxy import connection, ctx, http
 from mitmproxy.net.http.url import hostport
-from mitmproxy.utils import human
 
 from ..config import Config
 from ..openai_api.errors import ApiError, misconfigured
@@ -23,6 +22,8 @@ from .notes import note, note_outcome, original_url
 from .settings import Settings
 from .stream import BodyRecorder
 
+# All of ASCII that a URL can hold: nothing of a path is encoded but what a flow file cannot keep.
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 _REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 # Of one client over HTTP/2, see _allow_many_streams.
 _MAX_STREAMS = 1_000
@@ -60,9 +61,6 @@ class CallInterceptor:
         requested_headers = request.headers.get("access-control-request-headers", "")
         decision = decide(config, provider, request.method, path, requested_headers)
         work = decision.work
-        if work is PassOn.OUTSIDE_API:
-            request.stream = True
-            return
         note(
             flow,
             url=replayed_url or _url_of(request),
@@ -76,7 +74,7 @@ class CallInterceptor:
                 f"The interceptor's configuration cannot be used. {self._settings.problem}",
                 "configuration_invalid",
             )
-        if work is PassOn.IN_API:
+        if isinstance(work, PassOn):
             request.stream = True
             return
         mask_keys(request)
@@ -106,7 +104,7 @@ class CallInterceptor:
             work=work,
             config=config,
             request_id=request_id,
-            max_body=human.parse_size(ctx.options.stream_large_bodies) or 0,
+            max_body=self._settings.max_body,
             client=flow.client_conn.peername,
         )
         token = self._relay.prepare(call)
@@ -124,14 +122,14 @@ class CallInterceptor:
     def request(self, flow: http.HTTPFlow) -> None:
         """Masks the keys of a request that was streamed on to its provider: it is out now."""
         if flow.request.raw_content is None:
-            self._mask_passed_on(flow)
+            _mask_taken_over(flow)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Shows where the call really went, and lets the answer through as it comes."""
         assert flow.response
         handed_over = self._handed_over.get(flow.id)
         if handed_over is None:
-            self._mask_passed_on(flow)
+            _mask_taken_over(flow)
             if flow.response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
                 flow.response.stream = True
             return
@@ -165,7 +163,7 @@ class CallInterceptor:
         """The app left, or something failed: nothing of the call stays behind."""
         handed_over = self._handed_over.pop(flow.id, None)
         if handed_over is None:
-            self._mask_passed_on(flow)
+            _mask_taken_over(flow)
             return
         self._relay.forget(handed_over.token)
         self._show_upstream(flow, handed_over)
@@ -179,10 +177,11 @@ class CallInterceptor:
             del flow.request.headers[TOKEN_HEADER]
             flow.request.url = url
 
-    def _mask_passed_on(self, flow: http.HTTPFlow) -> None:
-        provider, _ = _destination(flow, self._settings.config.providers, None)
-        if provider:
-            mask_keys(flow.request)
+
+def _mask_taken_over(flow: http.HTTPFlow) -> None:
+    """Masks the keys of a request to a provider, whatever the configuration says by now."""
+    if original_url(flow):
+        mask_keys(flow.request)
 
 
 def _destination(
@@ -202,7 +201,8 @@ def _destination(
 def _url_of(request: http.Request) -> str:
     """The URL that the app asked for, without the keys in it."""
     host = hostport(request.scheme, request.pretty_host, request.port)
-    return f"{request.scheme}://{host}{mask_path(request.path)}"
+    path = quote(mask_path(request.path), safe=_PRINTABLE, errors="surrogateescape")
+    return f"{request.scheme}://{host}{path}"
 
 
 def _allow_many_streams(client: connection.Client, address: tuple[str, int]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mitmproxy import ctx
 from mitmproxy.addonmanager import Loader
+from mitmproxy.utils import human
 
 from ..config import Config, load_config
 from ..config_watch import ConfigWatch
@@ -40,6 +41,11 @@ class Settings:
     def problem(self) -> str:
         """Why there is no valid configuration, or nothing."""
         return self._watch.problem
+
+    @property
+    def max_body(self) -> int:
+        """The limit of a body that is looked into, in bytes."""
+        return human.parse_size(ctx.options.stream_large_bodies or _BODY_LIMIT) or 0
 
     def refresh(self) -> Config:
         """The configuration in force, read again if a file of it has changed."""

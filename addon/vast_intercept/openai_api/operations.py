@@ -70,7 +70,9 @@ def normalize_path(path: str) -> tuple[str, ...]:
     """
     segments: list[str] = []
     for raw in path.partition("?")[0].partition("#")[0].split("/"):
-        segment = unquote(raw)
+        # mitmproxy stands a byte that is not UTF-8 for as half of a surrogate pair, which no JSON
+        # and no flow file can hold.
+        segment = unquote(raw.encode(errors="surrogateescape"))
         if segment == "..":
             if segments:
                 segments.pop()
