@@ -14,7 +14,7 @@ from typing import Any
 from .answers import check_stream, check_whole, chunks_of_stream, text_of_whole
 from .http1 import Answer, Connection, Target
 
-_TIME_LIMIT = 100  # seconds for a job
+_TIME_LIMIT = 60  # seconds for a job
 _WARM_UP_CALLS = 5  # on each connection, before the clock starts
 
 
@@ -243,9 +243,12 @@ async def _connections(job: Job) -> AsyncIterator[list[Connection]]:
 
 
 async def _all[T](coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """The results of all; if one fails, the others are cancelled."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(coroutine) for coroutine in coroutines]
+    """The results of all; if one fails, the others are cancelled, and its error is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(coroutine) for coroutine in coroutines]
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
     return [task.result() for task in tasks]
 
 

@@ -185,6 +185,17 @@ def test_a_host_that_only_looks_alike_is_not_served(host: str) -> None:
     assert not any(re.search(regex, f"{host}:443") for regex in provider.host_regexes())
 
 
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+def test_a_dot_of_a_host_is_a_dot(name: str) -> None:
+    provider = BUILT_IN[name]
+    for host in provider.hosts:
+        tail = host.removeprefix("*.")
+        for at in (index for index, character in enumerate(tail) if character == "."):
+            wrong = f"a.{tail[:at]}x{tail[at + 1 :]}"
+            assert not provider.serves(wrong, 443)
+            assert not provider.serves(wrong.removeprefix("a."), 443)
+
+
 @pytest.mark.parametrize(
     "host",
     [

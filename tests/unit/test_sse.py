@@ -146,12 +146,12 @@ def by_the_standard(stream: bytes) -> list[Event]:
 
 def test_a_long_line_in_small_pieces_takes_no_longer_per_piece() -> None:
     parser = EventParser()
-    piece = b"x" * 1_000
+    piece = b"x" * 500
     began = time.perf_counter()
     parser.feed(b"data: ")
-    for _ in range(10_000):
+    for _ in range(40_000):
         parser.feed(piece)
-    assert parser.feed(b"\n\n") == [Event("x" * 10_000_000)]
+    assert parser.feed(b"\n\n") == [Event("x" * 20_000_000)]
     assert time.perf_counter() - began < 2
 
 
