@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -286,7 +287,7 @@ def _check_distinct(provider: Provider, other: Provider, place: str) -> None:
                     )
 
 
-def _unsupported(setting: str | dict[str, str]) -> dict[Operation, Unsupported]:
+def _unsupported(setting: str | dict[str, Any]) -> dict[Operation, Unsupported]:
     if isinstance(setting, str):
         return dict.fromkeys(UNSUPPORTED, _unsupported_setting(setting, "unsupported"))
     known = {operation.value: operation for operation in UNSUPPORTED}
@@ -298,8 +299,8 @@ def _unsupported(setting: str | dict[str, str]) -> dict[Operation, Unsupported]:
     return chosen
 
 
-def _unsupported_setting(value: str, place: str) -> Unsupported:
-    if value not in UNSUPPORTED_SETTINGS:
+def _unsupported_setting(value: Any, place: str) -> Unsupported:
+    if not isinstance(value, str) or value not in UNSUPPORTED_SETTINGS:
         raise ConfigError(f"{place}: {value!r} is neither 'reject' nor 'pass'.")
     return UNSUPPORTED_SETTINGS[value]
 

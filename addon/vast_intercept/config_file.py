@@ -19,7 +19,7 @@ UNSUPPORTED_SETTINGS: dict[str, Unsupported] = {"reject": "reject", "pass": "pas
 DEFAULT_API_KEY = "env:VAST_API_KEY"
 
 #: An endpoint's name becomes one segment of a path.
-ENDPOINT_PATTERN = r"^[^/?#\s\x00-\x1f]+\Z"
+ENDPOINT_PATTERN = r"^(?!\.{1,2}\Z)[^/?#\s\x00-\x1f]+\Z"
 _SHA256 = r"^[0-9a-fA-F]{64}\Z"
 
 
@@ -83,7 +83,7 @@ class ConfigFile(Section, frozen=True):
     vast: VastSection = msgspec.field(default_factory=VastSection)
     providers: list[str | OwnProvider] = msgspec.field(default_factory=lambda: ["openai"])
     routes: list[Route] = []
-    unsupported: str | dict[str, str] = "reject"
+    unsupported: str | dict[str, Any] = "reject"
     clients: ClientsSection = msgspec.field(default_factory=ClientsSection)
     models: list[str] = []
 
@@ -127,15 +127,17 @@ def read_config_file(path: Path) -> ConfigFile:
         document = yaml.load(text, _UniqueKeyLoader)  # noqa: S506  (a SafeLoader)
     except _NOT_YAML as error:
         raise ConfigError(f"{path}: is not valid YAML: {_one_line(error)}") from None
-    if document is None:
-        document = {}
-    if isinstance(document, dict):
-        # A section of which every line is commented out.
-        document = {key: value for key, value in document.items() if value is not None}
     try:
-        return msgspec.convert(document, ConfigFile)
+        return msgspec.convert(_without_empty(document or {}), ConfigFile)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {_explain(str(error))}") from None
+
+
+def _without_empty(value: Any) -> Any:
+    """`value` without the keys that have nothing behind them, such as a commented-out section."""
+    if isinstance(value, dict):
+        return {key: _without_empty(item) for key, item in value.items() if item is not None}
+    return value
 
 
 def _one_line(error: Exception) -> str:

@@ -40,8 +40,9 @@ class Answer:
 
     def check_status(self) -> None:
         """Raises BadAnswerError unless it is 200."""
-        if not self.reads[0][1].startswith(b"HTTP/1.1 200"):
-            raise BadAnswerError(self._raw()[:2000].decode(errors="replace"))
+        raw = self._raw()
+        if not raw.startswith(b"HTTP/1.1 200 "):
+            raise BadAnswerError(raw[:2000].decode(errors="replace"))
 
     def body(self) -> bytes:
         """The body, without the framing of chunks."""

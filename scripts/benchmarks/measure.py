@@ -103,7 +103,11 @@ def _memory(pool: Pool, way: Way, plan: Plan, text: str) -> tuple[float, float]:
 
 def _in[**P, T](pool: Pool, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What the function returns, called in the pool's process."""
-    return pool.apply_async(function, args, kwargs).get(_JOB_LIMIT)
+    try:
+        return pool.apply_async(function, args, kwargs).get(_JOB_LIMIT)
+    except Exception as error:
+        error.add_note(f"in {function.__name__}{args!r}")
+        raise
 
 
 def _say(what: str) -> None:

@@ -171,7 +171,7 @@ def _running(command: list[str], port: int, log: Path) -> Iterator[subprocess.Po
     } | {"VAST_API_KEY": _VAST_KEY, "PYTHONPATH": str(_PROJECT / "addon")}
     with log.open("wb") as output:
         # In a session of its own, so that Ctrl-C leaves it to us to stop it.
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -183,8 +183,9 @@ def _running(command: list[str], port: int, log: Path) -> Iterator[subprocess.Po
         _wait_for_port(process, port)
         yield process
     except Exception as error:
-        if said := log.read_text("utf-8", "replace"):
-            error.add_note(f"{' '.join(command)}\nsaid:\n{said[-4000:]}")
+        said = log.read_text("utf-8", "replace")[-4000:]
+        status = "runs" if process.poll() is None else f"ended with {process.returncode}"
+        error.add_note(f"{status}: {' '.join(command)}\n{said}")
         raise
     finally:
         _stop(process)

@@ -244,7 +244,6 @@ WRONG: dict[str, tuple[str | bytes, list[str]]] = {
     "vast a text": ("vast: x", ["vast:", "mapping", "text"]),
     "endpoint a number": ("vast: {endpoint: 5}", ["vast.endpoint:", "text", "number"]),
     "endpoint a list": ("vast: {endpoint: [a]}", ["vast.endpoint:"]),
-    "api_key null": ("vast: {api_key: }", ["vast.api_key:"]),
     "providers a text": ("providers: openai", ["providers:", "list"]),
     "a provider a number": ("providers: [openai, 5]", ["providers[1]:"]),
     "a port a text": ("providers: [{name: a, host: b, port: '80'}]", ["providers[0].port:"]),

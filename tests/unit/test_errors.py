@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vast_intercept.openai_api.errors import ApiError, bad_request, from_upstream
+from vast_intercept.secret import Secret
 
 RECORDED = Path(__file__).parents[1] / "recorded"
 
@@ -251,3 +252,26 @@ def test_openai_s_package_raises(status: int, exception: type[openai.APIStatusEr
     assert type(raised) is exception
     assert "m" in raised.message
     assert (raised.code, raised.param) == (error.code, error.param)
+
+
+SAID_OTHERWISE = {
+    "vLLM of before": (b'{"object":"error","message":"bad","param":"n","code":400}', "bad", "n"),
+    "fields of a worker": (b'{"payload":"missing","auth_data":"bad"}', '"payload":"missing"', None),
+    "param of a wrong type": (b'{"error":{"message":"bad","param":["n"]}}', "bad", None),
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "message", "param"), SAID_OTHERWISE.values(), ids=SAID_OTHERWISE.keys()
+)
+def test_a_message_is_not_lost(body: bytes, message: str, param: str | None) -> None:
+    error = from_upstream(422, body, endpoint="e")
+    assert message in error.message
+    assert error.param == param
+
+
+def test_a_key_is_redacted_before_the_message_is_cut() -> None:
+    text = "x" * 1_990 + "vast-0123456789abcdef"
+    body = b'{"error":"' + text.encode() + b'"}'
+    redact = Secret("vast-0123456789abcdef").redact
+    assert "vast-" not in from_upstream(400, body, endpoint="e", redact=redact).message

@@ -213,7 +213,7 @@ def test_of_whole_events_nothing_is_held_back(lines: list[bytes], data: st.DataO
     ],
 )
 def test_a_stream_says_done(tail: bytes) -> None:
-    assert says_done(tail)
+    assert says_done(b"\n" + tail)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,11 @@ def test_a_stream_says_done(tail: bytes) -> None:
     ],
 )
 def test_a_stream_does_not_say_done(tail: bytes) -> None:
-    assert not says_done(tail)
+    assert not says_done(b"\n" + tail)
+
+
+def test_a_text_about_it_does_not_say_done_where_the_tail_begins_in_it() -> None:
+    assert not says_done(b'data: [DONE] is what ends it"}\n\ndata: {"cho')
 
 
 @given(st.binary(max_size=80))

@@ -5,6 +5,7 @@ status and show `message`, `param` and `code`; they retry 408, 409, 429 and ever
 `x-should-retry` says otherwise (FACTS C3).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -96,25 +97,19 @@ def bad_gateway(
     return ApiError(status, message, "server_error", code, retry=retry)
 
 
-class _UpstreamError(msgspec.Struct):
-    message: str | None = None
-    param: str | None = None
-    code: str | int | None = None
-
-
-class _UpstreamBody(msgspec.Struct):
-    # vLLM has three shapes: an object, a text, and FastAPI's `detail` (text or a list).
-    error: _UpstreamError | str | None = None
-    detail: msgspec.Raw = msgspec.Raw(b"null")
-
-
-def from_upstream(status: int, body: bytes, *, endpoint: str) -> ApiError:
+def from_upstream(
+    status: int, body: bytes, *, endpoint: str, redact: Callable[[str], str] = str
+) -> ApiError:
     """Vast's answer that is not a success, in OpenAI's shape and with a `code` that is a string.
 
     `body` may be any of vLLM's error shapes, empty, or a page of HTML. A 401 or 403 concerns the
     Vast key, which the app knows nothing of, so that it must not look like the app's own key.
+    `redact` takes that key out of what Vast says.
     """
     said, param, own_code = _read_upstream(body)
+    said = redact(said)[:_MAX_UPSTREAM_MESSAGE]
+    param = param and redact(param)[:_MAX_UPSTREAM_MESSAGE]
+    own_code = own_code and redact(own_code)[:_MAX_UPSTREAM_MESSAGE]
     if status in {401, 403}:
         return bad_gateway(
             f"Vast refused the Vast API key (status {status}"
@@ -143,21 +138,38 @@ def from_upstream(status: int, body: bytes, *, endpoint: str) -> ApiError:
 
 
 def _read_upstream(body: bytes) -> tuple[str, str | None, str | None]:
-    """Message, param and code (if it is a text) of an upstream's error body."""
-    try:
-        decoded = msgspec.json.decode(body, type=_UpstreamBody)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return "", None, None  # HTML, an empty body, rubbish: nothing worth showing to an app
-    if isinstance(decoded.error, _UpstreamError):
-        code = decoded.error.code if isinstance(decoded.error.code, str) else None
-        return (decoded.error.message or "")[:_MAX_UPSTREAM_MESSAGE], decoded.error.param, code
-    if isinstance(decoded.error, str):
-        return decoded.error[:_MAX_UPSTREAM_MESSAGE], None, None
-    detail = bytes(decoded.detail)
-    if detail == b"null":
+    """Message, param and code (where they are texts) of an upstream's error body.
+
+    vLLM has an object or a text in `error`, FastAPI something in `detail`, Vast's worker a mapping
+    of fields to what is wrong with them (FACTS V6). HTML and rubbish are not worth showing.
+    """
+    fields = _object(body)
+    if fields is None:
         return "", None, None
+    error = fields.get("error", _NULL)
+    if text := _text(error):
+        return text, None, None
+    fields = _object(error) or fields
+    message = _text(fields.get("message", _NULL)) or _text(fields.get("detail", _NULL))
+    if not message and fields.get("detail", _NULL) != _NULL:
+        message = bytes(fields["detail"]).decode(errors="replace")
+    elif fields and fields.keys().isdisjoint({"error", "message", "detail"}):
+        message = body.decode(errors="replace")
+    return message or "", _text(fields.get("param", _NULL)), _text(fields.get("code", _NULL))
+
+
+_NULL = msgspec.Raw(b"null")
+
+
+def _object(value: bytes | msgspec.Raw) -> dict[str, msgspec.Raw] | None:
     try:
-        text = msgspec.json.decode(detail, type=str)
+        return msgspec.json.decode(value, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _text(value: msgspec.Raw) -> str | None:
+    try:
+        return msgspec.json.decode(value, type=str | None)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        text = detail.decode(errors="replace")
-    return text[:_MAX_UPSTREAM_MESSAGE], None, None
+        return None

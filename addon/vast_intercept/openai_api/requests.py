@@ -254,7 +254,8 @@ def _body_for_vast(body: bytes, members: Mapping[str, msgspec.Raw]) -> bytes:
                 if name not in _LEFT_OUT
             }
         )
-    return b"{" + b",".join(kept) + b"}"
+    before, after = body[: body.index(b"{") + 1], body[body.rindex(b"}") :]
+    return before + b",".join(kept) + after
 
 
 class _RepeatedNameError(Exception):

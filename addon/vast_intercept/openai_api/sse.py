@@ -93,8 +93,13 @@ def complete_events_end(chunk: bytes) -> int:
 
 
 def says_done(tail: bytes) -> bool:
-    """Whether the end of a stream holds OpenAI's closing event, `data: [DONE]`."""
-    return any(event.data.startswith(DONE) for event in EventParser().feed(tail + b"\n\n"))
+    """Whether the end of a stream holds OpenAI's closing event, `data: [DONE]`.
+
+    `tail` may begin in the middle of a line, which may be a text about `data: [DONE]`: what counts
+    comes after its first end of line.
+    """
+    _, _, lines = tail.replace(b"\r", b"\n").partition(b"\n")
+    return any(event.data.startswith(DONE) for event in EventParser().feed(lines + b"\n\n"))
 
 
 def error_event(error: ApiError) -> bytes:

@@ -54,11 +54,12 @@ async def read_error(upstream: aiohttp.ClientResponse, call: Call) -> ApiError:
         body = await _read(upstream, _MAX_ERROR_BODY) or b""
     except ApiError:
         body = b""  # the status says enough
-    error = from_upstream(upstream.status, body, endpoint=call.outcome.endpoint or "")
-    if call.config.api_key:
-        error.message = call.config.api_key.redact(error.message)
-        error.param = error.param and call.config.api_key.redact(error.param)
-        error.code = call.config.api_key.redact(error.code)
+    error = from_upstream(
+        upstream.status,
+        body,
+        endpoint=call.outcome.endpoint or "",
+        redact=call.config.api_key.redact if call.config.api_key else str,
+    )
     if retry_after := upstream.headers.get("retry-after"):
         error.headers["retry-after"] = retry_after[:64]
     return error
@@ -81,7 +82,8 @@ async def stream_events(
     await out.prepare(request)
     call.outcome.answered = True
 
-    held = tail = b""
+    held = b""
+    tail = b"\n"  # what was sent last; at first, the start of a line
     failure: ApiError | None = None
     try:
         while chunk := await upstream.content.readany():
@@ -105,7 +107,7 @@ async def stream_events(
             await out.write(held)
     if failure:
         call.outcome.error = failure
-        cut_event = not tail.endswith((b"\n\n", b"\r\r", b"\r\n\r\n")) and bool(tail)
+        cut_event = not tail.endswith((b"\n\n", b"\r\r", b"\r\n\r\n")) and tail != b"\n"
         await out.write((b"\n\n" if cut_event else b"") + error_event(failure))
     await out.write_eof()
     return out
