@@ -88,12 +88,6 @@ def own_provider(name: str, host: str, port: int | None, prefix: str, scheme: Sc
     return Provider(name, (host.strip("[]"),), (prefix,), (port or _DEFAULT_PORTS[scheme],))
 
 
-def find_provider(
-    providers: Iterable[Provider], hosts: Iterable[str], port: int
-) -> Provider | None:
-    """The provider that a request is for, if any of the hosts that it names is one's."""
-    for host in hosts:
-        for provider in providers:
-            if provider.serves(host, port):
-                return provider
-    return None
+def find_provider(providers: Iterable[Provider], host: str, port: int) -> Provider | None:
+    """The provider that a host and a port belong to, if any."""
+    return next((provider for provider in providers if provider.serves(host, port)), None)

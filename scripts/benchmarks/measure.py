@@ -1,5 +1,6 @@
 """The measurements, in rounds: each goes through all ways in turn, so that noise hits all alike."""
 
+import itertools
 import multiprocessing
 import signal
 import sys
@@ -56,7 +57,7 @@ def measure(ways: Mapping[str, Way], plan: Plan) -> Results:
     """Measures everything, and says on standard error how far it is."""
     start = time.monotonic()
     results = Results(plan)
-    # A process of its own for the load; one that ends with us, whatever happens.
+    # The load has a process of its own; it ends with this block, whatever happens.
     context = multiprocessing.get_context("spawn")
     with context.Pool(1, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         fast = Ask(chunks=plan.fast_chunks)
@@ -64,25 +65,25 @@ def measure(ways: Mapping[str, Way], plan: Plan) -> Results:
         for name in PROXIES:
             results.memory[name] = _memory(pool, ways[name], plan, texts[WHOLE])
             _say(f"memory of {name}")
+        steps = (
+            ("kept", WHOLE, CLIENTS),
+            ("new", WHOLE, CLIENTS),
+            ("latency", WHOLE, 1),
+            ("paced", PACED, PACED_STREAMS),
+            ("fast", fast, FAST_STREAMS),
+        )
         for number in range(plan.rounds):
-            for kind, ask, clients in (
-                ("kept", WHOLE, CLIENTS),
-                ("new", WHOLE, CLIENTS),
-                ("latency", WHOLE, 1),
-                ("paced", PACED, PACED_STREAMS),
-                ("fast", fast, FAST_STREAMS),
-            ):
-                for name in WAYS:
-                    job = Job(
-                        kind=kind,
-                        target=ways[name].stream_target if ask.chunks else ways[name].target,
-                        ask=ask,
-                        text=texts[ask],
-                        clients=clients,
-                        seconds=plan.seconds,
-                    )
-                    for figure, value in _in(pool, run, job).items():
-                        results.figures[figure][name].append(value)
+            for (kind, ask, clients), name in itertools.product(steps, WAYS):
+                job = Job(
+                    kind=kind,
+                    target=ways[name].stream_target if ask.chunks else ways[name].target,
+                    ask=ask,
+                    text=texts[ask],
+                    clients=clients,
+                    seconds=plan.seconds,
+                )
+                for figure, value in _in(pool, run, job).items():
+                    results.figures[figure][name].append(value)
             _say(f"round {number + 1} of {plan.rounds}")
     results.seconds = time.monotonic() - start
     return results

@@ -67,7 +67,7 @@ def table(results: Results) -> str:
             *_times(results, Figure.FIRST_CHUNK),
         ],
         [
-            f"a chunk's way, {PACED_STREAMS} streams, p50, ms",
+            f"time per chunk, {PACED_STREAMS} streams, p50, ms",
             *_times(results, Figure.CHUNK),
         ],
         [

@@ -136,7 +136,7 @@ def test_pass_for_all_passes_all(tmp_path: Path) -> None:
 def test_a_cors_preflight_is_answered(path: str, config: Config) -> None:
     """https://fetch.spec.whatwg.org/#cors-preflight-fetch, what a browser checks."""
     asked = "authorization,content-type,x-stainless-lang"
-    decision = decide(config, OPENAI, "OPTIONS", path, asked)
+    decision = decide(config, OPENAI, "OPTIONS", path, {"access-control-request-headers": asked})
     answer = decision.work
     assert isinstance(answer, Answer)
     assert (answer.status, answer.body, decision.operation) == (204, b"", None)

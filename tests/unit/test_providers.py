@@ -129,7 +129,7 @@ URLS: list[tuple[str, str, str, Generate | Operation | None]] = [
     ("name", "host", "path", "expected"), URLS, ids=[f"{host}{path}" for _, host, path, _ in URLS]
 )
 def test_a_url_is(name: str, host: str, path: str, expected: Generate | Operation | None) -> None:
-    provider = find_provider(BUILT_IN.values(), [host], 443)
+    provider = find_provider(BUILT_IN.values(), host, 443)
     assert provider
     assert provider.name == name
     decision = decide(CONFIG, provider, "POST", path)
@@ -283,10 +283,10 @@ def test_an_api_starts_behind_its_prefix(
 
 def test_the_first_host_that_is_a_provider_s_counts() -> None:
     both = [BUILT_IN["openai"], BUILT_IN["groq"]]
-    assert find_provider(both, ["1.2.3.4", "api.groq.com", ""], 443) is BUILT_IN["groq"]
-    assert find_provider(both, ["1.2.3.4", "", "example.com"], 443) is None
-    assert find_provider(both, [], 443) is None
-    assert find_provider([], ["api.openai.com"], 443) is None
+    assert find_provider(both, "api.groq.com", 443) is BUILT_IN["groq"]
+    assert find_provider(both, "example.com", 443) is None
+    assert find_provider(both, "", 443) is None
+    assert find_provider([], "api.openai.com", 443) is None
 
 
 @given(st.text(), st.integers(0, 65535), st.text())

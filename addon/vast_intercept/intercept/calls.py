@@ -4,11 +4,13 @@ import asyncio
 import re
 import uuid
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from mitmproxy import connection, ctx, http
 from mitmproxy.net.http.url import hostport
+from mitmproxy.net.http.url import parse as parse_url
 
 from ..config import Config
 from ..openai_api.errors import ApiError, misconfigured
@@ -25,15 +27,25 @@ from .stream import BodyRecorder
 # All of ASCII that a URL can hold: nothing of a path is encoded but what a flow file cannot keep.
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 _REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+# A connection that is to become a WebSocket gets an HTTP answer (FACTS M10), and the token is ours.
+_NOT_FORWARDED = frozenset({b"connection", b"upgrade", TOKEN_HEADER.encode()})
 # Of one client over HTTP/2, see _allow_many_streams.
 _MAX_STREAMS = 1_000
+
+
+# Scheme, host, port and path.
+type _Parts = tuple[str, str, int, str]
 
 
 @dataclass(slots=True)
 class _HandedOver:
     token: str
     call: Call
-    recorder: BodyRecorder | None = None
+    #: What the app asked for.
+    original: _Parts
+    #: Of bodies that pass by mitmproxy as streams.
+    request_body: BodyRecorder | None = None
+    response_body: BodyRecorder | None = None
 
 
 class CallInterceptor:
@@ -53,21 +65,25 @@ class CallInterceptor:
             mask_keys(flow.request)
             return
         config = self._settings.refresh()
-        replayed_url = original_url(flow) if flow.is_replay == "request" else None
-        provider, path = _destination(flow, config.providers, replayed_url)
+        request = flow.request
+        replayed = flow.is_replay == "request" and original_url(flow)
+        if replayed:
+            original = _parts(replayed)
+            provider = find_provider(config.providers, *original[1:3])
+        else:
+            original = (request.scheme, request.pretty_host, request.port, request.path)
+            provider = _provider_of(flow, config.providers)
         if provider is None:
             return
-        request = flow.request
-        requested_headers = request.headers.get("access-control-request-headers", "")
-        decision = decide(config, provider, request.method, path, requested_headers)
+        decision = decide(config, provider, request.method, original[3], request.headers)
         work = decision.work
         note(
             flow,
-            url=replayed_url or _url_of(request),
+            url=replayed or _url_of(*original),
             provider=provider.name,
             operation=decision.operation,
         )
-        if decision.operation and not replayed_url:
+        if decision.operation and not replayed:
             work = self._check_client(flow, config) or work
         if decision.operation and self._settings.problem:
             work = misconfigured(
@@ -78,7 +94,7 @@ class CallInterceptor:
             request.stream = True
             return
         mask_keys(request)
-        await self._hand_over(flow, work, config)
+        await self._hand_over(flow, work, config, (*original[:3], mask_path(original[3])))
 
     def _check_client(self, flow: http.HTTPFlow, config: Config) -> ApiError | None:
         """Which app it is, kept with the flow; or the error for one that is not listed."""
@@ -90,14 +106,20 @@ class CallInterceptor:
         return None if client else invalid_api_key(key)
 
     async def _hand_over(
-        self, flow: http.HTTPFlow, work: Answer | ApiError | Generate, config: Config
+        self,
+        flow: http.HTTPFlow,
+        work: Answer | ApiError | Generate,
+        config: Config,
+        original: _Parts,
     ) -> None:
         """Points the flow at the relay (FACTS M6)."""
         if self._relay.address is None:
             await self._relay.start()
         assert self._relay.address
         request = flow.request
-        request_id = request.headers.get("x-request-id", "")
+        # In one pass: each look-up in mitmproxy's headers walks through all of them.
+        headers = {name.lower(): value for name, value in request.headers.fields}
+        request_id = headers.get(b"x-request-id", b"").decode("ascii", "replace")
         if not _REQUEST_ID.fullmatch(request_id):
             request_id = f"req_{uuid.uuid4().hex}"
         call = Call(
@@ -108,11 +130,14 @@ class CallInterceptor:
             client=flow.client_conn.peername,
         )
         token = self._relay.prepare(call)
-        self._handed_over[flow.id] = _HandedOver(token, call)
-        request.headers[TOKEN_HEADER] = token
-        # A connection that is to become a WebSocket gets an HTTP answer (FACTS M10).
-        for name in ("connection", "upgrade"):
-            request.headers.pop(name, None)
+        handed_over = self._handed_over[flow.id] = _HandedOver(token, call, original)
+        request.headers.fields = (
+            *(field for field in request.headers.fields if field[0].lower() not in _NOT_FORWARDED),
+            (TOKEN_HEADER.encode(), token.encode()),
+        )
+        if not _fits(headers, call.max_body):
+            # On to the relay as it comes, which reads no more than the limit.
+            handed_over.request_body = request.stream = BodyRecorder(call.max_body)
         # Not through the properties: the Host header keeps saying what the app said.
         request.data.scheme = b"http"
         request.data.host, request.data.port = self._relay.address
@@ -120,9 +145,14 @@ class CallInterceptor:
             _allow_many_streams(flow.client_conn, self._relay.address)
 
     def request(self, flow: http.HTTPFlow) -> None:
-        """Masks the keys of a request that was streamed on to its provider: it is out now."""
-        if flow.request.raw_content is None:
+        """A streamed request is out now: its keys are masked, its body is there to look at."""
+        if flow.request.raw_content is not None:
+            return
+        handed_over = self._handed_over.get(flow.id)
+        if handed_over is None:
             _mask_taken_over(flow)
+        elif handed_over.request_body:
+            flow.request.data.content = handed_over.request_body.body
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Shows where the call really went, and lets the answer through as it comes."""
@@ -134,9 +164,9 @@ class CallInterceptor:
                 flow.response.stream = True
             return
         self._show_upstream(flow, handed_over)
-        if handed_over.call.outcome.answered and "transfer-encoding" in flow.response.headers:
-            handed_over.recorder = BodyRecorder(handed_over.call.max_body)
-            flow.response.stream = handed_over.recorder
+        if handed_over.call.outcome.streamed:
+            handed_over.response_body = BodyRecorder(handed_over.call.max_body)
+            flow.response.stream = handed_over.response_body
 
     def response(self, flow: http.HTTPFlow) -> None:
         """Gives the flow the body of a streamed answer, to look at and to save."""
@@ -155,8 +185,8 @@ class CallInterceptor:
                 error.body(),
                 {**error.response_headers(), "x-request-id": call.request_id},
             )
-        elif handed_over.recorder:
-            flow.response.data.content = handed_over.recorder.body
+        elif handed_over.response_body:
+            flow.response.data.content = handed_over.response_body.body
         note_outcome(flow, call)
 
     def error(self, flow: http.HTTPFlow) -> None:
@@ -167,15 +197,17 @@ class CallInterceptor:
             return
         self._relay.forget(handed_over.token)
         self._show_upstream(flow, handed_over)
-        if handed_over.recorder and flow.response:
-            flow.response.data.content = handed_over.recorder.body
+        if handed_over.response_body and flow.response:
+            flow.response.data.content = handed_over.response_body.body
         note_outcome(flow, handed_over.call)
 
     def _show_upstream(self, flow: http.HTTPFlow, handed_over: _HandedOver) -> None:
-        url = handed_over.call.outcome.url or original_url(flow)
-        if url and TOKEN_HEADER in flow.request.headers:
-            del flow.request.headers[TOKEN_HEADER]
-            flow.request.url = url
+        request = flow.request
+        if TOKEN_HEADER in request.headers:
+            del request.headers[TOKEN_HEADER]
+            url = handed_over.call.outcome.url
+            parts = _parts(url) if url else handed_over.original
+            request.scheme, request.host, request.port, request.path = parts
 
 
 def _mask_taken_over(flow: http.HTTPFlow) -> None:
@@ -184,25 +216,35 @@ def _mask_taken_over(flow: http.HTTPFlow) -> None:
         mask_keys(flow.request)
 
 
-def _destination(
-    flow: http.HTTPFlow, providers: tuple[Provider, ...], replayed_url: str | None
-) -> tuple[Provider | None, str]:
-    """The provider that the request is for, if any, and the path."""
-    if replayed_url:
-        url = urlsplit(replayed_url)
-        port = url.port or (443 if url.scheme == "https" else 80)
-        return find_provider(providers, [url.hostname or ""], port), url.path
-    request = flow.request
-    # In transparent mode the host is an address: SNI and the Host header have the name.
-    hosts = [request.host, flow.client_conn.sni or "", request.pretty_host]
-    return find_provider(providers, hosts, request.port), request.path
+def _provider_of(flow: http.HTTPFlow, providers: tuple[Provider, ...]) -> Provider | None:
+    port = flow.request.port
+    return (
+        find_provider(providers, flow.request.host, port)
+        # In transparent mode the host is an address: SNI and the Host header have the name.
+        or find_provider(providers, flow.client_conn.sni or "", port)
+        or find_provider(providers, flow.request.pretty_host, port)
+    )
 
 
-def _url_of(request: http.Request) -> str:
-    """The URL that the app asked for, without the keys in it."""
-    host = hostport(request.scheme, request.pretty_host, request.port)
-    path = quote(mask_path(request.path), safe=_PRINTABLE, errors="surrogateescape")
-    return f"{request.scheme}://{host}{path}"
+def _fits(headers: dict[bytes, bytes], limit: int) -> bool:
+    """Whether a body of the declared length may be held; one of no declared length may not."""
+    if length := headers.get(b"content-length"):
+        return length.isdigit() and int(length) <= limit
+    # Without either there is no body in HTTP/1; HTTP/2 needs neither.
+    return b"transfer-encoding" not in headers
+
+
+def _url_of(scheme: str, host: str, port: int, path: str) -> str:
+    """The URL, without the keys in it, and with nothing in it that a flow file cannot keep."""
+    path = quote(mask_path(path), safe=_PRINTABLE, errors="surrogateescape")
+    return f"{scheme}://{hostport(scheme, host, port)}{path}"
+
+
+@lru_cache(maxsize=256)
+def _parts(url: str) -> _Parts:
+    """The parts of a URL that was made here."""
+    scheme, host, port, path = parse_url(url)
+    return scheme.decode(), host.decode("idna"), port, path.decode()
 
 
 def _allow_many_streams(client: connection.Client, address: tuple[str, int]) -> None:

@@ -1,7 +1,9 @@
 """What happens to a request to a provider: pure, from its method, path and the configuration."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 
 import msgspec
 
@@ -35,14 +37,18 @@ class Decision:
 
 
 def decide(
-    config: Config, provider: Provider, method: str, path: str, requested_headers: str = ""
+    config: Config,
+    provider: Provider,
+    method: str,
+    path: str,
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> Decision:
-    """`requested_headers` are those that a CORS preflight asks for."""
+    """The path is as the app sent it, with its query."""
     api_path = provider.find_api(normalize_path(path))
     if api_path is None:
         return Decision(PassOn.OUTSIDE_API)
     if method == "OPTIONS":
-        return Decision(_preflight(requested_headers))
+        return Decision(_preflight(headers.get("access-control-request-headers", "")))
     call = classify(method, api_path.segments)
     operation = call.operation
     if operation in GENERATING:

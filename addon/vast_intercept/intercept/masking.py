@@ -20,7 +20,9 @@ _KEY_HEADERS = (
     "x-goog-api-key",
     "ocp-apim-subscription-key",
 )
-_OTHER_SECRET_HEADERS = ("proxy-authorization", "cookie")
+_SECRET_HEADERS = frozenset(
+    name.encode() for name in (*_KEY_HEADERS, "proxy-authorization", "cookie")
+)
 # What stands before a blank is a scheme only if it looks like one: it is shown.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z-]{0,15}")
 
@@ -48,18 +50,28 @@ def api_key_of(request: http.Request) -> str | None:
 
 def mask_keys(request: http.Request) -> None:
     """Masks every key in the request's headers and path. A masked key stays as it is."""
-    headers = request.headers
-    for name in (*_KEY_HEADERS, *_OTHER_SECRET_HEADERS):
-        if name in headers:
-            headers.set_all(name, [_masked(value) for value in headers.get_all(name)])
-    if _SUBPROTOCOLS in headers:
-        headers[_SUBPROTOCOLS] = _KEY_SUBPROTOCOL.sub(
-            lambda match: match["name"] + mask(match["key"]), headers[_SUBPROTOCOLS]
-        )
+    # In one pass: each look-up in mitmproxy's headers walks through all of them.
+    request.headers.fields = tuple(_masked_field(*field) for field in request.headers.fields)
     if "=" in request.path:
         masked = mask_path(request.path)
         if masked != request.path:
             request.path = masked
+
+
+def _masked_field(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    lower = name.lower()
+    if lower in _SECRET_HEADERS:
+        mask_value = _masked
+    elif lower == _SUBPROTOCOLS.encode():
+        mask_value = _masked_subprotocols
+    else:
+        return name, value
+    text = value.decode("utf-8", "surrogateescape")
+    return name, mask_value(text).encode("utf-8", "surrogateescape")
+
+
+def _masked_subprotocols(value: str) -> str:
+    return _KEY_SUBPROTOCOL.sub(lambda match: match["name"] + mask(match["key"]), value)
 
 
 def mask_path(path: str) -> str:

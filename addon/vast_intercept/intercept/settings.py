@@ -31,6 +31,8 @@ class Settings:
         self._watch = ConfigWatch(_from_options, None)
         self._background: asyncio.Task[None] | None = None
         self._allow_hosts: list[str] = []
+        #: The limit of a body that is looked into, in bytes.
+        self.max_body = 0
 
     @property
     def config(self) -> Config:
@@ -41,11 +43,6 @@ class Settings:
     def problem(self) -> str:
         """Why there is no valid configuration, or nothing."""
         return self._watch.problem
-
-    @property
-    def max_body(self) -> int:
-        """The limit of a body that is looked into, in bytes."""
-        return human.parse_size(ctx.options.stream_large_bodies or _BODY_LIMIT) or 0
 
     def refresh(self) -> Config:
         """The configuration in force, read again if a file of it has changed."""
@@ -70,11 +67,11 @@ class Settings:
         loader.add_option("vast_interface", str, "", "Vast's interface: openai (openai.vast.ai).")
         # Never a connection to the original host, unless a call is really passed on (FACTS M1).
         ctx.options.update(connection_strategy="lazy", upstream_cert=False)
-        if ctx.options.stream_large_bodies is None:
-            ctx.options.update(stream_large_bodies=_BODY_LIMIT)
 
     def configure(self, updated: set[str]) -> None:
         """Reads the configuration when the options for it are set or changed."""
+        if "stream_large_bodies" in updated:
+            self.max_body = human.parse_size(ctx.options.stream_large_bodies or _BODY_LIMIT) or 0
         if updated & _OPTIONS:
             self._watch = ConfigWatch(_from_options, _config_path())
             self._watch.refresh()

@@ -80,7 +80,7 @@ async def stream_events(
     out = web.StreamResponse(status=upstream.status, headers=headers)
     out.enable_chunked_encoding()
     await out.prepare(request)
-    call.outcome.answered = True
+    call.outcome.answered = call.outcome.streamed = True
 
     held = b""
     tail = b"\n"  # what was sent last; at first, the start of a line

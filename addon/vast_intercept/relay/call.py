@@ -35,8 +35,9 @@ class Outcome:
     stream: bool = False
     left_out: tuple[str, ...] = ()
     error: ApiError | None = None
-    #: The relay has written the head of an answer.
+    #: The relay has written the head of an answer, or of a stream of events.
     answered: bool = False
+    streamed: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

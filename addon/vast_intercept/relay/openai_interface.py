@@ -2,9 +2,10 @@
 
 import io
 import ssl
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import aiohttp
 import certifi
@@ -12,7 +13,8 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from .. import __version__
-from ..openai_api.errors import ApiError, misconfigured
+from ..openai_api.errors import misconfigured
+from ..openai_api.operations import Operation
 from ..openai_api.requests import GenerationRequest
 from .call import Call, Generate
 from .failures import describe_failure
@@ -65,9 +67,9 @@ class OpenAIInterface:
                 " vast.api_key in the configuration, and start again.",
                 "vast_key_missing",
             )
-        url = f"{config.openai_url}/{quote(endpoint, safe='')}/v1/{work.operation}"
+        url = _url(config.openai_url, endpoint, work.operation)
         call.outcome.endpoint = endpoint
-        call.outcome.url = url
+        call.outcome.url = str(url)
         headers = CIMultiDict(
             {
                 "accept": accept,
@@ -80,16 +82,16 @@ class OpenAIInterface:
         try:
             return await self._post(url, headers, request.body, config.ca_file)
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise describe_failure(error, host_of(url)) from None
+            raise describe_failure(error, url.host or "") from None
 
     async def _post(
-        self, url: str, headers: CIMultiDict[str], body: bytes, ca_file: Path | None
+        self, url: URL, headers: CIMultiDict[str], body: bytes, ca_file: Path | None
     ) -> aiohttp.ClientResponse:
         reuse = SimpleNamespace(happened=False)
         while True:
             try:
                 return await self._session.post(
-                    URL(url, encoded=True),
+                    url,
                     headers=headers,
                     data=body if len(body) < _LARGE_BODY else io.BytesIO(body),
                     allow_redirects=False,
@@ -129,9 +131,6 @@ async def _note_reuse(
     context.trace_request_ctx.happened = True
 
 
-def host_of(url: str) -> str:
-    """The host of a URL, for messages."""
-    return urlsplit(url).hostname or url
-
-
-__all__ = ["TIMEOUT", "ApiError", "OpenAIInterface", "host_of"]
+@lru_cache(maxsize=256)
+def _url(openai_url: str, endpoint: str, operation: Operation) -> URL:
+    return URL(f"{openai_url}/{quote(endpoint, safe='')}/v1/{operation}", encoded=True)
