@@ -11,6 +11,8 @@ from typing import Any
 import psutil
 import pytest
 import requests
+from mitmproxy import http
+from mitmproxy.io import FlowReader
 
 from .. import harness
 from ..conftest import use
@@ -145,6 +147,26 @@ def test_a_websocket_is_refused_with_an_answer() -> None:
     answer = requests.get("https://api.openai.com/v1/realtime?model=m", headers=headers, timeout=20)
     assert answer.status_code == 404
     assert error_of(answer)["code"] == "unsupported_endpoint"
+
+
+def test_a_body_of_no_declared_length_is_served_and_kept_with_the_flow(
+    standin: StandIn,
+    certs: tuple[Path, Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flows = tmp_path / "flows"
+    pieces = (GOOD[:10], GOOD[10:])
+    config = {"vast": harness.vast_section(standin, certs[0])}
+    with harness.intercept(tmp_path, config, "-w", str(flows)) as interceptor:
+        use(interceptor, monkeypatch)
+        answer = requests.post(URL, data=iter(pieces), headers=JSON, timeout=30)
+        assert answer.status_code == 200
+    assert json.loads(harness.body_of(standin.calls()[0]))["messages"]
+    with flows.open("rb") as file:
+        (flow,) = FlowReader(file).stream()
+    assert isinstance(flow, http.HTTPFlow)
+    assert flow.request.content == GOOD
 
 
 class TestTooLarge:
