@@ -41,6 +41,8 @@ class DirectAddonManager(addonmanager.AddonManager):
             functions = self._functions[event.name] = [
                 function for addon in self.chain for _, function in self._iter_hooks(addon, event)
             ]
+        if not functions:
+            return
         arguments = event.args()
         for function in functions:
             try:

@@ -2,7 +2,7 @@
 
 import logging
 
-from mitmproxy import hooks, master, options
+from mitmproxy import hooks, http, master, options
 from mitmproxy.addons import (
     core,
     disable_h2c,
@@ -49,6 +49,8 @@ class LeanMaster(_WithInterceptor):
 
     def __init__(self, opts: options.Options) -> None:
         super().__init__(opts)
+        # A check of types that mitmproxy makes for every message unless Python runs with -O.
+        http.MessageData.__post_init__ = lambda self: None  # type: ignore[method-assign]
         # A line for every connection would be made, and thrown away.
         logging.getLogger("mitmproxy.proxy").setLevel(logging.WARNING)
         self.addons = DirectAddonManager(self)

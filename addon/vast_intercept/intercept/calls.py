@@ -203,11 +203,16 @@ class CallInterceptor:
 
     def _show_upstream(self, flow: http.HTTPFlow, handed_over: _HandedOver) -> None:
         request = flow.request
-        if TOKEN_HEADER in request.headers:
-            del request.headers[TOKEN_HEADER]
-            url = handed_over.call.outcome.url
-            parts = _parts(url) if url else handed_over.original
-            request.scheme, request.host, request.port, request.path = parts
+        if TOKEN_HEADER not in request.headers:
+            return
+        url = handed_over.call.outcome.url
+        scheme, host, port, path = _parts(url) if url else handed_over.original
+        # Past the properties, each of which would write the Host header anew.
+        data = request.data
+        data.scheme, data.host, data.port = scheme.encode(), host, port
+        data.path = path.encode("utf-8", "surrogateescape")
+        del request.headers[TOKEN_HEADER]
+        request.host_header = hostport(scheme, host, port)
 
 
 def _mask_taken_over(flow: http.HTTPFlow) -> None:

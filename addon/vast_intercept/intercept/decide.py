@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from types import MappingProxyType
 
 import msgspec
@@ -17,7 +18,7 @@ from ..openai_api.operations import (
     classify,
     normalize_path,
 )
-from ..providers import Provider
+from ..providers import ApiPath, Provider
 from ..relay.call import Answer, Generate
 
 
@@ -44,12 +45,12 @@ def decide(
     headers: Mapping[str, str] = MappingProxyType({}),
 ) -> Decision:
     """The path is as the app sent it, with its query."""
-    api_path = provider.find_api(normalize_path(path))
-    if api_path is None:
+    found = _find_call(provider, method, path.partition("?")[0])
+    if found is None:
         return Decision(PassOn.OUTSIDE_API)
     if method == "OPTIONS":
         return Decision(_preflight(headers.get("access-control-request-headers", "")))
-    call = classify(method, api_path.segments)
+    api_path, call = found
     operation = call.operation
     if operation in GENERATING:
         work = Generate(operation, call.model or api_path.model, api_path.endpoint)
@@ -59,6 +60,13 @@ def decide(
     if config.unsupported.get(operation) == "pass":
         return Decision(PassOn.IN_API, operation)
     return Decision(_unsupported(provider, method, path, operation), operation)
+
+
+@lru_cache(maxsize=1_024)
+def _find_call(provider: Provider, method: str, path: str) -> tuple[ApiPath, ApiCall] | None:
+    """Where in the provider's API a path without its query is, and what it asks for there."""
+    api_path = provider.find_api(normalize_path(path))
+    return (api_path, classify(method, api_path.segments)) if api_path else None
 
 
 def _preflight(requested_headers: str) -> Answer:
