@@ -8,6 +8,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 import requests
@@ -16,7 +17,7 @@ from mitmproxy.io import FlowReader
 
 from .. import harness
 from ..conftest import use
-from ..harness import Interceptor, StandIn, error_of
+from ..harness import Interceptor, StandIn, error_of, http2_only
 
 URL = "https://api.openai.com/v1/chat/completions"
 JSON = {"content-type": "application/json"}
@@ -178,6 +179,17 @@ class TestTooLarge:
 
     def test_chunks_without_a_length(self, mitmdump: Interceptor, standin: StandIn) -> None:
         assert_too_large(mitmdump, (b"x" * 100_000 for _ in range(1000)))
+        assert standin.calls() == []
+
+    def test_http2_without_a_length(self, mitmdump: Interceptor, standin: StandIn) -> None:
+        process = psutil.Process(mitmdump.process.pid)
+        before = process.memory_info().rss
+        with httpx.Client(http2=True, verify=http2_only(mitmdump), timeout=60) as client:
+            body = (b"x" * 100_000 for _ in range(1000))
+            answer = client.post(URL, content=body, headers=JSON)
+        assert answer.http_version == "HTTP/2"
+        assert answer.status_code == 413
+        assert process.memory_info().rss - before < 300_000_000
         assert standin.calls() == []
 
     def test_gzip_bomb(self, mitmdump: Interceptor, standin: StandIn) -> None:

@@ -17,7 +17,6 @@ from vast_intercept.openai_api.sse import (
     EventParser,
     complete_events_end,
     error_event,
-    json_event,
     says_done,
 )
 
@@ -256,12 +255,6 @@ def test_openai_s_package_finds_the_error_in_an_error_event(error: Exception) ->
     assert events[1].json()["error"]["message"] == error.message  # type: ignore[attr-defined]
     assert set(events[1].json()["error"]) == {"message", "type", "param", "code"}
     assert parse(event) == [Event(events[1].data)]
-
-
-def test_a_json_event_is_one_event() -> None:
-    value = {"text": "a\n\nb\r\u2028", "n": [1, None, 0.5]}
-    (event,) = parse(json_event(value))
-    assert json.loads(event.data) == value
 
 
 def recorded_streams() -> dict[str, bytes]:

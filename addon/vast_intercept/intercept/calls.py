@@ -135,9 +135,12 @@ class CallInterceptor:
             *(field for field in request.headers.fields if field[0].lower() not in _NOT_FORWARDED),
             (TOKEN_HEADER.encode(), token.encode()),
         )
-        if not _fits(headers, call.max_body):
+        if not _fits(headers, call.max_body, http2=request.is_http2):
             # On to the relay as it comes, which reads no more than the limit.
             handed_over.request_body = request.stream = BodyRecorder(call.max_body)
+            if request.is_http2 and b"content-length" not in headers:
+                # mitmproxy would send the body to the relay without any framing.
+                request.headers["transfer-encoding"] = "chunked"
         # Not through the properties: the Host header keeps saying what the app said.
         request.data.scheme = b"http"
         request.data.host, request.data.port = self._relay.address
@@ -212,6 +215,8 @@ class CallInterceptor:
         data.scheme, data.host, data.port = scheme.encode(), host, port
         data.path = path.encode("utf-8", "surrogateescape")
         del request.headers[TOKEN_HEADER]
+        if request.is_http2:
+            request.headers.pop("transfer-encoding", None)
         request.host_header = hostport(scheme, host, port)
 
 
@@ -231,12 +236,12 @@ def _provider_of(flow: http.HTTPFlow, providers: tuple[Provider, ...]) -> Provid
     )
 
 
-def _fits(headers: dict[bytes, bytes], limit: int) -> bool:
+def _fits(headers: dict[bytes, bytes], limit: int, *, http2: bool) -> bool:
     """Whether a body of the declared length may be held; one of no declared length may not."""
     if length := headers.get(b"content-length"):
         return length.isdigit() and int(length) <= limit
-    # Without either there is no body in HTTP/1; HTTP/2 needs neither.
-    return b"transfer-encoding" not in headers
+    # Without either there is no body in HTTP/1, but there may be one in HTTP/2.
+    return not http2 and b"transfer-encoding" not in headers
 
 
 def _url_of(scheme: str, host: str, port: int, path: str) -> str:

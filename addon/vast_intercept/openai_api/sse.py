@@ -6,8 +6,6 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html, section 9.2.6 fo
 import re
 from dataclasses import dataclass
 
-import msgspec
-
 from .errors import ApiError
 
 DONE = "[DONE]"
@@ -105,8 +103,3 @@ def says_done(tail: bytes) -> bool:
 def error_event(error: ApiError) -> bytes:
     """`error` as an event. SDKs raise on an event whose JSON has `error` (FACTS C3)."""
     return b"data: " + error.body() + b"\n\n"
-
-
-def json_event(value: object) -> bytes:
-    """`value` as an event, the way vLLM writes it."""
-    return b"data: " + msgspec.json.encode(value) + b"\n\n"

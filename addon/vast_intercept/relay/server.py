@@ -6,6 +6,7 @@ names a prepared call with a random token that works once; nothing else is serve
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import traceback
@@ -35,9 +36,9 @@ _MAX_HEADERS = 10_000
 # mitmproxy closes its connections when the app closes its own. If the relay closed them first,
 # the next call could fall into the gap.
 _KEEP_ALIVE = 365 * 24 * 3600
-# How long the rest of a body that is too large is read and dropped, so that the app gets to read
-# the answer instead of a broken pipe.
-_LINGER = 30
+# How long the rest of a body that nobody wants is read and dropped: many clients read an answer
+# only when they have sent everything, and find a broken pipe if nobody takes it.
+_DROP_SECONDS = 30
 # How long what runs has to end once it was told to. Zero would mean for ever.
 _SHUTDOWN = 0.1
 
@@ -67,7 +68,6 @@ class Relay:
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=_KEEP_ALIVE,
-            lingering_time=_LINGER,
             max_line_size=_MAX_HEADER,
             max_field_size=_MAX_HEADER,
             max_headers=_MAX_HEADERS,
@@ -142,11 +142,13 @@ class Relay:
     ) -> web.StreamResponse:
         match call.work:
             case Answer() as answer:
+                await _drop_body(request)
                 call.outcome.answered = True
                 return web.Response(
                     status=answer.status, body=answer.body, headers={**headers, **answer.headers}
                 )
             case ApiError() as error:
+                await _drop_body(request)
                 raise error
             case Generate() as work:
                 return await self._generate(request, call, work, headers)
@@ -183,12 +185,21 @@ class Relay:
 
 
 async def _read_body(request: web.BaseRequest, limit: int) -> bytes:
-    """The request's body. Raises ApiError (413) as soon as it is larger than `limit`."""
-    pieces = []
+    """The request's body. Raises ApiError (413) if it is larger than `limit`; no more is held."""
+    pieces: list[bytes] = []
     size = 0
     while piece := await request.content.readany():
         size += len(piece)
         if size > limit:
+            pieces.clear()
+            await _drop_body(request)
             raise request_too_large(limit)
         pieces.append(piece)
     return b"".join(pieces)
+
+
+async def _drop_body(request: web.BaseRequest) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_DROP_SECONDS):
+            while await request.content.readany():
+                pass
