@@ -205,8 +205,16 @@ class Interceptor(Process):
 
 
 def vast_section(standin: StandIn, ca: Path | None = None, **more: Any) -> dict[str, Any]:
-    """The configuration's `vast`, for a stand-in."""
-    section: dict[str, Any] = {"endpoint": ENDPOINT, "openai_url": standin.url, **more}
+    """The configuration's `vast`, for a stand-in.
+
+    There is little time for attempts: in many tests Vast fails for good.
+    """
+    section: dict[str, Any] = {
+        "endpoint": ENDPOINT,
+        "openai_url": standin.url,
+        "timeout": {"total": 2},
+        **more,
+    }
     if ca:
         section["ca_file"] = str(ca)
     return section

@@ -19,12 +19,14 @@ from .config_file import (
     DEFAULT_API_KEY,
     ENDPOINT_PATTERN,
     INTERFACES,
+    PROVIDER,
     UNSUPPORTED_SETTINGS,
     ClientKey,
     ConfigError,
     ConfigFile,
     OwnProvider,
     Route,
+    TimeoutSection,
     Unsupported,
     nearest,
     read_config_file,
@@ -46,8 +48,15 @@ class Config:
     endpoint: str | None = None
     api_key: Secret | None = None
     api_key_problem: str = ""
+    interface: str = "openai"
     openai_url: str = "https://openai.vast.ai"
+    route_url: str = "https://run.vast.ai"
+    console_url: str = "https://console.vast.ai"
     ca_file: Path | None = None
+    timeout: TimeoutSection = field(default_factory=TimeoutSection)
+    keepalive: float = 15
+    drain: float = 30
+    default_cost: float = 100
     providers: tuple[Provider, ...] = ()
     routes: tuple[Route, ...] = ()
     unsupported: Mapping[Operation, Unsupported] = field(default_factory=dict)
@@ -57,13 +66,21 @@ class Config:
     warnings: tuple[str, ...] = ()
     key_file: Path | None = None
 
-    def endpoint_for(self, model: str | None) -> str | None:
-        """The endpoint of the first route whose pattern matches the model, else the default one."""
+    def destinations_for(self, model: str | None) -> tuple[str, ...]:
+        """Where calls for the model go: an endpoint, and its fallbacks in order; or nowhere.
+
+        It is the first route whose pattern matches the model, else the default endpoint.
+        """
         if model is not None:
             for route in self.routes:
                 if fnmatchcase(model, route.model):
-                    return route.endpoint
-        return self.endpoint
+                    return route.endpoint, *route.fallback
+        return (self.endpoint,) if self.endpoint else ()
+
+    @property
+    def falls_back_to_provider(self) -> bool:
+        """Whether there is a route that may end at the provider, with the app's own key."""
+        return any(PROVIDER in route.fallback for route in self.routes)
 
     def listed_models(self) -> list[str]:
         """What `GET /v1/models` lists: `models`, then routes' names, then endpoints."""
@@ -147,10 +164,17 @@ def _checked(file: ConfigFile, source: str, environ: Mapping[str, str]) -> Confi
         api_key=key,
         api_key_problem=key_problem,
         key_file=key_file,
+        interface=file.vast.interface,
         openai_url=_upstream_url(file.vast.openai_url, "vast.openai_url"),
+        route_url=_upstream_url(file.vast.route_url, "vast.route_url"),
+        console_url=_upstream_url(file.vast.console_url, "vast.console_url"),
         ca_file=_ca_file(file.vast.ca_file),
+        timeout=file.vast.timeout,
+        keepalive=file.vast.keepalive,
+        drain=file.vast.drain,
+        default_cost=file.vast.default_cost,
         providers=_providers(file.providers),
-        routes=tuple(file.routes),
+        routes=_routes(file.routes),
         unsupported=_unsupported(file.unsupported),
         allow_from=tuple(
             map(_network, range(len(file.clients.allow_from)), file.clients.allow_from)
@@ -262,6 +286,19 @@ def _providers(entries: list[str | OwnProvider]) -> tuple[Provider, ...]:
             _check_distinct(provider, other, place)
         providers.append(provider)
     return tuple(providers)
+
+
+def _routes(routes: list[Route]) -> tuple[Route, ...]:
+    for index, route in enumerate(routes):
+        seen = {route.endpoint}
+        for number, name in enumerate(route.fallback):
+            if name in seen:
+                raise ConfigError(
+                    f"routes[{index}].fallback[{number}]: {name!r} comes twice. A route goes to"
+                    " each endpoint once."
+                )
+            seen.add(name)
+    return tuple(routes)
 
 
 def _is_host(text: str) -> bool:

@@ -11,7 +11,7 @@ import yaml
 
 from .providers import Scheme
 
-INTERFACES = ("openai",)
+INTERFACES = ("openai", "serverless")
 Unsupported = Literal["reject", "pass"]
 UNSUPPORTED_SETTINGS: dict[str, Unsupported] = {"reject": "reject", "pass": "pass"}
 
@@ -33,6 +33,23 @@ class Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
 
 type EndpointName = Annotated[str, msgspec.Meta(pattern=ENDPOINT_PATTERN)]
 
+_DAY = 86_400
+type Seconds = Annotated[float, msgspec.Meta(gt=0, le=_DAY)]
+type SecondsOrNone = Annotated[float, msgspec.Meta(ge=0, le=_DAY)]
+
+#: In a route's `fallback`: the provider that the app asked for, with the app's own key.
+PROVIDER = "provider"
+
+
+class TimeoutSection(Section, frozen=True):
+    """`vast.timeout`: how long a call waits for what, in seconds."""
+
+    connect: Seconds = 10
+    first_byte: Seconds = 300
+    between_bytes: Seconds = 60
+    total: Seconds = 600
+    queue: SecondsOrNone = 300
+
 
 class VastSection(Section, frozen=True):
     """`vast`: where calls go, and with which key."""
@@ -44,6 +61,11 @@ class VastSection(Section, frozen=True):
     route_url: str = "https://run.vast.ai"
     console_url: str = "https://console.vast.ai"
     ca_file: str | None = None
+    timeout: TimeoutSection = msgspec.field(default_factory=TimeoutSection)
+    keepalive: Seconds = 15
+    drain: SecondsOrNone = 30
+    # What Vast's SDK says where it is not told either.
+    default_cost: Annotated[float, msgspec.Meta(gt=0, le=1e9)] = 100
 
 
 class OwnProvider(Section, frozen=True):
@@ -57,10 +79,14 @@ class OwnProvider(Section, frozen=True):
 
 
 class Route(Section, frozen=True):
-    """Calls for models that match the pattern (`*` and `?`) go to the endpoint."""
+    """Calls for models that match the pattern (`*` and `?`) go to the endpoint.
+
+    Where it cannot answer, they go to the first of `fallback` that can: endpoints, or `provider`.
+    """
 
     model: str
     endpoint: EndpointName
+    fallback: list[EndpointName] = []
 
 
 class ClientKey(Section, frozen=True):
@@ -151,6 +177,7 @@ _UNKNOWN_KEY = re.compile(r"Object contains unknown field `(?P<key>.*)`", re.DOT
 _SECTION_AT: dict[str, type[Section]] = {
     "": ConfigFile,
     "vast": VastSection,
+    "vast.timeout": TimeoutSection,
     "clients": ClientsSection,
     "providers[...]": OwnProvider,
     "routes[...]": Route,

@@ -255,7 +255,7 @@ class TestUnreachable:
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        config = {"vast": {"endpoint": ENDPOINT, "openai_url": url()}}
+        config = {"vast": {"endpoint": ENDPOINT, "openai_url": url(), "timeout": {"total": 2}}}
         with harness.intercept(tmp_path, config) as interceptor:
             use(interceptor, monkeypatch)
             answer = ask()
@@ -320,7 +320,8 @@ class TestExceptionsOfTheOpenAIPackage:
                 extra_body={"standin": {"status": 429, "headers": {"retry-after": "0"}}},
             )
         assert raised.value.code == "rate_limit_exceeded"
-        assert len(standin.calls()) == 2
+        ids = {dict(call["headers"])["x-request-id"] for call in standin.calls()}
+        assert len(ids) == 2
 
     def test_internal_server_error(self) -> None:
         with pytest.raises(openai.InternalServerError):

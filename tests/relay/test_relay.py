@@ -11,10 +11,10 @@ import aiohttp
 import pytest
 
 from vast_intercept.config import Config, load_config
+from vast_intercept.config_file import TimeoutSection
 from vast_intercept.openai_api.errors import bad_request
 from vast_intercept.openai_api.operations import Operation
 from vast_intercept.relay.call import Answer, Call, Generate
-from vast_intercept.relay.openai_interface import OpenAIInterface
 from vast_intercept.relay.server import TOKEN_HEADER, Relay
 from vast_intercept.standin.server import StandIn, StandInConfig
 
@@ -22,10 +22,13 @@ KEY = "vast-0123456789abcdef"
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hello there"}]}
 
 
-def config_for(url: str) -> Config:
-    return replace(
-        load_config(None, {"VAST_API_KEY": KEY, "VAST_ENDPOINT": "demo"}), openai_url=url
-    )
+def config_for(url: str, **timeout: float) -> Config:
+    config = load_config(None, {"VAST_API_KEY": KEY, "VAST_ENDPOINT": "demo"})
+    return replace(config, openai_url=url, timeout=TimeoutSection(**timeout))
+
+
+#: Silence is noticed soon, and there is no time for a second attempt.
+IMPATIENT = {"connect": 0.3, "first_byte": 0.3, "between_bytes": 0.3, "total": 0.4}
 
 
 def call_for(config: Config, work: Any = None) -> Call:
@@ -64,21 +67,17 @@ async def standin() -> AsyncIterator[StandIn]:
         yield server
 
 
-def impatient() -> OpenAIInterface:
-    return OpenAIInterface(aiohttp.ClientTimeout(total=None, sock_connect=0.3, sock_read=0.3))
-
-
 class TestSilence:
     async def test_before_the_answer_is_a_504(self) -> None:
-        async with standin() as vast, running(Relay(impatient)) as post:
-            call = call_for(config_for(vast.url))
+        async with standin() as vast, running(Relay()) as post:
+            call = call_for(config_for(vast.url, **IMPATIENT))
             status, body = await post(call, standin={"fault": "hang"})
         assert status == 504
         assert json.loads(body)["error"]["code"] == "vast_timeout"
 
     async def test_in_a_stream_is_an_error_event(self) -> None:
-        async with standin() as vast, running(Relay(impatient)) as post:
-            call = call_for(config_for(vast.url))
+        async with standin() as vast, running(Relay()) as post:
+            call = call_for(config_for(vast.url, **IMPATIENT))
             told = {"fault": "stall", "chunks": 10, "after": 3}
             status, body = await post(call, stream=True, standin=told)
         assert status == 200
@@ -100,8 +99,8 @@ class TestSilence:
             for client in waiting:
                 client.setblocking(False)
                 client.connect_ex(("127.0.0.1", port))
-            async with running(Relay(impatient)) as post:
-                status, body = await post(call_for(config_for(f"http://127.0.0.1:{port}")))
+            async with running(Relay()) as post:
+                status, body = await post(call_for(config_for(f"http://127.0.0.1:{port}", **IMPATIENT)))
             for client in waiting:
                 client.close()
         assert status == 504
@@ -134,7 +133,7 @@ class TestKeptConnections:
             server.close()
         assert requests_seen == 4
 
-    async def test_a_new_one_that_is_dropped_is_not_tried_again(self) -> None:
+    async def test_one_that_is_always_dropped_is_an_error(self) -> None:
         connections = 0
 
         async def drop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -146,11 +145,12 @@ class TestKeptConnections:
         server = await asyncio.start_server(drop, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with server, running(Relay()) as post:
-            status, body = await post(call_for(config_for(url)))
+            call = call_for(config_for(url, total=1))
+            status, body = await post(call)
             server.close()
         assert status == 502
         assert json.loads(body)["error"]["code"] == "vast_disconnected"
-        assert connections == 1
+        assert connections == call.outcome.attempts > 1
 
 
 async def read_request(reader: asyncio.StreamReader) -> None:

@@ -67,8 +67,9 @@ def test_the_contract_s_example_loads(load: Load) -> None:
     assert config.openai_url == "https://openai.vast.ai"
     assert config.ca_file is None
     assert [provider.name for provider in config.providers] == ["openai"]
-    assert config.endpoint_for("gpt-4o") == "big-one"
-    assert config.endpoint_for("gpt-3.5-turbo") == config.endpoint_for(None) == "my-endpoint"
+    assert config.destinations_for("gpt-4o") == ("big-one",)
+    assert config.destinations_for("gpt-3.5-turbo") == ("my-endpoint",)
+    assert config.destinations_for(None) == ("my-endpoint",)
     assert config.unsupported == dict.fromkeys(UNSUPPORTED, "reject")
     assert config.allow_from == (
         ipaddress.ip_network("127.0.0.0/8"),
@@ -136,7 +137,8 @@ def test_what_is_set_is_taken(load: Load, tmp_path: Path) -> None:
     assert own.serves("vllm.internal", 8000)
     assert own.prefixes == ("/api",)
     assert plain.serves("fe80::1", 443)
-    assert [config.endpoint_for(model) for model in ("abc", "named", "A")] == ["one", "two", "ep-é"]
+    destinations = [config.destinations_for(model) for model in ("abc", "named", "A")]
+    assert destinations == [("one",), ("two",), ("ep-é",)]
     assert config.unsupported[Operation.EMBEDDINGS] == "pass"
     assert {value for key, value in config.unsupported.items() if key != "embeddings"} == {"reject"}
     assert list(map(str, config.allow_from)) == ["10.0.0.0/8", "fd00::/8", "192.168.1.7/32"]

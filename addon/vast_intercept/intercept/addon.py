@@ -5,6 +5,7 @@ from ..relay.server import Relay
 from .access import AccessControl
 from .calls import CallInterceptor
 from .settings import Settings
+from .shutdown import Shutdown
 
 
 class VastIntercept:
@@ -18,10 +19,12 @@ class VastIntercept:
     def __init__(self) -> None:
         relay = Relay()
         self._settings = Settings(relay)
+        calls = CallInterceptor(self._settings, relay)
         self.addons = [
             self._settings,
             AccessControl(self._settings, relay),
-            CallInterceptor(self._settings, relay),
+            calls,
+            Shutdown(self._settings, relay, calls),
         ]
 
     @property

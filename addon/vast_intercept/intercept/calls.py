@@ -6,26 +6,24 @@ import uuid
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
-from urllib.parse import quote
 
-from mitmproxy import connection, ctx, http
+from mitmproxy import connection, ctx, hooks, http
 from mitmproxy.net.http.url import hostport
 from mitmproxy.net.http.url import parse as parse_url
 
 from ..config import Config
 from ..openai_api.errors import ApiError, misconfigured
 from ..providers import Provider, find_provider
-from ..relay.call import Answer, Call, Generate
+from ..relay.call import Answer, Call, Generate, ProviderCall
 from ..relay.server import TOKEN_HEADER, Relay
 from .clients import invalid_api_key, name_of_client
 from .decide import PassOn, decide
 from .masking import api_key_of, mask_keys, mask_path
-from .notes import note, note_outcome, original_url
+from .notes import comment, note, note_outcome, original_url
+from .provider_call import Parts, provider_call, url_of
 from .settings import Settings
 from .stream import BodyRecorder
 
-# All of ASCII that a URL can hold: nothing of a path is encoded but what a flow file cannot keep.
-_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 _REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 # A connection that is to become a WebSocket gets an HTTP answer (FACTS M10), and the token is ours.
 _NOT_FORWARDED = frozenset({b"connection", b"upgrade", TOKEN_HEADER.encode()})
@@ -33,16 +31,14 @@ _NOT_FORWARDED = frozenset({b"connection", b"upgrade", TOKEN_HEADER.encode()})
 _MAX_STREAMS = 1_000
 
 
-# Scheme, host, port and path.
-type _Parts = tuple[str, str, int, str]
-
-
 @dataclass(slots=True)
 class _HandedOver:
     token: str
     call: Call
     #: What the app asked for.
-    original: _Parts
+    original: Parts
+    #: The URL that the flow shows by now.
+    shown: str | None = None
     #: Of bodies that pass by mitmproxy as streams.
     request_body: BodyRecorder | None = None
     response_body: BodyRecorder | None = None
@@ -57,6 +53,15 @@ class CallInterceptor:
         self._settings = settings
         self._relay = relay
         self._handed_over: dict[str, _HandedOver] = {}
+        self._none_left = asyncio.Event()
+
+    async def ended(self) -> None:
+        """Returns once no call is with the relay any more, and its answer with the client."""
+        while self._handed_over:
+            self._none_left.clear()
+            await self._none_left.wait()
+        # mitmproxy goes on when the last hook has returned.
+        await asyncio.sleep(0.05)
 
     async def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Decides, masks the keys, and hands the call to the relay."""
@@ -79,7 +84,7 @@ class CallInterceptor:
         work = decision.work
         note(
             flow,
-            url=replayed or _url_of(*original),
+            url=replayed or url_of(*original),
             provider=provider.name,
             operation=decision.operation,
         )
@@ -93,8 +98,16 @@ class CallInterceptor:
         if isinstance(work, PassOn):
             request.stream = True
             return
+        may_fall_back = config.falls_back_to_provider and isinstance(work, Generate)
+        as_made = provider_call(provider, request, original) if may_fall_back else None
         mask_keys(request)
-        await self._hand_over(flow, work, config, (*original[:3], mask_path(original[3])))
+        await self._hand_over(
+            flow,
+            work,
+            config,
+            (*original[:3], mask_path(original[3])),
+            None if replayed else as_made,
+        )
 
     def _check_client(self, flow: http.HTTPFlow, config: Config) -> ApiError | None:
         """Which app it is, kept with the flow; or the error for one that is not listed."""
@@ -110,7 +123,8 @@ class CallInterceptor:
         flow: http.HTTPFlow,
         work: Answer | ApiError | Generate,
         config: Config,
-        original: _Parts,
+        original: Parts,
+        as_made: ProviderCall | None,
     ) -> None:
         """Points the flow at the relay (FACTS M6)."""
         if self._relay.address is None:
@@ -128,9 +142,11 @@ class CallInterceptor:
             request_id=request_id,
             max_body=self._settings.max_body,
             client=flow.client_conn.peername,
+            provider=as_made,
         )
         token = self._relay.prepare(call)
         handed_over = self._handed_over[flow.id] = _HandedOver(token, call, original)
+        call.changed = lambda: self._show_now(flow, handed_over)
         request.headers.fields = (
             *(field for field in request.headers.fields if field[0].lower() not in _NOT_FORWARDED),
             (TOKEN_HEADER.encode(), token.encode()),
@@ -173,10 +189,11 @@ class CallInterceptor:
 
     def response(self, flow: http.HTTPFlow) -> None:
         """Gives the flow the body of a streamed answer, to look at and to save."""
-        handed_over = self._handed_over.pop(flow.id, None)
+        handed_over = self._take_back(flow)
         if handed_over is None or flow.response is None:
             return
         call = handed_over.call
+        self._show_upstream(flow, handed_over)  # a stream may have begun before it was known
         if not call.outcome.answered:
             # The relay's HTTP server refused what mitmproxy took, such as an unheard-of method.
             error = ApiError(
@@ -194,7 +211,7 @@ class CallInterceptor:
 
     def error(self, flow: http.HTTPFlow) -> None:
         """The app left, or something failed: nothing of the call stays behind."""
-        handed_over = self._handed_over.pop(flow.id, None)
+        handed_over = self._take_back(flow)
         if handed_over is None:
             _mask_taken_over(flow)
             return
@@ -204,17 +221,31 @@ class CallInterceptor:
             flow.response.data.content = handed_over.response_body.body
         note_outcome(flow, handed_over.call)
 
+    def _take_back(self, flow: http.HTTPFlow) -> _HandedOver | None:
+        handed_over = self._handed_over.pop(flow.id, None)
+        if not self._handed_over:
+            self._none_left.set()
+        return handed_over
+
+    def _show_now(self, flow: http.HTTPFlow, handed_over: _HandedOver) -> None:
+        """Has mitmweb show how a call is doing that has no answer yet."""
+        if flow.id in self._handed_over:
+            self._show_upstream(flow, handed_over)
+            flow.comment = comment(handed_over.call.outcome)
+            ctx.master.addons.trigger(hooks.UpdateHook([flow]))
+
     def _show_upstream(self, flow: http.HTTPFlow, handed_over: _HandedOver) -> None:
         request = flow.request
-        if TOKEN_HEADER not in request.headers:
-            return
         url = handed_over.call.outcome.url
+        if handed_over.shown is not None and handed_over.shown == (url or ""):
+            return
+        handed_over.shown = url or ""
         scheme, host, port, path = _parts(url) if url else handed_over.original
         # Past the properties, each of which would write the Host header anew.
         data = request.data
         data.scheme, data.host, data.port = scheme.encode(), host, port
         data.path = path.encode("utf-8", "surrogateescape")
-        del request.headers[TOKEN_HEADER]
+        request.headers.pop(TOKEN_HEADER, None)
         if request.is_http2:
             request.headers.pop("transfer-encoding", None)
         request.host_header = hostport(scheme, host, port)
@@ -244,14 +275,8 @@ def _fits(headers: dict[bytes, bytes], limit: int, *, http2: bool) -> bool:
     return not http2 and b"transfer-encoding" not in headers
 
 
-def _url_of(scheme: str, host: str, port: int, path: str) -> str:
-    """The URL, without the keys in it, and with nothing in it that a flow file cannot keep."""
-    path = quote(mask_path(path), safe=_PRINTABLE, errors="surrogateescape")
-    return f"{scheme}://{hostport(scheme, host, port)}{path}"
-
-
 @lru_cache(maxsize=256)
-def _parts(url: str) -> _Parts:
+def _parts(url: str) -> Parts:
     """The parts of a URL that was made here."""
     scheme, host, port, path = parse_url(url)
     return scheme.decode(), host.decode("idna"), port, path.decode()

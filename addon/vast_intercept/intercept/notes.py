@@ -30,6 +30,8 @@ def note_outcome(flow: http.HTTPFlow, call: Call) -> None:
         request_id=call.request_id,
         endpoint=outcome.endpoint,
         model=outcome.model,
+        attempts=outcome.attempts or None,
+        waited=round(outcome.waited, 3) or None,
         left_out=list(outcome.left_out) or None,
         error=outcome.error and outcome.error.code,
     )
@@ -41,6 +43,12 @@ def comment(outcome: Outcome) -> str:
     parts = []
     if outcome.endpoint:
         parts.append(f"{outcome.model or 'no model'} → {outcome.endpoint}")
+    if outcome.waiting:
+        parts.append(f"waiting for a worker ({outcome.trouble or 'none is ready'})")
+    elif outcome.waited:
+        parts.append(f"waited {outcome.waited:.1f} s for a worker")
+    if outcome.attempts > 1:
+        parts.append(f"{outcome.attempts} attempts")
     if outcome.left_out:
         parts.append(f"left out: {', '.join(outcome.left_out)}")
     if outcome.error:

@@ -64,12 +64,19 @@ class Settings:
         loader.add_option(
             "vast_endpoint", str, "", "Name of the Vast Serverless endpoint that calls go to."
         )
-        loader.add_option("vast_interface", str, "", "Vast's interface: openai (openai.vast.ai).")
+        loader.add_option(
+            "vast_interface",
+            str,
+            "",
+            "Vast's interface: openai (openai.vast.ai), or serverless (run.vast.ai and workers).",
+        )
         # Never a connection to the original host, unless a call is really passed on (FACTS M1).
         ctx.options.update(connection_strategy="lazy", upstream_cert=False)
 
     def configure(self, updated: set[str]) -> None:
         """Reads the configuration when the options for it are set or changed."""
+        if "confdir" in updated:
+            self._relay.folder = Path(ctx.options.confdir).expanduser()
         if "stream_large_bodies" in updated:
             self.max_body = human.parse_size(ctx.options.stream_large_bodies or _BODY_LIMIT) or 0
         if updated & _OPTIONS:
@@ -81,14 +88,10 @@ class Settings:
         """Starts the relay, and looks after the configuration while no calls come."""
         self._background = asyncio.create_task(self._check_config(), name="watch configuration")
 
-    def done(self) -> asyncio.Task[None]:
-        """Stops what was started. mitmproxy awaits it at exit, but not when it reloads a script."""
-        return asyncio.create_task(self._stop(), name="stop the Vast interceptor")
-
-    async def _stop(self) -> None:
+    def done(self) -> None:
+        """Looks after nothing any more."""
         if self._background:
             self._background.cancel()
-        await self._relay.stop()
 
     async def _check_config(self) -> None:
         await self._relay.start()

@@ -54,6 +54,9 @@ class GenerationRequest:
     stream: bool
     body: bytes
     left_out: tuple[str, ...]
+    #: How many tokens each of the `choices` answers may have, where the app says so.
+    max_tokens: int | None = None
+    choices: int = 1
 
 
 def decode_content(body: bytes, encoding: str, limit: int) -> bytes:
@@ -123,8 +126,23 @@ def read_request(operation: Operation, body: bytes) -> GenerationRequest:
     else:
         _required(members, "prompt")
     _check_output_is_text(members)
-    left_out = tuple(name for name in _LEFT_OUT if name in members)
-    return GenerationRequest(model, bool(stream), _body_for_vast(body, members), left_out)
+    return GenerationRequest(
+        model,
+        bool(stream),
+        _body_for_vast(body, members),
+        left_out=tuple(name for name in _LEFT_OUT if name in members),
+        max_tokens=_count(members, "max_completion_tokens") or _count(members, "max_tokens"),
+        choices=_count(members, "n") or 1,
+    )
+
+
+def _count(members: Mapping[str, msgspec.Raw], name: str) -> int | None:
+    """A number of at least one. What else it may be is vLLM's to refuse."""
+    try:
+        count = msgspec.json.decode(members.get(name, b"null"), type=int | None)
+    except msgspec.MsgspecError:
+        return None
+    return count if count and count > 0 else None
 
 
 def _decode_members(body: bytes) -> dict[str, msgspec.Raw]:

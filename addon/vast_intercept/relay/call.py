@@ -1,10 +1,13 @@
 """What the relay is asked to do, and what it reports back for the flow."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..config import Config
-from ..openai_api.errors import ApiError
+from ..openai_api.errors import ApiError, misconfigured
 from ..openai_api.operations import Operation
+from ..openai_api.requests import GenerationRequest
+from ..secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +28,34 @@ class Generate:
     endpoint: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ProviderCall:
+    """The call as the app made it, with its own key: for a route that falls back to `provider`."""
+
+    name: str
+    url: str = field(repr=False)
+    #: The same, without keys in it.
+    shown_url: str
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+
+
 @dataclass(slots=True)
 class Outcome:
     """What became of a call, filled in while it runs."""
 
     url: str | None = None
+    #: The endpoint, or the provider, that the call went to last.
     endpoint: str | None = None
     model: str | None = None
     stream: bool = False
     left_out: tuple[str, ...] = ()
     error: ApiError | None = None
+    #: How often the call was tried, and the last thing that went wrong.
+    attempts: int = 0
+    trouble: str = ""
+    #: Seconds that it waited for a worker to be ready; and whether it does so now.
+    waited: float = 0.0
+    waiting: bool = False
     #: The relay has written the head of an answer, or of a stream of events.
     answered: bool = False
     streamed: bool = False
@@ -51,4 +72,43 @@ class Call:
     max_body: int
     #: Whose it is: address and port of the client (a replay has those of the first time).
     client: tuple[str | int, ...] | None
+    provider: ProviderCall | None = None
+    #: Is told when the outcome has changed in a way that is worth showing at once.
+    changed: Callable[[], None] = lambda: None
     outcome: Outcome = field(default_factory=Outcome)
+    #: Keys that were sent for this call: no error may repeat them.
+    sent_keys: list[Secret] = field(default_factory=list)
+
+    def redact(self, text: str) -> str:
+        """`text` without the keys."""
+        for key in self.sent_keys:
+            text = key.redact(text)
+        return text
+
+    def vast_key(self) -> Secret:
+        """The key of the Vast account. Raises ApiError if there is none."""
+        key = self.config.api_key
+        if key is None:
+            raise misconfigured(
+                f"There is no Vast API key: {self.config.api_key_problem}. Set VAST_API_KEY, or"
+                " vast.api_key in the configuration, and start again.",
+                "vast_key_missing",
+            )
+        self.sent(key)
+        return key
+
+    def sent(self, key: Secret) -> None:
+        """Notes that the key is sent."""
+        if key not in self.sent_keys:
+            self.sent_keys.append(key)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What an interface sends to an endpoint, and what the app accepts in return."""
+
+    operation: Operation
+    request: GenerationRequest
+    #: The body as the app sent it, for its own provider.
+    original: bytes
+    accept: str

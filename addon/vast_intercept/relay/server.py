@@ -10,26 +10,22 @@ import contextlib
 import logging
 import secrets
 import traceback
-from collections.abc import Callable
+from pathlib import Path
 
 from aiohttp import web
 
-from ..openai_api.errors import ApiError
-from ..openai_api.requests import (
-    check_content_type,
-    decode_content,
-    read_request,
-    request_too_large,
-)
-from .answer import EVENT_STREAM, JSON, read_error, read_whole, stream_events
+from ..openai_api.errors import ApiError, bad_gateway
+from ..openai_api.requests import request_too_large
 from .call import Answer, Call, Generate
-from .openai_interface import OpenAIInterface
+from .dispatch import Dispatcher
+from .generation import Generation
 
 logger = logging.getLogger(__name__)
 
 TOKEN_HEADER = "x-vast-intercept-call"  # noqa: S105  (a header's name)
 
 _HOST = "127.0.0.1"
+_EXPOSED = "x-request-id, x-vast-endpoint, x-vast-attempts, retry-after"
 # mitmproxy passes on whatever an app sends; what is too long for it never comes here.
 _MAX_HEADER = 1024 * 1024
 _MAX_HEADERS = 10_000
@@ -41,17 +37,23 @@ _KEEP_ALIVE = 365 * 24 * 3600
 _DROP_SECONDS = 30
 # How long what runs has to end once it was told to. Zero would mean for ever.
 _SHUTDOWN = 0.1
+# How long an app has to take the error that ends its call.
+_LAST_WORDS = 2
 
 
 class Relay:
     """Takes prepared calls and answers them. `start` and `stop` may be called more than once."""
 
-    def __init__(self, connect: Callable[[], OpenAIInterface] = OpenAIInterface) -> None:
-        self._connect = connect
+    def __init__(self) -> None:
         self._calls: dict[str, Call] = {}
+        self._running: set[Generation] = set()
+        self._idle = asyncio.Event()
+        self._draining = False
         self._starting: asyncio.Task[None] | None = None
         self._runner: web.ServerRunner | None = None
-        self._vast: OpenAIInterface | None = None
+        self._dispatcher: Dispatcher | None = None
+        #: Where what was fetched of Vast is kept; to be set before `start`.
+        self.folder = Path()
         self.address: tuple[str, int] | None = None
 
     async def start(self) -> None:
@@ -61,7 +63,8 @@ class Relay:
         await asyncio.shield(self._starting)
 
     async def _start(self) -> None:
-        self._vast = self._connect()
+        self._dispatcher = Dispatcher(self.folder)
+        self._draining = False
         server = web.Server(
             self._handle,
             handler_cancellation=True,  # an app that leaves ends the call to Vast
@@ -89,8 +92,30 @@ class Relay:
         self._calls.clear()
         if self._runner:
             await self._runner.cleanup()
-        if self._vast:
-            await self._vast.close()
+        if self._dispatcher:
+            await self._dispatcher.close()
+
+    @property
+    def running(self) -> int:
+        """How many calls for Vast have not ended."""
+        return len(self._running)
+
+    async def drain(self, seconds: float) -> None:
+        """Takes no more calls for Vast, and waits for those that run; in the end, ends them."""
+        self._draining = True
+        if await self._idle_within(seconds):
+            return
+        for generation in list(self._running):
+            generation.end(_shutting_down("before the answer was complete"))
+        await self._idle_within(_LAST_WORDS)
+
+    async def _idle_within(self, seconds: float) -> bool:
+        self._idle.clear()
+        if self._running:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._idle.wait()
+        return not self._running
 
     def prepare(self, call: Call) -> str:
         """A token that names the call, once."""
@@ -113,7 +138,7 @@ class Relay:
         headers = {"x-request-id": call.request_id, "server": "vast-intercept"}
         if "origin" in request.headers:
             headers["access-control-allow-origin"] = "*"
-            headers["access-control-expose-headers"] = "x-request-id"
+            headers["access-control-expose-headers"] = _EXPOSED
         try:
             return await self._answer(request, call, headers)
         except ApiError as error:
@@ -150,38 +175,30 @@ class Relay:
             case ApiError() as error:
                 await _drop_body(request)
                 raise error
+            case Generate() if self._draining:
+                await _drop_body(request)
+                raise _shutting_down("and takes no more calls")
             case Generate() as work:
                 return await self._generate(request, call, work, headers)
 
     async def _generate(
         self, request: web.BaseRequest, call: Call, work: Generate, headers: dict[str, str]
     ) -> web.StreamResponse:
-        assert self._vast
-        body = await _read_body(request, call.max_body)
-        check_content_type(request.headers.get("content-type", ""))
-        body = decode_content(body, request.headers.get("content-encoding", ""), call.max_body)
-        wanted = read_request(work.operation, body)
-        del body
-        outcome = call.outcome
-        outcome.model = work.model or wanted.model
-        outcome.stream = wanted.stream
-        outcome.left_out = wanted.left_out
-        accept = request.headers.get("accept") or (EVENT_STREAM if wanted.stream else JSON)
-        upstream = await self._vast.send(call, work, wanted, accept)
+        assert self._dispatcher
+        generation = Generation(call, work, self._dispatcher, request)
+        self._running.add(generation)
         try:
-            if not 200 <= upstream.status < 300:
-                raise await read_error(upstream, call)
-            headers["content-type"] = upstream.headers.get("content-type", "")
-            if wanted.stream:
-                return await stream_events(upstream, request, call, headers)
-            whole = await read_whole(upstream, call)
-            outcome.answered = True
-            return web.Response(status=upstream.status, body=whole, headers=headers)
+            return await generation.answer(await _read_body(request, call.max_body), headers)
         finally:
-            # Gives the connection back if the answer was read to its end, and closes it if not:
-            # Vast then stops generating.
-            if not upstream.closed:
-                upstream.close()
+            self._running.discard(generation)
+            if not self._running:
+                self._idle.set()
+
+
+def _shutting_down(what: str) -> ApiError:
+    return bad_gateway(
+        f"The interceptor is shutting down, {what}.", "interceptor_shutting_down", 503
+    )
 
 
 async def _read_body(request: web.BaseRequest, limit: int) -> bytes:

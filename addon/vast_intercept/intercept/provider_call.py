@@ -1,0 +1,64 @@
+"""What an app asked its provider for: as a URL to show, and as the call that it would have been."""
+
+from urllib.parse import quote
+
+from mitmproxy import http
+from mitmproxy.net.http.url import hostport
+
+from ..providers import Provider
+from ..relay.call import ProviderCall
+from .masking import mask_path
+
+#: Scheme, host, port and path.
+type Parts = tuple[str, str, int, str]
+
+# All of ASCII that a URL can hold: nothing of a path is encoded but what a flow file cannot keep.
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+
+# Of the connection and of the body's form (RFC 9110, sections 7.6.1 and 8.4), which are ours, and
+# what the answer may be compressed with: it is read here.
+_NOT_PASSED_ON = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+
+def url_of(scheme: str, host: str, port: int, path: str) -> str:
+    """The URL, without the keys in it, and with nothing in it that a flow file cannot keep."""
+    return f"{scheme}://{hostport(scheme, host, port)}{_encoded(mask_path(path))}"
+
+
+def provider_call(provider: Provider, request: http.Request, asked: Parts) -> ProviderCall:
+    """The call with the app's own key, before it is masked."""
+    scheme, host, port, path = asked
+    headers = [
+        (name.decode("latin-1").lower(), value.decode("latin-1"))
+        for name, value in request.headers.fields
+    ]
+    return ProviderCall(
+        name=provider.name,
+        url=f"{scheme}://{hostport(scheme, host, port)}{_encoded(path)}",
+        shown_url=url_of(*asked),
+        headers=tuple(
+            (name, value)
+            for name, value in headers
+            if name not in _NOT_PASSED_ON and not name.startswith(":") and value.isascii()
+        ),
+    )
+
+
+def _encoded(path: str) -> str:
+    return quote(path, safe=_PRINTABLE, errors="surrogateescape")

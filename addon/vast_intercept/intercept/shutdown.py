@@ -1,0 +1,63 @@
+"""The end of the interceptor: what runs may end well, within `vast.drain` seconds."""
+
+import asyncio
+import contextlib
+import logging
+
+from mitmproxy import ctx
+
+from ..relay.server import Relay
+from .calls import CallInterceptor
+from .settings import Settings
+
+logger = logging.getLogger(__name__)
+
+# How long mitmproxy has to pass on what the relay has sent.
+_FLUSH_SECONDS = 5.0
+
+
+class Shutdown:
+    """Stops listening, lets the running calls end, and stops the relay."""
+
+    name = "vast_shutdown"
+
+    def __init__(self, settings: Settings, relay: Relay, calls: CallInterceptor) -> None:
+        self._settings = settings
+        self._relay = relay
+        self._calls = calls
+
+    def done(self) -> asyncio.Task[None]:
+        """Does it. mitmproxy awaits it at exit, but not when it reloads a script."""
+        return asyncio.create_task(self._stop(), name="stop the Vast interceptor")
+
+    async def _stop(self) -> None:
+        if ctx.master.should_exit.is_set():
+            ctx.options.update(server=False)
+        await self._drain()
+        await self._relay.stop()
+
+    async def _drain(self) -> None:
+        seconds = self._settings.config.drain
+        if self._relay.running:
+            logger.warning(
+                "Shutting down: %d calls are running, and have %g s to end. Once more, and they"
+                " end now.",
+                self._relay.running,
+                seconds,
+            )
+        told_again = asyncio.create_task(self._told_again())
+        drained = asyncio.create_task(self._relay.drain(seconds))
+        try:
+            await asyncio.wait({told_again, drained}, return_when=asyncio.FIRST_COMPLETED)
+            if not drained.done():
+                await self._relay.drain(0)
+            await drained
+        finally:
+            told_again.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FLUSH_SECONDS):
+                await self._calls.ended()
+
+    async def _told_again(self) -> None:
+        ctx.master.should_exit.clear()
+        await ctx.master.should_exit.wait()

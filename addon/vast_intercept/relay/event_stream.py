@@ -1,0 +1,130 @@
+"""A stream of events to an app: comments while it waits, then the worker's bytes, and an end."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import aiohttp
+from aiohttp import web
+
+from ..openai_api.errors import ApiError, bad_gateway
+from ..openai_api.sse import comment, complete_events_end, error_event, says_done
+from .answer import EVENT_STREAM
+from .call import Outcome
+from .dispatch import Begun
+from .failures import describe_failure
+
+# The longest piece of an event that is held back until the rest of it is there.
+_MAX_HELD = 64 * 1024
+# More than `data: [DONE]` and the blank line behind it.
+_TAIL = 64
+
+
+class EventStream:
+    """The answer to a streamed call. `begun` once its head is out: no other answer can follow."""
+
+    def __init__(
+        self, request: web.BaseRequest, headers: Mapping[str, str], outcome: Outcome
+    ) -> None:
+        self._request = request
+        self._headers = headers
+        self._outcome = outcome
+        self._out: web.StreamResponse | None = None
+        #: What was sent last; at first, the start of a line.
+        self._tail = b"\n"
+
+    @property
+    def begun(self) -> bool:
+        """Whether the head is out."""
+        return self._out is not None
+
+    async def _begin(self) -> web.StreamResponse:
+        if self._out is None:
+            headers = {"content-type": EVENT_STREAM, **self._headers}
+            out = self._out = web.StreamResponse(headers=headers)
+            out.enable_chunked_encoding()
+            self._outcome.answered = self._outcome.streamed = True
+            await out.prepare(self._request)
+        return self._out
+
+    @asynccontextmanager
+    async def kept_alive(self, seconds: float, text: str) -> AsyncIterator[None]:
+        """Sends a comment each time that so many seconds have passed in the block.
+
+        Nothing is done, and the head is not sent, if the block is faster than that.
+        """
+        finished = asyncio.Event()
+        comments: list[asyncio.Task[None]] = []
+
+        def begin() -> None:
+            comments.append(asyncio.create_task(self._comment(seconds, text, finished)))
+
+        timer = asyncio.get_running_loop().call_later(seconds, begin)
+        try:
+            yield
+        except asyncio.CancelledError:
+            # The app has left, or the time is up: what is being written need not get there.
+            for task in comments:
+                task.cancel()
+            raise
+        finally:
+            timer.cancel()
+            finished.set()
+            for task in comments:
+                with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+                    await task
+
+    async def _comment(self, seconds: float, text: str, finished: asyncio.Event) -> None:
+        out = await self._begin()
+        while not finished.is_set():
+            await out.write(comment(text))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await finished.wait()
+
+    async def send(self, answer: Begun) -> None:
+        """Sends the events on as they arrive, byte for byte. Raises ApiError if they break off.
+
+        For `fail` to be able to add an event of its own then, the piece of an event that ends a
+        chunk is held back until the rest of it has come.
+        """
+        out = await self._begin()
+        read = answer.upstream.content.readany
+        host = answer.upstream.url.host or "Vast"
+        chunk = answer.first
+        held = b""
+        try:
+            while chunk:
+                if held:
+                    chunk = held + chunk
+                end = complete_events_end(chunk)
+                if len(chunk) - end > _MAX_HELD:
+                    end = len(chunk)  # a huge event: on with what is there
+                ready, held = chunk[:end], chunk[end:]
+                if ready:
+                    await out.write(ready)
+                    self._tail = ready[-_TAIL:] if end >= _TAIL else (self._tail + ready)[-_TAIL:]
+                chunk = await read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise describe_failure(error, host) from None
+        if not says_done(self._tail + held):
+            raise bad_gateway(
+                "Vast ended the stream before the answer was complete.", "vast_disconnected"
+            )
+        if held:
+            await out.write(held)
+        await out.write_eof()
+
+    async def fail(self, error: ApiError) -> None:
+        """Ends the stream with the error as its last event."""
+        out = await self._begin()
+        whole = self._tail == b"\n" or self._tail.endswith((b"\n\n", b"\r\r", b"\r\n\r\n"))
+        await out.write((b"" if whole else b"\n\n") + error_event(error))
+        await out.write_eof()
+
+    @property
+    def response(self) -> web.StreamResponse:
+        """What the server is to be given back in the end."""
+        assert self._out
+        return self._out

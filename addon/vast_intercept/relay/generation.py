@@ -1,0 +1,129 @@
+"""One call that generates text: from the app's body to the last byte of its answer."""
+
+import asyncio
+
+import aiohttp
+from aiohttp import web
+
+from ..openai_api.errors import ApiError, bad_gateway
+from ..openai_api.requests import check_content_type as check_request_type
+from ..openai_api.requests import decode_content, read_request
+from .answer import EVENT_STREAM, JSON, check_content_type, read_whole
+from .call import Call, Generate, Prompt
+from .dispatch import Begun, Dispatcher
+from .event_stream import EventStream
+
+type Headers = dict[str, str]
+
+_WAITING = "waiting for an answer"
+
+
+class Generation:
+    """Has a call answered, and can be told to end."""
+
+    def __init__(
+        self, call: Call, work: Generate, dispatcher: Dispatcher, request: web.BaseRequest
+    ) -> None:
+        self._call = call
+        self._work = work
+        self._dispatcher = dispatcher
+        self._request = request
+        self._limit: asyncio.Timeout | None = None
+        self._ended_with: ApiError | None = None
+
+    def end(self, error: ApiError) -> None:
+        """Ends the call where it is: what the app gets next is this error."""
+        if self._limit and self._ended_with is None:
+            self._ended_with = error
+            self._limit.reschedule(asyncio.get_running_loop().time())
+
+    async def answer(self, body: bytes, headers: Headers) -> web.StreamResponse:
+        """The answer, or the stream that has been sent. Raises ApiError while nothing was sent.
+
+        `headers` are those of the answer, and get some more.
+        """
+        prompt = self._read(body)
+        total = self._call.config.timeout.total
+        deadline = asyncio.get_running_loop().time() + total
+        outcome = self._call.outcome
+        stream = EventStream(self._request, headers, outcome) if prompt.request.stream else None
+        try:
+            async with asyncio.timeout_at(deadline) as self._limit:
+                if stream is None:
+                    return await self._whole(prompt, headers, deadline)
+                async with stream.kept_alive(self._call.config.keepalive, _WAITING):
+                    begun = await self._begin(prompt, deadline, headers)
+                if self._ended_with is None:
+                    self._limit.reschedule(None)  # from now on it only must not fall silent
+                await self._send(stream, begun, headers)
+        except (ApiError, TimeoutError) as error:
+            failure = error if isinstance(error, ApiError) else self._out_of_time(total)
+            if stream is None or not stream.begun:
+                raise failure from None
+            outcome.error = failure
+            await stream.fail(failure)
+        return stream.response
+
+    def _read(self, body: bytes) -> Prompt:
+        """Raises ApiError (400, 413) for what cannot go to Vast."""
+        headers = self._request.headers
+        check_request_type(headers.get("content-type", ""))
+        body = decode_content(body, headers.get("content-encoding", ""), self._call.max_body)
+        wanted = read_request(self._work.operation, body)
+        outcome = self._call.outcome
+        outcome.model = self._work.model or wanted.model
+        outcome.stream = wanted.stream
+        outcome.left_out = wanted.left_out
+        accept = headers.get("accept") or (EVENT_STREAM if wanted.stream else JSON)
+        original = body if self._call.provider else b""
+        return Prompt(self._work.operation, wanted, original, accept)
+
+    async def _begin(self, prompt: Prompt, deadline: float, headers: Headers) -> Begun:
+        outcome = self._call.outcome
+        try:
+            return await self._dispatcher.begin(self._call, self._work.endpoint, prompt, deadline)
+        finally:
+            # Names that a header cannot hold are those of paths, not of endpoints.
+            if outcome.endpoint and outcome.endpoint.isascii() and outcome.endpoint.isprintable():
+                headers["x-vast-endpoint"] = outcome.endpoint
+            headers["x-vast-attempts"] = str(outcome.attempts)
+
+    async def _whole(self, prompt: Prompt, headers: Headers, deadline: float) -> web.Response:
+        begun = await self._begin(prompt, deadline, headers)
+        upstream = begun.upstream
+        try:
+            whole = await read_whole(upstream, self._call)
+        finally:
+            _let_go(upstream)
+        headers["content-type"] = upstream.headers.get("content-type", JSON)
+        self._call.outcome.answered = True
+        return web.Response(status=upstream.status, body=whole, headers=headers)
+
+    async def _send(self, stream: EventStream, begun: Begun, headers: Headers) -> None:
+        upstream = begun.upstream
+        try:
+            check_content_type(upstream, EVENT_STREAM)
+            headers["content-type"] = upstream.headers.get("content-type", EVENT_STREAM)
+            await stream.send(begun)
+        finally:
+            _let_go(upstream)
+
+    def _out_of_time(self, total: float) -> ApiError:
+        if self._ended_with:
+            return self._ended_with
+        trouble = self._call.outcome.trouble
+        return bad_gateway(
+            f"There was no answer within {total:g} s (vast.timeout.total)."
+            + (f" The last trouble was: {trouble}" if trouble else ""),
+            "vast_timeout",
+            504,
+        )
+
+
+def _let_go(upstream: aiohttp.ClientResponse) -> None:
+    """Gives the connection back if the answer was read to its end.
+
+    If it was not, it is closed: the worker then stops generating.
+    """
+    if not upstream.closed:
+        upstream.close()

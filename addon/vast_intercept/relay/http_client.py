@@ -1,0 +1,143 @@
+"""Connections to Vast: kept, and shared by all calls."""
+
+import io
+import ssl
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+
+import aiohttp
+from yarl import URL
+
+from ..config_file import TimeoutSection
+from ..openai_api.errors import bad_gateway
+from .failures import describe_failure
+from .retry import BUSY_STATUSES, RETRIED_STATUSES, AttemptFailed, parse_retry_after
+
+_MAX_CONNECTIONS = 1_000
+_KEEP_ALIVE = 60  # seconds that an idle connection is kept
+
+# aiohttp copies larger bytes in one go, which would hold up other calls; it reads files in pieces.
+_LARGE_BODY = 512 * 1024
+
+# What the router and the console have to say comes at once, as the SDK expects, too (FACTS V3).
+_SHORT = aiohttp.ClientTimeout(total=10)
+
+
+class HttpClient:
+    """An aiohttp session that follows no redirects and sends only the headers that it is given."""
+
+    def __init__(self) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=_MAX_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # Only what is named, so that nothing of the app reaches Vast.
+            skip_auto_headers={"accept", "accept-encoding", "content-type", "user-agent"},
+        )
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._session.close()
+
+    async def post(
+        self,
+        url: URL,
+        headers: Mapping[str, str],
+        body: bytes,
+        tls: ssl.SSLContext,
+        timeout: TimeoutSection,  # noqa: ASYNC109  (several, not one for all)
+    ) -> aiohttp.ClientResponse:
+        """The head of the answer, whatever its status. Raises AttemptFailed or ApiError."""
+        try:
+            return await self._session.post(
+                url,
+                headers=headers,
+                data=body if len(body) < _LARGE_BODY else io.BytesIO(body),
+                allow_redirects=False,
+                ssl=tls,
+                timeout=_client_timeout(timeout),
+            )
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise failure(error, url.host or "") from None
+
+    async def ask(
+        self,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        tls: ssl.SSLContext,
+        *,
+        limit: int,
+        body: bytes | None = None,
+    ) -> tuple[int, bytes]:
+        """Status and body of a short answer of at most `limit` bytes. Raises AttemptFailed.
+
+        That is raised for a status that is worth another attempt, too.
+        """
+        try:
+            async with self._session.request(
+                method,
+                url,
+                headers=headers,
+                data=body,
+                allow_redirects=False,
+                ssl=tls,
+                timeout=_SHORT,
+            ) as answer:
+                received = bytearray()
+                while piece := await answer.content.readany():
+                    received += piece
+                    if len(received) > limit:
+                        raise AttemptFailed(
+                            bad_gateway(
+                                f"{url.host!r} answered with more than {limit:,} bytes to"
+                                f" {method} {url.path}.",
+                                "bad_upstream_answer",
+                            )
+                        )
+                if answer.status in RETRIED_STATUSES:
+                    raise AttemptFailed(
+                        bad_gateway(
+                            f"{url.host!r} answered with status {answer.status} to"
+                            f" {method} {url.path}.",
+                            "bad_gateway",
+                        ),
+                        retry_after=retry_after_of(answer),
+                        busy=answer.status in BUSY_STATUSES,
+                    )
+                return answer.status, bytes(received)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise failure(error, url.host or "") from None
+
+
+def retry_after_of(answer: aiohttp.ClientResponse) -> float | None:
+    """For how many seconds the far side asks to be left alone."""
+    value = answer.headers.get("retry-after")
+    return parse_retry_after(value, datetime.now(UTC)) if value else None
+
+
+def listen_on(answer: aiohttp.ClientResponse, seconds: float) -> None:
+    """From now on, silence of so many seconds ends the answer.
+
+    aiohttp has one limit for the time before the answer and within it.
+    """
+    if answer.connection and answer.connection.protocol:
+        answer.connection.protocol.read_timeout = seconds
+        answer.connection.protocol.start_timeout()
+
+
+def failure(error: aiohttp.ClientError | TimeoutError, host: str) -> Exception:
+    """AttemptFailed, or ApiError where another attempt cannot help."""
+    described = describe_failure(error, host)
+    if described.retry is False:
+        return described
+    dropped = isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
+    connecting = isinstance(error, aiohttp.ClientConnectorError | TimeoutError)
+    return AttemptFailed(described, at_once=dropped and not connecting)
+
+
+@lru_cache(maxsize=8)
+def _client_timeout(timeout: TimeoutSection) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(
+        total=None, sock_connect=timeout.connect, sock_read=timeout.first_byte
+    )

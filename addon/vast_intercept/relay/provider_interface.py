@@ -1,0 +1,33 @@
+"""The provider that the app meant: what a route may fall back to, with the app's own key."""
+
+from collections.abc import Callable
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from .call import Call, Prompt
+from .http_client import HttpClient
+from .tls import public_context
+
+
+class ProviderInterface:
+    """Sends calls on as the app made them."""
+
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
+
+    async def send(
+        self, call: Call, endpoint: str, prompt: Prompt, waiting: Callable[[str], None]
+    ) -> aiohttp.ClientResponse:
+        """The head of the provider's answer, whatever its status. Raises AttemptFailed."""
+        del endpoint, waiting
+        assert call.provider
+        call.outcome.url = call.provider.shown_url
+        return await self._client.post(
+            URL(call.provider.url, encoded=True),
+            CIMultiDict(call.provider.headers),
+            prompt.original,
+            public_context(call.config),
+            call.config.timeout,
+        )

@@ -1,0 +1,125 @@
+"""Whom to trust: the public CAs, the user's own, and for workers Vast's root. Always verified."""
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from pathlib import Path
+
+import certifi
+from yarl import URL
+
+from ..config import Config
+from ..openai_api.errors import bad_gateway, misconfigured
+from .retry import AttemptFailed
+
+logger = logging.getLogger(__name__)
+
+# FACTS V8
+_ROOT_PATH = "/static/jvastai_root.cer"
+_MAX_ROOT = 256 * 1024
+
+type Fetch = Callable[[URL, ssl.SSLContext, int], Awaitable[bytes]]
+
+
+def public_context(config: Config) -> ssl.SSLContext:
+    """Trusts the public CAs and `vast.ca_file`. Raises ApiError if that cannot be used."""
+    return _context(config.ca_file)
+
+
+class WorkerTrust:
+    """Trusts what signs the workers' certificates: Vast's own root, the public CAs, `ca_file`.
+
+    The root is fetched once from `console_url` and kept in `folder`; where there is a `ca_file`, it
+    takes the root's place.
+    """
+
+    def __init__(self, fetch: Fetch, folder: Path) -> None:
+        self._fetch = fetch
+        self._folder = folder
+        self._contexts: dict[tuple[str, Path | None], ssl.SSLContext] = {}
+        self._lock = asyncio.Lock()
+
+    async def context(self, config: Config) -> ssl.SSLContext:
+        """Raises AttemptFailed if the root can neither be fetched nor read."""
+        source = config.console_url, config.ca_file
+        if found := self._contexts.get(source):
+            return found
+        async with self._lock:
+            if source not in self._contexts:
+                context = _new_context(config.ca_file)
+                if config.ca_file is None:
+                    context.load_verify_locations(cadata=await self._root(config))
+                # Vast's root has a key usage that the strict check refuses; the chain, its
+                # signatures and the host's name are verified as ever (FACTS V8).
+                context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+                self._contexts = {source: context}
+        return self._contexts[source]
+
+    async def _root(self, config: Config) -> str:
+        url = URL(config.console_url + _ROOT_PATH, encoded=True)
+        kept = self._folder / f"vast-root-{url.host}-{url.port}.pem"
+        try:
+            return usable_root(kept.read_bytes())
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError) as error:
+            logger.warning("%s cannot be used (%s): fetching it again.", kept, error)
+        fetched = await self._fetch(url, public_context(config), _MAX_ROOT)
+        try:
+            root = usable_root(fetched)
+        except ValueError as error:
+            raise AttemptFailed(
+                bad_gateway(
+                    f"What {url} has is not Vast's root certificate ({error}), without which"
+                    " workers cannot be verified. If you have it in a file, name that in"
+                    " vast.ca_file.",
+                    "vast_root_unavailable",
+                )
+            ) from None
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            unfinished = kept.with_suffix(".new")
+            unfinished.write_text(root, "ascii")
+            unfinished.replace(kept)
+        except OSError as error:
+            logger.warning("%s cannot be written: %s. It will be fetched again.", kept, error)
+        return root
+
+
+def usable_root(data: bytes) -> str:
+    """Certificates in PEM, from PEM or DER. Raises ValueError unless one is valid now."""
+    try:
+        text = data.decode("ascii") if b"-----BEGIN" in data else ssl.DER_cert_to_PEM_cert(data)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=text)
+    except (ssl.SSLError, ValueError) as error:
+        raise ValueError(f"not a certificate: {error}") from None
+    certificates = context.get_ca_certs()
+    if not certificates:
+        raise ValueError("not the certificate of a CA")
+    if all(ssl.cert_time_to_seconds(str(each["notAfter"])) < time.time() for each in certificates):
+        raise ValueError("it has expired")
+    return text
+
+
+@lru_cache(maxsize=8)
+def _context(ca_file: Path | None) -> ssl.SSLContext:
+    return _new_context(ca_file)
+
+
+def _new_context(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        # The machine's CAs and certifi's: some Pythons know none of the machine's.
+        context = ssl.create_default_context()
+        context.load_verify_locations(certifi.where())
+        if ca_file:
+            context.load_verify_locations(ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise misconfigured(
+            f"vast.ca_file: {ca_file} has no usable certificates: {error}.",
+            "configuration_invalid",
+        ) from None
+    return context
