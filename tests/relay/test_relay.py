@@ -100,7 +100,9 @@ class TestSilence:
                 client.setblocking(False)
                 client.connect_ex(("127.0.0.1", port))
             async with running(Relay()) as post:
-                status, body = await post(call_for(config_for(f"http://127.0.0.1:{port}", **IMPATIENT)))
+                status, body = await post(
+                    call_for(config_for(f"http://127.0.0.1:{port}", **IMPATIENT))
+                )
             for client in waiting:
                 client.close()
         assert status == 504

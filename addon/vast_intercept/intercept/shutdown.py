@@ -39,7 +39,7 @@ class Shutdown:
     async def _drain(self) -> None:
         seconds = self._settings.config.drain
         if self._relay.running:
-            logger.warning(
+            logger.info(
                 "Shutting down: %d calls are running, and have %g s to end. Once more, and they"
                 " end now.",
                 self._relay.running,

@@ -15,7 +15,7 @@ from ..config_file import PROVIDER
 from ..openai_api.errors import ApiError, bad_gateway, misconfigured
 from .answer import read_error
 from .call import Call, Prompt
-from .circuit_breaker import CircuitBreaker, CircuitOpen
+from .circuit_breaker import CircuitBreaker, CircuitOpen, State
 from .http_client import HttpClient, failure, listen_on, retry_after_of
 from .openai_interface import OpenAIInterface
 from .provider_interface import ProviderInterface
@@ -60,6 +60,8 @@ class _Endpoint:
 
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     budget: RetryBudget = field(default_factory=RetryBudget)
+    #: What was wrong with it last.
+    trouble: str = ""
     #: How many calls wait for a worker, and since when there is none.
     waiting: int = 0
     waiting_since: float = 0.0
@@ -127,7 +129,7 @@ class Dispatcher:
                 probe = state.breaker.admit()
             except CircuitOpen as closed:
                 raise EndpointFailed(
-                    last.error if last else _left_alone(name, closed.retry_after)
+                    last.error if last else _left_alone(name, closed.retry_after, state.trouble)
                 ) from None
             outcome.attempts += 1
             try:
@@ -136,12 +138,12 @@ class Dispatcher:
                 if failed.busy:
                     state.breaker.left(probe=probe)
                 else:
-                    state.breaker.failed(probe=probe)
+                    _note_failure(state, name, failed, probe=probe)
                 last = failed
             except ApiError as error:
                 # An error of the app's own making is an answer, too.
                 if error.status < 500:
-                    state.breaker.succeeded()
+                    _note_success(state, name)
                 else:
                     state.breaker.left(probe=probe)
                 raise
@@ -149,10 +151,10 @@ class Dispatcher:
                 state.breaker.left(probe=probe)
                 raise
             else:
-                state.breaker.succeeded()
+                _note_success(state, name)
                 return begun
             failures += 1
-            outcome.trouble = last.error.message
+            outcome.trouble = state.trouble = last.error.message
             await _pause(last, failures, state.budget, deadline)
 
     async def _attempt(
@@ -166,7 +168,7 @@ class Dispatcher:
             if since is None:
                 since = clock()
                 _note_waiting(state, name, since, status)
-            state.breaker.succeeded()  # who says "wait" is not down
+            _note_success(state, name)  # who says "wait" is not down
             call.outcome.waiting = True
             call.outcome.trouble = status
             call.changed()
@@ -239,15 +241,33 @@ async def _pause(
     await asyncio.sleep(max(due, turn) - now)
 
 
-def _left_alone(name: str, retry_after: float) -> ApiError:
+def _left_alone(name: str, retry_after: float, trouble: str) -> ApiError:
     seconds = math.ceil(retry_after)
     error = bad_gateway(
-        f"{name!r} has failed again and again, and is left alone for another {seconds} s.",
+        f"{name!r} has failed again and again, and is left alone for another {seconds} s. The last"
+        f" trouble was: {trouble}",
         "vast_endpoint_down",
         503,
     )
     error.headers["retry-after"] = str(seconds)
     return error
+
+
+def _note_success(state: _Endpoint, name: str) -> None:
+    if state.breaker.state is not State.CLOSED:
+        logger.info("%s answers again.", name)
+    state.breaker.succeeded()
+
+
+def _note_failure(state: _Endpoint, name: str, failed: AttemptFailed, *, probe: bool) -> None:
+    was_open = state.breaker.state is State.OPEN
+    state.breaker.failed(probe=probe)
+    if state.breaker.state is State.OPEN and not was_open:
+        logger.warning(
+            "%s has failed again and again, and is left alone for a while: %s",
+            name,
+            failed.error.message,
+        )
 
 
 def _note_waiting(state: _Endpoint, name: str, now: float, status: str) -> None:

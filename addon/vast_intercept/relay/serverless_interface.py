@@ -60,7 +60,11 @@ class ServerlessInterface:
             worker.auth_data,
             prompt.request.body,
         )
-        tls = await self._trust.context(call.config)
+        tls = (
+            await self._trust.context(call.config)
+            if url.scheme == "https"
+            else public_context(call.config)
+        )
         answer = await self._client.post(url, headers, body, tls, call.config.timeout)
         if answer.status in {401, 403}:
             answer.close()

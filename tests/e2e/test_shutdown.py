@@ -1,0 +1,130 @@
+"""SIGTERM in the middle of streams: some end well, the rest is told, nothing is left."""
+
+import json
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from .. import harness
+from ..conftest import use
+from ..harness import Interceptor, StandIn
+
+URL = "https://api.openai.com/v1/chat/completions"
+STREAMS = 20
+
+
+class Stream(threading.Thread):
+    """An app that reads a stream to its end. What it got is in `events`, or `failure`."""
+
+    def __init__(self, gate: str) -> None:
+        super().__init__(daemon=True)
+        self.gate = gate
+        self.began = threading.Event()
+        self.events: list[str] = []
+        self.failure: Exception | None = None
+        self.start()
+
+    def run(self) -> None:
+        body = {
+            "model": "m",
+            "messages": [{"role": "user", "content": "hello there"}],
+            "stream": True,
+            "standin": {"gate": self.gate, "chunks": 2},
+        }
+        try:
+            with requests.post(URL, json=body, stream=True, timeout=60) as answer:
+                for line in answer.iter_lines():
+                    self.began.set()
+                    if line:
+                        self.events.append(line.decode())
+        except Exception as error:  # noqa: BLE001  (a test looks at it)
+            self.failure = error
+
+    def ended(self) -> list[str]:
+        self.join(30)
+        assert not self.is_alive()
+        assert self.failure is None
+        return self.events
+
+
+@pytest.fixture(params=["mitmdump", "serve", "mitmweb"])
+def interceptor(
+    request: pytest.FixtureRequest,
+    standin: StandIn,
+    certs: tuple[Path, Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Interceptor]:
+    """One with little patience, that must end well and leave no warning on its console."""
+    options = []
+    if request.param == "mitmweb":
+        port = harness.unused_port()
+        options = ["--set", "web_open_browser=false", "--set", f"web_port={port}"]
+    config = {"vast": harness.vast_section(standin, certs[0], drain=3)}
+    with harness.intercept(tmp_path, config, *options, kind=request.param) as interceptor:
+        use(interceptor, monkeypatch)
+        yield interceptor
+
+
+def begun_streams(gates: list[str]) -> list[Stream]:
+    streams = [Stream(gate) for gate in gates]
+    for stream in streams:
+        assert stream.began.wait(30), stream.failure
+    return streams
+
+
+def test_sigterm_lets_streams_end_and_tells_those_that_do_not(
+    interceptor: Interceptor, standin: StandIn
+) -> None:
+    gates = [f"{index}" for index in range(STREAMS)]
+    streams = begun_streams(gates)
+    interceptor.process.send_signal(signal.SIGTERM)
+    wait_until_refused(interceptor.port)
+    for gate in gates[: STREAMS // 2]:
+        for _ in range(4):  # each chunk, the last one without a text, and the end
+            standin.open_gate(gate)
+    for stream in streams[: STREAMS // 2]:
+        assert stream.ended()[-1] == "data: [DONE]"
+    assert interceptor.process.poll() is None
+    for stream in streams[STREAMS // 2 :]:
+        error = json.loads(stream.ended()[-1].removeprefix("data: "))["error"]
+        assert error["code"] == "interceptor_shutting_down"
+        assert error["type"] == "server_error"
+    assert interceptor.process.wait(10) == 0
+
+
+def test_a_second_sigterm_ends_them_at_once(interceptor: Interceptor, standin: StandIn) -> None:
+    del standin
+    (stream,) = begun_streams(["never"])
+    interceptor.process.send_signal(signal.SIGTERM)
+    wait_until_refused(interceptor.port)
+    interceptor.process.send_signal(signal.SIGTERM)
+    assert "interceptor_shutting_down" in stream.ended()[-1]
+    assert interceptor.process.wait(10) == 0
+
+
+def test_without_calls_it_ends_at_once(interceptor: Interceptor) -> None:
+    requests.get("https://api.openai.com/v1/models", timeout=10).raise_for_status()
+    interceptor.process.send_signal(signal.SIGTERM)
+    assert interceptor.process.wait(2) == 0
+
+
+def wait_until_refused(port: int) -> None:
+    """Returns once nothing listens on the port any more."""
+    deadline = threading.Event()
+    timer = threading.Timer(10, deadline.set)
+    timer.start()
+    try:
+        while not deadline.is_set():
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            except ConnectionRefusedError:
+                return
+    finally:
+        timer.cancel()
+    raise AssertionError("it still takes connections")
