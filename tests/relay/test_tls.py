@@ -88,7 +88,7 @@ async def test_names_and_chains_are_verified(
     console.answers[ROOT] = 200, ca.cert_pem.bytes()
     context = await trust.context(config_for(console))
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
-    with pytest.raises(ssl.SSLCertVerificationError, match="[Hh]ostname"):
+    with pytest.raises(ssl.SSLCertVerificationError, match=r"[Hh]ostname"):
         handshake(context, ca, "elsewhere")
     with pytest.raises(ssl.SSLCertVerificationError, match="unable to get local issuer"):
         handshake(context, trustme.CA())

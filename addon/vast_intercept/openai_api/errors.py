@@ -37,6 +37,12 @@ _UPSTREAM_CODES: dict[int, str] = {
 # OpenAI's own code for a prompt that is too long: apps look for it to shorten the prompt.
 _CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded"
 
+# A worker has no more to say than that (FACTS V6).
+_WITHOUT_A_WORD = {
+    429: "has more calls queued than its workers take (status 429)",
+    500: "has a worker that failed and did not say why (status 500): its log on Vast may",
+}
+
 _MAX_UPSTREAM_MESSAGE = 2_000  # characters
 
 
@@ -119,6 +125,11 @@ def from_upstream(
             "vast_key_refused",
             retry=False,
         )
+    if status == 499:  # what a worker says when it takes the caller for gone (FACTS V6)
+        return bad_gateway(
+            f"A worker of Vast's endpoint {endpoint!r} gave the call up (status 499).",
+            "vast_disconnected",
+        )
     if not 400 <= status <= 599:
         return bad_gateway(
             f"Vast answered with status {status}, which is neither an answer nor an error.",
@@ -129,7 +140,8 @@ def from_upstream(
     )
     if status == 400 and "maximum context length" in said:
         code = _CONTEXT_LENGTH_EXCEEDED
-    message = said or f"Vast's endpoint {endpoint!r} answered with status {status} and no message."
+    what = _WITHOUT_A_WORD.get(status, f"answered with status {status} and no message")
+    message = said or f"Vast's endpoint {endpoint!r} {what}."
     if status == 429:
         return ApiError(status, message, "rate_limit_error", code, param, retry=None)
     if status < 500:
