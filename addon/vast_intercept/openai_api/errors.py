@@ -7,15 +7,8 @@ status and show `message`, `param` and `code`; they retry 408, 409, 429 and ever
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
 import msgspec
-
-ErrorType = Literal[
-    "invalid_request_error",
-    "rate_limit_error",
-    "server_error",
-]
 
 # What an upstream's status means in OpenAI's terms, where its body does not say so itself.
 _UPSTREAM_CODES: dict[int, str] = {
@@ -56,7 +49,8 @@ class ApiError(Exception):
 
     status: int
     message: str
-    type: ErrorType
+    #: Ours are invalid_request_error, rate_limit_error and server_error.
+    type: str
     code: str
     param: str | None = None
     retry: bool | None = False
@@ -147,6 +141,19 @@ def from_upstream(
     if status < 500:
         return ApiError(status, message, "invalid_request_error", code, param, retry=None)
     return ApiError(status, message, "server_error", code, param, retry=None)
+
+
+def from_provider(status: int, body: bytes, *, name: str) -> ApiError:
+    """An error of the app's own provider, in its own words: status, type and code, too."""
+    fields = _object((_object(body) or {}).get("error", _NULL)) or {}
+    return ApiError(
+        status if 400 <= status <= 599 else 502,
+        _text(fields.get("message", _NULL)) or f"{name!r} answered with status {status}.",
+        _text(fields.get("type", _NULL)) or "server_error",
+        _text(fields.get("code", _NULL)) or _UPSTREAM_CODES.get(status, "server_error"),
+        _text(fields.get("param", _NULL)),
+        retry=None,
+    )
 
 
 def _read_upstream(body: bytes) -> tuple[str, str | None, str | None]:

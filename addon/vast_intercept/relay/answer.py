@@ -5,6 +5,7 @@ that Vast breaks off can then still become an error of OpenAI's shape.
 """
 
 import math
+from collections.abc import Callable
 
 import aiohttp
 import msgspec
@@ -43,18 +44,21 @@ async def read_whole(upstream: aiohttp.ClientResponse, call: Call) -> bytes:
     return body
 
 
-async def read_error(upstream: aiohttp.ClientResponse, call: Call) -> ApiError:
+type Explain = Callable[[int, bytes, Call], ApiError]
+
+
+def explain_vast(status: int, body: bytes, call: Call) -> ApiError:
+    """What Vast's answer that is no success means to an app."""
+    return from_upstream(status, body, endpoint=call.outcome.endpoint or "", redact=call.redact)
+
+
+async def read_error(upstream: aiohttp.ClientResponse, call: Call, explain: Explain) -> ApiError:
     """An answer that is no success, as OpenAI would word it."""
     try:
         body = await _read(upstream, _MAX_ERROR_BODY) or b""
     except ApiError:
         body = b""  # the status says enough
-    error = from_upstream(
-        upstream.status,
-        body,
-        endpoint=call.outcome.endpoint or "",
-        redact=call.redact,
-    )
+    error = explain(upstream.status, body, call)
     if retry_after := retry_after_of(upstream):
         error.headers["retry-after"] = str(math.ceil(retry_after))
     return error

@@ -13,7 +13,7 @@ import aiohttp
 
 from ..config_file import PROVIDER
 from ..openai_api.errors import ApiError, bad_gateway, misconfigured
-from .answer import read_error
+from .answer import Explain, read_error
 from .call import Call, Prompt
 from .circuit_breaker import CircuitBreaker, CircuitOpen, State
 from .http_client import HttpClient, failure, listen_on, retry_after_of
@@ -38,6 +38,11 @@ _MAX_ENDPOINTS = 256
 
 class Interface(Protocol):
     """A way to an endpoint."""
+
+    @staticmethod
+    def explain(status: int, body: bytes, call: Call) -> ApiError:
+        """What an answer that is no success means to an app."""
+        ...
 
     async def send(
         self, call: Call, endpoint: str, prompt: Prompt, waiting: Callable[[str], None]
@@ -182,7 +187,7 @@ class Dispatcher:
                 _note_waited(state, name, clock())
                 call.changed()
         try:
-            return await _begun(upstream, call, stream=prompt.request.stream)
+            return await _begun(upstream, call, interface.explain, stream=prompt.request.stream)
         except BaseException:
             upstream.close()  # does nothing to a connection that was given back
             raise
@@ -198,10 +203,12 @@ class Dispatcher:
         return state
 
 
-async def _begun(upstream: aiohttp.ClientResponse, call: Call, *, stream: bool) -> Begun:
+async def _begun(
+    upstream: aiohttp.ClientResponse, call: Call, explain: Explain, *, stream: bool
+) -> Begun:
     """Raises AttemptFailed or ApiError unless a success has begun."""
     if not 200 <= upstream.status < 300:
-        error = await read_error(upstream, call)
+        error = await read_error(upstream, call, explain)
         if upstream.status in RETRIED_STATUSES:
             raise AttemptFailed(
                 error,

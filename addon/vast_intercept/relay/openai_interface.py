@@ -8,7 +8,9 @@ import aiohttp
 from yarl import URL
 
 from .. import __version__
+from ..openai_api.errors import ApiError
 from ..openai_api.operations import Operation
+from .answer import explain_vast
 from .call import Call, Prompt
 from .http_client import HttpClient
 from .tls import public_context
@@ -18,6 +20,11 @@ USER_AGENT = f"vast-intercept/{__version__}"
 
 class OpenAIInterface:
     """Sends calls to `openai_url`."""
+
+    @staticmethod
+    def explain(status: int, body: bytes, call: Call) -> ApiError:
+        """What an answer that is no success means to an app."""
+        return explain_vast(status, body, call)
 
     def __init__(self, client: HttpClient) -> None:
         self._client = client

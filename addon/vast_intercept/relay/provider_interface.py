@@ -6,6 +6,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from ..openai_api.errors import ApiError, from_provider
 from .call import Call, Prompt
 from .http_client import HttpClient
 from .tls import public_context
@@ -13,6 +14,11 @@ from .tls import public_context
 
 class ProviderInterface:
     """Sends calls on as the app made them."""
+
+    @staticmethod
+    def explain(status: int, body: bytes, call: Call) -> ApiError:
+        """The provider's error, in its own words."""
+        return from_provider(status, body, name=call.outcome.endpoint or "")
 
     def __init__(self, client: HttpClient) -> None:
         self._client = client

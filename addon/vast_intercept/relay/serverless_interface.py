@@ -11,6 +11,7 @@ import aiohttp
 from yarl import URL
 
 from ..openai_api.errors import ApiError, bad_gateway
+from .answer import explain_vast
 from .call import Call, Prompt
 from .endpoint_keys import EndpointKeys
 from .http_client import HttpClient
@@ -29,6 +30,11 @@ _MAX_ROUTE = 64 * 1024
 
 class ServerlessInterface:
     """Sends calls to the endpoint's workers. Each has a route, with its signature, of its own."""
+
+    @staticmethod
+    def explain(status: int, body: bytes, call: Call) -> ApiError:
+        """What an answer that is no success means to an app."""
+        return explain_vast(status, body, call)
 
     def __init__(self, client: HttpClient, folder: Path) -> None:
         self._client = client
