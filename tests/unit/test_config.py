@@ -191,10 +191,48 @@ def test_the_interface_option_wins(load: Load) -> None:
     load("vast: {interface: opnai}", {"interface": "openai"})
 
 
+def test_how_long_calls_wait_can_be_set_one_by_one(load: Load) -> None:
+    config = load("vast: {timeout: {queue: 0, first_byte: 2.5}, keepalive: 1, drain: 0}")
+    timeout = config.timeout
+    assert (timeout.queue, timeout.first_byte) == (0, 2.5)
+    assert (timeout.connect, timeout.between_bytes, timeout.total) == (10, 60, 600)
+    assert (config.keepalive, config.drain, config.default_cost) == (1, 0, 100)
+
+
+def test_a_route_s_fallbacks_follow_its_endpoint(load: Load) -> None:
+    config = load("routes: [{model: 'a*', endpoint: one, fallback: [two, provider]}]")
+    assert config.destinations_for("a1") == ("one", "two", "provider")
+    assert config.destinations_for("b") == ()
+    assert config.falls_back_to_provider
+    assert not load("routes: [{model: a, endpoint: one, fallback: [two]}]").falls_back_to_provider
+
+
+def test_the_serverless_interface_has_its_urls(load: Load) -> None:
+    config = load("vast: {interface: serverless, route_url: 'https://r/x/'}")
+    assert (config.interface, config.route_url) == ("serverless", "https://r/x")
+    assert config.console_url == "https://console.vast.ai"
+
+
 # --- what is wrong -------------------------------------------------------------------------------
 
 # text, and what the message must hold (besides the file's name)
 WRONG: dict[str, tuple[str | bytes, list[str]]] = {
+    # Time and fallbacks.
+    "an unknown time": ("vast: {timeout: {conect: 1}}", ["vast.timeout.conect", "'connect'"]),
+    "no time to connect": ("vast: {timeout: {connect: 0}}", ["vast.timeout.connect", "> 0"]),
+    "a negative time": ("vast: {drain: -1}", ["vast.drain", ">= 0"]),
+    "an endless time": ("vast: {timeout: {total: .inf}}", ["vast.timeout.total", "<= 86400"]),
+    "a time that is a text": ("vast: {keepalive: 15s}", ["vast.keepalive", "a number"]),
+    "a fallback to itself": (
+        "routes: [{model: a, endpoint: one, fallback: [one]}]",
+        ["routes[0].fallback[0]", "'one' comes twice"],
+    ),
+    "a fallback that is no name": (
+        "routes: [{model: a, endpoint: one, fallback: ['a b']}]",
+        ["routes[0].fallback[0]", "can be part of a path"],
+    ),
+    "a route's URL without TLS": ("vast: {route_url: 'http://run.vast.ai'}", ["vast.route_url"]),
+    "a console's URL that is none": ("vast: {console_url: console}", ["vast.console_url"]),
     # The file.
     "a syntax error": ("vast: {endpoint: [", ["YAML", "line 1"]),
     "two colons": ("a: b\nc: d: e", ["YAML", "line 2"]),
