@@ -117,11 +117,12 @@ class EventStream:
         await out.write_eof()
 
     async def fail(self, error: ApiError) -> None:
-        """Ends the stream with the error as its last event."""
+        """Ends the stream with the error as its last event, if the app is still there."""
         out = await self._begin()
         whole = self._tail == b"\n" or self._tail.endswith((b"\n\n", b"\r\r", b"\r\n\r\n"))
-        await out.write((b"" if whole else b"\n\n") + error_event(error))
-        await out.write_eof()
+        with contextlib.suppress(ConnectionError):
+            await out.write((b"" if whole else b"\n\n") + error_event(error))
+            await out.write_eof()
 
     @property
     def response(self) -> web.StreamResponse:

@@ -30,6 +30,7 @@ class Generation:
         self._request = request
         self._limit: asyncio.Timeout | None = None
         self._ended_with: ApiError | None = None
+        self._upstream: aiohttp.ClientResponse | None = None
 
     def end(self, error: ApiError) -> None:
         """Ends the call where it is: what the app gets next is this error."""
@@ -50,18 +51,29 @@ class Generation:
         try:
             async with asyncio.timeout_at(deadline) as self._limit:
                 if stream is None:
-                    return await self._whole(prompt, headers, deadline)
+                    begun = await self._begin(prompt, deadline, headers)
+                    return await self._whole(begun, headers)
                 async with stream.kept_alive(self._call.config.keepalive, _WAITING):
                     begun = await self._begin(prompt, deadline, headers)
                 if self._ended_with is None:
                     self._limit.reschedule(None)  # from now on it only must not fall silent
-                await self._send(stream, begun, headers)
+                check_content_type(begun.upstream, EVENT_STREAM)
+                headers["content-type"] = begun.upstream.headers.get("content-type", EVENT_STREAM)
+                await stream.send(begun)
         except (ApiError, TimeoutError) as error:
             failure = error if isinstance(error, ApiError) else self._out_of_time(total)
             if stream is None or not stream.begun:
                 raise failure from None
             outcome.error = failure
             await stream.fail(failure)
+        except ConnectionError:  # of the app: those of Vast have become an ApiError
+            if stream is None or not stream.begun:
+                raise
+        finally:
+            # Gives the connection back if the answer was read to its end. If it was not, it is
+            # closed: the worker then stops generating.
+            if self._upstream and not self._upstream.closed:
+                self._upstream.close()
         return stream.response
 
     def _read(self, body: bytes) -> Prompt:
@@ -81,32 +93,20 @@ class Generation:
     async def _begin(self, prompt: Prompt, deadline: float, headers: Headers) -> Begun:
         outcome = self._call.outcome
         try:
-            return await self._dispatcher.begin(self._call, self._work.endpoint, prompt, deadline)
+            begun = await self._dispatcher.begin(self._call, self._work.endpoint, prompt, deadline)
         finally:
             # Names that a header cannot hold are those of paths, not of endpoints.
             if outcome.endpoint and outcome.endpoint.isascii() and outcome.endpoint.isprintable():
                 headers["x-vast-endpoint"] = outcome.endpoint
             headers["x-vast-attempts"] = str(outcome.attempts)
+        self._upstream = begun.upstream
+        return begun
 
-    async def _whole(self, prompt: Prompt, headers: Headers, deadline: float) -> web.Response:
-        begun = await self._begin(prompt, deadline, headers)
-        upstream = begun.upstream
-        try:
-            whole = await read_whole(upstream, self._call)
-        finally:
-            _let_go(upstream)
-        headers["content-type"] = upstream.headers.get("content-type", JSON)
+    async def _whole(self, begun: Begun, headers: Headers) -> web.Response:
+        whole = await read_whole(begun.upstream, self._call)
+        headers["content-type"] = begun.upstream.headers.get("content-type", JSON)
         self._call.outcome.answered = True
-        return web.Response(status=upstream.status, body=whole, headers=headers)
-
-    async def _send(self, stream: EventStream, begun: Begun, headers: Headers) -> None:
-        upstream = begun.upstream
-        try:
-            check_content_type(upstream, EVENT_STREAM)
-            headers["content-type"] = upstream.headers.get("content-type", EVENT_STREAM)
-            await stream.send(begun)
-        finally:
-            _let_go(upstream)
+        return web.Response(status=begun.upstream.status, body=whole, headers=headers)
 
     def _out_of_time(self, total: float) -> ApiError:
         if self._ended_with:
@@ -118,12 +118,3 @@ class Generation:
             "vast_timeout",
             504,
         )
-
-
-def _let_go(upstream: aiohttp.ClientResponse) -> None:
-    """Gives the connection back if the answer was read to its end.
-
-    If it was not, it is closed: the worker then stops generating.
-    """
-    if not upstream.closed:
-        upstream.close()
