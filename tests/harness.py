@@ -151,9 +151,11 @@ class StandIn(Process):
         calls: list[dict[str, Any]] = self._control("GET", "calls", params=query)
         return calls
 
-    def wait_for_calls(self, outcome: str, count: int = 1, seconds: float = 10) -> None:
-        """Waits until so many calls have the outcome: running, done, cancelled."""
-        self.calls(wait_for=outcome, count=count, timeout=seconds)
+    def wait_for_calls(
+        self, outcome: str, count: int = 1, seconds: float = 10, **query: Any
+    ) -> None:
+        """Waits until so many calls (to this `path`) have the outcome: running, done, cancelled."""
+        self.calls(wait_for=outcome, count=count, timeout=seconds, **query)
 
     def forget_calls(self) -> None:
         """Starts the list of calls anew."""
@@ -167,6 +169,38 @@ class StandIn(Process):
     def open_gate(self, name: str) -> None:
         """Lets the next chunk of a gated stream out."""
         self._control("POST", f"gates/{name}")
+
+    def workers(self) -> list[dict[str, Any]]:
+        """The workers: number, endpoint, url, state, calls."""
+        workers: list[dict[str, Any]] = self._control("GET", "workers")
+        return workers
+
+    def set_worker(self, number: int, state: str, **options: Any) -> None:
+        """Makes a worker ready, cold, dead, hung, refusing, slow or breaking."""
+        self._control("PUT", f"workers/{number}", json={"state": state, **options})
+
+    def new_key(self, endpoint: str, *, hidden: bool = False) -> str:
+        """Gives an endpoint a new key, of which the console does not tell if it is hidden."""
+        query = {"hidden": "1"} if hidden else {}
+        answer = self._control("PUT", f"endpoints/{endpoint}/key", params=query)
+        key: str = answer["api_key"]
+        return key
+
+    def override(self, what: str, **answer: Any) -> None:
+        """Has the next requests of a kind (route, endptjobs, root) answered like this."""
+        self._control("PUT", f"overrides/{what}", json=answer)
+
+    def remove_override(self, what: str) -> None:
+        """Has them answered as usual."""
+        self._control("DELETE", f"overrides/{what}")
+
+    def faults(self, **plan: Any) -> None:
+        """What goes wrong from now on: seed, probability, schedule."""
+        self._control("PUT", "faults", json=plan)
+
+    def clear_faults(self) -> None:
+        """Has nothing go wrong any more. Workers stay as they are."""
+        self._control("DELETE", "faults")
 
 
 class Interceptor(Process):

@@ -87,6 +87,19 @@ class TestSilence:
         assert call.outcome.error
         assert call.outcome.error.code == "vast_timeout"
 
+    async def test_has_limits_of_its_own_before_and_within_an_answer(self) -> None:
+        async with standin() as vast, running(Relay()) as post:
+            config = config_for(vast.url, first_byte=30, between_bytes=0.3)
+            told = {"fault": "stall", "chunks": 10, "after": 3}
+            _, body = await post(call_for(config), stream=True, standin=told)
+            assert b"was silent for too long" in body
+            config = config_for(vast.url, first_byte=0.3, between_bytes=30, total=0.4)
+            status, _ = await post(call_for(config), standin={"first_delay": 2})
+            assert status == 504
+            config = config_for(vast.url, first_byte=2, between_bytes=0.2)
+            status, _ = await post(call_for(config), standin={"first_delay": 0.5})
+            assert status == 200
+
     async def test_while_connecting_is_a_504(self) -> None:
         """A listener whose queue is full does not answer at all."""
         import socket  # noqa: PLC0415
@@ -153,6 +166,46 @@ class TestKeptConnections:
         assert status == 502
         assert json.loads(body)["error"]["code"] == "vast_disconnected"
         assert connections == call.outcome.attempts > 1
+
+
+class TestBytesThatAreNoHTTP:
+    """What a real worker sends when its model server dies in a stream: a second head."""
+
+    async def test_end_a_stream_at_once(self) -> None:
+        event = b'data: {"choices": []}\n\n'
+        arrived = asyncio.Event()
+        over = asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await read_request(reader)
+            writer.write(
+                b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+                b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(event), event)
+            )
+            await arrived.wait()
+            writer.write(b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n")
+            await over.wait()  # the connection stays open
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        relay = Relay()
+        async with server, running(relay), aiohttp.ClientSession() as session:
+            assert relay.address
+            headers = {TOKEN_HEADER: relay.prepare(call_for(config_for(url)))}
+            to_relay = f"http://127.0.0.1:{relay.address[1]}/"
+            body = {**BODY, "stream": True}
+            try:
+                async with asyncio.timeout(5):
+                    answer = await session.post(to_relay, json=body, headers=headers)
+                    assert await answer.content.readexactly(len(event)) == event
+                    arrived.set()
+                    rest = await answer.read()
+            finally:
+                over.set()
+                server.close()
+        error = json.loads(rest.removeprefix(b"data: "))["error"]
+        assert error["code"] == "vast_disconnected"
 
 
 async def read_request(reader: asyncio.StreamReader) -> None:

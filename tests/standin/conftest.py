@@ -22,8 +22,8 @@ HELLO: list[Any] = [{"role": "user", "content": "hello there"}]
 class Vast:
     """A running stand-in, and a client for it."""
 
-    def __init__(self, standin: StandIn, session: aiohttp.ClientSession) -> None:
-        self.url = standin.url
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self.url = url
         self.session = session
 
     async def post(
@@ -60,11 +60,46 @@ class Vast:
         async with RawCall(self.url, {"messages": HELLO, **body}) as call:
             return await call.reader.read()
 
-    async def control(self, method: str, path: str) -> Any:
+    async def control(self, method: str, path: str, **body: Any) -> Any:
         """An answer of the control interface."""
-        async with self.session.request(method, f"{self.url}/_standin/{path}") as response:
+        url = f"{self.url}/_standin/{path}"
+        async with self.session.request(method, url, json=body) as response:
             response.raise_for_status()
             return await response.json() if response.status == 200 else None
+
+    async def states(self) -> list[str]:
+        """The workers' states."""
+        return [each["state"] for each in await self.control("GET", "workers")]
+
+    async def until(self, *states: str) -> None:
+        """Returns once the workers have these states."""
+        async with asyncio.timeout(10):
+            while await self.states() != list(states):  # noqa: ASYNC110  (there is no event)
+                await asyncio.sleep(0.005)
+
+    async def listed(self) -> dict[str, str]:
+        """The endpoints' keys, as the console has them."""
+        url = f"{self.url}/api/v0/endptjobs/?client_id=me"
+        headers = {"authorization": f"Bearer {CONFIG.api_key}"}
+        async with self.session.get(url, headers=headers) as response:
+            results = (await response.json())["results"]
+            return {each["endpoint_name"]: each["api_key"] for each in results}
+
+    async def route(self, endpoint: str = "demo", **changes: Any) -> Any:
+        """What the router says to who has the key."""
+        asked = {"endpoint": endpoint, "cost": 16.0, "request_idx": 0, "replay_timeout": 60.0}
+        if "api_key" not in changes:
+            asked["api_key"] = (await self.listed())[endpoint]
+        _, data = await self.post({**asked, **changes}, "/route/")
+        return json.loads(data)
+
+    async def work(
+        self, route: Any, path: str = "/v1/chat/completions", **payload: Any
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
+        """The head and the body of a worker's answer to a call with this route."""
+        body = worker_call(route, **payload)
+        async with self.session.post(route["url"] + path, json=body) as response:
+            return response, await response.read()
 
     async def calls(self, query: str = "") -> list[dict[str, Any]]:
         """The calls that came, or those that have come once the query's condition holds."""
@@ -72,18 +107,24 @@ class Vast:
         return calls
 
 
+def worker_call(route: Any, **payload: Any) -> dict[str, Any]:
+    """The body of a call to a worker."""
+    return {"auth_data": route, "session_id": None, "payload": {"messages": HELLO, **payload}}
+
+
 class RawCall:
     """A call on a connection of its own, over TCP with nothing in between."""
 
-    def __init__(self, url: str, body: dict[str, Any]) -> None:
+    def __init__(self, url: str, body: dict[str, Any], path: str = CHAT) -> None:
         self._address = urlsplit(url)
+        self._path = path
         self._body = json.dumps(body).encode()
 
     async def __aenter__(self) -> Self:
         address = self._address
         self.reader, self.writer = await asyncio.open_connection(address.hostname, address.port)
         head = (
-            f"POST {CHAT} HTTP/1.1\r\nHost: {address.netloc}\r\n"
+            f"POST {self._path} HTTP/1.1\r\nHost: {address.netloc}\r\n"
             f"Authorization: Bearer {CONFIG.api_key}\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(self._body)}\r\nConnection: close\r\n\r\n"
         )
@@ -122,7 +163,7 @@ def text_of(chunks: list[Any]) -> str:
 async def vast() -> AsyncIterator[Vast]:
     """A stand-in with the endpoints `demo` and `other`."""
     async with StandIn(CONFIG) as standin, aiohttp.ClientSession() as session:
-        yield Vast(standin, session)
+        yield Vast(standin.url, session)
 
 
 @pytest.fixture

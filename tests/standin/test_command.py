@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from .conftest import CHAT, HELLO
+from .conftest import CHAT, HELLO, Vast
 
 COMMAND = (
     *(sys.executable, "-W", "error", "-c"),
@@ -113,6 +113,60 @@ async def test_tls(certs: tuple[Path, Path, Path]) -> None:
                 ) as response:
                     await response.read()
         await stop(running)
+
+
+async def test_workers_and_what_goes_wrong_with_them(tmp_path: Path) -> None:
+    faults = tmp_path / "faults.yaml"
+    faults.write_text(
+        """
+        probability: {refuse: 1}
+        schedule:
+          - {at: 0, worker: 0, state: dead}
+          - {at: 0, worker: 1, state: cold, ready_after: 60}
+          - {at: 60, worker: 1, state: ready}
+        """
+    )
+    root = tmp_path / "root.cer"
+    root.write_bytes(b"root")
+    options = ("--workers", "3", "--root-cert", str(root), "--faults", str(faults))
+    async with process(*options) as running, aiohttp.ClientSession() as session:
+        vast = Vast(await ready(running), session)
+        await vast.until("dead", "cold", "ready")
+        async with session.get(f"{vast.url}/static/jvastai_root.cer") as response:
+            assert await response.read() == b"root"
+        # The dead one is still given out.
+        urls = {(await vast.route())["url"] for _ in range(2)}
+        assert len(urls) == 2
+        route = await vast.route()
+        while route["url"] != (await vast.control("GET", "workers"))[2]["url"]:
+            route = await vast.route()
+        assert (await vast.work(route))[0].status == 503
+        await vast.control("PUT", "workers/2", state="hung")
+        hanging = asyncio.create_task(vast.work({**route, "reqnum": 1_000}))
+        await vast.calls("path=/v1/chat/completions&wait_for=running")
+        await stop(running)
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await hanging
+
+
+async def test_no_workers() -> None:
+    async with process("--workers", "0") as running, aiohttp.ClientSession() as session:
+        vast = Vast(await ready(running), session)
+        assert await vast.states() == []
+        assert "url" not in await vast.route()
+        await stop(running)
+
+
+@pytest.mark.parametrize(
+    "faults", ["probability: {drop: 2}", "[", "schedule: [{at: 0, worker: 1, state: dead}]"]
+)
+async def test_faults_that_make_no_sense(tmp_path: Path, faults: str) -> None:
+    path = tmp_path / "faults.yaml"
+    path.write_text(faults)
+    async with process("--faults", str(path)) as running:
+        out, err = await running.communicate()
+    assert (running.returncode, out) == (2, b"")
+    assert b"Invalid value for --faults" in err
 
 
 async def test_a_port_that_is_taken() -> None:

@@ -91,9 +91,10 @@ async def test_calls_are_listed_as_received(vast: Vast) -> None:
     await vast.post({}, "/nowhere")
     first, second = await vast.calls()
     assert (first["method"], first["path"], first["outcome"]) == ("POST", CHAT + "?a=b", "done")
+    assert (first["status"], first["worker"]) == (200, None)
     assert ["X-Mixed-Case", "ü"] in first["headers"]
     assert base64.b64decode(first["body_base64"]) == json.dumps(body).encode()
-    assert second["path"] == "/nowhere"
+    assert (second["path"], second["status"]) == ("/nowhere", 404)
     assert await vast.calls("tail=1") == [second]
     assert await vast.calls("tail=0") == []
 
@@ -115,17 +116,17 @@ async def test_of_large_bodies_the_beginning_is_kept(vast: Vast) -> None:
 
 def test_the_list_of_calls_is_bounded() -> None:
     calls = Calls()
-    for index in range(1_500):
+    for index in range(10_500):
         calls.end(calls.begin("POST", f"/{index}", (), bytearray()), "done")
     listed = calls.to_json()
     assert isinstance(listed, list)
-    assert len(listed) == 1_000
+    assert len(listed) == 10_000
     for _ in range(100):
         calls.begin("POST", "/", (), bytearray(1024 * 1024))
     listed = calls.to_json()
     assert isinstance(listed, list)
     assert len(listed) == 64
-    assert (calls.total, calls.running) == (1_600, 100)
+    assert (calls.total, calls.running) == (10_600, 100)
 
 
 async def test_who_leaves_is_noticed(vast: Vast) -> None:
@@ -180,6 +181,13 @@ async def test_queries_that_make_no_sense(vast: Vast, query: str) -> None:
         ("GET", "gates/a", 405),
         ("DELETE", "stats", 405),
         ("GET", "gates/a/b", 404),
+        ("POST", "workers", 405),
+        ("GET", "workers/0", 405),
+        ("GET", "overrides/route", 405),
+        ("GET", "faults", 405),
+        ("GET", "endpoints/demo/key", 405),
+        ("PUT", "endpoints/unknown/key", 404),
+        ("DELETE", "overrides/unknown", 404),
     ],
 )
 async def test_control_calls_that_are_not_there(
@@ -189,16 +197,33 @@ async def test_control_calls_that_are_not_there(
         await vast.control(method, path)
 
 
+async def test_calls_to_one_path(vast: Vast) -> None:
+    waiting = asyncio.create_task(vast.calls("path=/other/v1/chat/completions&wait_for=done"))
+    await vast.chat()
+    assert not waiting.done()
+    await vast.post({"messages": HELLO}, "/other/v1/chat/completions?a=b")
+    (call,) = await waiting
+    assert call["path"] == "/other/v1/chat/completions?a=b"
+    assert await vast.calls("path=/other/v1/chat/completions?a=b") == [call]
+    assert await vast.calls("path=/other") == []
+
+
 async def test_stats(vast: Vast) -> None:
-    assert await vast.control("GET", "stats") == {
+    stats = {
         "connections": 1,
         "open_connections": 1,
+        "worker_connections": 0,
+        "open_worker_connections": 0,
         "calls": 0,
         "running": 0,
+        "reused": 0,
+        "unsigned": 0,
     }
+    assert await vast.control("GET", "stats") == stats
     async with RawCall(vast.url, gated("a")) as call:
         await call.head()
         assert await vast.control("GET", "stats") == {
+            **stats,
             "connections": 2,
             "open_connections": 2,
             "calls": 1,

@@ -23,7 +23,7 @@ async def test_wrong_keys(vast: Vast, authorization: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1/chat/completions", "/unknown/v1/chat/completions", "/demo/v1/models"]
+    "path", ["/", "/v1/models", "/unknown/v1/chat/completions", "/demo/v1/models", "/route"]
 )
 async def test_paths_that_are_not_there(vast: Vast, path: str) -> None:
     assert await refused(vast, {"messages": HELLO}, path, 404) == {"detail": "Not Found"}

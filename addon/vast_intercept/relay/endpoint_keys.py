@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import msgspec
 from yarl import URL
@@ -40,6 +41,8 @@ class _List(msgspec.Struct):
     results: list[_Endpoint]
 
 
+type Refuser = Literal["router", "worker"]
+
 _list = msgspec.json.Decoder(_List)
 
 
@@ -49,9 +52,9 @@ class _Account:
 
     keys: dict[str, Secret] = field(default_factory=dict)
     fetched_at: float | None = None
-    #: Since then: whether a name was missing, and whose keys were refused.
+    #: Since then: whether a name was missing, and whose keys were refused, by whom.
     missing: bool = False
-    refused: set[str] = field(default_factory=set)
+    refused: set[tuple[str, Refuser]] = field(default_factory=set)
     fetching: asyncio.Task[None] | None = None
 
 
@@ -89,17 +92,17 @@ class EndpointKeys:
         call.sent(key)
         return key
 
-    async def refused(self, call: Call, endpoint: str, key: Secret) -> bool:
+    async def refused(self, call: Call, endpoint: str, key: Secret, by: Refuser) -> bool:
         """Tells that a key was refused. True if there is another one now."""
         account = self._account_of(call)
         if account.keys.get(endpoint) != key:
             return True  # another call was faster
         age = self._age(account)
-        if endpoint not in account.refused or age is None or age > _ASK_AGAIN:
+        if (endpoint, by) not in account.refused or age is None or age > _ASK_AGAIN:
             await self._fetch(account, call)
         if account.keys.get(endpoint) != key:
             return True
-        account.refused.add(endpoint)
+        account.refused.add((endpoint, by))
         return False
 
     def _account_of(self, call: Call) -> _Account:

@@ -1,5 +1,6 @@
 """Connections to Vast: kept, and shared by all calls."""
 
+import asyncio
 import io
 import ssl
 from collections.abc import Mapping
@@ -34,6 +35,8 @@ class HttpClient:
             # Only what is named, so that nothing of the app reaches Vast.
             skip_auto_headers={"accept", "accept-encoding", "content-type", "user-agent"},
         )
+        #: What is read from each connection, by the future that says that it was closed.
+        self._read_from: dict[asyncio.Future[None], aiohttp.StreamReader] = {}
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -49,7 +52,7 @@ class HttpClient:
     ) -> aiohttp.ClientResponse:
         """The head of the answer, whatever its status. Raises AttemptFailed or ApiError."""
         try:
-            return await self._session.post(
+            answer = await self._session.post(
                 url,
                 headers=headers,
                 data=body if len(body) < _LARGE_BODY else io.BytesIO(body),
@@ -59,6 +62,30 @@ class HttpClient:
             )
         except (aiohttp.ClientError, TimeoutError) as error:
             raise failure(error, url.host or "") from None
+        self._end_with_connection(answer)
+        return answer
+
+    def _end_with_connection(self, answer: aiohttp.ClientResponse) -> None:
+        """Has the answer end when its connection does.
+
+        aiohttp's parser in C closes a connection whose bytes are no HTTP, and tells nobody who
+        waits for the rest of the answer. Vast's worker sends such bytes where its model server dies
+        in a stream: the head of a second answer in place of a chunk.
+        """
+        if not answer.connection or answer.connection.protocol is None:
+            return  # it is there in whole already
+        closed = answer.connection.protocol.closed
+        if closed is None:
+            _end(answer.content)
+            return
+        if closed not in self._read_from:
+            closed.add_done_callback(self._connection_closed)
+        self._read_from[closed] = answer.content
+
+    def _connection_closed(self, closed: asyncio.Future[None]) -> None:
+        if not closed.cancelled():
+            closed.exception()  # taken note of: asyncio would report it otherwise
+        _end(self._read_from.pop(closed))
 
     async def ask(
         self,
@@ -121,9 +148,16 @@ def listen_on(answer: aiohttp.ClientResponse, seconds: float) -> None:
 
     aiohttp has one limit for the time before the answer and within it.
     """
-    if answer.connection and answer.connection.protocol:
+    # A protocol is empty, and so false, when nothing of it is to be read.
+    if answer.connection and answer.connection.protocol is not None:
         answer.connection.protocol.read_timeout = seconds
         answer.connection.protocol.start_timeout()
+
+
+def _end(content: aiohttp.StreamReader) -> None:
+    """What was received stays to be read; whoever reads it finds that it is not complete."""
+    if not content.is_eof() and content.exception() is None:
+        content.feed_eof()
 
 
 def failure(error: aiohttp.ClientError | TimeoutError, host: str) -> Exception:

@@ -74,7 +74,8 @@ class ServerlessInterface:
         answer = await self._client.post(url, headers, body, tls, call.config.timeout)
         if answer.status in {401, 403}:
             answer.close()
-            await self._keys.refused(call, endpoint, await self._keys.key_of(call, endpoint))
+            key = await self._keys.key_of(call, endpoint)
+            await self._keys.refused(call, endpoint, key, "worker")
             raise AttemptFailed(
                 bad_gateway(
                     f"A worker of Vast's endpoint {endpoint!r} refused the route's signature"
@@ -135,7 +136,7 @@ class ServerlessInterface:
                 return read_route(answer, router, request_idx)
             if status not in {401, 403}:
                 raise _no_route(call, endpoint, status, answer)
-            if not await self._keys.refused(call, endpoint, key):
+            if not await self._keys.refused(call, endpoint, key, "router"):
                 raise bad_gateway(
                     f"Vast's router refused the key of the endpoint {endpoint!r} (status {status}),"
                     " and the account has no newer one. The app's own key is not the problem: look"

@@ -12,7 +12,7 @@ from .schema import Json
 type Headers = tuple[tuple[bytes, bytes], ...]
 type Outcome = Literal["running", "done", "cancelled"]
 
-_KEPT_CALLS = 1_000
+_KEPT_CALLS = 10_000
 _KEPT_BODY = 1024 * 1024
 _KEPT_BYTES = 64 * _KEPT_BODY
 
@@ -49,7 +49,14 @@ class Call:
     headers: Headers
     body: bytes
     body_size: int
+    worker: int | None = None
     outcome: Outcome = "running"
+    #: Of its answer, where that was sent to its end.
+    status: int | None = None
+
+    def is_to(self, path: str | None) -> bool:
+        """Whether it is a call to this path, with or without the query. None is any."""
+        return path is None or path in {self.path, self.path.partition("?")[0]}
 
     def to_json(self) -> Json:
         """The call, as the control interface shows it."""
@@ -62,7 +69,9 @@ class Call:
             ],
             "body_base64": base64.b64encode(self.body).decode(),
             "body_size": self.body_size,
+            "worker": self.worker,
             "outcome": self.outcome,
+            "status": self.status,
         }
 
 
@@ -76,9 +85,16 @@ class Calls:
         self.total = 0
         self.running = 0
 
-    def begin(self, method: str, path: str, headers: Headers, body: bytearray) -> Call:
-        """Notes a call that has arrived."""
-        call = Call(method, path, headers, bytes(body[:_KEPT_BODY]), len(body))
+    def begin(
+        self,
+        method: str,
+        path: str,
+        headers: Headers,
+        body: bytearray,
+        worker: int | None = None,
+    ) -> Call:
+        """Notes a call that has arrived, at the worker of that number if at one."""
+        call = Call(method, path, headers, bytes(body[:_KEPT_BODY]), len(body), worker)
         self.total += 1
         self.running += 1
         self._kept.append(call)
@@ -88,10 +104,11 @@ class Calls:
         self._changed.notify()
         return call
 
-    def end(self, call: Call, outcome: Outcome) -> None:
+    def end(self, call: Call, outcome: Outcome, status: int | None = None) -> None:
         """Notes what became of it. The first outcome holds."""
         if call.outcome == "running":
             call.outcome = outcome
+            call.status = status
             self.running -= 1
             self._changed.notify()
 
@@ -100,14 +117,17 @@ class Calls:
         self._kept.clear()
         self._kept_bytes = 0
 
-    def to_json(self, tail: int = _KEPT_CALLS) -> Json:
-        """The last `tail` calls."""
-        return [call.to_json() for call in list(self._kept)[max(len(self._kept) - tail, 0) :]]
+    def to_json(self, tail: int = _KEPT_CALLS, path: str | None = None) -> Json:
+        """The last `tail` calls, of those to this path if there is one."""
+        kept = [call for call in self._kept if call.is_to(path)]
+        return [call.to_json() for call in kept[max(len(kept) - tail, 0) :]]
 
-    async def wait_for(self, outcome: str, count: int) -> None:
-        """Returns once so many of the calls have this outcome."""
+    async def wait_for(self, outcome: str, count: int, path: str | None = None) -> None:
+        """Returns once so many of the calls to this path have this outcome."""
         await self._changed.until(
-            lambda: sum(call.outcome == outcome for call in self._kept) >= count
+            lambda: (
+                sum(call.outcome == outcome and call.is_to(path) for call in self._kept) >= count
+            )
         )
 
     async def idle(self) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from .fault_plan import FaultPlan, NoSuchWorkerError, read_fault_plan
 from .server import StandIn, StandInConfig
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -35,6 +36,15 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--tls-cert", type=_FILE, help="Serve HTTPS with this certificate (PEM).")
 @click.option("--tls-key", type=_FILE, help="Its private key, if that is in another file.")
+@click.option(
+    "--workers",
+    type=click.IntRange(0, 100),
+    default=1,
+    show_default=True,
+    help="How many workers each endpoint has, each on a port of its own.",
+)
+@click.option("--root-cert", type=_FILE, help="What the console gives as Vast's root (PEM).")
+@click.option("--faults", type=_FILE, help="What goes wrong, by chance and by the clock (YAML).")
 @click.option("--model", default="stand-in", show_default=True, help="The model that it serves.")
 def standin(
     *,
@@ -44,9 +54,12 @@ def standin(
     endpoints: tuple[str, ...],
     tls_cert: Path | None,
     tls_key: Path | None,
+    workers: int,
+    root_cert: Path | None,
+    faults: Path | None,
     model: str,
 ) -> None:
-    """Play Vast.ai on this machine: its OpenAI interface, with a vLLM behind it.
+    """Play Vast.ai on this machine: both of its interfaces, with a vLLM behind them.
 
     For trying things out and for tests. Nothing is generated: the answers follow from the requests.
     """
@@ -60,12 +73,24 @@ def standin(
         port=port,
         tls_cert=tls_cert,
         tls_key=tls_key,
+        workers=workers,
+        root_cert=root_cert,
+        faults=_read_faults(faults) if faults else None,
     )
     try:
         asyncio.run(_serve(config))
+    except NoSuchWorkerError as error:
+        raise click.BadParameter(str(error), param_hint="--faults") from None
     except OSError as error:
         click.echo(f"The stand-in cannot listen on {host}:{port}: {error}", err=True)
         sys.exit(1)
+
+
+def _read_faults(path: Path) -> FaultPlan:
+    try:
+        return read_fault_plan(path.read_text())
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--faults") from None
 
 
 async def _serve(config: StandInConfig) -> None:

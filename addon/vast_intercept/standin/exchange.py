@@ -53,16 +53,36 @@ def whole(
     return web.Response(status=status, body=body, headers=head)
 
 
+class Passage:
+    """How vLLM's answers come to the client: as they are."""
+
+    def headers(self, answer: Answer) -> dict[str, str]:
+        """What stands in the head of an answer."""
+        return {**_SERVER, "content-type": answer.content_type}
+
+    async def passable(self) -> None:
+        """Returns when the next part of an answer may pass."""
+
+
+DIRECT = Passage()
+
+
 class Exchange:
     """A request, the answer that it would get, and what the stand-in was told to do about it."""
 
     def __init__(
-        self, request: web.BaseRequest, answer: Answer, told: Instructions, gates: Gates
+        self,
+        request: web.BaseRequest,
+        answer: Answer,
+        told: Instructions,
+        gates: Gates,
+        passage: Passage = DIRECT,
     ) -> None:
         self.request = request
         self.answer = answer
         self.told = told
         self._gates = gates
+        self._passage = passage
 
     async def reply(self) -> web.StreamResponse:
         """The answer, as fast as it is wanted."""
@@ -79,7 +99,7 @@ class Exchange:
 
     async def begin(self) -> web.StreamResponse:
         """Sends the head."""
-        headers = {**_SERVER, "content-type": self.answer.content_type}
+        headers = self._passage.headers(self.answer)
         if not self.answer.stream:
             headers["content-length"] = str(len(self.answer.body))
         response = web.StreamResponse(headers=headers)
@@ -95,6 +115,7 @@ class Exchange:
         for index, part in enumerate(parts):
             if index and self.told.delay:
                 await asyncio.sleep(self.told.delay)
+            await self._passage.passable()
             await response.write(part)
 
     async def _send_gated(
@@ -109,6 +130,7 @@ class Exchange:
                     raise HangUp from None
                 if self.told.delay:
                     await asyncio.sleep(self.told.delay)
+            await self._passage.passable()
             await response.write(part)
 
     async def send_raw(self, data: bytes) -> NoReturn:

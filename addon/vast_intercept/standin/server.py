@@ -1,32 +1,36 @@
-"""The stand-in's HTTP server."""
+"""The stand-in: Vast's OpenAI interface, its console and its router, and the workers."""
 
 import asyncio
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 from urllib.parse import quote
 
-import msgspec
 from aiohttp import hdrs, web
 
-from . import answers, errors, faults
-from .calls import Call, Calls
+from . import errors, faults
+from .admission import Admission
+from .calls import Calls
+from .console import Console
 from .control import PREFIX, Control
-from .exchange import Answer, Exchange, HangUp, whole
+from .endpoints import Endpoints
+from .exchange import DIRECT, Exchange, Passage, whole
+from .fault_plan import FaultPlan, FaultPlayer
+from .fleet import Fleet
 from .gates import Gates
-from .instructions import Instructions
-from .requests import Chat, read_chat, read_completion
+from .listener import Listener
+from .mishaps import Chance, Mishap, befallen
+from .model import CHAT, COMPLETION, Model
+from .overrides import Overrides
+from .recorder import Answering, Recorder, receive, refused
+from .router import Router
 from .schema import Json
+from .signing import Signer
+from .worker import Worker
 
-_MAX_BODY = 100 * 1024 * 1024
-_MAX_HEADER = 1024 * 1024
 _STOP_SECONDS = 1
-
-_CHAT = ("/v1/chat/completions", "/chat/completions")
-_COMPLETION = ("/v1/completions", "/completions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,23 +39,22 @@ class StandInConfig:
 
     api_key: str = "vast-standin-key"
     endpoints: tuple[str, ...] = ("demo",)
+    workers: int = 1
     model: str = "stand-in"
     context: int = 131_072
     host: str = "127.0.0.1"
     port: int = 0
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    root_cert: Path | None = None
+    faults: FaultPlan | None = None
 
 
-class _Server(web.Server):
-    """aiohttp's, counting the connections."""
+class _Page(NamedTuple):
+    """What is at one path, for one method."""
 
-    accepted = 0
-
-    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        """Called once a connection stands, TLS included."""
-        self.accepted += 1
-        super().connection_made(handler, transport)
+    method: str
+    answer: Answering
 
 
 class StandIn:
@@ -63,19 +66,67 @@ class StandIn:
     """
 
     def __init__(self, config: StandInConfig) -> None:
+        """Needs a running event loop. Raises OSError if a file cannot be read."""
         self._config = config
-        self._paths = {
-            f"/{quote(endpoint, safe='')}{suffix}": suffix
-            for endpoint in config.endpoints
-            for suffix in (*_CHAT, *_COMPLETION)
-        }
-        self._ids = count(1)
+        tls = _tls(config)
+        signer = Signer()
+        self._model = Model(config.model, config.context)
         self._calls = Calls()
         self._gates = Gates()
-        self._control = Control(self._calls, self._gates, self.stats)
-        self._server: _Server | None = None
-        self._listener: asyncio.Server | None = None
-        self.url = ""
+        self._chance = Chance()
+        self._admission = Admission(signer)
+        self._fleet = Fleet(
+            [
+                self._worker(number, endpoint, tls)
+                for number, endpoint in enumerate(
+                    endpoint for endpoint in config.endpoints for _ in range(config.workers)
+                )
+            ]
+        )
+        endpoints = Endpoints(config.endpoints, config.api_key)
+        overrides = Overrides()
+        self._fault_player = FaultPlayer(self._fleet, self._chance)
+        self._control = Control(
+            calls=self._calls,
+            gates=self._gates,
+            stats=self.stats,
+            fleet=self._fleet,
+            endpoints=endpoints,
+            overrides=overrides,
+            fault_player=self._fault_player,
+        )
+        console = Console(endpoints, config.api_key, config.root_cert)
+        router = Router(endpoints, signer, self._fleet.ready)
+        self._operations = {
+            f"/{quote(endpoint, safe='')}{suffix}": suffix
+            for endpoint in config.endpoints
+            for suffix in (*CHAT, *COMPLETION)
+        }
+        self._pages = {
+            "/api/v0/endptjobs/": _Page(
+                hdrs.METH_GET, overrides.over("endptjobs", console.list_endpoints)
+            ),
+            "/static/jvastai_root.cer": _Page(
+                hdrs.METH_GET, overrides.over("root", console.root_certificate)
+            ),
+            "/route/": _Page(hdrs.METH_POST, overrides.over("route", router.route)),
+            CHAT[0]: _Page(hdrs.METH_POST, self._answer_as_model),
+            COMPLETION[0]: _Page(hdrs.METH_POST, self._answer_as_model),
+        }
+        # What real workers ask by themselves is no call of anyone's.
+        self._unrecorded = {
+            "/pubkey/": _Page(hdrs.METH_GET, router.public_key),
+            "/worker_status/": _Page(hdrs.METH_POST, self._take_worker_status),
+            "/delete_requests/": _Page(hdrs.METH_POST, _ok),
+            "/health": _Page(hdrs.METH_GET, _ok),
+        }
+        self._recorder = Recorder(self._calls, self._answer)
+        self._listener = Listener(self._handle, config.host, config.port, tls)
+
+    @property
+    def url(self) -> str:
+        """Where it is, without a slash at the end."""
+        return self._listener.url
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -85,108 +136,106 @@ class StandIn:
         await self.stop()
 
     async def start(self) -> None:
-        """Listens. Raises OSError if the port is taken, or the certificate cannot be read."""
-        config = self._config
-        tls = None
-        if config.tls_cert:
-            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            tls.load_cert_chain(config.tls_cert, config.tls_key)
-        self._server = _Server(
-            self._handle,
-            handler_cancellation=True,  # a client that leaves is noticed at once, as vLLM does
-            access_log=None,
-            auto_decompress=False,
-            max_line_size=_MAX_HEADER,
-            max_field_size=_MAX_HEADER,
-        )
-        self._listener = await asyncio.get_running_loop().create_server(
-            self._server, config.host, config.port, ssl=tls, backlog=1024
-        )
-        port = self._listener.sockets[0].getsockname()[1]
-        host = f"[{config.host}]" if ":" in config.host else config.host
-        self.url = f"https://localhost:{port}" if tls else f"http://{host}:{port}"
+        """Listens.
+
+        Raises OSError if the port is taken, NoSuchWorkerError if the faults are for no worker.
+        """
+        try:
+            await self._listener.open()
+            await self._fleet.start()
+            if self._config.faults:
+                await self._fault_player.start(self._config.faults)
+        except BaseException:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """Closes everything at once, whatever runs."""
-        if self._listener is None or self._server is None:
-            return
-        listener, self._listener = self._listener, None
-        listener.close()
-        for connection in self._server.connections:
-            if connection.transport:
-                connection.transport.abort()
-        # A connection that is still in its TLS handshake is not among them, and not waited for.
+        await self._fault_player.stop()
+        closed = [self._listener.close(), *self._fleet.close()]
+        # A connection that is still in its TLS handshake is not waited for.
         with suppress(TimeoutError):
             async with asyncio.timeout(_STOP_SECONDS):
-                await listener.wait_closed()
+                for server in closed:
+                    if server:
+                        await server.wait_closed()
                 await self._calls.idle()
 
     def stats(self) -> dict[str, Json]:
         """Numbers of TCP connections and of calls, ever and now."""
-        assert self._server
         return {
-            "connections": self._server.accepted,
-            "open_connections": len(self._server.connections),
+            "connections": self._listener.accepted,
+            "open_connections": self._listener.open_connections,
+            **self._fleet.connections(),
             "calls": self._calls.total,
             "running": self._calls.running,
+            "reused": self._admission.reused,
+            "unsigned": self._admission.unsigned,
         }
+
+    def _worker(self, number: int, endpoint: str, tls: ssl.SSLContext | None) -> Worker:
+        return Worker(
+            number,
+            endpoint,
+            host=self._config.host,
+            tls=tls,
+            calls=self._calls,
+            admission=self._admission,
+            chance=self._chance,
+            model_server=self._serve,
+        )
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         target = request.raw_path
-        if target.startswith(PREFIX):
-            try:
-                return await self._control.answer(request.method, target)
-            except errors.Refusal as refusal:
-                return _refused(refusal)
-        received = bytearray()
+        page = self._unrecorded.get(target)
+        if page is None and not target.startswith(PREFIX):
+            return await self._recorder.handle(request)
+        body = bytearray()
         try:
-            await _receive(request, received)
+            await receive(request, body)
+            if page is None:
+                return await self._control.answer(request.method, target, bytes(body))
+            return await _open(page, request, bytes(body))
         except errors.Refusal as refusal:
-            self._calls.end(self._begin(request, received), "done")
-            return _refused(refusal)
-        except BaseException:
-            self._calls.end(self._begin(request, received), "cancelled")
-            raise
-        # Noted only now, so that whoever waits for the call finds all of its body.
-        call = self._begin(request, received)
-        try:
-            response = await self._answer(request, bytes(received))
-        except errors.Refusal as refusal:
-            response = _refused(refusal)
-        except (HangUp, ConnectionError) as end:
-            self._calls.end(call, "done" if isinstance(end, HangUp) else "cancelled")
-            _cut_connection(request)
-            # aiohttp must not answer. The end of the connection cancels this.
-            await asyncio.Event().wait()
-            raise
-        except BaseException:
-            self._calls.end(call, "cancelled")
-            raise
-        self._calls.end(call, "done")
-        return response
-
-    def _begin(self, request: web.BaseRequest, body: bytearray) -> Call:
-        return self._calls.begin(request.method, request.raw_path, request.raw_headers, body)
+            return refused(refusal)
 
     async def _answer(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
+        path, _, query = request.raw_path.partition("?")
+        page = self._pages.get(path)
+        if page:
+            return await _open(page, request, body)
         scheme, _, key = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         if key != self._config.api_key or scheme.lower() != "bearer":
             raise errors.unauthorized()
-        path, _, query = request.raw_path.partition("?")
-        operation = self._paths.get(path)
+        operation = self._operations.get(path)
         if operation is None:
             return self._redirect(path, query)
         if request.method != hdrs.METH_POST:
             raise errors.method_not_allowed()
-        content_type = request.headers.get(hdrs.CONTENT_TYPE, "")
-        if content_type.partition(";")[0].strip().lower() != "application/json":
-            raise errors.wrong_content_type()
-        answer, told = self._generate(operation, body, request.headers.get("x-request-id"))
+        _check_content_type(request)
+        return await self._serve(request, operation, body, self._chance.draw(), DIRECT)
+
+    async def _answer_as_model(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
+        _check_content_type(request)
+        operation = request.raw_path.partition("?")[0]
+        return await self._serve(request, operation, body, None, DIRECT)
+
+    async def _serve(
+        self,
+        request: web.BaseRequest,
+        operation: str,
+        body: bytes,
+        mishap: Mishap | None,
+        passage: Passage,
+    ) -> web.StreamResponse:
+        request_id = request.headers.get("x-request-id")
+        answer, told = self._model.generate(operation, body, request_id)
+        told = befallen(told, mishap)
         if told.first_delay:
             await asyncio.sleep(told.first_delay)
         if told.status is not None:
             return whole(told.body.encode(), told.status, headers=told.headers)
-        exchange = Exchange(request, answer, told, self._gates)
+        exchange = Exchange(request, answer, told, self._gates, passage)
         if told.fault is None:
             return await exchange.reply()
         return await faults.play(exchange, told.fault)
@@ -194,56 +243,35 @@ class StandIn:
     def _redirect(self, path: str, query: str) -> web.StreamResponse:
         """vLLM knows its paths without a slash at the end, and says so to who adds one."""
         stripped = path.removesuffix("/")
-        if stripped not in self._paths:
+        if stripped not in self._operations:
             raise errors.not_found()
         location = f"{self.url}{stripped}{'?' if query else ''}{query}"
         return whole(b"", 307, headers={"location": location})
 
-    def _generate(
-        self, operation: str, body: bytes, request_id: str | None
-    ) -> tuple[Answer, Instructions]:
-        request = read_chat(body) if operation in _CHAT else read_completion(body)
-        request.check(self._config.model, self._config.context)
-        told = request.told
-        if told.fault in faults.STREAM_FAULTS and not request.stream:
-            raise errors.bad_request(f"The fault {told.fault} needs a stream.", "standin.fault")
-        label = answers.Label(
-            request_id or f"{next(self._ids):016x}", self._config.model, self._config.context
-        )
-        if request.stream:
-            chunks = (
-                answers.chat_chunks(request, label)
-                if isinstance(request, Chat)
-                else answers.completion_chunks(request, label)
-            )
-            return Answer([*map(_event, chunks), faults.DONE], stream=True), told
-        whole_answer = (
-            answers.chat_whole(request, label)
-            if isinstance(request, Chat)
-            else answers.completion_whole(request, label)
-        )
-        return Answer([msgspec.json.encode(whole_answer)]), told
+    async def _take_worker_status(self, _: web.BaseRequest, body: bytes) -> web.StreamResponse:
+        self._fleet.registered.report(body)
+        return whole(b"")
 
 
-async def _receive(request: web.BaseRequest, received: bytearray) -> None:
-    """Reads the body into `received`. Raises Refusal if there is too much of it."""
-    while piece := await request.content.readany():
-        received += piece
-        if len(received) > _MAX_BODY:
-            raise errors.too_large()
+def _tls(config: StandInConfig) -> ssl.SSLContext | None:
+    if not config.tls_cert:
+        return None
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(config.tls_cert, config.tls_key)
+    return tls
 
 
-def _cut_connection(request: web.BaseRequest) -> None:
-    """No end of the HTTP message, no farewell of TLS."""
-    if transport := request.transport:
-        # What was sent is to arrive: abort would drop what the system has not taken yet.
-        end = transport.close if transport.get_write_buffer_size() else transport.abort
-        end()
+def _check_content_type(request: web.BaseRequest) -> None:
+    content_type = request.headers.get(hdrs.CONTENT_TYPE, "")
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise errors.wrong_content_type()
 
 
-def _event(chunk: answers.Object) -> bytes:
-    return b"data: %b\n\n" % msgspec.json.encode(chunk)
+async def _open(page: _Page, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
+    if request.method != page.method:
+        raise errors.method_not_allowed(page.method)
+    return await page.answer(request, body)
 
 
-def _refused(refusal: errors.Refusal) -> web.Response:
-    return whole(refusal.body, refusal.status, headers=refusal.headers)
+async def _ok(_: web.BaseRequest, __: bytes) -> web.StreamResponse:
+    return whole(b"")

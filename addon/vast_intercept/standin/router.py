@@ -1,0 +1,77 @@
+"""`run.vast.ai`: which worker a call goes to."""
+
+from collections import Counter
+from collections.abc import Callable
+from itertools import count
+
+import msgspec
+from aiohttp import web
+
+from . import errors
+from .endpoints import Endpoints
+from .exchange import whole
+from .signing import Signer
+
+
+class _Asked(msgspec.Struct):
+    endpoint: str
+    api_key: str = ""
+    cost: int | float = 0
+    request_idx: int = 0
+
+
+_asked = msgspec.json.Decoder(_Asked)
+
+
+class Router:
+    """Gives out the ready workers of an endpoint in turn."""
+
+    def __init__(
+        self, endpoints: Endpoints, signer: Signer, ready: Callable[[str], list[str]]
+    ) -> None:
+        self._endpoints = endpoints
+        self._signer = signer
+        self._ready = ready
+        self._given: Counter[str] = Counter()
+        self._reqnums = count(1)
+        self._last_request_idx = 0
+
+    async def route(self, _: web.BaseRequest, body: bytes) -> web.StreamResponse:
+        """`POST /route/`."""
+        try:
+            asked = _asked.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise errors.Refusal(400, {"error": str(error)}) from None
+        endpoint = self._endpoints.get(asked.endpoint)
+        if endpoint is None:
+            raise errors.Refusal(404, {"error": f"no endpoint {asked.endpoint!r}"})
+        if asked.api_key != endpoint.key:
+            raise errors.Refusal(401, {"error": "invalid api_key"})
+        request_idx = self._request_idx(asked.request_idx)
+        ready = self._ready(endpoint.name)
+        if not ready:
+            waiting = {"request_idx": request_idx, "status": "waiting for a worker"}
+            return whole(msgspec.json.encode(waiting))
+        url = ready[self._given[endpoint.name] % len(ready)]
+        self._given[endpoint.name] += 1
+        answer = {
+            "url": url,
+            "reqnum": next(self._reqnums),
+            "signature": await self._signer.sign(url),
+            "endpoint": endpoint.name,
+            "cost": asked.cost,
+            "request_idx": request_idx,
+            # What no client knows, and every client has to hand on.
+            "routed_by": "stand-in",
+        }
+        return whole(msgspec.json.encode(answer))
+
+    async def public_key(self, _: web.BaseRequest, __: bytes) -> web.StreamResponse:
+        """`GET /pubkey/`."""
+        return whole(await self._signer.public_key(), content_type="text/plain")
+
+    def _request_idx(self, asked: int) -> int:
+        if 0 < asked <= self._last_request_idx:
+            return asked
+        self._last_request_idx += 1
+        return self._last_request_idx
