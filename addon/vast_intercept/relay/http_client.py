@@ -68,9 +68,8 @@ class HttpClient:
     def _end_with_connection(self, answer: aiohttp.ClientResponse) -> None:
         """Has the answer end when its connection does.
 
-        aiohttp's parser in C closes a connection whose bytes are no HTTP, and tells nobody who
-        waits for the rest of the answer. Vast's worker sends such bytes where its model server dies
-        in a stream: the head of a second answer in place of a chunk.
+        aiohttp's parser in C closes a connection whose bytes are no HTTP, and does not tell who
+        waits for the rest of the answer. Vast's worker sends such bytes (FACTS V11).
         """
         if not answer.connection or answer.connection.protocol is None:
             return  # it is there in whole already
