@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,15 +117,13 @@ def test_without_calls_it_ends_at_once(interceptor: Interceptor) -> None:
 
 def wait_until_refused(port: int) -> None:
     """Returns once nothing listens on the port any more."""
-    deadline = threading.Event()
-    timer = threading.Timer(10, deadline.set)
-    timer.start()
-    try:
-        while not deadline.is_set():
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            except ConnectionRefusedError:
-                return
-    finally:
-        timer.cancel()
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except ConnectionRefusedError:
+            return
+        except OSError:
+            pass  # it was accepted by the system, and dropped when the listener closed
+        time.sleep(0.02)
     raise AssertionError("it still takes connections")
