@@ -17,8 +17,8 @@ WORKERS = 3
 def serverless(standin: StandIn, ca: Path, **more: Any) -> dict[str, Any]:
     """The configuration's `vast` for a stand-in's router and workers."""
     urls = {"route_url": standin.url, "console_url": standin.url}
-    more = {"ca_file": str(ca), **more}
-    return harness.vast_section(standin, interface="serverless", **urls, **more)
+    more = {"interface": "serverless", "ca_file": str(ca), **more}
+    return harness.vast_section(standin, **urls, **more)
 
 
 @pytest.fixture(scope="session")
