@@ -122,6 +122,25 @@ async def test_after_three_days_the_list_is_fetched_again_beside_the_calls(
     assert len(console.requests) == 2
 
 
+async def test_a_refresh_that_fails_is_not_tried_by_every_call(
+    keys: EndpointKeys, console: Console, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    has(console, one="old")
+    await key_of(keys, console)
+    console.answers[LIST] = 503, b""
+    clock.now += 4 * DAY
+    for _ in range(20):
+        assert await key_of(keys, console) == "old"
+        if fetching := keys._account.fetching:
+            await asyncio.wait([fetching])
+            await asyncio.sleep(0)  # its end is noted
+    assert len(console.requests) == 2
+    assert "could not be looked up" in caplog.text
+    clock.now += 61
+    await key_of(keys, console)
+    assert keys._account.fetching
+
+
 async def test_after_six_days_calls_wait_for_it(
     keys: EndpointKeys, console: Console, clock: Clock
 ) -> None:

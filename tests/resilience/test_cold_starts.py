@@ -94,7 +94,7 @@ def test_waiting_is_logged_once_and_shown_on_the_flow(
     )
     cool(vast)
     apps = [App(ask) for _ in range(3)]
-    interceptor.wait_for("Endpoint my-endpoint has no ready worker")
+    interceptor.wait_for("Endpoint 'my-endpoint' has no ready worker")
     vast.wait_for_calls("done", 6, path="/route/")  # each has asked twice
 
     def flows() -> Any:
@@ -109,7 +109,7 @@ def test_waiting_is_logged_once_and_shown_on_the_flow(
     for worker in range(WORKERS):
         vast.set_worker(worker, "ready")
     assert [app.result().text for app in apps] == [TEXT] * 3
-    interceptor.wait_for("No call waits for a worker of endpoint my-endpoint any more")
+    interceptor.wait_for("No call waits for a worker of endpoint 'my-endpoint' any more")
     assert interceptor.output.count("has no ready worker") == 1
     for flow in flows():
         assert "waited " in flow["comment"]

@@ -62,7 +62,7 @@ def test_while_it_waits_for_a_worker(
         app.read_some()
     left = time.monotonic()
     app.leave()
-    interceptor.wait_for("No call waits for a worker of endpoint my-endpoint any more")
+    interceptor.wait_for("No call waits for a worker of endpoint 'my-endpoint' any more")
     assert time.monotonic() - left < 1
 
 

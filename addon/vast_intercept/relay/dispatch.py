@@ -170,6 +170,7 @@ class Dispatcher:
 
         def waiting(status: str) -> None:
             nonlocal since
+            status = call.redact(status)
             if since is None:
                 since = clock()
                 _note_waiting(state, name, since, status)
@@ -262,7 +263,7 @@ def _left_alone(name: str, retry_after: float, trouble: str) -> ApiError:
 
 def _note_success(state: _Endpoint, name: str) -> None:
     if state.breaker.state is not State.CLOSED:
-        logger.info("%s answers again.", name)
+        logger.info("%r answers again.", name)
     state.breaker.succeeded()
 
 
@@ -271,7 +272,7 @@ def _note_failure(state: _Endpoint, name: str, failed: AttemptFailed, *, probe: 
     state.breaker.failed(probe=probe)
     if state.breaker.state is State.OPEN and not was_open:
         logger.warning(
-            "%s has failed again and again, and is left alone for a while: %s",
+            "%r has failed again and again, and is left alone for a while: %s",
             name,
             failed.error.message,
         )
@@ -282,7 +283,7 @@ def _note_waiting(state: _Endpoint, name: str, now: float, status: str) -> None:
     if state.waiting == 1:
         state.waiting_since = now
         logger.info(
-            "Endpoint %s has no ready worker%s: calls wait for one.",
+            "Endpoint %r has no ready worker%s: calls wait for one.",
             name,
             f" ({status})" if status else "",
         )
@@ -292,7 +293,7 @@ def _note_waited(state: _Endpoint, name: str, now: float) -> None:
     state.waiting -= 1
     if not state.waiting:
         logger.info(
-            "No call waits for a worker of endpoint %s any more, after %.0f s.",
+            "No call waits for a worker of endpoint %r any more, after %.0f s.",
             name,
             now - state.waiting_since,
         )

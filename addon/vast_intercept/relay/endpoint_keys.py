@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,6 +29,9 @@ _FIRM_REFRESH = 6 * 24 * 3600
 # again before so many seconds.
 _ASK_AGAIN = 10
 
+# Nor is a list that is due for a refresh, and could not be had, in so many.
+_REFRESH_AGAIN = 60
+
 _MAX_LIST = 16 * 1024 * 1024
 _NAMES_SHOWN = 20
 
@@ -41,6 +45,8 @@ class _List(msgspec.Struct):
     results: list[_Endpoint]
 
 
+logger = logging.getLogger(__name__)
+
 type Refuser = Literal["router", "worker"]
 
 _list = msgspec.json.Decoder(_List)
@@ -52,6 +58,7 @@ class _Account:
 
     keys: dict[str, Secret] = field(default_factory=dict)
     fetched_at: float | None = None
+    asked_at: float = 0.0
     #: Since then: whether a name was missing, and whose keys were refused, by whom.
     missing: bool = False
     refused: set[tuple[str, Refuser]] = field(default_factory=set)
@@ -83,7 +90,7 @@ class EndpointKeys:
             raise _unknown_endpoint(endpoint, account.keys)
         if missing or age is None or age > _FIRM_REFRESH:
             await self._fetch(account, call)
-        elif age > _SOFT_REFRESH:
+        elif age > _SOFT_REFRESH and self._clock() - account.asked_at > _REFRESH_AGAIN:
             self._start_fetching(account, call)
         key = account.keys.get(endpoint)
         if key is None:
@@ -120,6 +127,7 @@ class EndpointKeys:
 
     def _start_fetching(self, account: _Account, call: Call) -> asyncio.Task[None]:
         if account.fetching is None:
+            account.asked_at = self._clock()
             task = asyncio.create_task(
                 self._replace_keys(account, call.config), name="look up Vast endpoints"
             )
@@ -154,8 +162,9 @@ class EndpointKeys:
 
 def _forget_task(account: _Account, task: asyncio.Task[None]) -> None:
     account.fetching = None
-    if not task.cancelled():
-        task.exception()  # whoever waits gets it; if nobody does, the old keys do for now
+    if not task.cancelled() and (error := task.exception()):
+        # Calls that wait for it get the error, too; for the others, the old keys do for now.
+        logger.warning("The endpoints could not be looked up: %s", error)
 
 
 def _read_list(status: int, body: bytes) -> dict[str, Secret]:
