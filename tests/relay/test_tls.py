@@ -160,6 +160,40 @@ async def test_a_folder_that_cannot_be_written_does_not_matter(
     await dispatcher.close()
 
 
+async def test_a_new_root_is_found_when_a_worker_is_not_trusted(
+    trust: WorkerTrust, console: Console, ca: trustme.CA
+) -> None:
+    config = config_for(console)
+    console.answers[ROOT] = 200, ca.cert_pem.bytes()
+    await trust.context(config)
+    new = trustme.CA()
+    console.answers[ROOT] = 200, new.cert_pem.bytes()
+    assert await trust.renew(config)
+    handshake(await trust.context(config), new)
+    assert not await trust.renew(config)  # too soon
+    assert len(console.requests) == 2
+
+
+async def test_the_root_stays_where_there_is_no_other(
+    trust: WorkerTrust, console: Console, ca: trustme.CA
+) -> None:
+    config = config_for(console)
+    console.answers[ROOT] = 200, ca.cert_pem.bytes()
+    await trust.context(config)
+    console.answers[ROOT] = 503, b""
+    assert not await trust.renew(config)
+    handshake(await trust.context(config), ca)
+
+
+async def test_the_same_root_again_is_no_reason_for_another_attempt(
+    trust: WorkerTrust, console: Console, ca: trustme.CA
+) -> None:
+    config = config_for(console)
+    console.answers[ROOT] = 200, ca.cert_pem.bytes()
+    await trust.context(config)
+    assert not await trust.renew(config)
+
+
 async def test_a_ca_file_takes_the_root_s_place(
     trust: WorkerTrust, console: Console, ca: trustme.CA, tmp_path: Path
 ) -> None:

@@ -223,16 +223,17 @@ class CallInterceptor:
 
     def _take_back(self, flow: http.HTTPFlow) -> _HandedOver | None:
         handed_over = self._handed_over.pop(flow.id, None)
+        if handed_over:
+            handed_over.call.changed = _nothing  # so that neither keeps the other in memory
         if not self._handed_over:
             self._none_left.set()
         return handed_over
 
     def _show_now(self, flow: http.HTTPFlow, handed_over: _HandedOver) -> None:
         """Has mitmweb show how a call is doing that has no answer yet."""
-        if flow.id in self._handed_over:
-            self._show_upstream(flow, handed_over)
-            flow.comment = comment(handed_over.call.outcome)
-            ctx.master.addons.trigger(hooks.UpdateHook([flow]))
+        self._show_upstream(flow, handed_over)
+        flow.comment = comment(handed_over.call.outcome)
+        ctx.master.addons.trigger(hooks.UpdateHook([flow]))
 
     def _show_upstream(self, flow: http.HTTPFlow, handed_over: _HandedOver) -> None:
         request = flow.request
@@ -249,6 +250,10 @@ class CallInterceptor:
         if request.is_http2:
             request.headers.pop("transfer-encoding", None)
         request.host_header = hostport(scheme, host, port)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _mask_taken_over(flow: http.HTTPFlow) -> None:

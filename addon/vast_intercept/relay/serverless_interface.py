@@ -71,7 +71,12 @@ class ServerlessInterface:
             if url.scheme == "https"
             else public_context(call.config)
         )
-        answer = await self._client.post(url, headers, body, tls, call.config.timeout)
+        try:
+            answer = await self._client.post(url, headers, body, tls, call.config.timeout)
+        except ApiError as error:
+            if error.code == "vast_tls_error" and await self._trust.renew(call.config):
+                raise AttemptFailed(error) from None  # Vast has a new root
+            raise
         if answer.status in {401, 403}:
             answer.close()
             key = await self._keys.key_of(call, endpoint)

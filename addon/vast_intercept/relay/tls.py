@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 # FACTS V8
 _ROOT_PATH = "/static/jvastai_root.cer"
 _MAX_ROOT = 256 * 1024
+_RENEW_AGAIN = 600  # seconds
 
 type Fetch = Callable[[URL, ssl.SSLContext, int], Awaitable[bytes]]
 
@@ -41,6 +42,7 @@ class WorkerTrust:
         self._folder = folder
         self._contexts: dict[tuple[str, Path | None], ssl.SSLContext] = {}
         self._lock = asyncio.Lock()
+        self._renewed_at = float("-inf")
 
     async def context(self, config: Config) -> ssl.SSLContext:
         """Raises AttemptFailed if the root can neither be fetched nor read."""
@@ -49,24 +51,43 @@ class WorkerTrust:
             return found
         async with self._lock:
             if source not in self._contexts:
-                context = _new_context(config.ca_file)
-                if config.ca_file is None:
-                    context.load_verify_locations(cadata=await self._root(config))
-                # Vast's root has a key usage that the strict check refuses; the chain, its
-                # signatures and the host's name are verified as ever (FACTS V8).
-                context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-                self._contexts = {source: context}
+                root = None if config.ca_file else self._kept(config) or await self._fetched(config)
+                self._contexts = {source: _worker_context(config, root)}
         return self._contexts[source]
 
-    async def _root(self, config: Config) -> str:
-        url = URL(config.console_url + _ROOT_PATH, encoded=True)
-        kept = self._folder / f"vast-root-{url.host}-{url.port}.pem"
+    async def renew(self, config: Config) -> bool:
+        """Fetches the root again, since a worker's certificate was not trusted.
+
+        True if it is another one now. Asks no more often than each ten minutes.
+        """
+        if config.ca_file or time.monotonic() - self._renewed_at < _RENEW_AGAIN:
+            return False
+        self._renewed_at = time.monotonic()
+        before = self._kept(config)
+        try:
+            root = await self._fetched(config)
+        except AttemptFailed as failed:
+            logger.warning("%s", failed.error.message)
+            return False
+        self._contexts = {(config.console_url, None): _worker_context(config, root)}
+        return root != before
+
+    def _kept(self, config: Config) -> str | None:
+        kept = self._path(config)
         try:
             return usable_root(kept.read_bytes())
         except FileNotFoundError:
             pass
         except (OSError, ValueError) as error:
             logger.warning("%s cannot be used (%s): fetching it again.", kept, error)
+        return None
+
+    def _path(self, config: Config) -> Path:
+        console = URL(config.console_url)
+        return self._folder / f"vast-root-{console.host}-{console.port}.pem"
+
+    async def _fetched(self, config: Config) -> str:
+        url = URL(config.console_url + _ROOT_PATH, encoded=True)
         fetched = await self._fetch(url, public_context(config), _MAX_ROOT)
         try:
             root = usable_root(fetched)
@@ -81,12 +102,22 @@ class WorkerTrust:
             ) from None
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            unfinished = kept.with_suffix(".new")
+            unfinished = self._path(config).with_suffix(".new")
             unfinished.write_text(root, "ascii")
-            unfinished.replace(kept)
+            unfinished.replace(self._path(config))
         except OSError as error:
-            logger.warning("%s cannot be written: %s. It will be fetched again.", kept, error)
+            logger.warning("Vast's root certificate cannot be kept: %s.", error)
         return root
+
+
+def _worker_context(config: Config, root: str | None) -> ssl.SSLContext:
+    context = _new_context(config.ca_file)
+    if root:
+        context.load_verify_locations(cadata=root)
+    # Vast's root has a key usage that the strict check refuses; the chain, its signatures and the
+    # host's name are verified as ever (FACTS V8).
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
 
 
 def usable_root(data: bytes) -> str:
