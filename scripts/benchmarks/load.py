@@ -28,6 +28,7 @@ class Figure(StrEnum):
     FIRST_CHUNK = "milliseconds to the first chunk of a stream, median"
     CHUNK = "milliseconds that a chunk is on its way, median"
     FAST = "chunks per second"
+    SLOW = "milliseconds for a call over a slow link, a connection for each, median"
 
 
 type Figures = dict[Figure, float]
@@ -140,6 +141,25 @@ async def _new(job: Job) -> Figures:
     rate = sum(done) / (perf_counter() - start)
     await _all([connection.wait_closed() for connection in used])
     return {Figure.NEW: rate}
+
+
+async def _dial(job: Job) -> Figures:
+    """Milliseconds that a call takes with all that comes before it, one after another."""
+    request = job.request()
+    context = job.target.tls_context()
+    used: list[Connection] = []
+    times = []
+    start = perf_counter()
+    while perf_counter() - start < job.seconds:
+        dialled_at = perf_counter()
+        connection = await job.target.connect(context)
+        answer = await connection.call(request)
+        times.append(answer.done_at - dialled_at)
+        check_whole(answer, job.text)
+        connection.close()
+        used.append(connection)
+    await _all([connection.wait_closed() for connection in used])
+    return {Figure.SLOW: 1000 * _percentile(times, 0.50)}
 
 
 async def _latency(job: Job) -> Figures:
@@ -260,6 +280,7 @@ _KINDS: dict[str, Callable[[Job], Coroutine[Any, Any, Figures]]] = {
     "kept": _kept,
     "new": _new,
     "latency": _latency,
+    "dial": _dial,
     "calls": _calls,
     "paced": _paced,
     "fast": _fast,

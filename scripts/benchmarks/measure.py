@@ -12,7 +12,7 @@ from multiprocessing.pool import Pool
 import psutil
 
 from .load import Ask, Figure, Job, ask_once, run
-from .ways import DIRECT, PROXIES, WAYS, Way
+from .ways import DIRECT, LINK_DELAY, PROXIES, SLOW_WAYS, WAYS, Way
 
 _JOB_LIMIT = 120  # seconds
 _MEGABYTE = 1_000_000
@@ -31,13 +31,23 @@ class Plan:
 
     rounds: int
     seconds: float  # for each measurement of each way, in each round
+    slow_seconds: float  # the same, over the slow link
     fast_chunks: int
     warm_up_calls: int
     memory_calls: int
 
 
-FULL = Plan(rounds=12, seconds=0.75, fast_chunks=5_000, warm_up_calls=500, memory_calls=5_000)
-QUICK = Plan(rounds=1, seconds=0.5, fast_chunks=500, warm_up_calls=50, memory_calls=200)
+FULL = Plan(
+    rounds=12,
+    seconds=0.75,
+    slow_seconds=1.5,
+    fast_chunks=5_000,
+    warm_up_calls=500,
+    memory_calls=5_000,
+)
+QUICK = Plan(
+    rounds=1, seconds=0.5, slow_seconds=1.0, fast_chunks=500, warm_up_calls=50, memory_calls=200
+)
 
 
 @dataclass(slots=True)
@@ -84,9 +94,33 @@ def measure(ways: Mapping[str, Way], plan: Plan) -> Results:
                 )
                 for figure, value in _in(pool, run, job).items():
                     results.figures[figure][name].append(value)
+            for name in SLOW_WAYS:
+                results.figures[Figure.SLOW][name].append(_slow(pool, ways[name], plan, texts))
             _say(f"round {number + 1} of {plan.rounds}")
+        _check_slow_link(results)
     results.seconds = time.monotonic() - start
     return results
+
+
+def _slow(pool: Pool, way: Way, plan: Plan, texts: dict[Ask, str]) -> float:
+    """Milliseconds for a call over the slow link."""
+    assert way.slow_target
+    job = Job(
+        kind="dial",
+        target=way.slow_target,
+        ask=WHOLE,
+        text=texts[WHOLE],
+        clients=1,
+        seconds=plan.slow_seconds,
+    )
+    return _in(pool, run, job)[Figure.SLOW]
+
+
+def _check_slow_link(results: Results) -> None:
+    """A handshake and a call are two round trips. Raises RuntimeError if they took less."""
+    least = min(results.figures[Figure.SLOW][DIRECT])
+    if least < 4 * LINK_DELAY:
+        raise RuntimeError(f"The slow link is none: a call took {least:.1f} ms.")
 
 
 def _memory(pool: Pool, way: Way, plan: Plan, text: str) -> tuple[float, float]:

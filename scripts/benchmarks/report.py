@@ -14,13 +14,24 @@ import psutil
 
 from .load import Figure
 from .measure import CLIENTS, FAST_STREAMS, PACED, PACED_STREAMS, Results
-from .ways import ADDON, BARE, DIRECT, PROXIES, SERVE, WAYS
+from .ways import (
+    ADDON,
+    BARE,
+    DIRECT,
+    LINK_DELAY,
+    PROXIES,
+    SERVE,
+    SERVERLESS,
+    SLOW_WAYS,
+    WAYS,
+)
 
 _TITLES = {
     DIRECT: "direct",
     BARE: "bare mitmdump",
     SERVE: "vast-intercept serve",
     ADDON: "addon in mitmdump",
+    SERVERLESS: "serve, serverless",
 }
 _OURS = (SERVE, ADDON)
 
@@ -75,6 +86,10 @@ def table(results: Results) -> str:
             *_rates(results, Figure.FAST),
         ],
         [
+            f"a call over a slow link ({LINK_DELAY} ms each way), a new connection for each, p50, ms",
+            *_slow(results),
+        ],
+        [
             f"resident memory after {plan.memory_calls:,} calls, MB",
             "",
             *[_memory(results, way) for way in PROXIES],
@@ -97,6 +112,22 @@ def _times(results: Results, figure: Figure) -> Iterator[str]:
         # A ratio to next to nothing would say nothing.
         ratio = f" ({added / added_by_bare:.2f}x)" if added_by_bare > 0.1 else ""
         yield f"{added:+.2f}{ratio}"
+
+
+def _slow(results: Results) -> Iterator[str]:
+    """In brackets is the ratio to direct."""
+    for way in WAYS:
+        if way not in SLOW_WAYS:
+            yield ""
+            continue
+        ratio = median(_to_direct(results, way))
+        yield f"{median(results.figures[Figure.SLOW][way]):.1f} ({ratio:.2f}x)"
+
+
+def _to_direct(results: Results, way: str) -> list[float]:
+    """Over the slow link, in each round."""
+    rows = results.figures[Figure.SLOW]
+    return [ours / direct for ours, direct in zip(rows[way], rows[DIRECT], strict=True)]
 
 
 def _memory(results: Results, way: str) -> str:
@@ -126,7 +157,9 @@ def verdicts(results: Results) -> list[Verdict]:
         )
         for way in _OURS
     ]
-    return found + [_memory_grows_little(results, way) for way in _OURS]
+    found.append(_at_most_longer(results, Figure.CHUNK, SERVERLESS, "time per chunk"))
+    found += [_faster_than_direct(results, way) for way in _OURS]
+    return found + [_memory_grows_little(results, way) for way in (*_OURS, SERVERLESS)]
 
 
 def _at_least(results: Results, figure: Figure, way: str, what: str, least: float) -> Verdict:
@@ -135,6 +168,19 @@ def _at_least(results: Results, figure: Figure, way: str, what: str, least: floa
         f"{_TITLES[way]}: at least {least:.2f}x the {what} of bare mitmdump",
         f"{median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f})",
         median(ratios) >= least,
+    )
+
+
+_MOST_OF_DIRECT = 0.7
+
+
+def _faster_than_direct(results: Results, way: str) -> Verdict:
+    ratios = _to_direct(results, way)
+    return Verdict(
+        f"{_TITLES[way]}: a call over the slow link (p50) takes at most {_MOST_OF_DIRECT:.2f} of"
+        " direct",
+        f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
+        median(ratios) <= _MOST_OF_DIRECT,
     )
 
 
@@ -186,6 +232,9 @@ def page(results: Results) -> str:
         bare=_TITLES[BARE],
         serve=_TITLES[SERVE],
         addon=_TITLES[ADDON],
+        serverless=_TITLES[SERVERLESS],
+        link_delay=LINK_DELAY,
+        slow_seconds=f"{plan.slow_seconds:g}",
         rounds=plan.rounds,
         seconds=f"{plan.seconds:g}",
         clients=CLIENTS,

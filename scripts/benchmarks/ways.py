@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import trustme
@@ -18,13 +18,19 @@ DIRECT = "direct"
 BARE = "mitmdump"
 SERVE = "serve"
 ADDON = "addon"
-PROXIES = (BARE, SERVE, ADDON)
+SERVERLESS = "serverless"
+PROXIES = (BARE, SERVE, ADDON, SERVERLESS)
 WAYS = (DIRECT, *PROXIES)
+
+#: Those that can be measured over a slow link: a worker says by itself where it is.
+SLOW_WAYS = (DIRECT, BARE, SERVE, ADDON)
+LINK_DELAY = 25  # ms, in each direction
 
 _PROJECT = Path(__file__).parents[2]
 _MITMDUMP = (sys.executable, "-c", "from mitmproxy.tools.main import mitmdump; mitmdump()")
 _VAST_INTERCEPT = (sys.executable, "-c", "from vast_intercept.cli.main import main; main()")
 _STANDIN = (sys.executable, str(Path(__file__).with_name("timed_standin.py")))
+_SLOW_LINK = (sys.executable, str(Path(__file__).with_name("slow_link.py")))
 
 _ENDPOINT = "bench"
 _VAST_KEY = "vast-key-of-the-benchmark"
@@ -43,10 +49,11 @@ _STOP_LIMIT = 10
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way. Streams may go another one than whole answers."""
+    """One way. Streams may go another one than whole answers, and a slow link is one of its own."""
 
     target: Target
     stream_target: Target
+    slow_target: Target | None = None
     pid: int | None = None  # of the proxy
 
 
@@ -64,36 +71,39 @@ def all_ways(folder: Path) -> Iterator[dict[str, Way]]:
             api_key=_VAST_KEY,
             model="",
         )
+        slow_port = stack.enter_context(_slow_link(folder, standin_port))
+        slow = replace(direct, port=slow_port)
         script = folder / "stream.py"
         script.write_text(_STREAM_SCRIPT, "utf-8")
-        config = folder / "vast.yaml"
-        config.write_text(
-            f"vast:\n"
-            f"  endpoint: {_ENDPOINT}\n"
-            f"  openai_url: https://localhost:{standin_port}\n"
-            f"  ca_file: {ca_file}\n",
-            "utf-8",
-        )
         trust = ("--set", f"ssl_verify_upstream_trusted_ca={ca_file}")
-        ours = ("--set", f"vast_config={config}")
+        near = _config(folder / "near.yaml", standin_port, ca_file)
+        far = _config(folder / "far.yaml", slow_port, ca_file)
+        workers = (*near, "--set", "vast_interface=serverless")
         addon = ("-s", str(_PROJECT / "addon" / "vast.py"))
         proxies = {
             name: stack.enter_context(_proxy(folder / name, command))
             for name, command in {
                 "mitmdump": (*_MITMDUMP, *trust),
                 "mitmdump-stream": (*_MITMDUMP, *trust, "-s", str(script)),
-                "serve": (*_VAST_INTERCEPT, "serve", *ours),
-                "addon": (*_MITMDUMP, *addon, *ours),
+                "serve": (*_VAST_INTERCEPT, "serve", *near),
+                "serve-slow": (*_VAST_INTERCEPT, "serve", *far),
+                "addon": (*_MITMDUMP, *addon, *near),
+                "addon-slow": (*_MITMDUMP, *addon, *far),
+                "serverless": (*_VAST_INTERCEPT, "serve", *workers),
             }.items()
         }
+        app = {name: proxy.target_of_an_app() for name, proxy in proxies.items()}
         yield {
-            DIRECT: Way(direct, direct),
+            DIRECT: Way(direct, direct, slow),
             BARE: Way(
                 proxies["mitmdump"].target(direct),
                 proxies["mitmdump-stream"].target(direct),
+                proxies["mitmdump"].target(slow),
                 proxies["mitmdump"].pid,
             ),
-            **{name: proxies[name].way_of_an_app() for name in (SERVE, ADDON)},
+            SERVE: Way(app["serve"], app["serve"], app["serve-slow"], proxies["serve"].pid),
+            ADDON: Way(app["addon"], app["addon"], app["addon-slow"], proxies["addon"].pid),
+            SERVERLESS: Way(app["serverless"], app["serverless"], pid=proxies["serverless"].pid),
         }
 
 
@@ -115,9 +125,9 @@ class _Proxy:
             proxy_port=self.port,
         )
 
-    def way_of_an_app(self) -> Way:
+    def target_of_an_app(self) -> Target:
         """What an app calls that knows nothing of Vast."""
-        target = Target(
+        return Target(
             host="api.openai.com",
             port=443,
             path="/v1/chat/completions",
@@ -126,7 +136,30 @@ class _Proxy:
             model=_MODEL,
             proxy_port=self.port,
         )
-        return Way(target, target, self.pid)
+
+
+def _config(path: Path, vast_port: int, ca_file: Path) -> tuple[str, str]:
+    """The option that names a configuration for a Vast at this port."""
+    url = f"https://localhost:{vast_port}"
+    path.write_text(
+        f"vast:\n"
+        f"  endpoint: {_ENDPOINT}\n"
+        f"  openai_url: {url}\n"
+        f"  route_url: {url}\n"
+        f"  console_url: {url}\n"
+        f"  ca_file: {ca_file}\n",
+        "utf-8",
+    )
+    return "--set", f"vast_config={path}"
+
+
+@contextmanager
+def _slow_link(folder: Path, target_port: int) -> Iterator[int]:
+    """A port from which the other one is some way off."""
+    port = _free_port()
+    command = [*_SLOW_LINK, str(port), str(target_port), str(LINK_DELAY)]
+    with _running(command, port, folder / "slow_link.log"):
+        yield port
 
 
 @contextmanager
