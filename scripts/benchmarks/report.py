@@ -86,7 +86,7 @@ def table(results: Results) -> str:
             *_rates(results, Figure.FAST),
         ],
         [
-            f"a call over a slow link ({LINK_DELAY} ms each way), a new connection for each, p50, ms",
+            f"a call over a slow link ({LINK_DELAY} ms each way), a new connection each, p50, ms",
             *_slow(results),
         ],
         [
