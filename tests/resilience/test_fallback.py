@@ -181,6 +181,22 @@ def test_a_dead_endpoint_is_left_alone_and_probed_with_one_call_at_a_time(
     assert ask().text == TEXT
 
 
+def test_while_an_endpoint_is_left_alone_calls_go_to_its_fallback_at_once(
+    vast: StandIn, intercepting: Intercepting
+) -> None:
+    intercepting(sections=routes("big-one"), timeout={"total": 60}, keepalive=60)
+    have(vast, ENDPOINT, "dead")
+    apps = [App(ask, stream=bool(number % 2)) for number in range(4)]
+    for app in apps:
+        reply = app.result()
+        assert (reply.text, reply.headers["x-vast-endpoint"]) == (TEXT, "big-one")
+    began = time.monotonic()
+    reply = ask()
+    assert (reply.text, reply.headers["x-vast-endpoint"]) == (TEXT, "big-one")
+    assert reply.headers["x-vast-attempts"] == "1"
+    assert time.monotonic() - began < 1
+
+
 def test_an_outage_is_not_answered_with_a_storm(vast: StandIn, intercepting: Intercepting) -> None:
     """100 calls at once to workers that refuse: what is retried is bounded for all together."""
     intercepting(timeout={"total": 4})
