@@ -43,8 +43,8 @@ def comment(outcome: Outcome) -> str:
     parts = []
     if outcome.endpoint:
         parts.append(f"{outcome.model or 'no model'} → {outcome.endpoint}")
-    if outcome.waiting:
-        parts.append(f"waiting for a worker ({outcome.trouble or 'none is ready'})")
+    if outcome.waiting is not None:
+        parts.append(f"waiting for a worker ({outcome.waiting or 'none is ready'})")
     elif outcome.waited:
         parts.append(f"waited {outcome.waited:.1f} s for a worker")
     if outcome.attempts > 1:

@@ -50,12 +50,12 @@ class Outcome:
     stream: bool = False
     left_out: tuple[str, ...] = ()
     error: ApiError | None = None
-    #: How often the call was tried, and the last thing that went wrong.
+    #: How often the call was tried, and how the last attempt that failed did.
     attempts: int = 0
-    trouble: str = ""
-    #: Seconds that it waited for a worker to be ready; and whether it does so now.
+    failure: ApiError | None = None
+    #: Seconds that it waited for a worker to be ready; and what it waits for now.
     waited: float = 0.0
-    waiting: bool = False
+    waiting: str | None = None
     #: The relay has written the head of an answer, or of a stream of events.
     answered: bool = False
     streamed: bool = False

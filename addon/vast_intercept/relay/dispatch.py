@@ -159,7 +159,8 @@ class Dispatcher:
                 _note_success(state, name)
                 return begun
             failures += 1
-            outcome.trouble = state.trouble = last.error.message
+            outcome.failure = last.error
+            state.trouble = last.error.message
             await _pause(last, failures, state.budget, deadline)
 
     async def _attempt(
@@ -175,8 +176,7 @@ class Dispatcher:
                 since = clock()
                 _note_waiting(state, name, since, status)
             _note_success(state, name)  # who says "wait" is not down
-            call.outcome.waiting = True
-            call.outcome.trouble = status
+            call.outcome.waiting = status
             call.changed()
 
         try:
@@ -184,7 +184,7 @@ class Dispatcher:
         finally:
             if since is not None:
                 call.outcome.waited += clock() - since
-                call.outcome.waiting = False
+                call.outcome.waiting = None
                 _note_waited(state, name, clock())
                 call.changed()
         try:

@@ -109,12 +109,11 @@ class Generation:
         return web.Response(status=begun.upstream.status, body=whole, headers=headers)
 
     def _out_of_time(self, total: float) -> ApiError:
-        if self._ended_with:
-            return self._ended_with
-        trouble = self._call.outcome.trouble
-        return bad_gateway(
-            f"There was no answer within {total:g} s (vast.timeout.total)."
-            + (f" The last trouble was: {trouble}" if trouble else ""),
-            "vast_timeout",
-            504,
+        # How attempts failed says more than that there was no time for another one.
+        return (
+            self._ended_with
+            or self._call.outcome.failure
+            or bad_gateway(
+                f"There was no answer within {total:g} s (vast.timeout.total).", "vast_timeout", 504
+            )
         )
