@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Iterable
 
-from ..config import Network
+from ..config_checks import Network
 from ..config_file import ClientKey
 from ..openai_api.errors import ApiError
 from ..secret import mask, same_hash, sha256_of

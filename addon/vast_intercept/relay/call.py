@@ -112,3 +112,7 @@ class Prompt:
     #: The body as the app sent it, for its own provider.
     original: bytes
     accept: str
+
+
+type Waiting = Callable[[str | None], None]
+"""Is told that a call waits for a worker, with the router's word for why; or that it has one."""

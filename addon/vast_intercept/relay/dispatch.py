@@ -1,11 +1,8 @@
 """Brings a call to an answer: endpoint after endpoint, attempt after attempt, within a deadline."""
 
 import asyncio
-import logging
-import math
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -14,8 +11,9 @@ import aiohttp
 from ..config_file import PROVIDER
 from ..openai_api.errors import ApiError, bad_gateway, misconfigured
 from .answer import Explain, read_error
-from .call import Call, Prompt
-from .circuit_breaker import CircuitBreaker, CircuitOpen, State
+from .call import Call, Prompt, Waiting
+from .circuit_breaker import CircuitOpen
+from .endpoint_health import EndpointHealth
 from .http_client import HttpClient, failure, listen_on, retry_after_of
 from .openai_interface import OpenAIInterface
 from .provider_interface import ProviderInterface
@@ -30,8 +28,6 @@ from .retry import (
 )
 from .serverless_interface import ServerlessInterface
 
-logger = logging.getLogger(__name__)
-
 # Paths may name endpoints, so that an app could make up any number of them.
 _MAX_ENDPOINTS = 256
 
@@ -45,7 +41,7 @@ class Interface(Protocol):
         ...
 
     async def send(
-        self, call: Call, endpoint: str, prompt: Prompt, waiting: Callable[[str], None]
+        self, call: Call, endpoint: str, prompt: Prompt, waiting: Waiting
     ) -> aiohttp.ClientResponse:
         """The head of an answer, whatever its status. Raises AttemptFailed or ApiError."""
         ...
@@ -59,19 +55,6 @@ class Begun:
     first: bytes = b""
 
 
-@dataclass(slots=True)
-class _Endpoint:
-    """What is known of an endpoint from the calls before."""
-
-    breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
-    budget: RetryBudget = field(default_factory=RetryBudget)
-    #: What was wrong with it last.
-    trouble: str = ""
-    #: How many calls wait for a worker, and since when there is none.
-    waiting: int = 0
-    waiting_since: float = 0.0
-
-
 class Dispatcher:
     """Knows the interfaces, and how the endpoints do."""
 
@@ -83,7 +66,7 @@ class Dispatcher:
             "serverless": self._serverless,
             PROVIDER: ProviderInterface(self._client),
         }
-        self._endpoints: OrderedDict[tuple[str, str], _Endpoint] = OrderedDict()
+        self._healths: OrderedDict[tuple[str, str], EndpointHealth] = OrderedDict()
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -126,82 +109,79 @@ class Dispatcher:
         """Raises EndpointFailed when this endpoint is not worth another attempt."""
         outcome = call.outcome
         outcome.endpoint = name
-        state = self._state_of(kind, name)
-        failures = 0
+        health = self._health_of(kind, name)
         last: AttemptFailed | None = None
+        failures = 0
         while True:
             try:
-                probe = state.breaker.admit()
-            except CircuitOpen as closed:
-                raise EndpointFailed(
-                    last.error if last else _left_alone(name, closed.retry_after, state.trouble)
-                ) from None
+                probe = health.admit()
+            except CircuitOpen as circuit:
+                raise EndpointFailed(last.error if last else health.left_alone(circuit)) from None
             outcome.attempts += 1
             try:
-                begun = await self._attempt(call, self._interfaces[kind], name, prompt, state)
+                begun = await self._attempt(call, self._interfaces[kind], name, prompt, health)
             except AttemptFailed as failed:
-                if failed.busy:
-                    state.breaker.left(probe=probe)
-                else:
-                    _note_failure(state, name, failed, probe=probe)
+                health.failed(failed, probe=probe)
                 last = failed
             except ApiError as error:
-                # An error of the app's own making is an answer, too.
                 if error.status < 500:
-                    _note_success(state, name)
+                    health.succeeded()  # it has told the app of a mistake
                 else:
-                    state.breaker.left(probe=probe)
+                    health.left(probe=probe)
                 raise
             except BaseException:
-                state.breaker.left(probe=probe)
+                health.left(probe=probe)
                 raise
             else:
-                _note_success(state, name)
+                health.succeeded()
                 return begun
             failures += 1
             outcome.failure = last.error
-            state.trouble = last.error.message
-            await _pause(last, failures, state.budget, deadline)
+            await _pause(last, failures, health.budget, deadline)
 
     async def _attempt(
-        self, call: Call, interface: Interface, name: str, prompt: Prompt, state: _Endpoint
+        self, call: Call, interface: Interface, name: str, prompt: Prompt, health: EndpointHealth
     ) -> Begun:
+        outcome = call.outcome
         clock = asyncio.get_running_loop().time
         since: float | None = None
 
-        def waiting(status: str) -> None:
+        def waiting(status: str | None) -> None:
             nonlocal since
-            status = call.redact(status)
-            if since is None:
-                since = clock()
-                _note_waiting(state, name, since, status)
-            _note_success(state, name)  # who says "wait" is not down
-            call.outcome.waiting = status
+            if status is not None:
+                status = call.redact(status)
+                health.succeeded()  # who says "wait" is not down
+                if since is None:
+                    since = clock()
+                    health.begins_waiting(status)
+            elif since is not None:
+                outcome.waited += clock() - since
+                since = None
+                health.ends_waiting()
+            else:
+                return
+            outcome.waiting = status
             call.changed()
 
         try:
             upstream = await interface.send(call, name, prompt, waiting)
         finally:
-            if since is not None:
-                call.outcome.waited += clock() - since
-                call.outcome.waiting = None
-                _note_waited(state, name, clock())
-                call.changed()
+            waiting(None)
         try:
             return await _begun(upstream, call, interface.explain, stream=prompt.request.stream)
         except BaseException:
             upstream.close()  # does nothing to a connection that was given back
             raise
 
-    def _state_of(self, kind: str, name: str) -> _Endpoint:
+    def _health_of(self, kind: str, name: str) -> EndpointHealth:
         key = kind, name
-        state = self._endpoints.get(key)
-        if state is None:
-            state = self._endpoints[key] = _Endpoint()
-            if len(self._endpoints) > _MAX_ENDPOINTS:
-                self._endpoints.popitem(last=False)
-        self._endpoints.move_to_end(key)
-        return state
+        health = self._healths.get(key)
+        if health is None:
+            health = self._healths[key] = EndpointHealth(name)
+            if len(self._healths) > _MAX_ENDPOINTS:
+                self._healths.popitem(last=False)
+        self._healths.move_to_end(key)
+        return health
 
 
 async def _begun(
@@ -247,53 +227,3 @@ async def _pause(
     if turn is None:
         raise EndpointFailed(failed.error)
     await asyncio.sleep(max(due, turn) - now)
-
-
-def _left_alone(name: str, retry_after: float, trouble: str) -> ApiError:
-    seconds = math.ceil(retry_after)
-    error = bad_gateway(
-        f"{name!r} has failed again and again, and is left alone for another {seconds} s. The last"
-        f" trouble was: {trouble}",
-        "vast_endpoint_down",
-        503,
-    )
-    error.headers["retry-after"] = str(seconds)
-    return error
-
-
-def _note_success(state: _Endpoint, name: str) -> None:
-    if state.breaker.state is not State.CLOSED:
-        logger.info("%r answers again.", name)
-    state.breaker.succeeded()
-
-
-def _note_failure(state: _Endpoint, name: str, failed: AttemptFailed, *, probe: bool) -> None:
-    was_open = state.breaker.state is State.OPEN
-    state.breaker.failed(probe=probe)
-    if state.breaker.state is State.OPEN and not was_open:
-        logger.warning(
-            "%r has failed again and again, and is left alone for a while: %s",
-            name,
-            failed.error.message,
-        )
-
-
-def _note_waiting(state: _Endpoint, name: str, now: float, status: str) -> None:
-    state.waiting += 1
-    if state.waiting == 1:
-        state.waiting_since = now
-        logger.info(
-            "Endpoint %r has no ready worker%s: calls wait for one.",
-            name,
-            f" ({status})" if status else "",
-        )
-
-
-def _note_waited(state: _Endpoint, name: str, now: float) -> None:
-    state.waiting -= 1
-    if not state.waiting:
-        logger.info(
-            "No call waits for a worker of endpoint %r any more, after %.0f s.",
-            name,
-            now - state.waiting_since,
-        )

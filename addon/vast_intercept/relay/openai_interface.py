@@ -1,6 +1,5 @@
 """Vast's OpenAI interface: one URL for an endpoint, Vast does the rest (FACTS V1)."""
 
-from collections.abc import Callable
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -11,7 +10,7 @@ from .. import __version__
 from ..openai_api.errors import ApiError
 from ..openai_api.operations import Operation
 from .answer import explain_vast
-from .call import Call, Prompt
+from .call import Call, Prompt, Waiting
 from .http_client import HttpClient
 from .tls import public_context
 
@@ -30,7 +29,7 @@ class OpenAIInterface:
         self._client = client
 
     async def send(
-        self, call: Call, endpoint: str, prompt: Prompt, waiting: Callable[[str], None]
+        self, call: Call, endpoint: str, prompt: Prompt, waiting: Waiting
     ) -> aiohttp.ClientResponse:
         """The head of Vast's answer, whatever its status. Raises AttemptFailed or ApiError."""
         del waiting  # Vast's own interface does that by itself

@@ -1,13 +1,11 @@
 """The provider that the app meant: what a route may fall back to, with the app's own key."""
 
-from collections.abc import Callable
-
 import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
 from ..openai_api.errors import ApiError, from_provider
-from .call import Call, Prompt
+from .call import Call, Prompt, Waiting
 from .http_client import HttpClient
 from .tls import public_context
 
@@ -24,7 +22,7 @@ class ProviderInterface:
         self._client = client
 
     async def send(
-        self, call: Call, endpoint: str, prompt: Prompt, waiting: Callable[[str], None]
+        self, call: Call, endpoint: str, prompt: Prompt, waiting: Waiting
     ) -> aiohttp.ClientResponse:
         """The head of the provider's answer, whatever its status. Raises AttemptFailed."""
         del endpoint, waiting

@@ -1,11 +1,11 @@
 """The router's answer: which worker a call goes to, or that it is to ask again. Pure."""
 
-import ipaddress
 from dataclasses import dataclass
 
 import msgspec
 from yarl import URL
 
+from ..config_checks import is_loopback_name
 from ..openai_api.errors import bad_gateway
 from ..openai_api.requests import GenerationRequest
 from .retry import AttemptFailed
@@ -93,7 +93,7 @@ def _worker_url(text: str, router: URL) -> URL:
         raise AttemptFailed(
             bad_gateway(f"Vast's route has no URL of a worker: {text[:200]!r}.", "bad_route")
         )
-    if url.scheme == "http" and router.scheme != "http" and not _is_loopback(router.host or ""):
+    if url.scheme == "http" and router.scheme != "http" and not is_loopback_name(router.host or ""):
         raise bad_gateway(
             f"Vast's route leads to {text[:200]!r}, which is not encrypted: the call was not sent"
             " there.",
@@ -101,10 +101,3 @@ def _worker_url(text: str, router: URL) -> URL:
             retry=False,
         )
     return url
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -3,7 +3,6 @@
 import asyncio
 import random
 import ssl
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from yarl import URL
 
 from ..openai_api.errors import ApiError, bad_gateway
 from .answer import explain_vast
-from .call import Call, Prompt
+from .call import Call, Prompt, Waiting
 from .endpoint_keys import EndpointKeys
 from .http_client import HttpClient
 from .openai_interface import USER_AGENT
@@ -46,11 +45,11 @@ class ServerlessInterface:
         await self._keys.close()
 
     async def send(
-        self, call: Call, endpoint: str, prompt: Prompt, waiting: Callable[[str], None]
+        self, call: Call, endpoint: str, prompt: Prompt, waiting: Waiting
     ) -> aiohttp.ClientResponse:
         """The head of a worker's answer, whatever its status. Raises AttemptFailed or ApiError.
 
-        `waiting` is told each time that there is no worker yet, with the router's word for it.
+        `waiting` is told each time that there is no worker yet, and when there is one.
         """
         worker = await self._find_worker(call, endpoint, prompt, waiting)
         url = worker.url / "v1" / prompt.operation
@@ -91,7 +90,7 @@ class ServerlessInterface:
         return answer
 
     async def _find_worker(
-        self, call: Call, endpoint: str, prompt: Prompt, waiting: Callable[[str], None]
+        self, call: Call, endpoint: str, prompt: Prompt, waiting: Waiting
     ) -> Worker:
         """Polls the router until a worker is ready, for `vast.timeout.queue` at most."""
         clock = asyncio.get_running_loop().time
@@ -107,6 +106,7 @@ class ServerlessInterface:
                 # A router that stumbles does not cost the call its place.
                 answer = NotReady(request_idx, failed.error.message)
             if isinstance(answer, Worker):
+                waiting(None)
                 return answer
             request_idx = answer.request_idx
             waiting(answer.status)
