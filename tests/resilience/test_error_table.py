@@ -64,9 +64,9 @@ def impatient(
 ) -> Intercepting:
     """Where nothing special is wanted, all rows share an interceptor."""
 
-    def start(**more: Any) -> Interceptor:
-        if more:
-            return intercepting(**{"timeout": IMPATIENT, **more})
+    def start(*options: str, **more: Any) -> Interceptor:
+        if options or more:
+            return intercepting(*options, **{"timeout": IMPATIENT, **more})
         use(_impatient, monkeypatch)
         assert ask().text == TEXT  # the rows before are forgiven
         return _impatient
@@ -129,6 +129,20 @@ def _too_long(vast: StandIn, start: Intercepting) -> Reply:
     del vast
     start()
     return ask(messages=[{"role": "user", "content": "word " * 140_000}])
+
+
+@case("`openai.vast.ai` refuses the Vast key: 401")
+def _openai_key_refused(vast: StandIn, start: Intercepting) -> Reply:
+    del vast
+    start(interface="openai", environ={"VAST_API_KEY": "vast-of-someone-else-0123456789"})
+    return ask()
+
+
+@case("an answer that is too large")
+def _too_large(vast: StandIn, start: Intercepting) -> Reply:
+    del vast
+    start("--set", "stream_large_bodies=20k")
+    return ask(standin={"chunks": 10_000})
 
 
 @case("nobody listens")
