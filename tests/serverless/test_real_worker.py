@@ -236,14 +236,18 @@ class TestErrors:
 
     @pytest.mark.parametrize("fault", ["cut", "cut_mid_event"])
     def test_a_model_server_that_dies_in_a_stream_ends_it_with_an_error(self, fault: str) -> None:
-        """The worker then writes the head of an empty 500 where the next chunk should be."""
+        """The worker then writes the head of an empty 500 where the next chunk should be.
+
+        If that came together with the head of the answer, there would be no answer at all, and the
+        call would be tried again: hence the delay between the chunks.
+        """
         texts = []
         with pytest.raises(openai.APIError) as raised:  # noqa: PT012
             for chunk in openai.OpenAI(max_retries=0, timeout=20).chat.completions.create(
                 model="m",
                 messages=MESSAGES,
                 stream=True,
-                extra_body={"standin": {"fault": fault, "chunks": 20, "after": 5}},
+                extra_body={"standin": {"fault": fault, "chunks": 20, "after": 5, "delay": 0.05}},
             ):
                 texts += [choice.delta.content for choice in chunk.choices if choice.delta.content]
         assert raised.value.code == "vast_disconnected"
