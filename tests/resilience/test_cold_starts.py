@@ -89,11 +89,10 @@ def test_waiting_is_logged_once_and_shown_on_the_flow(
 ) -> None:
     web_port = unused_port()
     options = ["--set", "web_open_browser=false", "--set", f"web_port={web_port}"]
-    interceptor = intercepting(
-        *options, "--set", "web_password=a-password", kind="mitmweb", timeout={}
-    )
+    options += ["--set", "web_password=a-password"]
+    interceptor = intercepting(*options, kind="mitmweb", timeout={}, keepalive=0.3)
     cool(vast)
-    apps = [App(ask) for _ in range(3)]
+    apps = [App(ask), App(ask), App(ask, stream=True)]
     interceptor.wait_for("Endpoint 'my-endpoint' has no ready worker")
     vast.wait_for_calls("done", 6, path="/route/")  # each has asked twice
 
