@@ -43,6 +43,18 @@ def test_the_next_endpoint_answers_where_the_first_cannot(
         assert reply.headers["x-vast-attempts"] == "2"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_endpoint_that_hangs_leaves_its_fallback_half_of_the_time(
+    vast: StandIn, intercepting: Intercepting, stream: bool
+) -> None:
+    intercepting(sections=routes("big-one"), timeout={"total": 4})
+    have(vast, ENDPOINT, "hung")
+    began = time.monotonic()
+    reply = ask(stream=stream)
+    assert (reply.text, reply.headers["x-vast-endpoint"]) == (TEXT, "big-one")
+    assert 2 <= time.monotonic() - began < 3.5
+
+
 def test_an_app_s_own_mistake_does_not_go_elsewhere(
     vast: StandIn, intercepting: Intercepting
 ) -> None:

@@ -81,6 +81,19 @@ class Dispatcher:
         `endpoint` is the one that the call's path names, if any; `deadline` is in the event loop's
         time. Raises ApiError with what the app is to be told.
         """
+        *earlier, last = self._places(call, endpoint)
+        for kind, name in earlier:
+            try:
+                return await self._in_half_the_time(call, kind, name, prompt, deadline)
+            except EndpointFailed:
+                pass
+        try:
+            return await self._attempts(call, *last, prompt, deadline)
+        except EndpointFailed as failed:
+            raise failed.error from None
+
+    def _places(self, call: Call, endpoint: str | None) -> list[tuple[str, str]]:
+        """Interfaces and names of where the call may go, at least one. Raises ApiError."""
         model = call.outcome.model
         destinations = (endpoint,) if endpoint else call.config.destinations_for(model)
         if not destinations:
@@ -89,19 +102,32 @@ class Dispatcher:
                 " vast.endpoint or a route in the configuration, to the name of your endpoint.",
                 "vast_endpoint_missing",
             )
-        failed: EndpointFailed | None = None
-        for name in destinations:
-            kind = call.config.interface
-            if name == PROVIDER and failed:
-                if call.provider is None:
-                    continue  # a replay: the app's key is masked
-                kind, name = PROVIDER, call.provider.name  # noqa: PLW2901
-            try:
-                return await self._attempts(call, kind, name, prompt, deadline)
-            except EndpointFailed as error:
-                failed = error
-        assert failed
-        raise failed.error
+        first, *fallbacks = destinations
+        places = [(call.config.interface, first)]
+        for name in fallbacks:
+            if name != PROVIDER:
+                places.append((call.config.interface, name))
+            elif call.provider:  # a replay has none: the app's key is masked
+                places.append((PROVIDER, call.provider.name))
+        return places
+
+    async def _in_half_the_time(
+        self, call: Call, kind: str, name: str, prompt: Prompt, deadline: float
+    ) -> Begun:
+        """As `_attempts`, but leaves the other half to the next destination."""
+        now = asyncio.get_running_loop().time()
+        half = (deadline - now) / 2
+        try:
+            async with asyncio.timeout_at(now + half):
+                return await self._attempts(call, kind, name, prompt, now + half)
+        except TimeoutError:
+            silent = bad_gateway(
+                f"{name!r} did not answer within {half:.3g} s, half of the time that was left.",
+                "vast_timeout",
+                504,
+            )
+            self._health_of(kind, name).failed(AttemptFailed(silent), probe=False)
+            raise EndpointFailed(call.outcome.failure or silent) from None
 
     async def _attempts(
         self, call: Call, kind: str, name: str, prompt: Prompt, deadline: float
