@@ -162,6 +162,28 @@ def test_models_choose_endpoints(vast: StandIn, intercepting: Intercepting) -> N
     assert asked == ["big-one", ENDPOINT]
 
 
+@pytest.mark.parametrize("before", [0, 190])
+def test_a_router_that_repeats_the_key_does_not_give_it_away(
+    vast: StandIn, intercepting: Intercepting, before: int
+) -> None:
+    interceptor = intercepting(timeout={"total": 1, "queue": 0.2})
+    ask()
+    key: str = sent_to(vast, "/route/")[0]["api_key"]
+    said = "x" * before + key
+    for status, body in (
+        (200, {"status": said}),
+        (200, {"url": f"https://user:{said}@worker"}),
+        (200, {"url": f"http:/{said}"}),
+        (404, {"error": said}),
+    ):
+        vast.override("route", status=status, body=json.dumps(body), times=100)
+        error = ask().error
+        assert key[:12] not in error["message"]
+        vast.remove_override("route")
+        assert ask().text == TEXT
+    assert key[:12] not in interceptor.output
+
+
 @pytest.mark.parametrize("kind", ["mitmdump", "serve"])
 def test_no_key_is_in_the_console_or_in_a_saved_flow(
     vast: StandIn, intercepting: Intercepting, tmp_path: Any, kind: str

@@ -1,5 +1,6 @@
 """The router's answer: which worker a call goes to, or that it is to ask again. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -14,7 +15,7 @@ from .retry import AttemptFailed
 _REPLAY_TIMEOUT = 60.0
 
 _MAX_COST = 1e9
-_STATUS_SHOWN = 200
+_SHOWN = 200  # characters of what the router says
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,13 @@ def cost_of(request: GenerationRequest, default: float) -> float:
     return min((request.max_tokens or default) * request.choices, _MAX_COST)
 
 
-def read_route(body: bytes, router: URL, request_idx: int) -> Worker | NotReady:
+def read_route(
+    body: bytes, router: URL, request_idx: int, redact: Callable[[str], str] = str
+) -> Worker | NotReady:
     """What the router answered to a request with this `request_idx`.
 
-    Raises AttemptFailed if it cannot be read, ApiError if the worker must not be called.
+    `redact` takes keys out of what is shown of it. Raises AttemptFailed if it cannot be read,
+    ApiError if the worker must not be called.
     """
     try:
         answer = _route_answer.decode(body)
@@ -73,12 +77,12 @@ def read_route(body: bytes, router: URL, request_idx: int) -> Worker | NotReady:
         ) from None
     if answer.url is None:
         # Without a `request_idx` the call has no place yet; Vast's SDK just asks again, too.
-        status = bytes(answer.status).decode(errors="replace").strip('"')[:_STATUS_SHOWN]
-        return NotReady(answer.request_idx or request_idx, status)
-    return Worker(_worker_url(answer.url, router), body)
+        status = redact(bytes(answer.status).decode(errors="replace").strip('"'))
+        return NotReady(answer.request_idx or request_idx, status[:_SHOWN])
+    return Worker(_worker_url(answer.url, router, redact(answer.url)[:_SHOWN]), body)
 
 
-def _worker_url(text: str, router: URL) -> URL:
+def _worker_url(text: str, router: URL, shown: str) -> URL:
     try:
         url = URL(text)
         usable = (
@@ -91,11 +95,11 @@ def _worker_url(text: str, router: URL) -> URL:
         usable = False
     if not usable:
         raise AttemptFailed(
-            bad_gateway(f"Vast's route has no URL of a worker: {text[:200]!r}.", "bad_route")
+            bad_gateway(f"Vast's route has no URL of a worker: {shown!r}.", "bad_route")
         )
     if url.scheme == "http" and router.scheme != "http" and not is_loopback_name(router.host or ""):
         raise bad_gateway(
-            f"Vast's route leads to {text[:200]!r}, which is not encrypted: the call was not sent"
+            f"Vast's route leads to {shown!r}, which is not encrypted: the call was not sent"
             " there.",
             "bad_route",
             retry=False,

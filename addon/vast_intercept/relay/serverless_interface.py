@@ -25,6 +25,7 @@ _SHORTEST_POLL = 0.1
 _LONGEST_POLL = 5.0
 
 _MAX_ROUTE = 64 * 1024
+_SHOWN = 200  # characters of what the router says
 
 
 class ServerlessInterface:
@@ -138,7 +139,7 @@ class ServerlessInterface:
                 "POST", router, headers, tls, limit=_MAX_ROUTE, body=body
             )
             if status == 200:
-                return read_route(answer, router, request_idx)
+                return read_route(answer, router, request_idx, call.redact)
             if status not in {401, 403}:
                 raise _no_route(call, endpoint, status, answer)
             if not await self._keys.refused(call, endpoint, key, "router"):
@@ -174,7 +175,7 @@ def _router_url(route_url: str) -> URL:
 
 
 def _no_route(call: Call, endpoint: str, status: int, body: bytes) -> ApiError:
-    said = call.redact(body[:200].decode(errors="replace")).strip()
+    said = call.redact(body.decode(errors="replace")).strip()[:_SHOWN]
     return bad_gateway(
         f"Vast's router has no route to the endpoint {endpoint!r} (status {status}): {said}",
         "bad_route",
