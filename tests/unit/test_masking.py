@@ -35,6 +35,8 @@ HEADERS = {
 }
 QUERIES = {
     "Gemini": "?key={}",
+    "an encoded name": "?a=b&%6Bey={}",
+    "capitals": "?Api-Key={}",
     "in the middle": "?a=b&key={}&c=d",
     "any case": "?API-KEY={}",
     "Azure": "?api-version=1&api-key={}",

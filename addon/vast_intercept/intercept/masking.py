@@ -27,10 +27,8 @@ _SECRET_HEADERS = frozenset(
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z-]{0,15}")
 
 # "?key=..." (Gemini), "?api-key=..." and "?subscription-key=..." (Azure), "?api_key=..."
-_KEY_IN_QUERY = re.compile(
-    r"(?P<name>[?&](?:key|api-key|api_key|subscription-key|access_token)=)(?P<key>[^&#]*)",
-    re.IGNORECASE,
-)
+_KEY_PARAMETERS = frozenset({"key", "api-key", "api_key", "subscription-key", "access_token"})
+_PARAMETER = re.compile(r"(?P<start>[?&](?P<name>[^=&#]*)=)(?P<value>[^&#]*)")
 # OpenAI's realtime API takes the key as a WebSocket subprotocol, for browsers.
 _SUBPROTOCOLS = "sec-websocket-protocol"
 _KEY_SUBPROTOCOL = re.compile(r"(?P<name>openai-insecure-api-key\.)(?P<key>[^\s,]+)")
@@ -43,8 +41,9 @@ def api_key_of(request: http.Request) -> str | None:
             return _credentials(value)[1]
     if match := _KEY_SUBPROTOCOL.search(request.headers.get(_SUBPROTOCOLS, "")):
         return match["key"]
-    if match := _KEY_IN_QUERY.search(request.path):
-        return unquote(match["key"])
+    for match in _PARAMETER.finditer(request.path):
+        if _names_a_key(match):
+            return unquote(match["value"])
     return None
 
 
@@ -76,7 +75,17 @@ def _masked_subprotocols(value: str) -> str:
 
 def mask_path(path: str) -> str:
     """`path` with the keys in its query masked."""
-    return _KEY_IN_QUERY.sub(lambda match: match["name"] + _masked_in_query(match["key"]), path)
+    return _PARAMETER.sub(_masked_parameter, path)
+
+
+def _names_a_key(match: re.Match[str]) -> bool:
+    # The far side decodes the name, too: "%6bey" is "key".
+    return unquote(match["name"]).lower() in _KEY_PARAMETERS
+
+
+def _masked_parameter(match: re.Match[str]) -> str:
+    value = match["value"]
+    return match["start"] + (_masked_in_query(value) if _names_a_key(match) else value)
 
 
 def _masked_in_query(value: str) -> str:
