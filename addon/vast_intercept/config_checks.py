@@ -191,9 +191,14 @@ def _unsupported_setting(value: Any, place: str) -> Unsupported:
 def read_network(index: int, text: str) -> Network:
     """An address or a network of `clients.allow_from`."""
     try:
-        return ipaddress.ip_network(text, strict=False)
+        found = ipaddress.ip_network(text, strict=False)
     except ValueError:
         raise ConfigError(
             f"clients.allow_from[{index}]: {text!r} is not an address or a network such as"
             " 192.168.1.0/24."
         ) from None
+    if isinstance(found, ipaddress.IPv6Network) and found.prefixlen >= 96:
+        mapped = found.network_address.ipv4_mapped
+        if mapped:  # clients' addresses are compared as IPv4 where they are that
+            return ipaddress.IPv4Network((mapped, found.prefixlen - 96))
+    return found

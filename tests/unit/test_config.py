@@ -124,7 +124,7 @@ def test_what_is_set_is_taken(load: Load, tmp_path: Path) -> None:
           - {{model: named, endpoint: two}}
         unsupported: {{embeddings: pass, images: reject}}
         clients:
-          allow_from: [10.0.0.1/8, "fd00::/8", 192.168.1.7]
+          allow_from: [10.0.0.1/8, "fd00::/8", 192.168.1.7, "::ffff:172.16.0.0/108"]
           keys: [{{name: app, sha256: {HASH.upper()}}}]
         models: [gpt-4o, named]
         """
@@ -141,7 +141,10 @@ def test_what_is_set_is_taken(load: Load, tmp_path: Path) -> None:
     assert destinations == [("one",), ("two",), ("ep-é",)]
     assert config.unsupported[Operation.EMBEDDINGS] == "pass"
     assert {value for key, value in config.unsupported.items() if key != "embeddings"} == {"reject"}
-    assert list(map(str, config.allow_from)) == ["10.0.0.0/8", "fd00::/8", "192.168.1.7/32"]
+    assert list(map(str, config.allow_from)) == [
+        *("10.0.0.0/8", "fd00::/8", "192.168.1.7/32"),
+        "172.16.0.0/12",
+    ]
     assert config.client_keys[0].name == "app"
     assert config.listed_models() == ["gpt-4o", "named", "one", "two", "ep-é"]
     assert config.knows_model("like-a-model") is False
