@@ -3,6 +3,8 @@
 import json
 import signal
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -113,6 +115,38 @@ def test_without_calls_it_ends_at_once(interceptor: Interceptor) -> None:
     requests.get("https://api.openai.com/v1/models", timeout=10).raise_for_status()
     interceptor.process.send_signal(signal.SIGTERM)
     assert interceptor.process.wait(2) == 0
+
+
+def test_a_client_that_reads_slowly_gets_all_of_its_answer(
+    interceptor: Interceptor, standin: StandIn
+) -> None:
+    """It has not read a byte of it when the process is told to end."""
+    with socket.socket() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
+        raw.settimeout(30)
+        raw.connect(("127.0.0.1", interceptor.port))
+        raw.sendall(b"CONNECT api.openai.com:443 HTTP/1.1\r\nHost: api.openai.com:443\r\n\r\n")
+        assert b" 200 " in raw.recv(1_000)
+        context = ssl.create_default_context(cafile=str(interceptor.ca))
+        with context.wrap_socket(raw, server_hostname="api.openai.com") as app:
+            asked = {"prompt": "x", "n": 8, "temperature": 1, "standin": {"chunks": 100_000}}
+            body = json.dumps(asked).encode()
+            app.sendall(
+                b"POST /v1/completions HTTP/1.1\r\nHost: api.openai.com\r\n"
+                b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+                % (len(body), body)
+            )
+            standin.wait_for_calls("done")
+            interceptor.process.send_signal(signal.SIGTERM)
+            with pytest.raises(subprocess.TimeoutExpired):
+                interceptor.process.wait(1)
+            with app.makefile("rb") as answer:
+                assert b" 200 " in answer.readline()
+                headers = dict(line.lower().split(b": ") for line in iter(answer.readline, b"\r\n"))
+                length = int(headers[b"content-length"])
+                assert length > 3_000_000
+                assert len(answer.read(length)) == length
+    assert interceptor.process.wait(10) == 0
 
 
 def wait_until_refused(port: int) -> None:

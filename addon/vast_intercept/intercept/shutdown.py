@@ -12,8 +12,9 @@ from .settings import Settings
 
 logger = logging.getLogger(__name__)
 
-# How long mitmproxy has to pass on what the relay has sent.
+# How long clients have to take what mitmproxy holds for them, and how often that is looked at.
 _FLUSH_SECONDS = 5.0
+_LOOK_AGAIN = 0.02
 
 
 class Shutdown:
@@ -57,7 +58,25 @@ class Shutdown:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FLUSH_SECONDS):
                 await self._calls.ended()
+                while _unsent():  # noqa: ASYNC110  (mitmproxy has no event for it)
+                    await asyncio.sleep(_LOOK_AGAIN)
 
     async def _told_again(self) -> None:
         ctx.master.should_exit.clear()
         await ctx.master.should_exit.wait()
+
+
+def _unsent() -> int:
+    """How many bytes mitmproxy holds for clients."""
+    handlers = ctx.master.addons.get("proxyserver").connections.values()
+    writers = [
+        ends.writer
+        for handler in list(handlers)
+        if (ends := handler.transports.get(handler.client)) is not None
+    ]
+    # Those of UDP are mitmproxy's own, and hold nothing.
+    return sum(
+        writer.transport.get_write_buffer_size()
+        for writer in writers
+        if isinstance(writer, asyncio.StreamWriter)
+    )
