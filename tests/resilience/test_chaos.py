@@ -140,7 +140,7 @@ def settle(interceptor: Interceptor, vast: StandIn) -> list[Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("seed", "one_alive"), [(1, True), (2, True), (3, False)])
+@pytest.mark.parametrize(("seed", "one_alive"), [(1, True), (3, False)])
 def test_chaos(vast: StandIn, intercepting: Intercepting, seed: int, one_alive: bool) -> None:
     interceptor = intercepting(timeout=TIMEOUT, keepalive=2)
     assert ask().done
