@@ -2,10 +2,12 @@
 
 from ..config import Config
 from ..relay.server import Relay
+from ..status import Status, Tally
 from .access import AccessControl
 from .calls import CallInterceptor
 from .settings import Settings
 from .shutdown import Shutdown
+from .status import StatusPage
 
 
 class VastIntercept:
@@ -19,11 +21,14 @@ class VastIntercept:
     def __init__(self) -> None:
         relay = Relay()
         self._settings = Settings(relay)
-        calls = CallInterceptor(self._settings, relay)
+        tally = Tally()
+        calls = CallInterceptor(self._settings, relay, tally)
+        self._status_page = StatusPage(self._settings, tally)
         self.addons = [
             self._settings,
             AccessControl(self._settings, relay),
             calls,
+            self._status_page,
             Shutdown(self._settings, relay, calls),
         ]
 
@@ -31,3 +36,7 @@ class VastIntercept:
     def config(self) -> Config:
         """The configuration in force."""
         return self._settings.config
+
+    def status(self) -> Status:
+        """What it is, and how its calls did so far."""
+        return self._status_page.status()

@@ -16,6 +16,7 @@ from ..openai_api.errors import ApiError, misconfigured
 from ..providers import Provider, find_provider
 from ..relay.call import Answer, Call, Generate, ProviderCall
 from ..relay.server import TOKEN_HEADER, Relay
+from ..status import Tally
 from .clients import invalid_api_key, name_of_client
 from .decide import PassOn, decide
 from .masking import api_key_of, mask_keys, mask_path
@@ -23,6 +24,7 @@ from .notes import comment, note, note_outcome, original_url
 from .provider_call import Parts, provider_call, url_of
 from .settings import Settings
 from .stream import BodyRecorder
+from .tally import count
 
 _REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 # A connection that is to become a WebSocket gets an HTTP answer (FACTS M10), and the token is ours.
@@ -49,9 +51,10 @@ class CallInterceptor:
 
     name = "vast_calls"
 
-    def __init__(self, settings: Settings, relay: Relay) -> None:
+    def __init__(self, settings: Settings, relay: Relay, tally: Tally) -> None:
         self._settings = settings
         self._relay = relay
+        self._tally = tally
         self._handed_over: dict[str, _HandedOver] = {}
         self._none_left = asyncio.Event()
 
@@ -146,6 +149,7 @@ class CallInterceptor:
         )
         token = self._relay.prepare(call)
         handed_over = self._handed_over[flow.id] = _HandedOver(token, call, original)
+        self._tally.running = len(self._handed_over)
         call.changed = lambda: self._show_now(flow, handed_over)
         request.headers.fields = (
             *(field for field in request.headers.fields if field[0].lower() not in _NOT_FORWARDED),
@@ -160,14 +164,17 @@ class CallInterceptor:
         # Not through the properties: the Host header keeps saying what the app said.
         request.data.scheme = b"http"
         request.data.host, request.data.port = self._relay.address
+        flow.server_conn.via = None  # not through mitmproxy's upstream proxy (FACTS M6)
         if flow.client_conn.alpn == b"h2":
             _allow_many_streams(flow.client_conn, self._relay.address)
 
     def request(self, flow: http.HTTPFlow) -> None:
         """A streamed request is out now: its keys are masked, its body is there to look at."""
+        handed_over = self._handed_over.get(flow.id)
+        if handed_over:
+            flow.request.headers.pop("proxy-authorization", None)  # mitmproxy's, for its upstream
         if flow.request.raw_content is not None:
             return
-        handed_over = self._handed_over.get(flow.id)
         if handed_over is None:
             _mask_taken_over(flow)
         elif handed_over.request_body:
@@ -207,7 +214,7 @@ class CallInterceptor:
             )
         elif handed_over.response_body:
             flow.response.data.content = handed_over.response_body.body
-        note_outcome(flow, call)
+        self._ended(flow, call)
 
     def error(self, flow: http.HTTPFlow) -> None:
         """The app left, or something failed: nothing of the call stays behind."""
@@ -219,7 +226,12 @@ class CallInterceptor:
         self._show_upstream(flow, handed_over)
         if handed_over.response_body and flow.response:
             flow.response.data.content = handed_over.response_body.body
-        note_outcome(flow, handed_over.call)
+        self._ended(flow, handed_over.call)
+
+    def _ended(self, flow: http.HTTPFlow, call: Call) -> None:
+        count(self._tally, call)
+        self._tally.running = len(self._handed_over)
+        note_outcome(flow, call)
 
     def _take_back(self, flow: http.HTTPFlow) -> _HandedOver | None:
         handed_over = self._handed_over.pop(flow.id, None)

@@ -2,22 +2,26 @@
 
 import asyncio
 import os
+import re
 from pathlib import Path
 
 from mitmproxy import ctx
 from mitmproxy.addonmanager import Loader
+from mitmproxy.proxy.mode_specs import ProxyMode, UpstreamMode
 from mitmproxy.utils import human
 
 from ..config import Config, load_config
 from ..config_watch import ConfigWatch
 from ..relay.server import Relay
+from ..status import STATUS_HOST
 
 #: The project's own configuration, for those who run it from a checkout.
 PROJECT_CONFIG = Path(__file__).parents[3] / "config" / "vast.yaml"
 
 _OPTIONS = {"vast_config", "vast_endpoint", "vast_interface"}
 _BODY_LIMIT = "64m"
-_NO_HOST = "(?!)"  # matches nothing; an empty list would take over every host
+# In the list of hosts even where there is no provider: an empty list would take over every host.
+_STATUS = rf"^{re.escape(STATUS_HOST)}:80$"
 _CONFIG_CHECK = 1.0  # seconds
 
 
@@ -77,6 +81,8 @@ class Settings:
         """Reads the configuration when the options for it are set or changed."""
         if "confdir" in updated:
             self._relay.folder = Path(ctx.options.confdir).expanduser()
+        if updated & {"mode", "upstream_auth"}:
+            self._use_upstream_proxy()
         if "stream_large_bodies" in updated:
             self.max_body = human.parse_size(ctx.options.stream_large_bodies or _BODY_LIMIT) or 0
         if updated & _OPTIONS:
@@ -99,10 +105,21 @@ class Settings:
             await asyncio.sleep(_CONFIG_CHECK)
             self.refresh()
 
+    def _use_upstream_proxy(self) -> None:
+        """Vast, too, is behind the proxy that mitmproxy goes through."""
+        modes = [ProxyMode.parse(spec) for spec in ctx.options.mode]
+        urls = [
+            f"{mode.scheme}://{human.format_address(mode.address)}"
+            for mode in modes
+            if isinstance(mode, UpstreamMode)
+        ]
+        auth = ctx.options.upstream_auth if "upstream_auth" in ctx.options else None
+        self._relay.proxy.use(urls[0] if urls else None, auth)
+
     def _take_over_providers(self) -> None:
         """Has mitmproxy tunnel every other host untouched (FACTS M2)."""
         ours = [regex for provider in self.config.providers for regex in provider.host_regexes()]
-        ours = ours or [_NO_HOST]
+        ours.append(_STATUS)
         users = [regex for regex in ctx.options.allow_hosts if regex not in self._allow_hosts]
         self._allow_hosts = ours
         ctx.options.update(allow_hosts=users + ours)

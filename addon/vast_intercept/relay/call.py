@@ -7,6 +7,7 @@ from ..config import Config
 from ..openai_api.errors import ApiError, misconfigured
 from ..openai_api.operations import Operation
 from ..openai_api.requests import GenerationRequest
+from ..openai_api.usage import Usage
 from ..secret import Secret
 
 
@@ -50,6 +51,8 @@ class Outcome:
     stream: bool = False
     left_out: tuple[str, ...] = ()
     error: ApiError | None = None
+    #: What the answer says that it took.
+    usage: Usage | None = None
     #: How often the call was tried, and how the last attempt that failed did.
     attempts: int = 0
     failure: ApiError | None = None

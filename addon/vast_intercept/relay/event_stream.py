@@ -10,6 +10,7 @@ from aiohttp import web
 
 from ..openai_api.errors import ApiError, bad_gateway
 from ..openai_api.sse import comment, complete_events_end, error_event, says_done
+from ..openai_api.usage import usage_at_end
 from .answer import EVENT_STREAM
 from .call import Outcome
 from .dispatch import Begun
@@ -17,8 +18,8 @@ from .failures import describe_failure
 
 # The longest piece of an event that is held back until the rest of it is there.
 _MAX_HELD = 64 * 1024
-# More than `data: [DONE]` and the blank line behind it.
-_TAIL = 64
+# More than the chunk with the usage, `data: [DONE]`, and the blank lines behind them.
+_TAIL = 2048
 
 
 class EventStream:
@@ -114,6 +115,7 @@ class EventStream:
             )
         if held:
             await out.write(held)
+        self._outcome.usage = usage_at_end(self._tail + held)
         await out.write_eof()
 
     async def fail(self, error: ApiError) -> None:

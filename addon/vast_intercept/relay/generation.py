@@ -8,6 +8,7 @@ from aiohttp import web
 from ..openai_api.errors import ApiError, bad_gateway
 from ..openai_api.requests import check_content_type as check_request_type
 from ..openai_api.requests import decode_content, read_request
+from ..openai_api.usage import usage_of
 from .answer import EVENT_STREAM, JSON, check_content_type, read_whole
 from .call import Call, Generate, Prompt
 from .dispatch import Begun, Dispatcher
@@ -106,6 +107,7 @@ class Generation:
         whole = await read_whole(begun.upstream, self._call)
         headers["content-type"] = begun.upstream.headers.get("content-type", JSON)
         self._call.outcome.answered = True
+        self._call.outcome.usage = usage_of(whole)
         return web.Response(status=begun.upstream.status, body=whole, headers=headers)
 
     def _out_of_time(self, total: float) -> ApiError:

@@ -1,0 +1,56 @@
+"""Says what this interceptor is to those who ask through it: `vast-intercept env`, `check`."""
+
+import os
+from pathlib import Path
+
+import msgspec
+from mitmproxy import ctx, http
+
+from .. import __version__
+from ..status import STATUS_HOST, STATUS_PATH, Status, Tally
+from .clients import parse_address
+from .settings import Settings
+
+# mitmproxy's: https://docs.mitmproxy.org/stable/concepts/certificates/
+_CA_CERT = "mitmproxy-ca-cert.pem"
+
+
+class StatusPage:
+    """Answers `GET http://vast-intercept.internal/status`, to this machine only."""
+
+    name = "vast_status"
+
+    def __init__(self, settings: Settings, tally: Tally) -> None:
+        self._settings = settings
+        self._tally = tally
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Answers."""
+        if flow.request.pretty_host != STATUS_HOST or flow.response or flow.error:
+            return
+        peer = flow.client_conn.peername
+        client = parse_address(peer[0]) if peer else None
+        if client is None or not client.is_loopback:
+            flow.response = http.Response.make(403, "Ask from the machine itself.\n")
+        elif (flow.request.method, flow.request.path) != ("GET", STATUS_PATH):
+            flow.response = http.Response.make(404, f"There is only GET {STATUS_PATH} here.\n")
+        else:
+            body = msgspec.json.encode(self.status())
+            flow.response = http.Response.make(200, body, {"content-type": "application/json"})
+
+    def status(self) -> Status:
+        """What is said."""
+        config = self._settings.config
+        listening = ctx.master.addons.get("proxyserver").listen_addrs()
+        return Status(
+            version=__version__,
+            pid=os.getpid(),
+            modes=list(ctx.options.mode),
+            listening=[(str(host), port) for host, port, *_ in listening],
+            ca_file=str(Path(ctx.options.confdir).expanduser().absolute() / _CA_CERT),
+            config=config.source,
+            problem=self._settings.problem,
+            provider_hosts=[host for provider in config.providers for host in provider.hosts],
+            provider_ports=sorted({port for each in config.providers for port in each.ports}),
+            tally=self._tally,
+        )

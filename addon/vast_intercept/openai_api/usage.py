@@ -1,0 +1,42 @@
+"""How many tokens an answer says that it took."""
+
+import msgspec
+
+from .sse import EventParser
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """The `usage` of an answer, in tokens."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+class _WithUsage(msgspec.Struct):
+    usage: Usage | None = None
+
+
+_decoder = msgspec.json.Decoder(_WithUsage)
+
+
+def usage_of(body: bytes | str) -> Usage | None:
+    """That of a whole answer, or of a chunk. None if it does not say."""
+    try:
+        return _decoder.decode(body).usage
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def usage_at_end(tail: bytes) -> Usage | None:
+    """That of a stream, whose last chunk has it if the app asked for it (`include_usage`).
+
+    `tail` is the end of the stream, and may begin in the middle of an event.
+    """
+    _, _, lines = tail.replace(b"\r", b"\n").partition(b"\n")
+    events = EventParser().feed(lines + b"\n\n")
+    return next((usage for event in reversed(events) if (usage := usage_of(event.data))), None)
