@@ -14,6 +14,7 @@ from vast_intercept.relay.call import Call, Generate
 from vast_intercept.relay.endpoint_keys import EndpointKeys
 from vast_intercept.relay.http_client import HttpClient
 from vast_intercept.relay.retry import AttemptFailed
+from vast_intercept.relay.upstream_proxy import UpstreamProxy
 
 from .console import Console, running_console
 
@@ -42,7 +43,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def keys(clock: Clock) -> AsyncIterator[EndpointKeys]:
-    client = HttpClient()
+    client = HttpClient(UpstreamProxy())
     keys = EndpointKeys(client, clock)
     yield keys
     await keys.close()

@@ -18,6 +18,7 @@ from vast_intercept.openai_api.errors import ApiError
 from vast_intercept.relay.dispatch import Dispatcher
 from vast_intercept.relay.retry import AttemptFailed
 from vast_intercept.relay.tls import WorkerTrust, public_context, usable_root
+from vast_intercept.relay.upstream_proxy import UpstreamProxy
 
 from .console import Console, running_console
 
@@ -32,7 +33,7 @@ async def console() -> AsyncIterator[Console]:
 
 @pytest.fixture
 async def trust(tmp_path: Path) -> AsyncIterator[WorkerTrust]:
-    dispatcher = Dispatcher(tmp_path / "confdir")
+    dispatcher = Dispatcher(tmp_path / "confdir", UpstreamProxy())
     yield dispatcher._serverless._trust
     await dispatcher.close()
 
@@ -116,7 +117,7 @@ async def test_the_root_is_kept_on_disk(
     await trust.context(config_for(console))
     (kept,) = (tmp_path / "confdir").iterdir()
     assert kept.read_bytes() == ca.cert_pem.bytes()
-    later = Dispatcher(tmp_path / "confdir")
+    later = Dispatcher(tmp_path / "confdir", UpstreamProxy())
     handshake(await later._serverless._trust.context(config_for(console)), ca)
     await later.close()
     assert len(console.requests) == 1
@@ -144,7 +145,7 @@ async def test_a_file_that_is_broken_is_fetched_again(
     await trust.context(config_for(console))
     (path,) = (tmp_path / "confdir").iterdir()
     path.write_bytes(kept)
-    later = Dispatcher(tmp_path / "confdir")
+    later = Dispatcher(tmp_path / "confdir", UpstreamProxy())
     handshake(await later._serverless._trust.context(config_for(console)), ca)
     await later.close()
     assert path.read_bytes() == ca.cert_pem.bytes()
@@ -155,7 +156,7 @@ async def test_a_folder_that_cannot_be_written_does_not_matter(
 ) -> None:
     (tmp_path / "file").write_text("")
     console.answers[ROOT] = 200, ca.cert_pem.bytes()
-    dispatcher = Dispatcher(tmp_path / "file")
+    dispatcher = Dispatcher(tmp_path / "file", UpstreamProxy())
     handshake(await dispatcher._serverless._trust.context(config_for(console)), ca)
     await dispatcher.close()
 

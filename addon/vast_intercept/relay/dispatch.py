@@ -27,6 +27,7 @@ from .retry import (
     backoff,
 )
 from .serverless_interface import ServerlessInterface
+from .upstream_proxy import UpstreamProxy
 
 # Paths may name endpoints, so that an app could make up any number of them.
 _MAX_ENDPOINTS = 256
@@ -58,8 +59,8 @@ class Begun:
 class Dispatcher:
     """Knows the interfaces, and how the endpoints do."""
 
-    def __init__(self, folder: Path) -> None:
-        self._client = HttpClient()
+    def __init__(self, folder: Path, proxy: UpstreamProxy) -> None:
+        self._client = HttpClient(proxy)
         self._serverless = ServerlessInterface(self._client, folder)
         self._interfaces: dict[str, Interface] = {
             "openai": OpenAIInterface(self._client),

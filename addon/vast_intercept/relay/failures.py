@@ -24,6 +24,19 @@ def describe_failure(error: BaseException, host: str) -> ApiError:
             return bad_gateway(
                 f"No TLS connection to {host!r}: {error.os_error}.", "vast_tls_error"
             )
+        case aiohttp.ClientProxyConnectionError():
+            return bad_gateway(
+                f"Cannot connect to the proxy {error.host}:{error.port}, through which {host!r} is"
+                f" to be reached: {error.os_error.strerror or error.os_error}.",
+                "vast_unreachable",
+            )
+        case aiohttp.ClientHttpProxyError():
+            return bad_gateway(
+                f"The proxy does not connect to {host!r}: status {error.status}"
+                f" {error.message}.".rstrip(" .")
+                + ".",
+                "vast_unreachable",
+            )
         case aiohttp.ConnectionTimeoutError():
             return bad_gateway(f"Connecting to {host!r} took too long.", "vast_timeout", 504)
         case TimeoutError():  # aiohttp's other time-outs are one, too

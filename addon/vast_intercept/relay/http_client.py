@@ -14,6 +14,7 @@ from ..config_file import TimeoutSection
 from ..openai_api.errors import bad_gateway
 from .failures import describe_failure
 from .retry import BUSY_STATUSES, RETRIED_STATUSES, AttemptFailed, parse_retry_after
+from .upstream_proxy import UpstreamProxy
 
 _MAX_CONNECTIONS = 1_000
 _KEEP_ALIVE = 60  # seconds that an idle connection is kept
@@ -28,7 +29,8 @@ _SHORT = aiohttp.ClientTimeout(total=10)
 class HttpClient:
     """An aiohttp session that follows no redirects and sends only the headers that it is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, proxy: UpstreamProxy) -> None:
+        self._proxy = proxy
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=_MAX_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -59,6 +61,7 @@ class HttpClient:
                 allow_redirects=False,
                 ssl=tls,
                 timeout=_client_timeout(timeout),
+                **self._proxy.options_for(url),
             )
         except (aiohttp.ClientError, TimeoutError) as error:
             raise failure(error, url.host or "") from None
@@ -109,6 +112,7 @@ class HttpClient:
                 allow_redirects=False,
                 ssl=tls,
                 timeout=_SHORT,
+                **self._proxy.options_for(url),
             ) as answer:
                 received = bytearray()
                 while piece := await answer.content.readany():

@@ -19,6 +19,7 @@ from ..openai_api.requests import request_too_large
 from .call import Answer, Call, Generate
 from .dispatch import Dispatcher
 from .generation import Generation
+from .upstream_proxy import UpstreamProxy
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,8 @@ class Relay:
         self._dispatcher: Dispatcher | None = None
         #: Where what was fetched of Vast is kept; to be set before `start`.
         self.folder = Path()
+        #: How Vast is reached.
+        self.proxy = UpstreamProxy()
         self.address: tuple[str, int] | None = None
 
     async def start(self) -> None:
@@ -63,7 +66,7 @@ class Relay:
         await asyncio.shield(self._starting)
 
     async def _start(self) -> None:
-        self._dispatcher = Dispatcher(self.folder)
+        self._dispatcher = Dispatcher(self.folder, self.proxy)
         self._draining = False
         server = web.Server(
             self._handle,
