@@ -1,17 +1,36 @@
 """The command line: `vast-intercept`."""
 
+from importlib import import_module
+
 import click
 
 from .. import __version__
-from ..standin.command import standin
-from .serve import serve
+
+# Where each command is. They are imported when they are used: mitmproxy alone takes half a second.
+_COMMANDS = {
+    "serve": "vast_intercept.cli.serve",
+    "run": "vast_intercept.cli.run",
+    "env": "vast_intercept.cli.env",
+    "ca": "vast_intercept.cli.ca",
+    "check": "vast_intercept.cli.check",
+    "standin": "vast_intercept.standin.command",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(_COMMANDS[cmd_name]), cmd_name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
     """Have apps with a built-in OpenAI URL answered by your Vast.ai Serverless endpoint."""
-
-
-main.add_command(serve)
-main.add_command(standin)

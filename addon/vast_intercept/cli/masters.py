@@ -1,6 +1,7 @@
 """mitmproxy with the interceptor built in: lean, as mitmdump, or as mitmweb."""
 
 import logging
+from collections.abc import Callable
 
 from mitmproxy import hooks, http, master, options
 from mitmproxy.addons import (
@@ -16,6 +17,7 @@ from mitmproxy.addons import (
     termlog,
     tlsconfig,
     update_alt_svc,
+    upstream_auth,
 )
 from mitmproxy.tools.dump import DumpMaster
 from mitmproxy.tools.web.master import WebMaster
@@ -24,14 +26,17 @@ from ..intercept.addon import VastIntercept
 from .banner import Banner
 from .direct_hooks import DirectAddonManager
 
+type Herald = Callable[[VastIntercept], object]
+"""Makes the addon that tells whoever started this that it listens."""
+
 
 class _WithInterceptor(master.Master):
     interceptor: VastIntercept
 
-    def add_interceptor(self) -> None:
+    def add_interceptor(self, herald: Herald) -> None:
         """Puts the addon in front of all others, so that no key gets past it (FACTS M7)."""
         self.interceptor = VastIntercept()
-        self.addons.add(self.interceptor, Banner(self.interceptor))
+        self.addons.add(self.interceptor, herald(self.interceptor))
         chain = self.addons.chain
         chain.insert(0, chain.pop(chain.index(self.interceptor)))
 
@@ -47,7 +52,7 @@ class _WithInterceptor(master.Master):
 class LeanMaster(_WithInterceptor):
     """Just what intercepting needs: every addon that mitmproxy asks costs time (FACTS M12)."""
 
-    def __init__(self, opts: options.Options) -> None:
+    def __init__(self, opts: options.Options, herald: Herald = Banner) -> None:
         super().__init__(opts)
         # A check of types that mitmproxy makes for every message unless Python runs with -O.
         http.MessageData.__post_init__ = lambda self: None  # type: ignore[method-assign]
@@ -67,22 +72,23 @@ class LeanMaster(_WithInterceptor):
             savehar.SaveHar(),
             tlsconfig.TlsConfig(),
             update_alt_svc.UpdateAltSvc(),
+            upstream_auth.UpstreamAuth(),
         )
-        self.add_interceptor()
+        self.add_interceptor(herald)
         self.addons.add(errorcheck.ErrorCheck())
 
 
 class FullMaster(DumpMaster, _WithInterceptor):
     """mitmdump."""
 
-    def __init__(self, opts: options.Options) -> None:
+    def __init__(self, opts: options.Options, herald: Herald = Banner) -> None:
         super().__init__(opts)
-        self.add_interceptor()
+        self.add_interceptor(herald)
 
 
 class InspectingMaster(WebMaster, _WithInterceptor):
     """mitmweb."""
 
-    def __init__(self, opts: options.Options) -> None:
+    def __init__(self, opts: options.Options, herald: Herald = Banner) -> None:
         super().__init__(opts)
-        self.add_interceptor()
+        self.add_interceptor(herald)

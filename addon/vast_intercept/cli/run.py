@@ -1,0 +1,277 @@
+"""`vast-intercept run -- CMD`: an app with an interceptor in front of it."""
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+
+import click
+
+from ..launch.app import App, CannotRunError, exit_like, find_command, hold_signals
+from ..launch.ca import CaError, CertificateAuthority, read_ca
+from ..launch.environment import CA_VARIABLES, app_variables, bundle_variables, without_proxies
+from ..launch.interceptor import InterceptorProcess, StartError
+from ..launch.jail.problems import JailError
+from ..launch.running import NotRunningError, RunningInterceptor
+from ..launch.shells import FORMATS
+from ..launch.trust import files_in, write_trust_files
+from ..launch.upstream import UpstreamProxyError, named_proxy
+from ..status import Status
+
+# As `env`, `timeout` and `docker run` do: what the app itself may exit with stays its own.
+_FAILED = 125
+_TIMESTAMP = re.compile(r"^\[\d\d:\d\d:\d\d\.\d+\]\s*")
+_PORT = click.IntRange(1, 65535)
+_FAILURES = (StartError, NotRunningError, CaError, UpstreamProxyError, JailError)
+
+type _Interceptor = InterceptorProcess | RunningInterceptor
+type _Say = Callable[[str], None]
+
+
+class _Address(click.ParamType[tuple[str, int]]):
+    """A service on this machine's loopback."""
+
+    name = "host:port"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        host, _, port = value.rpartition(":")
+        host = "127.0.0.1" if host == "localhost" else host.strip("[]")
+        if not re.fullmatch(r"127(\.\d{1,3}){3}", host) or not port.isdigit():
+            self.fail(f"{value!r} is not an address such as 127.0.0.1:5432.", param, ctx)
+        return host, int(port)
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@click.option("--attach", metavar="PORT", type=_PORT, help="Use the interceptor at this port.")
+@click.option(
+    "--jail", is_flag=True, help="For apps that know no proxies: in a network of its own."
+)
+@click.option(
+    "--jail-allow",
+    "allowed",
+    metavar="HOST:PORT",
+    multiple=True,
+    type=_Address(),
+    help="A service on this machine's loopback that the jailed app may reach.",
+)
+@click.option("--config", metavar="PATH", help="Configuration file (option vast_config).")
+@click.option("--endpoint", metavar="NAME", help="Vast endpoint (option vast_endpoint).")
+@click.option("-p", "--port", type=_PORT, help="Where it listens. Default: a free port.")
+@click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="mitmproxy's option.")
+@click.option("--web", is_flag=True, help="With mitmweb beside it, to watch.")
+@click.option("--dry-run", is_flag=True, help="Print what would be set, and run nothing.")
+@click.option("-q", "--quiet", is_flag=True, help="No summary, and no warnings.")
+@click.argument("command", metavar="-- CMD...", nargs=-1, type=click.UNPROCESSED)
+def run(
+    *,
+    attach: int | None,
+    jail: bool,
+    allowed: tuple[tuple[str, int], ...],
+    config: str | None,
+    endpoint: str | None,
+    port: int | None,
+    settings: tuple[str, ...],
+    web: bool,
+    dry_run: bool,
+    quiet: bool,
+    command: tuple[str, ...],
+) -> None:
+    """Run CMD so that it uses and trusts an interceptor, which starts and ends with it.
+
+    Exits as CMD does, by exit code or by signal; with 127 if there is no such command, with 126 if
+    it may not run, and with 125 if the interceptor or the jail cannot be had.
+    """
+    if not command:
+        raise click.UsageError("There is no command. Write it behind --, as in: -- python app.py")
+    if attach and (config or endpoint or port or settings or web):
+        raise click.UsageError(
+            "--attach uses an interceptor that runs already: leave out --config, --endpoint,"
+            " --port, --set and --web, which are for one that is to be started."
+        )
+    if allowed and not jail:
+        raise click.UsageError("--jail-allow needs --jail.")
+    if dry_run:
+        _show(attach or port, jail, command)
+        return
+    say = _silent if quiet else _say
+    try:
+        find_command(command[0], os.environ)
+        with ExitStack() as stack:
+            stack.enter_context(_ended_by_signals())
+            folder = stack.enter_context(_temporary_folder())
+            interceptor: _Interceptor
+            if attach:
+                interceptor = RunningInterceptor(attach)
+            else:
+                arguments = _arguments(config, endpoint, port, settings)
+                interceptor = InterceptorProcess(arguments, web=web, environ=os.environ, log=say)
+            stack.enter_context(interceptor)
+            wrapped = _Run(command, interceptor, folder, say)
+            status = wrapped.jailed(allowed) if jail else wrapped.plain()
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            tally = interceptor.stop()
+    except CannotRunError as error:
+        _fail(str(error), error.code)
+    except _FAILURES as error:
+        _fail(str(error), _FAILED)
+    if tally:
+        hint = "" if tally.calls or jail else ". If it should have: --jail needs nothing of it"
+        say(f"{tally}{hint}")
+    exit_like(status)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A command with its interceptor."""
+
+    command: Sequence[str]
+    interceptor: _Interceptor
+    #: For the files that the app is to find.
+    folder: Path
+    say: _Say
+
+    def plain(self) -> int:
+        """Runs it with variables that name the proxy and the CAs. Returns its status."""
+        ready, ca = self._ready()
+        files = write_trust_files(self.folder, ca, os.environ, CA_VARIABLES)
+        for host in ready.provider_hosts:
+            if proxy_bypass_environment(host):
+                self.say(f"no_proxy has the app call {host} directly, past the interceptor.")
+        proxy = f"http://127.0.0.1:{self.interceptor.port}"
+        hold_signals()
+        app = App(self.command, {**os.environ, **app_variables(proxy, files, os.environ)})
+        return app.wait(_once(self.interceptor.died, "The app runs on, without it."))
+
+    def jailed(self, allowed: Sequence[tuple[str, int]]) -> int:
+        """Runs it in a jail, which ends if the interceptor does. Returns its status."""
+        # Not before it is needed: asyncio takes its time.
+        from ..launch.jail.files import TrustedFiles  # noqa: PLC0415
+        from ..launch.jail.jail import Jail  # noqa: PLC0415
+
+        environ = without_proxies(os.environ)
+        with Jail(self.command, allowed) as jail:
+            trusted = TrustedFiles(self.command, environ)
+            ready, ca = self._ready()
+            files = write_trust_files(self.folder, ca, environ, CA_VARIABLES)
+            mounts = trusted.replaced(self.folder, ca, files)
+            environ |= bundle_variables(files, environ)
+            hold_signals()
+            proxy = ("127.0.0.1", self.interceptor.port)
+            jail.start(proxy, ready.provider_ports, mounts, environ)
+            return jail.wait(
+                _once(
+                    lambda: self.interceptor.died() or jail.died(),
+                    "Without it the app cannot run on in its jail.",
+                    jail.end_soon,
+                )
+            )
+
+    def _ready(self) -> tuple[Status, CertificateAuthority]:
+        ready = self.interceptor.wait_until_ready()
+        if self.interceptor.web_url:
+            self.say(f"mitmweb is at {self.interceptor.web_url}")
+        ca = read_ca(Path(ready.ca_file))
+        ca.check_validity()
+        return ready, ca
+
+
+def _once(
+    died: Callable[[], str | None], so: str, then: Callable[[], None] = lambda: None
+) -> Callable[[], None]:
+    """Looks whether something has died, and says so the first time."""
+    told = False
+
+    def look() -> None:
+        nonlocal told
+        if not told and (why := died()):
+            told = True
+            _say(f"{why}\n{so}")
+            then()
+
+    return look
+
+
+def _arguments(
+    config: str | None, endpoint: str | None, port: int | None, settings: Sequence[str]
+) -> list[str]:
+    """mitmproxy's, for an interceptor that is heard only when something is wrong."""
+    arguments = ["--listen-host", "127.0.0.1", "-p", str(port or 0)]
+    arguments += ["--set", "termlog_verbosity=warn"]
+    # A proxy that the environment names already is between this machine and Vast.
+    if proxy := named_proxy(os.environ):
+        arguments += proxy.arguments()
+    if config is not None:
+        arguments += ["--set", f"vast_config={config}"]
+    if endpoint is not None:
+        arguments += ["--set", f"vast_endpoint={endpoint}"]
+    for setting in settings:
+        arguments += ["--set", setting]
+    return arguments
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """A folder that the app can read whoever it runs as: what is in it is public."""
+    folder = Path(tempfile.mkdtemp(prefix="vast-intercept-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Until the app runs, and once it has ended, a signal ends this process, and all it started."""
+
+    def end(number: int, frame: object) -> None:
+        del frame
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, end)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise SystemExit(128 + signal.SIGINT) from None
+
+
+def _show(port: int | None, jail: bool, command: Sequence[str]) -> None:
+    """What `--dry-run` prints: what would be set, as `sh` would have it."""
+    files = files_in(Path("FOLDER"))
+    if jail:
+        environ = without_proxies(os.environ)
+        variables = bundle_variables(files, environ)
+        for name in sorted(set(os.environ) - set(environ)):
+            click.echo(f"unset {name}")
+    else:
+        variables = app_variables(f"http://127.0.0.1:{port or 'PORT'}", files, os.environ)
+    click.echo(FORMATS["sh"](variables))
+    click.echo(shlex.join(command))
+    what = "FOLDER is" if port or jail else "PORT and FOLDER are"
+    _say(f"{what} chosen when it runs. Nothing was started.")
+
+
+def _say(text: str) -> None:
+    print(f"vast-intercept: {_TIMESTAMP.sub('', text)}", file=sys.stderr, flush=True)
+
+
+def _silent(text: str) -> None:
+    pass
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    _say(text)
+    sys.exit(code)

@@ -1,0 +1,122 @@
+"""The app as a child process: as if it were started without us."""
+
+import errno
+import os
+import resource
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+# What is passed on to the app. SIGTSTP and SIGCONT come from the terminal to both alike.
+_FORWARDED = (
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGTERM,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
+_AWAITED = {*_FORWARDED, signal.SIGCHLD}
+# Python ignores these; an app must find them as they are for everyone else.
+_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+
+
+class CannotRunError(Exception):
+    """The command does not exist, or may not run. `code` is what a shell exits with then."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def hold_signals() -> None:
+    """From now on signals wait for `App.wait`: none is lost between the start and that."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # whoever ignores it never hears of its children
+    signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
+
+
+class App:
+    """A running command. Before it is started, `hold_signals`."""
+
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
+        """Raises CannotRunError."""
+        path = find_command(command[0], environ)
+        try:
+            self.pid = _spawn(path, command, environ)
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise cannot_run(command[0], error) from None
+            # A script without a first line that says whose: as shells do, and execvp.
+            self.pid = _spawn("/bin/sh", ["/bin/sh", path, *command[1:]], environ)
+
+    def wait(self, look: Callable[[], None]) -> int:
+        """Passes signals on until the app has ended, and returns how, as `os.waitpid` does."""
+        return forward_signals(self.pid, self.send, look)
+
+    def send(self, number: int) -> None:
+        """Sends a signal to the app."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+
+def forward_signals(pid: int, send: Callable[[int], None], look: Callable[[], None]) -> int:
+    """Gives `send` each signal that comes until the child has ended. Returns its status.
+
+    `look` is called when another child may have ended.
+    """
+    while True:
+        number, from_terminal = _next_signal()
+        if number == signal.SIGCHLD:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                return status
+            look()
+        elif not from_terminal:  # which has sent it to the app, too
+            send(number)
+
+
+def _spawn(path: str, command: Sequence[str], environ: Mapping[str, str]) -> int:
+    return os.posix_spawn(path, list(command), environ, setsigmask=(), setsigdef=_IGNORED_BY_PYTHON)
+
+
+def find_command(name: str, environ: Mapping[str, str]) -> str:
+    """The path of a command, as `execvp` finds it. Raises CannotRunError."""
+    folders = [""] if "/" in name else os.get_exec_path(environ)
+    there = [path for folder in folders if (path := Path(folder, name)).exists()]
+    for path in there:
+        if path.is_file() and os.access(path, os.X_OK):
+            return str(path)
+    if there:
+        raise CannotRunError(f"{name}: {os.strerror(errno.EACCES)}", 126)
+    raise CannotRunError(f"{name}: command not found", 127)
+
+
+def cannot_run(name: str, error: OSError) -> CannotRunError:
+    """What a failed `exec` means."""
+    code = 127 if isinstance(error, FileNotFoundError | NotADirectoryError) else 126
+    return CannotRunError(f"{name}: {error.strerror}", code)
+
+
+def _next_signal() -> tuple[int, bool]:
+    """The next signal, and whether the terminal sent it."""
+    if hasattr(signal, "sigwaitinfo"):
+        info = signal.sigwaitinfo(_AWAITED)
+        return info.si_signo, info.si_code > 0  # SI_USER and the like are not
+    number = signal.sigwait(_AWAITED)
+    with suppress(OSError):
+        return number, number in {signal.SIGINT, signal.SIGQUIT} and os.isatty(0)
+    return number, False
+
+
+def exit_like(status: int) -> NoReturn:
+    """Ends this process as the app has ended: with its exit code, or by its signal."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the app's own core is the one to keep
+        with suppress(OSError):  # SIGKILL has no other handler
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        os.kill(os.getpid(), number)
+    os._exit(os.waitstatus_to_exitcode(status))

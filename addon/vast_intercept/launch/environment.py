@@ -1,0 +1,95 @@
+"""The environment variables that make common runtimes use and trust an interceptor: pure."""
+
+import shlex
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from .trust import TrustFiles
+
+#: Each names a file with the CAs to trust, and who reads it (FACTS C2).
+CA_VARIABLES = {
+    "SSL_CERT_FILE": "OpenSSL's own default, so Ruby, Perl, PHP's streams, .NET; Go; httpx, uv",
+    "REQUESTS_CA_BUNDLE": "requests",
+    "CURL_CA_BUNDLE": "curl",
+    "NODE_EXTRA_CA_CERTS": "Node.js",
+    "GIT_SSL_CAINFO": "git",
+    "AWS_CA_BUNDLE": "the AWS SDKs and their command line",
+    "DENO_CERT": "Deno",
+    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": "gRPC",
+    "PIP_CERT": "pip",
+    "CARGO_HTTP_CAINFO": "Cargo",
+    "HTTPLIB2_CA_CERTS": "httplib2",
+    "NIX_SSL_CERT_FILE": "what comes from nixpkgs",
+    "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": "gcloud",
+    "NPM_CONFIG_CAFILE": "npm",
+    "PERL_LWP_SSL_CA_FILE": "Perl's LWP",
+}
+# With `no_proxy` gone, too, nothing is told from what was meant for a proxy that is not used.
+_PROXY_NAMES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "grpc_proxy"}
+PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "grpc_proxy")
+
+
+def proxy_variables(proxy: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """What has runtimes use the proxy (`http://host:port`). `no_proxy` stays as it is."""
+    host, port = _host_and_port(proxy)
+    java = [f"-D{scheme}.proxy{what}" for scheme in ("http", "https") for what in ("Host", "Port")]
+    values = [host, port] * 2
+    options = [f"{name}={value}" for name, value in zip(java, values, strict=True)]
+    if direct := environ.get("no_proxy") or environ.get("NO_PROXY"):
+        options.append(f"-Dhttp.nonProxyHosts={_java_hosts(direct)}")
+    return {
+        **dict.fromkeys(PROXY_VARIABLES, proxy),
+        "NODE_USE_ENV_PROXY": "1",
+        "JAVA_TOOL_OPTIONS": _java_options(environ, options),
+    }
+
+
+def trust_variables(files: TrustFiles, environ: Mapping[str, str]) -> dict[str, str]:
+    """What has runtimes trust the interceptor's CA."""
+    options = [f"-Djavax.net.ssl.trustStore={files.java}"]
+    return bundle_variables(files, environ) | {"JAVA_TOOL_OPTIONS": _java_options(environ, options)}
+
+
+def bundle_variables(files: TrustFiles, environ: Mapping[str, str]) -> dict[str, str]:
+    """The same without Java's, which has the JVM say so on standard error."""
+    return {
+        **dict.fromkeys(CA_VARIABLES, str(files.bundle)),
+        "WGETRC": str(files.wgetrc),
+        # An empty part stands for the folder that PHP was built with.
+        "PHP_INI_SCAN_DIR": f"{environ.get('PHP_INI_SCAN_DIR', '')}:{files.php}",
+    }
+
+
+def app_variables(proxy: str, files: TrustFiles, environ: Mapping[str, str]) -> dict[str, str]:
+    """Both. `environ` is what the app would have without them."""
+    using = proxy_variables(proxy, environ)
+    return using | trust_variables(files, {**environ, **using})
+
+
+def without_proxies(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of an app whose connections are redirected whatever it does."""
+    return {name: value for name, value in environ.items() if name.lower() not in _PROXY_NAMES}
+
+
+def _host_and_port(proxy: str) -> tuple[str, str]:
+    host, _, port = urlsplit(proxy).netloc.rpartition(":")
+    return host, port
+
+
+def _java_options(environ: Mapping[str, str], options: list[str]) -> str:
+    """Behind those that are there: of two that say the same, Java takes the last."""
+    # The JVM understands quotes, which keep blanks within an option.
+    quoted = [option if shlex.quote(option) == option else f'"{option}"' for option in options]
+    return " ".join(filter(None, [environ.get("JAVA_TOOL_OPTIONS", ""), *quoted]))
+
+
+def _java_hosts(no_proxy: str) -> str:
+    """`no_proxy` in Java's form: `|` between, `*` for any beginning or end."""
+    hosts = ["localhost", "127.*", "[::1]"]
+    for host in no_proxy.split(","):
+        name = host.strip()
+        if name.startswith("."):
+            hosts.append(f"*{name}")
+        elif name and "/" not in name:
+            hosts.append(name)
+    return "|".join(dict.fromkeys(hosts))

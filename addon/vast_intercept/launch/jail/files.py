@@ -1,0 +1,120 @@
+"""Which files an app in the jail finds replaced, and by what."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from ..ca import CaError, CertificateAuthority
+from ..trust import SYSTEM_BUNDLES, TrustFiles
+
+#: slirp4netns' own resolver, which asks the host's. pasta is told to have one there, too.
+RESOLVER = "10.0.2.3"
+
+_RESOLV_CONF = "/etc/resolv.conf"
+_JAVA_STORES = ("/etc/ssl/certs/java/cacerts", "/etc/pki/java/cacerts")
+_JAVA_STORE_PLACES = ("lib/security/cacerts", "jre/lib/security/cacerts")
+
+_IS_PYTHON = re.compile(r"(?:^|/)python[\d.]*$")
+_MAX_FIRST_LINE = 4096
+_WHERE_IS_CERTIFI = (
+    "import importlib.util as u; s = u.find_spec('certifi'); print(s.origin if s else '')"
+)
+_ASK_SECONDS = 5.0
+
+
+class TrustedFiles:
+    """The files with CAs that this machine's programs, and the app's own Python and Java, read."""
+
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
+        """Looks for them, which takes a moment."""
+        self._bundles = _existing([*SYSTEM_BUNDLES, *_certifi_bundles(command, environ)])
+        self._java = _existing([*_JAVA_STORES, *_java_stores(environ)])
+
+    def replaced(
+        self, folder: Path, ca: CertificateAuthority, files: TrustFiles
+    ) -> list[tuple[str, str]]:
+        """Pairs: what to mount, and over what. It is what was there with the CA; new in `folder`.
+
+        The name server is replaced, too. Raises CaError if `folder` cannot be written.
+        """
+        pairs = [(str(files.java), store) for store in self._java]
+        try:
+            pairs.append((str(_resolv_conf(folder)), os.path.realpath(_RESOLV_CONF)))
+            for number, bundle in enumerate(self._bundles):
+                with_ours = folder / f"bundle-{number}.pem"
+                theirs = Path(bundle).read_bytes().rstrip()
+                with_ours.write_bytes(theirs + b"\n" + ca.path.read_bytes())
+                pairs.append((str(with_ours), bundle))
+        except OSError as error:
+            raise CaError(f"The CAs for the jail cannot be written: {error}.") from None
+        return pairs
+
+
+def _existing(paths: Iterable[str]) -> list[str]:
+    """What is there of them, each once though several names may lead to it."""
+    real = {os.path.realpath(path) for path in paths}
+    return sorted(path for path in real if Path(path).is_file())
+
+
+def _resolv_conf(folder: Path) -> Path:
+    """The host's may name a resolver on its loopback, which is not the jail's."""
+    lines: list[str] = []
+    with suppress(OSError):
+        lines = Path(_RESOLV_CONF).read_text("utf-8", "replace").splitlines()
+    kept = [line for line in lines if not re.match(r"\s*nameserver\b", line)]
+    replaced = folder / "resolv.conf"
+    replaced.write_text("\n".join([f"nameserver {RESOLVER}", *kept]) + "\n", "utf-8")
+    return replaced
+
+
+def _java_stores(environ: Mapping[str, str]) -> list[str]:
+    """Those of the Java that `java` and JAVA_HOME stand for."""
+    homes = [Path(home)] if (home := environ.get("JAVA_HOME")) else []
+    if java := shutil.which("java", path=environ.get("PATH")):
+        homes.append(Path(java).resolve().parents[1])
+    return [str(home / place) for home in homes for place in _JAVA_STORE_PLACES]
+
+
+def _certifi_bundles(command: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """certifi's, of the Python that the command runs, and of those that `python` stands for."""
+    path = environ.get("PATH")
+    found = [shutil.which(name, path=path) for name in ("python3", "python")]
+    if program := shutil.which(command[0], path=path):
+        found.append(program if _IS_PYTHON.search(program) else _interpreter(program))
+    asked = [
+        subprocess.Popen(
+            [python, "-c", _WHERE_IS_CERTIFI],
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        for python in dict.fromkeys(filter(None, found))
+    ]
+    return [bundle for process in asked if (bundle := _bundle_beside(process))]
+
+
+def _bundle_beside(process: "subprocess.Popen[str]") -> str | None:
+    try:
+        module, _ = process.communicate(timeout=_ASK_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return None
+    return str(Path(module.strip()).with_name("cacert.pem")) if module.strip() else None
+
+
+def _interpreter(program: str) -> str | None:
+    """The Python that a script names in its first line."""
+    try:
+        with Path(program).open("rb") as file:
+            line = file.readline(_MAX_FIRST_LINE)
+    except OSError:
+        return None
+    words = line[2:].decode("utf-8", "replace").split() if line.startswith(b"#!") else []
+    return words[0] if words and _IS_PYTHON.search(words[0]) else None

@@ -1,0 +1,75 @@
+"""Why there can be no jail here, and what to do about it."""
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+
+type ReadSetting = Callable[[str], str | None]
+
+_SECCOMP_FILTER = "2"
+
+
+class JailError(Exception):
+    """There can be no jail. The message says what is missing or forbidden, and what to do."""
+
+
+def missing_tool(tool: str, debian_package: str, instead: str = "") -> str:
+    """A tool that is not there."""
+    also = f" (or {instead})" if instead else ""
+    return (
+        f"The jail needs {tool}{also}. On Debian and Ubuntu: apt-get install {debian_package};"
+        " elsewhere the package has the same name."
+    )
+
+
+def read_setting(path: str) -> str | None:
+    """A kernel setting, or None where there is no such."""
+    try:
+        return Path(path).read_text("ascii").strip()
+    except OSError:
+        return None
+
+
+def why_forbidden(step: str, number: int, read: ReadSetting = read_setting) -> str:
+    """Which setting keeps us from a user namespace, as far as that can be told.
+
+    `step` is what failed with the error `number`.
+    """
+    failed = f"{step}: {errno.errorcode.get(number, number)}"
+    for path, forbidding, mend in (
+        ("kernel/unprivileged_userns_clone", "0", "sysctl -w kernel.unprivileged_userns_clone=1"),
+        ("user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=10000"),
+        ("user/max_net_namespaces", "0", "sysctl -w user.max_net_namespaces=10000"),
+        (
+            "kernel/apparmor_restrict_unprivileged_userns",
+            "1",
+            "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+        ),
+    ):
+        if read(f"/proc/sys/{path}") == forbidding:
+            name = path.replace("/", ".")
+            return (
+                f"The jail needs user namespaces, which the setting {name} = {forbidding} forbids"
+                f" here ({failed}). As root: {mend}"
+            )
+    status = read("/proc/self/status") or ""
+    if f"Seccomp:\t{_SECCOMP_FILTER}" in status:
+        return (
+            f"The jail needs user namespaces, which this container's seccomp profile forbids"
+            f" ({failed}). Start the container with --security-opt seccomp=unconfined, or set up"
+            " `vast-intercept run` without --jail in it."
+        )
+    return f"The jail cannot be made ({failed})."
+
+
+def no_tun_device(number: int) -> str:
+    """The device that the way out needs."""
+    if number == errno.EACCES:
+        return (
+            "The jail's network needs /dev/net/tun, which only root may open here. As root:"
+            " chmod 666 /dev/net/tun (what udev does elsewhere)"
+        )
+    return (
+        "The jail's network needs /dev/net/tun, which is not here. As root: modprobe tun; in a"
+        " container: --device /dev/net/tun"
+    )

@@ -1,0 +1,99 @@
+"""From connections that the jail redirects to `CONNECT` requests to the interceptor."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+
+# linux/netfilter_ipv4.h: asks for where a connection was going before it was redirected.
+_SO_ORIGINAL_DST = 80
+_CHUNK = 256 * 1024
+_CONNECT_SECONDS = 30.0
+_MAX_HEAD = 16 * 1024
+
+type Address = tuple[str, int]
+type _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Relay:
+    """Serves listening sockets of the jail from outside, in a thread of its own, until `close`.
+
+    A socket stays in the network namespace that it was made in, whoever accepts its connections.
+    """
+
+    def __init__(
+        self, redirected: socket.socket, interceptor: Address, allowed: Sequence[socket.socket]
+    ) -> None:
+        """`allowed` are bound to the addresses of the host's that they stand for."""
+        self._interceptor = interceptor
+        self._loop = asyncio.new_event_loop()
+        self._listening = [redirected, *allowed]
+        self._thread = threading.Thread(target=self._run, name="jail relay", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends it, with its connections."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        redirected, *allowed = self._listening
+        self._loop.run_until_complete(self._serve(redirected, self._through_interceptor))
+        for each in allowed:
+            self._loop.run_until_complete(self._serve(each, self._straight))
+        try:
+            self._loop.run_forever()
+        finally:
+            for task in asyncio.all_tasks(self._loop):
+                task.cancel()
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+    async def _serve(
+        self, listening: socket.socket, connect: Callable[[socket.socket], Awaitable[_Streams]]
+    ) -> None:
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                accepted = writer.get_extra_info("socket")
+                async with asyncio.timeout(_CONNECT_SECONDS):
+                    far_reader, far_writer = await connect(accepted)
+            except (OSError, TimeoutError, EOFError, asyncio.LimitOverrunError):
+                writer.transport.abort()  # what an app sees of a connection that is refused
+                return
+            try:
+                await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+            finally:
+                writer.close()
+                far_writer.close()
+
+        await asyncio.start_server(handle, sock=listening, limit=_CHUNK, backlog=1024)
+
+    async def _through_interceptor(self, accepted: socket.socket) -> _Streams:
+        raw = accepted.getsockopt(socket.SOL_IP, _SO_ORIGINAL_DST, 16)
+        port, address = struct.unpack_from("!2xH4s", raw)
+        target = f"{socket.inet_ntoa(address)}:{port}"
+        reader, writer = await asyncio.open_connection(*self._interceptor, limit=_CHUNK)
+        writer.write(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+        if not head.startswith((b"HTTP/1.1 200", b"HTTP/1.0 200")):
+            writer.close()
+            raise ConnectionRefusedError
+        return reader, writer
+
+    @staticmethod
+    async def _straight(accepted: socket.socket) -> _Streams:
+        return await asyncio.open_connection(*accepted.getsockname()[:2], limit=_CHUNK)
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """All that comes from the one to the other, and the end of it."""
+    with contextlib.suppress(OSError):
+        while chunk := await reader.read(_CHUNK):
+            writer.write(chunk)
+            await writer.drain()
+        writer.write_eof()
+        return
+    writer.close()  # broken: neither side has more to say

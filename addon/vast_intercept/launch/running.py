@@ -1,0 +1,83 @@
+"""An interceptor that runs already: what it says of itself."""
+
+import http.client
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from ..status import STATUS_HOST, STATUS_PATH, Status, Tally
+
+_SECONDS = 5.0
+_MAX_BYTES = 64 * 1024
+
+
+class NotRunningError(Exception):
+    """No interceptor answers there. The message says what is there instead, and what to do."""
+
+
+class RunningInterceptor:
+    """One that runs already, at a port of this machine. It is asked, and left as it is."""
+
+    web_url = None
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self._before = Tally()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        pass
+
+    def wait_until_ready(self) -> Status:
+        """What it is. Raises NotRunningError."""
+        status = ask_status(self.port)
+        self._before = status.tally
+        return status
+
+    def died(self) -> str | None:
+        """That it does not answer any more is not noticed before `stop`."""
+        return None
+
+    def stop(self) -> Tally | None:
+        """The numbers of the calls since it was asked first, if it still can say."""
+        try:
+            return ask_status(self.port).tally.since(self._before)
+        except NotRunningError:
+            return None
+
+
+def ask_status(port: int, host: str = "127.0.0.1") -> Status:
+    """Asks through the proxy at this port. Raises NotRunningError."""
+    where = f"{host}:{port}"
+    connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
+    try:
+        connection.request("GET", f"http://{STATUS_HOST}{STATUS_PATH}")
+        answer = connection.getresponse()
+        body = answer.read(_MAX_BYTES)
+    except ConnectionRefusedError:
+        raise NotRunningError(
+            f"Nothing listens at {where}. Start the interceptor (`vast-intercept serve -p {port}`),"
+            " or name the port where it listens."
+        ) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise NotRunningError(
+            f"What listens at {where} does not answer as an HTTP proxy:"
+            f" {error or type(error).__name__}."
+        ) from None
+    finally:
+        connection.close()
+    try:
+        return msgspec.json.decode(body, type=Status)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise NotRunningError(
+            f"What listens at {where} is not this interceptor, or not of this version: it answered"
+            f" with status {answer.status}. Name the port where the interceptor listens."
+        ) from None

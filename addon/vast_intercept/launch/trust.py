@@ -1,0 +1,119 @@
+"""Files that make runtimes trust the interceptor's CA, beside all that they trusted before."""
+
+import re
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import certifi
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
+
+from .ca import CaError, CertificateAuthority
+
+#: Where systems keep the public CAs: Debian, Arch and Alpine; Fedora; openSUSE; macOS and BSDs.
+SYSTEM_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\s.+?-----END CERTIFICATE-----", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustFiles:
+    """Each holds the public CAs and the interceptor's, in the form that some runtimes want."""
+
+    #: PEM: for nearly all.
+    bundle: Path
+    #: PKCS#12 without a password: Java asks for none of its own store, which it may stand in for.
+    java: Path
+    #: wget's configuration, since the one built with GnuTLS reads no variable with a bundle.
+    wgetrc: Path
+    #: A folder with a php.ini, since PHP's curl reads no such variable either.
+    php: Path
+
+
+def files_in(folder: Path) -> TrustFiles:
+    """Where they are in a folder."""
+    return TrustFiles(
+        folder / "ca-bundle.pem", folder / "truststore.p12", folder / "wgetrc", folder / "php"
+    )
+
+
+def write_trust_files(
+    folder: Path, ca: CertificateAuthority, environ: Mapping[str, str], named_by: Iterable[str]
+) -> TrustFiles:
+    """Writes them into the folder, which is made. Raises CaError if that cannot be done.
+
+    All but Node's variables replace what a runtime trusts (FACTS C2), and hosts that are no
+    providers show their own certificates: so the bundle has the machine's public CAs, certifi's,
+    and those of the files that the variables `named_by` name already, such as a company's.
+    """
+    files = files_in(folder)
+    named = [environ[name] for name in named_by if environ.get(name)]
+    certificates = _certificates([*SYSTEM_BUNDLES, *named, certifi.where(), str(ca.path)])
+    bundle = "\n".join(certificates) + "\n"
+    try:
+        files.php.mkdir(parents=True, exist_ok=True)
+        _write(files.wgetrc, _wgetrc(files.bundle, environ))
+        _write(
+            files.php / "vast-intercept.ini",
+            f'curl.cainfo = "{files.bundle}"\nopenssl.cafile = "{files.bundle}"\n',
+        )
+        if _write(files.bundle, bundle) or not files.java.exists():
+            files.java.write_bytes(_java_trust_store(certificates))
+    except OSError as error:
+        raise CaError(
+            f"The CAs for apps cannot be written to {folder}: {error.strerror}."
+        ) from None
+    return files
+
+
+def _write(path: Path, text: str) -> bool:
+    """Whether the file had to be written: apps may be reading it."""
+    if path.is_file() and path.read_text("utf-8") == text:
+        return False
+    unfinished = path.with_name(f"{path.name}.new")
+    unfinished.write_text(text, "utf-8")
+    unfinished.replace(path)
+    return True
+
+
+def _certificates(paths: Iterable[str]) -> list[str]:
+    """The certificates of all of the files that can be read, each once, in PEM."""
+    found: dict[str, str] = {}
+    for path in paths:
+        try:
+            text = Path(path).read_text("utf-8", "replace")
+        except OSError:
+            continue  # one system has this file, another that
+        for match in _CERTIFICATE.finditer(text):
+            found.setdefault("".join(match[0].split()), match[0])
+    return list(found.values())
+
+
+def _wgetrc(bundle: Path, environ: Mapping[str, str]) -> str:
+    """The user's own settings, and the CAs."""
+    own = Path(environ.get("WGETRC") or Path(environ.get("HOME", "/"), ".wgetrc"))
+    try:
+        text = own.read_text("utf-8", "surrogateescape").rstrip("\n")
+    except OSError:
+        text = ""
+    return f"{text}\nca_certificate = {bundle}\n".lstrip("\n")
+
+
+def _java_trust_store(certificates: Iterable[str]) -> bytes:
+    entries = []
+    for number, certificate in enumerate(certificates):
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                loaded = x509.load_pem_x509_certificate(certificate.encode())
+        except ValueError:
+            continue  # some public CAs' certificates are too odd for cryptography
+        entries.append(pkcs12.PKCS12Certificate(loaded, b"%d" % number))
+    return pkcs12.serialize_java_truststore(entries, NoEncryption())
