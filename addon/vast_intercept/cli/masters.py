@@ -1,9 +1,10 @@
 """mitmproxy with the interceptor built in: lean, as mitmdump, or as mitmweb."""
 
 import logging
+import sys
 from collections.abc import Callable
 
-from mitmproxy import hooks, http, master, options
+from mitmproxy import exceptions, hooks, http, master, options
 from mitmproxy.addons import (
     core,
     disable_h2c,
@@ -36,6 +37,7 @@ class _WithInterceptor(master.Master):
     def add_interceptor(self, herald: Herald) -> None:
         """Puts the addon in front of all others, so that no key gets past it (FACTS M7)."""
         self.interceptor = VastIntercept()
+        logging.getLogger("mitmproxy.proxy.server").addFilter(_is_not_hinted_at)
         self.addons.add(self.interceptor, herald(self.interceptor))
         chain = self.addons.chain
         chain.insert(0, chain.pop(chain.index(self.interceptor)))
@@ -43,10 +45,21 @@ class _WithInterceptor(master.Master):
     async def run(self) -> None:
         # mitmproxy calls `configure` only for options that were set; the addon needs it once,
         # before the proxy listens.
-        self.addons.invoke_addon_sync(
-            self.interceptor, hooks.ConfigureHook(set(self.options.keys()))
-        )
+        everything = hooks.ConfigureHook(set(self.options.keys()))
+        try:
+            self.addons.invoke_addon_sync(self.interceptor, everything)
+        except exceptions.OptionsError as error:
+            print(f"{sys.argv[0]}: {error}", file=sys.stderr)
+            sys.exit(1)
         await super().run()
+
+
+def _is_not_hinted_at(record: logging.LogRecord) -> bool:
+    """mitmproxy's line for each connection whose client refuses the certificate.
+
+    The hints say it once for each app, with its name and what helps.
+    """
+    return not record.getMessage().startswith("Client TLS handshake failed. The client")
 
 
 class LeanMaster(_WithInterceptor):

@@ -4,7 +4,9 @@ from ..config import Config
 from ..relay.server import Relay
 from ..status import Status, Tally
 from .access import AccessControl
+from .authority import AuthorityCheck
 from .calls import CallInterceptor
+from .hints import Hints
 from .settings import Settings
 from .shutdown import Shutdown
 from .status import StatusPage
@@ -25,10 +27,12 @@ class VastIntercept:
         calls = CallInterceptor(self._settings, relay, tally)
         self._status_page = StatusPage(self._settings, tally)
         self.addons = [
+            AuthorityCheck(),
             self._settings,
             AccessControl(self._settings, relay),
             calls,
             self._status_page,
+            Hints(),
             Shutdown(self._settings, relay, calls),
         ]
 
