@@ -1,0 +1,86 @@
+"""The clients: each a program that anybody could have written, and what runs it.
+
+They are told `whole` or `stream`, and for a stream the gate at which the stand-in holds each chunk.
+They print the answer's text, or each piece of it as JSON on a line of its own.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from . import environments
+from .environments import PROGRAMS
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A client's name, and how to make its command. That raises InstallationError."""
+
+    name: str
+    command: Callable[[], list[str]]
+    #: Where it prints bodies as they are, since that is what it is for.
+    prints_bodies: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+    def text(self, output: str) -> str:
+        """The answer's text, in what the client printed of a whole answer."""
+        if self.prints_bodies:
+            answer = json.loads(output)
+            return str(answer["choices"][0]["message"]["content"])
+        return output.removesuffix("\n")
+
+    def pieces(self, output: str) -> list[str]:
+        """The pieces of the text, in what it printed of a stream."""
+        if not self.prints_bodies:
+            return [json.loads(line) for line in output.splitlines()]
+        lines = output.splitlines()
+        events = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
+        assert events.pop() == "[DONE]", output
+        chunks: list[dict[str, Any]] = [json.loads(event) for event in events]
+        contents = [each["delta"].get("content") for chunk in chunks for each in chunk["choices"]]
+        return [content for content in contents if content]
+
+
+def _python(program: str, requirements: str = "current") -> Client:
+    path = str(PROGRAMS / f"{program}_app.py")
+    return Client(f"python-{program}", lambda: [environments.python(requirements), path])
+
+
+def _shell(name: str) -> Client:
+    path = str(PROGRAMS / f"{name}_app.sh")
+
+    def command() -> list[str]:
+        environments.tool(name)
+        return ["/bin/sh", path]
+
+    return Client(name, command, prints_bodies=True)
+
+
+PYTHON = [
+    _python("requests"),
+    _python("urllib"),
+    _python("httpx"),
+    _python("openai"),
+    _python("openai_028", "openai_028"),
+    _python("langchain"),
+    _python("llama_index", "llama_index"),
+]
+# These two know of no proxy: aiohttp until it is told to, Node's fetch until Node 24.
+AIOHTTP = _python("aiohttp")
+NODE = [
+    Client("node-fetch", lambda: [environments.tool("node"), str(PROGRAMS / "fetch_app.mjs")]),
+    Client(
+        "node-openai",
+        lambda: [environments.tool("node"), environments.node_program("openai_app.mjs")],
+    ),
+]
+SHELL = [_shell("curl"), _shell("wget")]
+JAVA = Client(
+    "java-httpclient", lambda: [environments.java(), str(PROGRAMS / "HttpClientApp.java")]
+)
+GO = Client("go-nethttp", lambda: [environments.go_program("nethttp_app")])
+PHP = Client("php-curl", lambda: [environments.php(), str(PROGRAMS / "curl_app.php")])
+RUBY = Client("ruby-nethttp", lambda: [environments.tool("ruby"), str(PROGRAMS / "nethttp_app.rb")])
