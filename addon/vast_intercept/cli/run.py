@@ -30,7 +30,8 @@ from ..status import Status
 # As `env`, `timeout` and `docker run` do: what the app itself may exit with stays its own.
 _FAILED = 125
 _TIMESTAMP = re.compile(r"^\[\d\d:\d\d:\d\d\.\d+\]\s*")
-_PORT = click.IntRange(1, 65535)
+_MAX_PORT = 65535
+_PORT = click.IntRange(1, _MAX_PORT)
 _FAILURES = (StartError, NotRunningError, CaError, UpstreamProxyError, JailError)
 
 type _Interceptor = InterceptorProcess | RunningInterceptor
@@ -47,7 +48,8 @@ class _Address(click.ParamType[tuple[str, int]]):
     ) -> tuple[str, int]:
         host, _, port = value.rpartition(":")
         host = "127.0.0.1" if host == "localhost" else host.strip("[]")
-        if not re.fullmatch(r"127(\.\d{1,3}){3}", host) or not port.isdigit():
+        numbers = re.fullmatch(r"[1-9]\d{0,4}", port)
+        if not re.fullmatch(r"127(\.\d{1,3}){3}", host) or not numbers or int(port) > _MAX_PORT:
             self.fail(f"{value!r} is not an address such as 127.0.0.1:5432.", param, ctx)
         return host, int(port)
 

@@ -147,6 +147,8 @@ class InterceptorProcess:
         self._reader.join()
 
     def _read_output(self) -> None:
+        # The system would give this thread the signals that the main one waits for.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         assert self._process.stdout
         with self._process.stdout:
             for raw in self._process.stdout:

@@ -3,14 +3,17 @@
 import os
 import select
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from .files import RESOLVER
 from .problems import JailError, missing_tool, no_tun_device
 
 _READY_SECONDS = 10.0
+_END_SECONDS = 5.0
 _MTU = "65520"
 _TUN = "/dev/net/tun"
+# pasta does not end by itself when the one who has started it is killed.
+_UNTIL_STDIN_ENDS = '"$0" "$@" </dev/null & read -r end; kill $!; wait'
 
 
 class Network:
@@ -21,53 +24,68 @@ class Network:
 
     def __init__(self, pid: int, find: Callable[[str], str | None]) -> None:
         """Raises JailError. Returns when the network is there."""
+        #: Whose other end the tool has: it ends when this one is closed, however that comes.
+        self._held: int
+        self._process: subprocess.Popen[bytes]
         _check_tun()
         if tool := find("slirp4netns"):
             self._tool = "slirp4netns"
             self._slirp4netns(tool, pid)
-        elif tool := find("pasta"):
+        elif (
+            tool := find("pasta")
+        ) and os.geteuid():  # root's gives root up, and the right to this
             self._tool = "pasta"
             self._pasta(tool, pid)
         else:
-            raise JailError(missing_tool("slirp4netns", "slirp4netns", "pasta"))
+            instead = "pasta" if os.geteuid() else ""
+            raise JailError(missing_tool("slirp4netns", "slirp4netns", instead))
 
     def _slirp4netns(self, tool: str, pid: int) -> None:
+        exit_theirs, self._held = os.pipe()
+        with os.fdopen(exit_theirs):
+            self._start(
+                lambda ready: [
+                    *(tool, "--configure", f"--mtu={_MTU}", "--disable-host-loopback"),
+                    *(f"--ready-fd={ready}", f"--exit-fd={exit_theirs}", str(pid), "tap0"),
+                ],
+                pass_fds=[exit_theirs],
+            )
+
+    def _pasta(self, tool: str, pid: int) -> None:
+        stdin_theirs, self._held = os.pipe()
+        with os.fdopen(stdin_theirs):
+            self._start(
+                lambda ready: [
+                    *("/bin/sh", "-c", _UNTIL_STDIN_ENDS, tool),
+                    *("--foreground", "--quiet", "--config-net", "--no-map-gw", "--ipv4-only"),
+                    *("-I", "tap0", "-t", "none", "-u", "none", "-T", "none", "-U", "none"),
+                    *("-a", "10.0.2.100", "-n", "24", "-g", "10.0.2.2"),
+                    *("--dns-forward", RESOLVER, "--pid", f"/proc/self/fd/{ready}", str(pid)),
+                ],
+                stdin=stdin_theirs,
+            )
+
+    def _start(
+        self,
+        command: Callable[[int], list[str]],
+        stdin: int = subprocess.DEVNULL,
+        pass_fds: Sequence[int] = (),
+    ) -> None:
+        """Starts the tool, and waits until it writes to the descriptor that `command` is given."""
         ready, ready_theirs = os.pipe()
-        exit_theirs, self._exit = os.pipe()
-        self._process: subprocess.Popen[bytes] = subprocess.Popen(
-            [
-                *(tool, "--configure", f"--mtu={_MTU}", "--disable-host-loopback"),
-                *(f"--ready-fd={ready_theirs}", f"--exit-fd={exit_theirs}", str(pid), "tap0"),
-            ],
-            pass_fds=[ready_theirs, exit_theirs],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        os.close(ready_theirs)
-        os.close(exit_theirs)
-        try:
+        with os.fdopen(ready), os.fdopen(ready_theirs) as theirs:
+            self._process = subprocess.Popen(
+                command(ready_theirs),
+                pass_fds=[ready_theirs, *pass_fds],
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            theirs.close()
             readable, _, _ = select.select([ready], [], [], _READY_SECONDS)
             if not readable or not os.read(ready, 1):
                 raise JailError(f"The jail has no network: {self._last_words()}")
-        finally:
-            os.close(ready)
-
-    def _pasta(self, tool: str, pid: int) -> None:
-        self._exit = -1
-        self._process = subprocess.Popen(
-            [
-                *(tool, "--foreground", "--config-net", "--no-map-gw", "--quiet"),
-                *("-t", "none", "-u", "none", "-T", "none", "-U", "none"),
-                *("-a", "10.0.2.100", "-n", "24", "-g", "10.0.2.2", "--dns-forward", RESOLVER),
-                *("-I", "tap0", str(pid)),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
 
     def died(self) -> str | None:
         """Why it has ended though nobody stopped it, or None while it runs."""
@@ -77,20 +95,20 @@ class Network:
 
     def close(self) -> None:
         """Ends it."""
-        if self._exit >= 0:
-            os.close(self._exit)
-            self._exit = -1
         self._last_words()
 
     def _last_words(self) -> str:
-        self._process.terminate()
+        """Has it end, and returns the last line that it printed."""
+        if self._held >= 0:
+            os.close(self._held)
+            self._held = -1
         try:
-            output, _ = self._process.communicate(timeout=5)
+            output, _ = self._process.communicate(timeout=_END_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            output, _ = self._process.communicate()
+            return f"{self._tool} does not answer."
         lines = output.decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else f"{self._tool} does not answer."
+        return lines[-1] if lines else f"{self._tool} does not say why."
 
 
 def _check_tun() -> None:

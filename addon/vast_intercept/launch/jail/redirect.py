@@ -14,7 +14,8 @@ type Command = tuple[list[str], str]
 def redirect_rules(ports: Iterable[int], find: Callable[[str], str | None]) -> list[Command]:
     """Has TCP to these ports go to the relay, and UDP 443 refused, so that HTTP/3 falls back.
 
-    `find` gives the path of a tool. Raises JailError if there is neither nft nor iptables.
+    UDP goes to the relay's port, too, where nobody takes it: an app gets what it gets from a closed
+    port. `find` gives the path of a tool. Raises JailError if there is neither nft nor iptables.
     """
     wanted = sorted(ports)
     if nft := find("nft"):
@@ -29,13 +30,10 @@ def _nft(ports: list[int]) -> str:
     listed = ", ".join(map(str, ports))
     return f"""\
 table ip vast_intercept {{
-    chain to_relay {{
+    chain output {{
         type nat hook output priority -100;
         ip daddr != 127.0.0.0/8 tcp dport {{ {listed} }} dnat to {address}:{port}
-    }}
-    chain refused {{
-        type filter hook output priority 0;
-        udp dport 443 reject
+        udp dport 443 dnat to {address}:{port}
     }}
 }}
 """
@@ -43,9 +41,8 @@ table ip vast_intercept {{
 
 def _iptables(ports: list[int]) -> list[str]:
     address, port = RELAY_ADDRESS
-    rules = [
-        f"-t nat -A OUTPUT -p tcp ! -d 127.0.0.0/8 --dport {each} -j DNAT"
-        f" --to-destination {address}:{port}"
-        for each in ports
+    to_relay = f"-j DNAT --to-destination {address}:{port}"
+    return [
+        *(f"-t nat -A OUTPUT -p tcp ! -d 127.0.0.0/8 --dport {each} {to_relay}" for each in ports),
+        f"-t nat -A OUTPUT -p udp --dport 443 {to_relay}",
     ]
-    return [*rules, "-A OUTPUT -p udp --dport 443 -j REJECT"]
