@@ -39,6 +39,8 @@ from .openai_api.operations import Operation
 from .providers import Provider
 from .secret import Secret
 
+_PROJECT_CONFIG = Path(__file__).parents[2] / "config" / "vast.yaml"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
@@ -125,6 +127,16 @@ def load_config(
         return _checked(file, str(path) if path else "the defaults", environ)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}" if path else str(error)) from None
+
+
+def config_file(option: str | None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The configuration's file, if there is one.
+
+    It is what an option or VAST_INTERCEPT_CONFIG names, else the project's own in a checkout of it.
+    """
+    if named := option or environ.get("VAST_INTERCEPT_CONFIG"):
+        return Path(named).expanduser()
+    return _PROJECT_CONFIG if _PROJECT_CONFIG.is_file() else None
 
 
 def defaults() -> Config:

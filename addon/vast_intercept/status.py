@@ -6,6 +6,8 @@ import msgspec
 #: names and never resolves (ICANN, board resolution of 29 July 2024).
 STATUS_HOST = "vast-intercept.internal"
 STATUS_PATH = "/status"
+#: In reverse mode every host is the provider's: there a header says what is asked for.
+STATUS_HEADER = ("x-vast-intercept", "status")
 
 
 class Tally(msgspec.Struct):

@@ -1,7 +1,6 @@
 """Options and configuration, and the life of the relay."""
 
 import asyncio
-import os
 import re
 from pathlib import Path
 
@@ -10,13 +9,10 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy.mode_specs import ProxyMode, UpstreamMode
 from mitmproxy.utils import human
 
-from ..config import Config, load_config
+from ..config import Config, config_file, load_config
 from ..config_watch import ConfigWatch
 from ..relay.server import Relay
 from ..status import STATUS_HOST
-
-#: The project's own configuration, for those who run it from a checkout.
-PROJECT_CONFIG = Path(__file__).parents[3] / "config" / "vast.yaml"
 
 _OPTIONS = {"vast_config", "vast_endpoint", "vast_interface"}
 _BODY_LIMIT = "64m"
@@ -86,7 +82,7 @@ class Settings:
         if "stream_large_bodies" in updated:
             self.max_body = human.parse_size(ctx.options.stream_large_bodies or _BODY_LIMIT) or 0
         if updated & _OPTIONS:
-            self._watch = ConfigWatch(_from_options, _config_path())
+            self._watch = ConfigWatch(_from_options, config_file(ctx.options.vast_config))
             self._watch.refresh()
             self._take_over_providers()
 
@@ -125,16 +121,9 @@ class Settings:
         ctx.options.update(allow_hosts=users + ours)
 
 
-def _config_path() -> Path | None:
-    named = ctx.options.vast_config or os.environ.get("VAST_INTERCEPT_CONFIG", "")
-    if named:
-        return Path(named).expanduser()
-    return PROJECT_CONFIG if PROJECT_CONFIG.is_file() else None
-
-
 def _from_options() -> Config:
     return load_config(
-        _config_path(),
+        config_file(ctx.options.vast_config),
         endpoint=ctx.options.vast_endpoint,
         interface=ctx.options.vast_interface,
     )

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import msgspec
 from mitmproxy import ctx, http
+from mitmproxy.proxy.mode_specs import ReverseMode
 
 from .. import __version__
-from ..status import STATUS_HOST, STATUS_PATH, Status, Tally
+from ..status import STATUS_HEADER, STATUS_HOST, STATUS_PATH, Status, Tally
 from .clients import parse_address
 from .settings import Settings
 
@@ -26,7 +27,7 @@ class StatusPage:
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Answers."""
-        if flow.request.pretty_host != STATUS_HOST or flow.response or flow.error:
+        if not _asks_for_status(flow) or flow.response or flow.error:
             return
         peer = flow.client_conn.peername
         client = parse_address(peer[0]) if peer else None
@@ -54,3 +55,10 @@ class StatusPage:
             provider_ports=sorted({port for each in config.providers for port in each.ports}),
             tally=self._tally,
         )
+
+
+def _asks_for_status(flow: http.HTTPFlow) -> bool:
+    if isinstance(flow.client_conn.proxy_mode, ReverseMode):
+        name, value = STATUS_HEADER
+        return flow.request.headers.get(name) == value
+    return flow.request.pretty_host == STATUS_HOST

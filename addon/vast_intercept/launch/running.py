@@ -6,7 +6,7 @@ from typing import Self
 
 import msgspec
 
-from ..status import STATUS_HOST, STATUS_PATH, Status, Tally
+from ..status import STATUS_HEADER, STATUS_HOST, STATUS_PATH, Status, Tally
 
 _SECONDS = 5.0
 _MAX_BYTES = 64 * 1024
@@ -59,7 +59,8 @@ def ask_status(port: int, host: str = "127.0.0.1") -> Status:
     where = f"{host}:{port}"
     connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
     try:
-        connection.request("GET", f"http://{STATUS_HOST}{STATUS_PATH}")
+        url = f"http://{STATUS_HOST}{STATUS_PATH}"
+        connection.request("GET", url, headers=dict([STATUS_HEADER]))
         answer = connection.getresponse()
         body = answer.read(_MAX_BYTES)
     except ConnectionRefusedError:

@@ -10,7 +10,7 @@ from . import faults
 from .exchange import HangUp, whole
 from .recorder import Answering
 
-type Overridable = Literal["route", "endptjobs", "root"]
+type Overridable = Literal["route", "endptjobs", "root", "workers"]
 
 NAMES: tuple[Overridable, ...] = get_args(Overridable.__value__)
 

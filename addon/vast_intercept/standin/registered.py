@@ -64,6 +64,10 @@ class RegisteredWorkers:
         """Where the workers of an endpoint are."""
         return [worker.url for worker in self._ready.values() if worker.endpoint == endpoint]
 
+    def ids(self, endpoint: str) -> list[int]:
+        """What the workers of an endpoint call themselves."""
+        return [worker.id for worker in self._ready.values() if worker.endpoint == endpoint]
+
     def forget(self) -> None:
         """As if none had reported."""
         self._ready.clear()

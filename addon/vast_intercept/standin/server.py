@@ -29,6 +29,7 @@ from .router import Router
 from .schema import Json
 from .signing import Signer
 from .worker import Worker
+from .worker_list import WorkerList
 
 _STOP_SECONDS = 1
 
@@ -97,6 +98,7 @@ class StandIn:
         )
         console = Console(endpoints, config.api_key, config.root_cert)
         router = Router(endpoints, signer, self._fleet.ready)
+        worker_list = WorkerList(endpoints, config.api_key, self._fleet)
         self._operations = {
             f"/{quote(endpoint, safe='')}{suffix}": suffix
             for endpoint in config.endpoints
@@ -110,6 +112,9 @@ class StandIn:
                 hdrs.METH_GET, overrides.over("root", console.root_certificate)
             ),
             "/route/": _Page(hdrs.METH_POST, overrides.over("route", router.route)),
+            "/get_endpoint_workers/": _Page(
+                hdrs.METH_POST, overrides.over("workers", worker_list.list_workers)
+            ),
             CHAT[0]: _Page(hdrs.METH_POST, self._answer_as_model),
             COMPLETION[0]: _Page(hdrs.METH_POST, self._answer_as_model),
         }

@@ -73,6 +73,15 @@ class Worker:
         """Whether the router does."""
         return self._state.listed and self._state.state != "cold"
 
+    @property
+    def status(self) -> str:
+        """What Vast's list of workers says of it, which does not know how a worker answers."""
+        if self._state.state == "dead":
+            return "unavail"
+        if self._becoming_ready:
+            return "loading"
+        return "idle" if self.listed else "stopped"
+
     def to_json(self) -> Json:
         """As the control interface shows it."""
         return {
@@ -111,6 +120,7 @@ class Worker:
 
     def _become_ready(self) -> None:
         self._state = READY
+        self._becoming_ready = None
 
     def _stop_waiting(self) -> None:
         if self._becoming_ready:

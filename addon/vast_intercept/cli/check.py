@@ -1,0 +1,63 @@
+"""`vast-intercept check`: what does not work, and what to do about it."""
+
+import io
+import os
+import sys
+
+import click
+
+from ..diagnosis.checks import steps
+from ..diagnosis.masking import masked
+from ..diagnosis.outcome import Result
+from ..diagnosis.report import TextReport, is_ok, summary, to_json
+from ..diagnosis.steps import run
+from ..diagnosis.subject import ConfigPath, Subject
+
+
+@click.command()
+@click.option("--config", metavar="PATH", help="Configuration file, as for `serve`.")
+@click.option("--endpoint", metavar="NAME", help="Vast endpoint, as for `serve`.")
+@click.option(
+    "-p",
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8080,
+    show_default=True,
+    help="Where the interceptor listens.",
+)
+@click.option("--offline", is_flag=True, help="Only what needs neither Vast nor a network.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
+def check(
+    *, config: str | None, endpoint: str | None, port: int, offline: bool, as_json: bool
+) -> None:
+    """Find out why it does not work, from this shell to Vast and back.
+
+    Looks at the configuration, the key, Vast's names and certificates, the endpoint and its
+    workers, the running interceptor, its CA and this shell's variables, and makes two calls as an
+    app does. These cost a few tokens. Exits with 0 if nothing failed, else with 1.
+    """
+    subject = Subject(
+        where=ConfigPath.find(config, os.environ),
+        endpoint=endpoint,
+        port=port,
+        offline=offline,
+        environ=os.environ,
+    )
+    report = TextReport(
+        _output_encoding(), color=sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    )
+    results: list[Result] = []
+    for result in masked(run(steps(subject)), subject):
+        results.append(result)
+        if not as_json:
+            # Not click's echo: that takes an output that is ASCII for a mistake.
+            print(report.lines(result), flush=True)
+    print(to_json(results) if as_json else f"\n{summary(results)}")
+    sys.exit(0 if is_ok(results) else 1)
+
+
+def _output_encoding() -> str | None:
+    """Has what the output cannot show escaped, such as letters in a path."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    return sys.stdout.encoding

@@ -1,0 +1,1 @@
+"""What does not work: one step after the other, from the configuration to an app's call."""

@@ -1,0 +1,262 @@
+"""One whole and one streamed call, as an app makes them with `requests`."""
+
+import time
+from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import msgspec
+import requests
+
+from ..openai_api.sse import DONE, EventParser
+from ..secret import Secret
+from .outcome import Finding, Problem
+
+_CONNECT_SECONDS = 10.0
+_MAX_ANSWER = 1024 * 1024
+_MAX_PIECE = 64 * 1024
+_MAX_SHOWN = 500
+_MAX_TOKENS = 16
+_PROMPT = "Answer with one word: ready"
+
+_ADVICE = {
+    "vast_key_missing": "The interceptor runs without the key. Start it anew where it is set:\n"
+    "export VAST_API_KEY=...; vast-intercept serve",
+    "vast_endpoint_missing": "The interceptor runs without an endpoint. Start it anew:\n"
+    "vast-intercept serve --endpoint NAME",
+    "vast_endpoint_unknown": "The interceptor runs with another endpoint. Start it anew:\n"
+    "vast-intercept serve --endpoint NAME",
+    "vast_key_refused": "The interceptor runs with another key. Start it anew where the right one"
+    " is set:\nexport VAST_API_KEY=...; vast-intercept serve",
+    "configuration_invalid": "Mend the configuration that the interceptor runs with: it reads it"
+    " again by itself.",
+}
+_LOOK = (
+    "The interceptor's log says more; with `vast-intercept serve --web` the call can be watched."
+    " The workers' logs are in Vast's console: https://cloud.vast.ai/serverless/"
+)
+
+
+_BY_PROVIDER = (
+    "That is the provider itself, to which the route falls back: the endpoints before it did not"
+    " answer."
+)
+
+
+class _Error(msgspec.Struct):
+    message: str = ""
+    code: str | int | None = None
+
+
+class _Refusal(msgspec.Struct):
+    error: _Error
+
+
+class _Choice(msgspec.Struct):
+    delta: dict[str, Any] = {}
+
+
+class _Completion(msgspec.Struct):
+    choices: Annotated[list[_Choice], msgspec.Meta(min_length=1)]
+    model: str = ""
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] = []
+    error: _Error | None = None
+
+
+class CallRefused(Problem):
+    """The answer is an error."""
+
+    def __init__(self, message: str, advice: str, code: str) -> None:
+        super().__init__(message, advice)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """An app that calls chat completions."""
+
+    url: str
+    model: str
+    key: Secret | None
+    #: How long an answer may take.
+    seconds: float
+    #: Whether the environment says which proxy to use and which CAs to trust, as it does for apps.
+    trust_env: bool
+    proxies: Mapping[str, str] = field(default_factory=dict)
+    #: A file with CAs.
+    verify: str | None = None
+    #: The names of those whose answers are not Vast's.
+    providers: Container[str] = ()
+
+    def whole(self) -> Finding:
+        """A call that is answered at once. Raises Problem."""
+        with self._answer(stream=False) as (answer, pieces):
+            body = b"".join(pieces)
+            try:
+                completion = msgspec.json.decode(body, type=_Completion)
+            except ValueError as error:
+                raise Problem(
+                    f"the answer is not a chat completion: {error}", f"It came from {self.url}."
+                ) from None
+            attempts = answer.headers.get("x-vast-attempts")
+            if attempts is None:
+                raise Problem(
+                    f"{self.url} answered, but not through the interceptor",
+                    "Something else answers for the provider: is there another proxy in between?",
+                )
+            endpoint = answer.headers.get("x-vast-endpoint", "Vast")
+            tries = "" if attempts == "1" else f" at attempt {_one_line(attempts)}"
+            model = _one_line(completion.model)
+            return Finding(
+                f"answered by {_one_line(endpoint)} with model {model}{tries}",
+                advice=_BY_PROVIDER if endpoint in self.providers else "",
+            )
+
+    def streamed(self) -> Finding:
+        """A call that is answered token by token. Raises Problem."""
+        started = time.monotonic()
+        with self._answer(stream=True) as (answer, pieces):
+            kind = answer.headers.get("content-type", "")
+            if not kind.startswith("text/event-stream"):
+                raise Problem(
+                    f"the answer is not a stream, but {_one_line(kind) or 'untyped'}", _LOOK
+                )
+            first = 0.0
+            chunks = 0
+            for data in _events(pieces):
+                if data.startswith(DONE):
+                    break
+                if _has_token(data) and not first:
+                    first = time.monotonic() - started
+                chunks += 1
+            else:
+                raise Problem(f"the stream broke off after {chunks} chunks, without [DONE]", _LOOK)
+        if chunks < 2:
+            raise Problem(
+                f"the stream had {chunks} chunk, where tokens should come one by one", _LOOK
+            )
+        token = f"the first token after {first * 1000:.0f} ms" if first else "no token"
+        return Finding(f"{chunks} chunks and [DONE], {token}")
+
+    @contextmanager
+    def _answer(self, *, stream: bool) -> Iterator[tuple[requests.Response, Iterator[bytes]]]:
+        """The head of an answer that is no error, and its body. Raises Problem."""
+        ends = time.monotonic() + self.seconds
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": [{"role": "user", "content": _PROMPT}],
+            "max_tokens": _MAX_TOKENS,
+            "stream": stream,
+        }
+        key = self.key.reveal() if self.key else "no-key"
+        with requests.Session() as session:
+            session.trust_env = self.trust_env
+            session.proxies.update(self.proxies)
+            if self.verify:
+                session.verify = self.verify
+            try:
+                answer = session.post(
+                    self.url,
+                    json=body,
+                    headers={"authorization": f"Bearer {key}"},
+                    timeout=(_CONNECT_SECONDS, self.seconds),
+                    stream=True,
+                    allow_redirects=False,
+                )
+                with answer:
+                    pieces = self._pieces(answer, ends)
+                    if answer.status_code != 200:
+                        raise self._refused(answer.status_code, b"".join(pieces))
+                    yield answer, pieces
+            except requests.RequestException as error:
+                raise self._failed(error) from None
+
+    def _pieces(self, answer: requests.Response, ends: float) -> Iterator[bytes]:
+        """The body, bounded in size and time."""
+        received = 0
+        # Chunks come as they are sent, if they are no larger.
+        for piece in answer.iter_content(_MAX_PIECE):
+            received += len(piece)
+            if received > _MAX_ANSWER:
+                raise Problem(f"the answer has more than {_MAX_ANSWER:,} bytes", _LOOK)
+            if time.monotonic() > ends:
+                raise self._too_slow()
+            yield piece
+
+    def _refused(self, status: int, body: bytes) -> Problem:
+        try:
+            error = msgspec.json.decode(body, type=_Refusal).error
+        except ValueError:
+            said = _one_line(body.decode("utf-8", "replace"))
+            return Problem(f"status {status}, which is no error of OpenAI's form: {said}", _LOOK)
+        code = str(error.code or "")
+        advice = self._key_advice() if code == "invalid_api_key" else _ADVICE.get(code, _LOOK)
+        return CallRefused(f"status {status}, {code}: {_one_line(error.message)}", advice, code)
+
+    def _key_advice(self) -> str:
+        what = (
+            f"OPENAI_API_KEY ({self.key}) is none of them" if self.key else "It needs one of them"
+        )
+        return (
+            f"The interceptor serves only apps whose key is listed in clients.keys. {what}:\n"
+            "export OPENAI_API_KEY=..."
+        )
+
+    def _failed(self, error: requests.RequestException) -> Problem:
+        reason = _one_line(str(_innermost(error)))
+        if isinstance(error, requests.exceptions.SSLError):
+            return Problem(
+                f"the app does not trust the certificate: {reason}",
+                "Have this shell's variables name the interceptor's CA, and start the interceptor"
+                " anew if its CA has changed meanwhile.",
+            )
+        if isinstance(error, requests.Timeout):
+            return self._too_slow()
+        if isinstance(error, requests.exceptions.ProxyError):
+            return Problem(f"the interceptor does not take the call: {reason}", _LOOK)
+        return Problem(f"the connection broke off: {reason}", _LOOK)
+
+    def _too_slow(self) -> Problem:
+        return Problem(
+            f"no whole answer within {self.seconds:g} s",
+            "A cold start may take minutes: wait until a worker is ready, and try again. This check"
+            f" waits no longer than vast.timeout.total, and a minute at most.\n{_LOOK}",
+        )
+
+
+def _events(pieces: Iterable[bytes]) -> Iterator[str]:
+    parser = EventParser()
+    for piece in pieces:
+        for event in parser.feed(piece):
+            yield event.data
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What requests and urllib3 have wrapped, again and again."""
+    inner = [getattr(error, "reason", None), *error.args[::-1]]
+    found = next((each for each in inner if isinstance(each, BaseException)), None)
+    return _innermost(found) if found else error
+
+
+def _has_token(data: str) -> bool:
+    """Whether a chunk says something. Raises Problem if it is an error, or no chunk at all."""
+    try:
+        chunk = msgspec.json.decode(data, type=_Chunk)
+    except ValueError as error:
+        raise Problem(f"the stream has a chunk that cannot be read: {error}", _LOOK) from None
+    if chunk.error:
+        raise Problem(
+            f"the stream broke off, {chunk.error.code}: {_one_line(chunk.error.message)}", _LOOK
+        )
+    return any(
+        value for choice in chunk.choices for name, value in choice.delta.items() if name != "role"
+    )
+
+
+def _one_line(text: str) -> str:
+    shown = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(shown.split())[:_MAX_SHOWN]

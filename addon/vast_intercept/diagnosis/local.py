@@ -1,0 +1,166 @@
+"""What is on this machine: the interceptor, its CA, and the shell that apps are started from."""
+
+import os
+import shlex
+import ssl
+from collections.abc import Iterator
+from http.client import HTTPException, HTTPSConnection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from .. import __version__
+from ..launch.ca import CaError, read_ca
+from ..launch.running import NotRunningError, ask_status
+from . import shell
+from .outcome import Finding, NotApplicable, Problem
+from .subject import Subject
+from .target import chat_url, door_of
+
+_SECONDS = 5.0
+_HOSTS_SHOWN = 4
+
+
+def look_at_interceptor(subject: Subject) -> Finding:
+    """Whether one answers, and what it does."""
+    try:
+        status = ask_status(subject.port)
+    except NotRunningError as error:
+        what, _, _ = str(error).partition(". ")
+        raise Problem(
+            what.rstrip("."),
+            f"vast-intercept serve -p {subject.port}\n"
+            "or, if it listens at another port: vast-intercept check --port PORT",
+        ) from None
+    subject.status = status
+    problem = status.problem
+    if problem and subject.config_is_valid:
+        raise Problem(
+            f"it answers, but cannot use its configuration: {problem.rstrip('.')}",
+            "Mend it: the interceptor reads it again by itself. Or start it anew with the one that"
+            f" was checked here:\nvast-intercept serve -p {subject.port}{_config_option(subject)}",
+        )
+    if subject.config_is_valid:
+        url = chat_url(status, subject.config, subject.file, subject.port)
+        if url is None:
+            raise Problem(
+                "it answers, but takes over no provider's connections",
+                "Name some in the configuration: providers: [openai]",
+            )
+        subject.chat_url = url
+    hosts = ", ".join(status.provider_hosts[:_HOSTS_SHOWN])
+    more = ", ..." if len(status.provider_hosts) > _HOSTS_SHOWN else ""
+    return Finding(
+        f"version {status.version} answers at 127.0.0.1:{subject.port}",
+        (
+            f"mode           {door_of(status, subject.port).mode}",
+            f"configuration  {status.config}",
+            f"takes over     {hosts}{more}",
+        ),
+        "\n".join(_differences(subject)),
+    )
+
+
+def _differences(subject: Subject) -> Iterator[str]:
+    status = subject.status
+    if status.version != __version__:
+        yield f"This is version {__version__}, the interceptor's {status.version}: start it anew."
+    if subject.config_is_valid and not _same(status.config, subject.config.source):
+        yield (
+            f"It runs with {status.config}, and {subject.config.source} is what was checked here."
+            f" To check that one:\nvast-intercept check --port {subject.port} --config"
+            f" {shlex.quote(status.config)}"
+        )
+
+
+def _same(one: str, other: str) -> bool:
+    return one == other or os.path.realpath(one) == os.path.realpath(other)
+
+
+def _config_option(subject: Subject) -> str:
+    return f" --config {shlex.quote(str(subject.where.path))}" if subject.where.path else ""
+
+
+def look_at_ca(subject: Subject) -> Finding:
+    """Whether it is valid, and the one whose certificates the interceptor shows."""
+    try:
+        ca = read_ca(Path(subject.status.ca_file))
+        ca.check_validity()
+    except CaError as error:
+        message = str(error)
+        what, _, how = message.partition(". ")
+        raise Problem(
+            what.rstrip("."),
+            how or "Start the interceptor anew: it makes the CA that it does not find.",
+        ) from None
+    subject.ca = ca
+    if subject.config_is_valid and door_of(subject.status, subject.port).is_proxy:
+        _compare(subject)
+    return Finding(
+        f"{ca.path} is valid until {ca.expires:%Y-%m-%d}", (f"SHA-256 {ca.fingerprint}",)
+    )
+
+
+def _compare(subject: Subject) -> None:
+    """A CA that was replaced while the interceptor runs is not the one that it uses."""
+    parts = urlsplit(subject.chat_url)
+    if parts.scheme != "https" or not parts.hostname:
+        return
+    context = ssl.create_default_context(cafile=subject.ca.path)
+    # Whether it is strictly what a CA should be, is for the apps to say; here, whose it is.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    connection = HTTPSConnection("127.0.0.1", subject.port, timeout=_SECONDS, context=context)
+    connection.set_tunnel(parts.hostname, parts.port or 443)
+    try:
+        connection.connect()
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "verify_message", "") or str(error)
+        raise Problem(
+            f"the certificate that the interceptor shows for {parts.hostname} is not from"
+            f" {subject.ca.path}: {' '.join(reason.split())}",
+            "Was the CA replaced while the interceptor runs? Stop it, and start it anew:\n"
+            f"vast-intercept serve -p {subject.port}{_config_option(subject)}",
+        ) from None
+    finally:
+        connection.close()
+
+
+def look_at_variables(subject: Subject) -> Finding:
+    """Whether an app that is started from this shell uses and trusts the interceptor."""
+    door = door_of(subject.status, subject.port)
+    if door.is_reverse:
+        raise NotApplicable(
+            f"none are needed in mode {door.mode}: the apps' base URL is"
+            f" http://127.0.0.1:{subject.port}/v1"
+        )
+    if not subject.config_is_valid:
+        raise NotApplicable("not looked at, because configuration failed")
+    environ = subject.environ
+    target = shell.Interceptor(
+        subject.port, frozenset(host for host, _ in subject.status.listening), subject.ca
+    )
+    url = subject.chat_url
+    problems = list(shell.ca_problems(environ, subject.ca))
+    if door.is_proxy:
+        problems = [*shell.proxy_problems(environ, url, target), *problems]
+    if problems:
+        raise Problem("; ".join(problems), "\n".join(_how_to_set_up(subject)))
+    subject.shell_is_set_up = True
+    return Finding(
+        "this shell's proxy and CA variables lead to the interceptor",
+        tuple(shell.notes(environ, subject.ca, subject.status.provider_hosts)),
+    )
+
+
+def _how_to_set_up(subject: Subject) -> Iterator[str]:
+    environ = subject.environ
+    yield f'eval "$(vast-intercept env --port {subject.port})"'
+    for name in ("no_proxy", "NO_PROXY"):
+        value = environ.get(name, "")
+        if excluding := shell.excluding(value, subject.chat_url):
+            kept = [part.strip() for part in value.split(",") if part.strip() not in excluding]
+            yield f"export {name}={shlex.quote(','.join(filter(None, kept)))}"
+    if other := shell.other_proxy(environ, subject.port):
+        yield (
+            f"If the way out leads through {other}, have the interceptor use it:"
+            f" vast-intercept serve --mode upstream:{other}"
+        )

@@ -1,0 +1,101 @@
+"""Where each value of the configuration came from: an option, the environment, the file."""
+
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..config import Config
+from ..config_file import VastSection
+from ..secret import Secret
+
+_DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A value, as it may be shown, and who has set it."""
+
+    name: str
+    value: str
+    source: str
+
+
+def origins(
+    config: Config, set_in_file: Mapping[str, str], environ: Mapping[str, str], endpoint: str | None
+) -> list[Origin]:
+    """Of what decides where calls go, and of whatever else was set.
+
+    `set_in_file` is what `keys_of` says of the file; `endpoint` the option.
+    """
+    return [
+        _endpoint(config, set_in_file, environ, endpoint),
+        _api_key(config, set_in_file, environ),
+        *_from_file_or_default(config, set_in_file),
+    ]
+
+
+def keys_of(path: Path | None) -> dict[str, str]:
+    """What a file sets that was found to be a valid configuration: `vast.endpoint`, `routes`, ...
+
+    Texts have their value, all else is just there.
+    """
+    document = yaml.safe_load(path.read_text("utf-8-sig")) if path else None
+    return dict(_keys(document or {}, ""))
+
+
+def _keys(section: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for key, value in section.items():
+        if isinstance(value, dict) and key in {"vast", "clients"}:
+            yield from _keys(value, f"{key}.")
+        elif value is not None:
+            yield f"{prefix}{key}", value if isinstance(value, str) else ""
+
+
+def _endpoint(
+    config: Config, set_in_file: Mapping[str, str], environ: Mapping[str, str], endpoint: str | None
+) -> Origin:
+    if endpoint:
+        source = "--endpoint"
+    elif environ.get("VAST_ENDPOINT"):
+        source = "VAST_ENDPOINT"
+    else:
+        source = _file_or_default(set_in_file, "vast.endpoint")
+    return Origin("endpoint", config.endpoint or "none", source)
+
+
+def _api_key(config: Config, set_in_file: Mapping[str, str], environ: Mapping[str, str]) -> Origin:
+    reference = set_in_file.get("vast.api_key", "")
+    if reference and not reference.startswith(("env:", "file:")):
+        reference = str(Secret(reference))  # the key itself
+    if environ.get("VAST_API_KEY"):
+        over = f", which wins over {reference} in the file" if reference else ""
+        return Origin("api_key", str(config.api_key), f"VAST_API_KEY{over}")
+    if reference:
+        return Origin("api_key", reference, "file")
+    return Origin("api_key", VastSection().api_key, _DEFAULT)
+
+
+def _from_file_or_default(config: Config, set_in_file: Mapping[str, str]) -> Iterator[Origin]:
+    url = "route_url" if config.interface == "serverless" else "openai_url"
+    shown: dict[str, str] = {
+        "vast.interface": config.interface,
+        f"vast.{url}": getattr(config, url),
+        "vast.console_url": config.console_url,
+        "providers": ", ".join(provider.name for provider in config.providers) or "none",
+    }
+    others = {
+        "vast.ca_file": str(config.ca_file),
+        "vast.timeout": f"total {config.timeout.total:g} s, queue {config.timeout.queue:g} s",
+        "routes": ", ".join(f"{route.model} → {route.endpoint}" for route in config.routes),
+        "clients.keys": ", ".join(key.name for key in config.client_keys),
+    }
+    shown |= {name: value for name, value in others.items() if name in set_in_file and value}
+    for name, value in shown.items():
+        yield Origin(name.removeprefix("vast."), value, _file_or_default(set_in_file, name))
+
+
+def _file_or_default(set_in_file: Container[str], name: str) -> str:
+    return "file" if name in set_in_file else _DEFAULT

@@ -1,0 +1,186 @@
+"""Whether this shell's variables lead to an interceptor and have its CA trusted, for apps."""
+
+import re
+import socket
+import ssl
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.serialization import Encoding
+from requests.utils import should_bypass_proxies
+
+from ..config_checks import is_loopback_name
+from ..launch.ca import CertificateAuthority
+from ..launch.environment import CA_VARIABLES
+from ..launch.trust import SYSTEM_BUNDLES
+from ..launch.upstream import UpstreamProxyError, named_proxy
+
+#: Those without which nearly no app trusts the interceptor (FACTS C2).
+_NEEDED = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+#: All the others replace what an app trusts.
+_ADDS = "NODE_EXTRA_CA_CERTS"
+_MAX_BUNDLE = 16 * 1024 * 1024
+_MAX_FILES = 2_000
+_BEGIN = "-----BEGINCERTIFICATE-----"
+
+
+@dataclass(frozen=True, slots=True)
+class Interceptor:
+    """What the variables should lead to."""
+
+    port: int
+    #: Where it listens.
+    hosts: frozenset[str]
+    ca: CertificateAuthority
+
+
+def proxy_problems(environ: Mapping[str, str], url: str, interceptor: Interceptor) -> Iterator[str]:
+    """Why an app's call to the URL would not go through the interceptor."""
+    scheme = urlsplit(url).scheme
+    names = [f"{scheme}_proxy", f"{scheme.upper()}_PROXY"]
+    named = [name for name in names if environ.get(name)]
+    named = named or [name for name in ("all_proxy", "ALL_PROXY") if environ.get(name)]
+    if not named:
+        yield f"{names[-1]} is not set"
+    for name in named:
+        if problem := _leads_elsewhere(environ[name], interceptor):
+            yield f"{name} {problem}"
+    for name in ("no_proxy", "NO_PROXY"):
+        if entries := excluding(environ.get(name, ""), url):
+            listed = ", ".join(map(repr, entries))
+            yield f"{name} has {listed}, so that {urlsplit(url).hostname} is called directly"
+
+
+def excluding(no_proxy: str, url: str) -> list[str]:
+    """The entries that have the URL called without a proxy, as requests reads them."""
+    entries = [entry.strip() for entry in no_proxy.split(",")]
+    return [entry for entry in entries if entry and should_bypass_proxies(url, entry)]
+
+
+def ca_problems(environ: Mapping[str, str], ca: CertificateAuthority) -> Iterator[str]:
+    """Why an app would not trust the interceptor."""
+    missing = [name for name in _NEEDED if not environ.get(name) and not _elsewhere(name, ca)]
+    if missing:
+        yield f"{_listed(missing)} not set"
+    wrong: dict[str, list[str]] = {}
+    for name in (*_NEEDED, "CURL_CA_BUNDLE"):
+        if (value := environ.get(name)) and (problem := _does_not_hold(Path(value), ca)):
+            wrong.setdefault(problem, []).append(name)
+    for problem, names in wrong.items():
+        yield f"{_listed(names, 'names', 'name')} {problem}"
+
+
+def notes(
+    environ: Mapping[str, str], ca: CertificateAuthority, provider_hosts: list[str]
+) -> Iterator[str]:
+    """What does not matter to most apps, and to some does."""
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_BASE"):
+        base_url = environ.get(name, "")
+        if base_url and not any(host in base_url for host in provider_hosts):
+            yield f"{name} is {without_password(base_url)}: SDKs call that, which is left alone"
+    others = [name for name in CA_VARIABLES if name not in (*_NEEDED, "CURL_CA_BUNDLE")]
+    stale = [
+        name for name in others if (value := environ.get(name)) and _does_not_hold(Path(value), ca)
+    ]
+    if stale:
+        yield f"other CAs: {', '.join(f'{name} ({CA_VARIABLES[name]})' for name in stale)}"
+    lonely = [
+        name
+        for name in _NEEDED
+        if name != _ADDS and (value := environ.get(name)) and _count(Path(value)) == 1
+    ]
+    if lonely:
+        yield f"no public CAs: {_listed(lonely, 'names', 'name')} the interceptor's CA alone"
+    if not environ.get("NODE_USE_ENV_PROXY"):
+        yield "Node.js uses a proxy from version 24 on, and with NODE_USE_ENV_PROXY=1"
+
+
+def other_proxy(environ: Mapping[str, str], port: int) -> str:
+    """The URL of a proxy for HTTPS that is not the interceptor, without a password, or nothing."""
+    try:
+        proxy = named_proxy(environ)
+    except UpstreamProxyError:
+        return ""
+    own = f"127.0.0.1:{port}", f"localhost:{port}"
+    return proxy.url if proxy and not proxy.url.endswith(own) else ""
+
+
+def without_password(url: str) -> str:
+    """A proxy's URL as it may be shown."""
+    return re.sub(r"//[^/@]*@", "//***@", url if "//" in url else f"//{url}").removeprefix("//")
+
+
+def _leads_elsewhere(value: str, interceptor: Interceptor) -> str:
+    try:
+        parts = urlsplit(value if "://" in value else f"http://{value}")
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return "is not the URL of a proxy"  # not shown: it may hold a password
+    shown = without_password(value)
+    if port != interceptor.port or not _is_there(parts.hostname or "", interceptor):
+        return f"leads to {shown}, not to the interceptor at 127.0.0.1:{interceptor.port}"
+    if parts.scheme != "http":
+        return f"is {shown}: the interceptor's proxy is http://, also for https"
+    return ""
+
+
+def _is_there(host: str, interceptor: Interceptor) -> bool:
+    if is_loopback_name(host) or host in interceptor.hosts:
+        return True
+    everywhere = interceptor.hosts & {"0.0.0.0", "::", ""}  # noqa: S104  (told of, not used)
+    return bool(everywhere) and _is_this_machine(host)
+
+
+def _is_this_machine(host: str) -> bool:
+    """Only addresses of one's own can be bound."""
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            host, 0, type=socket.SOCK_DGRAM
+        ):
+            with socket.socket(family, kind, protocol) as probe:
+                probe.bind(address)
+    except OSError:
+        return False
+    return True
+
+
+def _elsewhere(name: str, ca: CertificateAuthority) -> bool:
+    """Whether what an app uses without the variable holds the CA: the machine's own bundle."""
+    if name != "SSL_CERT_FILE":
+        return False
+    default = ssl.get_default_verify_paths().openssl_cafile
+    return any(not _does_not_hold(Path(path), ca) for path in (default, *SYSTEM_BUNDLES))
+
+
+def _does_not_hold(path: Path, ca: CertificateAuthority) -> str:
+    """A file of CAs, or a folder of such files, with what is wrong with it; or nothing."""
+    body = b64encode(ca.certificate.public_bytes(Encoding.DER)).decode()
+    try:
+        if path.is_dir():
+            files = [file for _, file in zip(range(_MAX_FILES), path.iterdir(), strict=False)]
+            found = any(body in _squeezed(file) for file in files if file.is_file())
+        else:
+            found = body in _squeezed(path)
+    except OSError as error:
+        return f"{path}, which cannot be read: {error.strerror}"
+    return "" if found else f"{path}, which does not hold the interceptor's CA"
+
+
+def _squeezed(path: Path) -> str:
+    """The text of a PEM file without blanks, so that lines may be of any length."""
+    with path.open("rb") as file:
+        return "".join(file.read(_MAX_BUNDLE).decode("ascii", "replace").split())
+
+
+def _count(path: Path) -> int:
+    try:
+        return _squeezed(path).count(_BEGIN) if path.is_file() else 0
+    except OSError:
+        return 0
+
+
+def _listed(names: list[str], one: str = "is", many: str = "are") -> str:
+    return f"{', '.join(names)} {one if len(names) == 1 else many}"

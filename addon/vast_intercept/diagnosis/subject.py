@@ -1,0 +1,53 @@
+"""What is checked, and what the steps have found of it so far."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..config import Config, config_file
+from ..config_file import ConfigFile
+from ..launch.ca import CertificateAuthority
+from ..secret import Secret
+from ..status import Status
+from .account import Account, Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigPath:
+    """The configuration's file, if there is to be one, and who has named it."""
+
+    path: Path | None
+    named_by: str = ""
+
+    @classmethod
+    def find(cls, option: str | None, environ: Mapping[str, str]) -> "ConfigPath":
+        """As the interceptor finds it."""
+        variable = "VAST_INTERCEPT_CONFIG"
+        named_by = "--config" if option else variable if environ.get(variable) else ""
+        return cls(config_file(option, environ), named_by)
+
+
+@dataclass(slots=True, kw_only=True)
+class Subject:
+    """Options and environment; below them what steps leave for those that need them."""
+
+    where: ConfigPath
+    #: The option `--endpoint`.
+    endpoint: str | None
+    port: int
+    offline: bool
+    environ: Mapping[str, str]
+
+    config: Config = field(init=False)
+    file: ConfigFile = field(init=False)
+    key: Secret = field(init=False)
+    key_is_missing: bool = field(init=False, default=False)
+    account: Account = field(init=False)
+    #: Those that the configuration names, as the account has them.
+    endpoints: dict[str, Endpoint] = field(init=False, default_factory=dict)
+    config_is_valid: bool = field(init=False, default=False)
+    status: Status = field(init=False)
+    ca: CertificateAuthority = field(init=False)
+    #: The URL that the app's calls go to.
+    chat_url: str = field(init=False)
+    shell_is_set_up: bool = field(init=False, default=False)

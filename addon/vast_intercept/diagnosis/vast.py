@@ -1,0 +1,237 @@
+"""Vast: its names, its certificates, the account's endpoints and their workers."""
+
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from functools import partial
+from ipaddress import ip_address
+from typing import Any
+
+from ..config import Config
+from ..config_file import PROVIDER
+from ..launch.upstream import NamedProxy, UpstreamProxyError, named_proxy
+from ..status import Status
+from .account import Account, Endpoint, NoStatesError, describe, ready, unknown
+from .limits import all_of, within
+from .outcome import Finding, NotApplicable, Problem
+from .reach import Place, Reach
+from .subject import Subject
+
+# Less than the step may take, so that it can say whose name it is.
+_LOOK_UP_SECONDS = 8.0
+_ADDRESSES_SHOWN = 2
+_ENDPOINTS = 8
+
+
+class Vast:
+    """Reached as the interceptor reaches it: directly, or through the proxy behind it.
+
+    `interceptor` has what the interceptor says of itself, or nothing if none runs.
+    """
+
+    def __init__(self, subject: Subject, interceptor: Callable[[], Status | None]) -> None:
+        self._subject = subject
+        self._interceptor = interceptor
+        self._proxy: NamedProxy | None = None
+
+    def look_at_names(self) -> Finding:
+        """Whether they resolve."""
+        status = self._interceptor()
+        self._proxy = upstream_of(status, self._subject.environ) if status else None
+        if self._proxy:
+            place = Place.of(self._proxy.url)
+            return Finding(
+                f"{_addresses(place)}, the proxy that the interceptor goes through; it resolves"
+                " Vast's names"
+            )
+        places = {place.host: place for place in _places(self._subject.config)}
+        found = all_of(partial(_addresses, place) for place in places.values())
+        return Finding(", ".join(_results(found)))
+
+    def look_at_tls(self) -> Finding:
+        """Whether there is someone, with the right certificate."""
+        reach = Reach(self._subject.config, self._proxy)
+        places = _places(self._subject.config)
+        found = all_of(partial(_handshake, reach, place) for place in places)
+        return Finding(", ".join(_results(found)))
+
+    def look_at_endpoints(self) -> Finding:
+        """Whether the account has those that the configuration names."""
+        subject = self._subject
+        wanted = named_endpoints(subject)
+        reach = Reach(subject.config, self._proxy)
+        subject.account = Account(subject.config, subject.key, reach)
+        known = subject.account.endpoints()
+        if not wanted:
+            raise no_endpoint(known)
+        problems = [unknown(name, by, known) for name, by in wanted.items() if name not in known]
+        if problems:
+            raise _together(problems)
+        subject.endpoints = {name: known[name] for name in wanted}
+        listed = [f"{name} (id {each.id})" for name, each in subject.endpoints.items()]
+        return Finding(f"the account has {', '.join(listed)}")
+
+    def look_at_workers(self) -> Finding:
+        """What they do. None that is ready is no failure: calls wait, or Vast starts one."""
+        subject = self._subject
+        if not subject.endpoints:
+            raise NotApplicable("not looked at, because the account was not")
+        asked = list(subject.endpoints.values())[:_ENDPOINTS]
+        found = all_of(partial(_states, subject.account, each) for each in asked)
+        states = {
+            each.endpoint_name or "": future.result()
+            for each, future in zip(asked, found, strict=True)
+        }
+        if all(isinstance(each, str) for each in states.values()):
+            raise NotApplicable(
+                f"Vast does not say what the workers do: {next(iter(states.values()))}"
+            )
+        message = "; ".join(f"{name}: {_described(each)}" for name, each in states.items())
+        if (more := len(subject.endpoints) - len(asked)) > 0:
+            message += f"; {more} more endpoints were not asked for"
+        return Finding(message, advice="\n".join(_worker_notes(states)))
+
+
+def named_endpoints(subject: Subject) -> dict[str, str]:
+    """The endpoints that calls may go to, and where each is named."""
+    named: dict[str, str] = {}
+    config = subject.config
+    if config.endpoint:
+        by_environ = "VAST_ENDPOINT" if subject.environ.get("VAST_ENDPOINT") else "vast.endpoint"
+        named[config.endpoint] = "--endpoint" if subject.endpoint else by_environ
+    for number, route in enumerate(config.routes):
+        named.setdefault(route.endpoint, f"routes[{number}].endpoint")
+        for place, name in enumerate(route.fallback):
+            if name != PROVIDER:
+                named.setdefault(name, f"routes[{number}].fallback[{place}]")
+    return named
+
+
+def no_endpoint(known: Iterable[str] = ()) -> Problem:
+    """There is none that calls could go to."""
+    has = ", ".join(map(repr, sorted(known)[:_ENDPOINTS]))
+    return Problem(
+        "no endpoint is configured" + (f"; your Vast account has {has}" if has else ""),
+        "Here and where the interceptor runs: export VAST_ENDPOINT=NAME\n"
+        "or in the configuration's file: vast: {endpoint: NAME}\n"
+        "or, if the interceptor was started with --endpoint: vast-intercept check --endpoint NAME",
+    )
+
+
+def upstream_of(status: Status, environ: Mapping[str, str]) -> NamedProxy | None:
+    """The proxy that an interceptor goes through, with the password that the environment has."""
+    for mode in status.modes:
+        name, _, rest = mode.partition(":")
+        if name == "upstream":
+            # `upstream:http://host:port@8080` listens at 8080.
+            url = rest.partition("@")[0]
+            try:
+                known = named_proxy(environ)
+            except UpstreamProxyError:
+                known = None
+            return known if known and known.url == url else NamedProxy("", url)
+    return None
+
+
+def _places(config: Config) -> list[Place]:
+    """Of the interface in use, and the console, which knows the account."""
+    first = config.route_url if config.interface == "serverless" else config.openai_url
+    return list(dict.fromkeys(map(Place.of, (first, config.console_url))))
+
+
+def _addresses(place: Place) -> str:
+    try:
+        ip_address(place.host)
+    except ValueError:
+        pass
+    else:
+        return f"{place.host} is an address"
+    look_up = partial(socket.getaddrinfo, place.host, place.port, type=socket.SOCK_STREAM)
+    try:
+        found = within(_LOOK_UP_SECONDS, look_up)
+    except TimeoutError:
+        raise Problem(
+            f"{place.host} does not resolve within {_LOOK_UP_SECONDS:g} s",
+            "Does the name server answer, and is this machine online? Ask by hand:\n"
+            f"getent hosts {place.host}",
+        ) from None
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise Problem(
+            f"{place.host} does not resolve: {reason}",
+            "Is it spelled right in the configuration, and is this machine online? Ask by hand:\n"
+            f"getent hosts {place.host}",
+        ) from None
+    addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
+    more = len(addresses) - _ADDRESSES_SHOWN
+    shown = " and ".join(addresses[:_ADDRESSES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return f"{place.host} is {shown}"
+
+
+def _handshake(reach: Reach, place: Place) -> str:
+    connection = reach.connect(place)
+    try:
+        if not isinstance(connection.sock, ssl.SSLSocket):
+            return f"{place} is on this machine, without TLS"
+        certificate = connection.sock.getpeercert() or {}
+        ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
+        return f"{place} has a certificate of {_issuer(certificate)} until {ends:%Y-%m-%d}"
+    finally:
+        connection.close()
+
+
+def _issuer(certificate: Mapping[str, Any]) -> str:
+    names = {key: value for part in certificate.get("issuer", ()) for key, value in part}
+    wanted = (names.get("organizationName"), names.get("commonName"))
+    shown = next(filter(None, wanted), "an unnamed CA")
+    return repr(shown)
+
+
+def _states(account: Account, endpoint: Endpoint) -> Counter[str] | str:
+    try:
+        return account.worker_states(endpoint)
+    except NoStatesError as error:
+        return str(error)
+
+
+def _described(states: Counter[str] | str) -> str:
+    if isinstance(states, str):
+        return f"not known ({states})"
+    return describe(states) if states else "no workers at all"
+
+
+def _worker_notes(states: Mapping[str, Counter[str] | str]) -> list[str]:
+    notes = []
+    for name, each in states.items():
+        if isinstance(each, str) or ready(each):
+            continue
+        if each:
+            notes.append(f"{name}: none is ready, so the first call waits for a cold start.")
+        else:
+            notes.append(
+                f"{name}: calls wait until Vast has started a worker. Does the endpoint have a"
+                " workergroup? vastai show workergroups"
+            )
+    return notes
+
+
+def _results(futures: Iterable[Future[str]]) -> list[str]:
+    """Of works of which any may have found a problem. Raises all of these in one."""
+    results, problems = [], []
+    for future in futures:
+        error = future.exception()
+        if isinstance(error, Problem):
+            problems.append(error)
+        else:
+            results.append(future.result())
+    if problems:
+        raise _together(problems)
+    return results
+
+
+def _together(problems: list[Problem]) -> Problem:
+    message = "; ".join(problem.message for problem in problems)
+    return Problem(message, "\n".join(dict.fromkeys(problem.advice for problem in problems)))
