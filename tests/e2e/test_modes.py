@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 from pathlib import Path
@@ -118,19 +119,23 @@ class TestServe:
         if flag == "--web":
             options += ["--set", "web_open_browser=false", "--set", "web_port=0"]
         with harness.intercept(tmp_path, config, *options, kind="serve") as interceptor:
-            bundle = interceptor.wait_for(r"SSL_CERT_FILE='(.+?)'")[1]
+            advised = interceptor.wait_for(r'eval "\$\((.+?)\)"')[1]
             for text in (
                 f"127.0.0.1:{interceptor.port}",
                 "openai (api.openai.com",
                 f"{standin.url}: endpoint {ENDPOINT}",
                 f"***{harness.VAST_KEY[-4:]}",
-                f"export HTTPS_PROXY={interceptor.url}",
-                f"REQUESTS_CA_BUNDLE='{bundle}'",
+                f"run --attach {interceptor.port} -- COMMAND",
             ):
                 assert text in interceptor.output
             use(interceptor, monkeypatch)
-            monkeypatch.setenv("SSL_CERT_FILE", bundle)
-            monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
+            said = subprocess.run(
+                ["sh", "-c", advised], capture_output=True, text=True, check=True, timeout=30
+            )
+            bundle = re.search(r"export SSL_CERT_FILE='(.+)'", said.stdout)
+            assert bundle
+            monkeypatch.setenv("SSL_CERT_FILE", bundle[1])
+            monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle[1])
             assert openai.OpenAI().chat.completions.create(model="m", messages=MESSAGES).choices
             url = "https://api.openai.com/v1/chat/completions"
             with httpx.stream("POST", url, json={**BODY, "stream": True}) as stream:

@@ -53,7 +53,7 @@ def test_an_app_that_does_not_trust_the_ca(interceptor: Interceptor) -> None:
     name = Path(os.path.realpath(sys.executable)).name
     interceptor.wait_for(
         rf"(?i){name[:6]}\S* \(process \d+\) does not trust the interceptor's CA, so that its calls"
-        rf" to api\.openai\.com fail\. Start it with: vast-intercept run --attach"
+        rf" to api\.openai\.com fail\. Start it with: \S+vast-intercept run --attach"
         rf" {interceptor.port} -- COMMAND"
     )
     run_app(interceptor, "curl", "https://api.openai.com/v1/models")
@@ -64,7 +64,7 @@ def test_an_app_that_does_not_trust_the_ca(interceptor: Interceptor) -> None:
 
 def test_the_command_that_helps_does(interceptor: Interceptor) -> None:
     run_app(interceptor, "curl", "https://api.openai.com/v1/models")
-    hint = interceptor.wait_for(r"(vast-intercept run --attach \d+ --) COMMAND")[1]
+    hint = interceptor.wait_for(r"(\S+vast-intercept run --attach \d+ --) COMMAND")[1]
     helped = subprocess.run(
         [
             harness.tool("vast-intercept"),
@@ -91,8 +91,8 @@ def test_an_app_that_was_given_the_ca_and_refuses_it(interceptor: Interceptor) -
         REQUESTS_CA_BUNDLE=ssl.get_default_verify_paths().cafile or "/dev/null",
     )
     interceptor.wait_for(
-        r"was given the interceptor's CA and refuses it all the same: it brings its own list of CAs,"
-        r" or pins the certificate of api\.openai\.com\..* run --jail --attach"
+        r"was given the interceptor's CA and refuses it all the same: it brings its own list of"
+        r" CAs, or pins the certificate of api\.openai\.com\..* run --jail --attach"
     )
 
 
@@ -116,8 +116,8 @@ def test_something_that_does_not_speak_the_proxy_protocol(interceptor: Intercept
             while client.recv(4096):
                 pass
     interceptor.wait_for(
-        rf"Something at 127\.0\.0\.1 connected to port {interceptor.port} and left without a word of"
-        rf" the proxy protocol\..* vast-intercept run --jail --attach {interceptor.port} -- COMMAND"
+        rf"Something at 127\.0\.0\.1 connected to port {interceptor.port} and left without a word"
+        rf" of the proxy protocol\..* run --jail --attach {interceptor.port} -- COMMAND"
     )
     assert interceptor.output.count("left without a word") == 1
 
@@ -125,14 +125,12 @@ def test_something_that_does_not_speak_the_proxy_protocol(interceptor: Intercept
 def test_an_app_whose_base_url_is_the_proxy(interceptor: Interceptor) -> None:
     run_app(interceptor, "curl", f"{interceptor.url}/v1/models", https_proxy="")
     interceptor.wait_for(
-        rf"calls {interceptor.url}/v1/models as if the proxy were the API\..* vast-intercept serve"
+        rf"calls {interceptor.url}/v1/models as if the proxy were the API\..* serve"
         rf" -p {interceptor.port} --mode reverse:https://api\.openai\.com"
     )
 
 
-def test_nothing_is_said_of_apps_that_work(
-    interceptor: Interceptor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_said_of_apps_that_work(interceptor: Interceptor) -> None:
     run_app(
         interceptor,
         sys.executable,

@@ -1,16 +1,12 @@
 """What `serve` says once it listens."""
 
-from pathlib import Path
-
 from mitmproxy import ctx
+from mitmproxy.proxy.mode_specs import ProxyMode, RegularMode, ReverseMode, UpstreamMode
 from mitmproxy.utils import human
 
 from ..config import Config
 from ..intercept.addon import VastIntercept
-from .ca_bundle import write_ca_bundle
-
-# For OpenSSL and httpx, for requests, for Node (FACTS C2).
-_CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+from ..launch.own_command import own_command
 
 
 class Banner:
@@ -26,13 +22,14 @@ class Banner:
         if ctx.options.termlog_verbosity == "error":  # -q
             return
         addresses = ctx.master.addons.get("proxyserver").listen_addrs()
-        confdir = Path(ctx.options.confdir).expanduser()
-        print("\n".join(banner(self._interceptor.config, addresses, confdir)), flush=True)
+        mode = ProxyMode.parse(ctx.options.mode[0])
+        print("\n".join(banner(self._interceptor.config, addresses, mode)), flush=True)
 
 
-def banner(config: Config, addresses: list[tuple[str, int]], confdir: Path) -> list[str]:
+def banner(config: Config, addresses: list[tuple[str, int]], mode: ProxyMode) -> list[str]:
     """The lines."""
-    listening = ", ".join(human.format_address(address) for address in addresses)
+    # In reverse mode there is one for TCP and one for UDP.
+    listening = ", ".join(dict.fromkeys(map(human.format_address, addresses)))
     lines = [
         f"Listening on   {listening or 'nothing'}",
         "Taking over    " + ", ".join(f"{p.name} ({', '.join(p.hosts)})" for p in config.providers),
@@ -46,12 +43,18 @@ def banner(config: Config, addresses: list[tuple[str, int]], confdir: Path) -> l
         lines.append("Calls go to    nowhere yet: set VAST_ENDPOINT")
     lines.append(f"Vast API key   {config.api_key or 'missing: set VAST_API_KEY'}")
     if addresses:
-        bundle = write_ca_bundle(confdir)
-        port = addresses[0][1]
-        lines += [
-            "",
-            "In the app's shell:",
-            f"  export HTTPS_PROXY=http://127.0.0.1:{port}",
-            f"  export {' '.join(f"{name}='{bundle}'" for name in _CA_VARIABLES)}",
-        ]
+        lines += _how_to_use(mode, addresses[0][1])
     return lines
+
+
+def _how_to_use(mode: ProxyMode, port: int) -> list[str]:
+    if isinstance(mode, ReverseMode):
+        return ["", f"The app's base URL:   http://127.0.0.1:{port}/v1"]
+    if isinstance(mode, RegularMode | UpstreamMode):
+        command = own_command()
+        return [
+            "",
+            f"In front of an app:   {command} run --attach {port} -- COMMAND",
+            f'Or in its shell:      eval "$({command} env --port {port})"',
+        ]
+    return []

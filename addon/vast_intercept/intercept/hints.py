@@ -9,6 +9,7 @@ from mitmproxy import connection, ctx, http, tls
 from mitmproxy.proxy.mode_specs import RegularMode, UpstreamMode
 
 from ..launch.ca import CA_CERT
+from ..launch.own_command import own_command
 from .processes import Process, find_process
 
 logger = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ class Hints:
                 "base url",
                 f"{_somebody(client)} calls {flow.request.pretty_url} as if the proxy were the API."
                 " For an app whose base URL can be changed, start the interceptor with:"
-                f" vast-intercept serve -p {_port()} --mode reverse:https://api.openai.com",
+                f" {own_command()} serve -p {_port()} --mode reverse:https://api.openai.com",
             )
 
     def client_disconnected(self, client: connection.Client) -> None:
@@ -103,7 +104,7 @@ class Hints:
                 f"silent {client.peername[0]}",
                 f"{_somebody(client)} connected to port {client.sockname[1]} and left without a"
                 " word of the proxy protocol. An app that knows no proxies is started with:"
-                f" vast-intercept run --jail --attach {_port()} -- COMMAND ({_COMMAND})",
+                f" {own_command()} run --jail --attach {_port()} -- COMMAND ({_COMMAND})",
             )
         elif client.tls_established and client.sni not in self._called:
             who = str(process or _somebody(client))
@@ -143,7 +144,7 @@ def _is_for_proxy(flow: http.HTTPFlow) -> bool:
 def _does_not_trust(who: str, host: str) -> str:
     return (
         f"{who} does not trust the interceptor's CA, so that its calls to {host} fail. Start it"
-        f" with: vast-intercept run --attach {_port()} -- COMMAND ({_COMMAND})"
+        f" with: {own_command()} run --attach {_port()} -- COMMAND ({_COMMAND})"
     )
 
 
@@ -155,7 +156,7 @@ def _has_its_own_cas(who: str, host: str, process: Process | None) -> str:
     if process and process.jailed:
         return f"{hint} Nothing outside of the app changes that."
     return (
-        f"{hint} If it reads the system's list: vast-intercept run --jail --attach {_port()} --"
+        f"{hint} If it reads the system's list: {own_command()} run --jail --attach {_port()} --"
         f" COMMAND ({_COMMAND}). Nothing outside of the app helps against a pinned certificate."
     )
 

@@ -1,0 +1,18 @@
+"""How a person calls this program, for commands that are to be copied from what it says."""
+
+import shlex
+import shutil
+import sys
+from functools import cache
+from pathlib import Path
+
+_NAME = "vast-intercept"
+
+
+@cache
+def own_command() -> str:
+    """Its name, or where it is if it cannot be found by that."""
+    installed = Path(sys.executable).with_name(_NAME)
+    if shutil.which(_NAME) or not installed.exists():
+        return _NAME
+    return shlex.quote(str(installed))
