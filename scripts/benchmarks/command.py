@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from .measure import FULL, QUICK, measure
-from .report import machine, page, table, verdict_lines, verdicts
+from .report import machine, page, table, verdict_lines, verdicts, wrapper_table
 from .ways import all_ways
 
 
@@ -29,8 +29,8 @@ def main(quick: bool, output: Path | None) -> None:
         tempfile.TemporaryDirectory(prefix="vast-bench-") as folder,
         all_ways(Path(folder)) as ways,
     ):
-        results = measure(ways, QUICK if quick else FULL)
-    print(machine(), table(results), sep="\n\n")
+        results = measure(ways, QUICK if quick else FULL, Path(folder))
+    print(machine(), table(results), wrapper_table(results), sep="\n\n")
     if quick:
         return
     print("\nTargets:", verdict_lines(results), f"Took {results.seconds:.0f} s.", sep="\n\n")

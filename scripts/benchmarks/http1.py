@@ -178,6 +178,7 @@ class Target:
     api_key: str
     model: str
     proxy_port: int | None = None
+    address: str = "127.0.0.1"
 
     def request(self, body: bytes) -> bytes:
         """A `POST` of a JSON body, as an app would make it."""
@@ -202,7 +203,7 @@ class Target:
         loop = asyncio.get_running_loop()
         if self.proxy_port is None:
             _, connection = await loop.create_connection(
-                Connection, "127.0.0.1", self.port, ssl=context, server_hostname=self.host
+                Connection, self.address, self.port, ssl=context, server_hostname=self.host
             )
             return connection
         _, connection = await loop.create_connection(Connection, "127.0.0.1", self.proxy_port)

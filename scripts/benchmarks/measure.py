@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.pool import Pool
+from pathlib import Path
 
 import psutil
 
 from .load import Ask, Figure, Job, ask_once, run
-from .ways import DIRECT, LINK_DELAY, PROXIES, SLOW_WAYS, WAYS, Way
+from .ways import DIRECT, LINK_DELAY, PROXIES, SERVE, SLOW_WAYS, WAYS, Way
+from .wrapper import WrapperResults, measure_wrapper
 
 _JOB_LIMIT = 120  # seconds
 _MEGABYTE = 1_000_000
@@ -60,10 +62,11 @@ class Results:
     )
     #: Resident megabytes of the proxies, before and after so many calls.
     memory: dict[str, tuple[float, float]] = field(default_factory=dict)
+    wrapper: WrapperResults = field(default_factory=WrapperResults)
     seconds: float = 0
 
 
-def measure(ways: Mapping[str, Way], plan: Plan) -> Results:
+def measure(ways: Mapping[str, Way], plan: Plan, folder: Path) -> Results:
     """Measures everything, and says on standard error how far it is."""
     start = time.monotonic()
     results = Results(plan)
@@ -98,6 +101,21 @@ def measure(ways: Mapping[str, Way], plan: Plan) -> Results:
                 results.figures[Figure.SLOW][name].append(_slow(pool, ways[name], plan, texts))
             _say(f"round {number + 1} of {plan.rounds}")
         _check_slow_link(results)
+        results.wrapper = measure_wrapper(
+            ways[SERVE],
+            lambda job: _in(pool, run, job),
+            Job(
+                kind="kept",
+                target=ways[SERVE].target,
+                ask=WHOLE,
+                text=texts[WHOLE],
+                clients=CLIENTS,
+                seconds=plan.seconds,
+            ),
+            plan.rounds,
+            folder / "wrapper",
+        )
+        _say("the wrapper and its jail")
     results.seconds = time.monotonic() - start
     return results
 

@@ -135,6 +135,34 @@ def _memory(results: Results, way: str) -> str:
     return f"{after:.1f} ({after - before:+.1f})"
 
 
+def wrapper_table(results: Results) -> str:
+    """The wrapper beside what it wraps."""
+    wrapper = results.wrapper
+    rows = [
+        ["", _TITLES[SERVE], "run --jail in front of it"],
+        ["---", "---:", "---:"],
+    ]
+    for what, figure in (
+        ("kept connections", Figure.KEPT),
+        ("a new connection for each", Figure.NEW),
+    ):
+        rate = (
+            f"{median(wrapper.jailed[figure]):,.0f} ({median(_jail_ratios(results, figure)):.2f}x)"
+        )
+        title = f"requests/s, {CLIENTS} clients, {what}"
+        rows.append([title, f"{median(wrapper.plain[figure]):,.0f}", rate])
+    start, adds = median(wrapper.start), median(wrapper.jail_adds)
+    rows.append(["`run -- true`, from start to end, s", f"{start:.2f}", f"{adds:+.2f}"])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+
+
+def _jail_ratios(results: Results, figure: Figure) -> list[float]:
+    """To the plain proxy, in each round."""
+    wrapper = results.wrapper
+    pairs = zip(wrapper.jailed[figure], wrapper.plain[figure], strict=True)
+    return [jailed / plain for jailed, plain in pairs]
+
+
 # --- the targets ----------------------------------------------------------------------------------
 
 
@@ -159,6 +187,7 @@ def verdicts(results: Results) -> list[Verdict]:
     ]
     found.append(_at_most_longer(results, Figure.CHUNK, SERVERLESS, "time per chunk"))
     found += [_faster_than_direct(results, way) for way in _OURS]
+    found += _wrapper_verdicts(results)
     return found + [_memory_grows_little(results, way) for way in (*_OURS, SERVERLESS)]
 
 
@@ -169,6 +198,33 @@ def _at_least(results: Results, figure: Figure, way: str, what: str, least: floa
         f"{median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f})",
         median(ratios) >= least,
     )
+
+
+_LEAST_OF_PLAIN = 0.8
+_MOST_TO_START = 2.0  # s
+_MOST_FOR_JAIL = 1.0  # s
+
+
+def _wrapper_verdicts(results: Results) -> list[Verdict]:
+    ratios = _jail_ratios(results, Figure.KEPT)
+    start, adds = results.wrapper.start, results.wrapper.jail_adds
+    return [
+        Verdict(
+            f"run --jail: at least {_LEAST_OF_PLAIN:.2f}x the requests/s of the plain proxy",
+            f"{median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f})",
+            median(ratios) >= _LEAST_OF_PLAIN,
+        ),
+        Verdict(
+            f"run -- true: takes less than {_MOST_TO_START:.0f} s",
+            f"{median(start):.2f} s ({min(start):.2f} to {max(start):.2f})",
+            median(start) < _MOST_TO_START,
+        ),
+        Verdict(
+            f"run --jail -- true: takes less than {_MOST_FOR_JAIL:.0f} s more",
+            f"{median(adds):+.2f} s ({min(adds):+.2f} to {max(adds):+.2f})",
+            median(adds) < _MOST_FOR_JAIL,
+        ),
+    ]
 
 
 _MOST_OF_DIRECT = 0.7
@@ -227,6 +283,7 @@ def page(results: Results) -> str:
     return template.substitute(
         machine=machine(),
         table=table(results),
+        wrapper_table=wrapper_table(results),
         verdicts=verdict_lines(results),
         direct=_TITLES[DIRECT],
         bare=_TITLES[BARE],

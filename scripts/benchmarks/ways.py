@@ -26,9 +26,9 @@ WAYS = (DIRECT, *PROXIES)
 SLOW_WAYS = (DIRECT, BARE, SERVE, ADDON)
 LINK_DELAY = 25  # ms, in each direction
 
-_PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[2]
 _MITMDUMP = (sys.executable, "-c", "from mitmproxy.tools.main import mitmdump; mitmdump()")
-_VAST_INTERCEPT = (sys.executable, "-c", "from vast_intercept.cli.main import main; main()")
+VAST_INTERCEPT = (sys.executable, "-c", "from vast_intercept.cli.main import main; main()")
 _STANDIN = (sys.executable, str(Path(__file__).with_name("timed_standin.py")))
 _SLOW_LINK = (sys.executable, str(Path(__file__).with_name("slow_link.py")))
 
@@ -79,17 +79,17 @@ def all_ways(folder: Path) -> Iterator[dict[str, Way]]:
         near = _config(folder / "near.yaml", standin_port, ca_file)
         far = _config(folder / "far.yaml", slow_port, ca_file)
         workers = (*near, "--set", "vast_interface=serverless")
-        addon = ("-s", str(_PROJECT / "addon" / "vast.py"))
+        addon = ("-s", str(PROJECT / "addon" / "vast.py"))
         proxies = {
             name: stack.enter_context(_proxy(folder / name, command))
             for name, command in {
                 "mitmdump": (*_MITMDUMP, *trust),
                 "mitmdump-stream": (*_MITMDUMP, *trust, "-s", str(script)),
-                "serve": (*_VAST_INTERCEPT, "serve", *near),
-                "serve-slow": (*_VAST_INTERCEPT, "serve", *far),
+                "serve": (*VAST_INTERCEPT, "serve", *near),
+                "serve-slow": (*VAST_INTERCEPT, "serve", *far),
                 "addon": (*_MITMDUMP, *addon, *near),
                 "addon-slow": (*_MITMDUMP, *addon, *far),
-                "serverless": (*_VAST_INTERCEPT, "serve", *workers),
+                "serverless": (*VAST_INTERCEPT, "serve", *workers),
             }.items()
         }
         app = {name: proxy.target_of_an_app() for name, proxy in proxies.items()}
@@ -193,15 +193,18 @@ def _proxy(folder: Path, command: tuple[str, ...]) -> Iterator[_Proxy]:
         yield _Proxy(process.pid, port, folder / "mitmproxy-ca-cert.pem")
 
 
+def environment() -> dict[str, str]:
+    """Nothing of the user's own Vast account, and no other proxy."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("VAST_") and not name.lower().endswith("_proxy")
+    } | {"VAST_API_KEY": _VAST_KEY, "PYTHONPATH": str(PROJECT / "addon")}
+
+
 @contextmanager
 def _running(command: list[str], port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process that listens on `port`. Its output goes to `log`, which is shown if it fails."""
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        # Nothing of the user's own Vast account, and no other proxy.
-        if not name.startswith("VAST_") and not name.lower().endswith("_proxy")
-    } | {"VAST_API_KEY": _VAST_KEY, "PYTHONPATH": str(_PROJECT / "addon")}
     with log.open("wb") as output:
         # In a session of its own, so that Ctrl-C leaves it to us to stop it.
         process = subprocess.Popen(
@@ -209,7 +212,7 @@ def _running(command: list[str], port: int, log: Path) -> Iterator[subprocess.Po
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=environment,
+            env=environment(),
             start_new_session=True,
         )
     try:
