@@ -72,6 +72,23 @@ class TestCalls:
         assert errors == "vast-intercept: 1 call, 8 tokens, 0 refused, 0 errors\n"
         assert len(standin.calls()) == 1
 
+    def test_pythons_own_list_of_cas_is_replaced(
+        self, hosts: list[str], options: list[str]
+    ) -> None:
+        """certifi's, which requests reads where no variable names another."""
+        program = """
+import os
+for name in list(os.environ):
+    if "CERT" in name or "BUNDLE" in name:
+        del os.environ[name]
+import requests
+print(requests.get("https://api.openai.com/v1/models").json()["object"])
+"""
+        code, output, errors = run(
+            PYTHON, "-c", program, options=["--jail", *options], prefix=[*hosts, *USERS["user"]]
+        )
+        assert (code, output) == (0, "list\n"), errors
+
     @pytest.mark.parametrize("without", ["nft", "slirp4netns"])
     def test_with_the_other_tools(self, without: str, hosts: list[str], options: list[str]) -> None:
         prefix = [*hosts, *hiding(without)]

@@ -52,6 +52,8 @@ class Hints:
         self._silent.pop(client.id, None)
         if host in self._trusted or client.id in self._processes or self._looking.locked():
             return
+        if client.peername[0] != client.sockname[0]:
+            return  # from another machine, or redirected
         async with self._looking:
             process = await asyncio.to_thread(
                 find_process, client.peername[:2], client.sockname[:2]

@@ -1,5 +1,6 @@
 """Files that make runtimes trust the interceptor's CA, beside all that they trusted before."""
 
+import os
 import re
 import warnings
 from collections.abc import Iterable, Mapping
@@ -20,6 +21,9 @@ SYSTEM_BUNDLES = (
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 )
+
+_PUBLIC = 0o644
+_PRIVATE = 0o600  # a user's wgetrc may hold passwords
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\s.+?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -58,15 +62,13 @@ def write_trust_files(
     named = [environ[name] for name in named_by if environ.get(name)]
     certificates = _certificates([*SYSTEM_BUNDLES, *named, certifi.where(), str(ca.path)])
     bundle = "\n".join(certificates) + "\n"
+    php = f'curl.cainfo = "{files.bundle}"\nopenssl.cafile = "{files.bundle}"\n'
     try:
         files.php.mkdir(parents=True, exist_ok=True)
-        _write(files.wgetrc, _wgetrc(files.bundle, environ))
-        _write(
-            files.php / "vast-intercept.ini",
-            f'curl.cainfo = "{files.bundle}"\nopenssl.cafile = "{files.bundle}"\n',
-        )
+        _write(files.wgetrc, _wgetrc(files.bundle, environ), _PRIVATE)
+        _write(files.php / "vast-intercept.ini", php)
         if _write(files.bundle, bundle) or not files.java.exists():
-            files.java.write_bytes(_java_trust_store(certificates))
+            _replace(files.java, _java_trust_store(certificates))
     except OSError as error:
         raise CaError(
             f"The CAs for apps cannot be written to {folder}: {error.strerror}."
@@ -74,14 +76,22 @@ def write_trust_files(
     return files
 
 
-def _write(path: Path, text: str) -> bool:
-    """Whether the file had to be written: apps may be reading it."""
-    if path.is_file() and path.read_text("utf-8") == text:
+def _write(path: Path, text: str, mode: int = _PUBLIC) -> bool:
+    """Whether the file had to be written: it is left alone if it is as it should be."""
+    content = text.encode("utf-8", "surrogateescape")
+    if path.is_file() and path.read_bytes() == content:
         return False
-    unfinished = path.with_name(f"{path.name}.new")
-    unfinished.write_text(text, "utf-8")
-    unfinished.replace(path)
+    _replace(path, content, mode)
     return True
+
+
+def _replace(path: Path, content: bytes, mode: int = _PUBLIC) -> None:
+    """At once: apps may be reading the file."""
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
+    unfinished.touch(_PRIVATE)
+    unfinished.write_bytes(content)
+    unfinished.chmod(mode)
+    unfinished.replace(path)
 
 
 def _certificates(paths: Iterable[str]) -> list[str]:
