@@ -151,6 +151,23 @@ print(json.dumps([os.getuid(), os.getgid(), os.getcwd(), lines["SigBlk"], ignore
         )
         assert output == "refused\nrefused\n"
 
+    def test_has_no_more_open_than_outside(self, options: list[str]) -> None:
+        """Above all not the socket over which the jail is told what to do."""
+        script = 'for each in /proc/self/fd/*; do readlink "$each"; done | grep -c socket'
+        plain = run("sh", "-c", script, options=options)
+        jailed = run("sh", "-c", script, options=["--jail", *options])
+        assert jailed[:2] == plain[:2]
+
+    def test_has_a_large_environment(self, options: list[str]) -> None:
+        names = [f"LARGE_{number}" for number in range(10)]
+        environ = harness.clean_environ(
+            VAST_API_KEY=harness.VAST_KEY, **dict.fromkeys(names, "x" * 100_000)
+        )
+        code, output, errors = run(
+            *("sh", "-c", "echo ${#LARGE_9}"), options=["--jail", *options], environ=environ
+        )
+        assert (code, output) == (0, "100000\n"), errors
+
     def test_has_no_proxy_set(self, options: list[str]) -> None:
         environ = harness.clean_environ(VAST_API_KEY=harness.VAST_KEY, no_proxy="x")
         _, output, _ = run("env", options=["--jail", *options], environ=environ)

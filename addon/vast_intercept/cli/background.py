@@ -56,6 +56,7 @@ class Reporter:
 def main(descriptor: int) -> None:
     """Runs until the other side of the socket is closed."""
     connection = socket.socket(fileno=descriptor)
+    connection.set_inheritable(False)
     with connection.makefile("rb") as words:
         order = json.loads(words.readline() or b"null")
     if order is None:

@@ -106,6 +106,12 @@ def run(
     if dry_run:
         _show(attach or port, jail, command)
         return
+    if os.name != "posix":
+        _fail(
+            "This takes Linux or macOS. Elsewhere, start `vast-intercept serve`, and set what"
+            " `vast-intercept env --format powershell` prints.",
+            _FAILED,
+        )
     say = _silent if quiet else _say
     try:
         find_command(command[0], os.environ)
@@ -162,15 +168,15 @@ class _Run:
         from ..launch.jail.jail import Jail  # noqa: PLC0415
 
         environ = without_proxies(os.environ)
-        with Jail(self.command, allowed) as jail:
+        with Jail(self.command, environ, allowed) as jail:
             trusted = TrustedFiles(self.command, environ)
             ready, ca = self._ready()
             files = write_trust_files(self.folder, ca, environ, CA_VARIABLES)
             mounts = trusted.replaced(self.folder, ca, files)
-            environ |= bundle_variables(files, environ)
             hold_signals()
             proxy = ("127.0.0.1", self.interceptor.port)
-            jail.start(proxy, ready.provider_ports, mounts, environ)
+            variables = bundle_variables(files, environ)
+            jail.start(proxy, ready.provider_ports, mounts, variables)
             return jail.wait(
                 _once(
                     lambda: self.interceptor.died() or jail.died(),

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import resource
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -10,17 +9,17 @@ from pathlib import Path
 from typing import NoReturn
 
 # What is passed on to the app. SIGTSTP and SIGCONT come from the terminal to both alike.
-_FORWARDED = (
-    signal.SIGHUP,
-    signal.SIGINT,
-    signal.SIGQUIT,
-    signal.SIGTERM,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-)
-_AWAITED = {*_FORWARDED, signal.SIGCHLD}
+_FORWARDED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2")
 # Python ignores these; an app must find them as they are for everyone else.
-_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+_IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFSZ")
+
+
+def _signals(*names: str) -> set[signal.Signals]:
+    """Those of them that this system has: some of the names are unknown to Windows."""
+    return {each for each in signal.Signals if each.name in names}
+
+
+_AWAITED = _signals(*_FORWARDED, "SIGCHLD")
 
 
 class CannotRunError(Exception):
@@ -78,7 +77,9 @@ def forward_signals(pid: int, send: Callable[[int], None], look: Callable[[], No
 
 
 def _spawn(path: str, command: Sequence[str], environ: Mapping[str, str]) -> int:
-    return os.posix_spawn(path, list(command), environ, setsigmask=(), setsigdef=_IGNORED_BY_PYTHON)
+    return os.posix_spawn(
+        path, list(command), environ, setsigmask=(), setsigdef=_signals(*_IGNORED_BY_PYTHON)
+    )
 
 
 def find_command(name: str, environ: Mapping[str, str]) -> str:
@@ -113,6 +114,8 @@ def _next_signal() -> tuple[int, bool]:
 def exit_like(status: int) -> NoReturn:
     """Ends this process as the app has ended: with its exit code, or by its signal."""
     if os.WIFSIGNALED(status):
+        import resource  # noqa: PLC0415  (there is none on Windows)
+
         number = os.WTERMSIG(status)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the app's own core is the one to keep
         with suppress(OSError):  # SIGKILL has no other handler

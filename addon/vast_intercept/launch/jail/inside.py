@@ -8,7 +8,7 @@ turn, in JSON, what they have done:
     {"unshared": true}                        writes the maps of ids
                                               {"listen": [[address, port], ...]}
     {"listening": true}, with the sockets     has the network made, and the interceptor started
-                                              {"rules", "mounts", "path", "environ"}
+                                              {"rules", "mounts", "path", "variables"}
     {"started": true}                         {"signal": number}, any number of times
     {"ended": status}
 
@@ -59,6 +59,7 @@ class Link:
 
     def __init__(self, descriptor: int) -> None:
         self.socket = socket.socket(fileno=descriptor)
+        self.socket.set_inheritable(False)  # it is not for the app
 
     def say(self, message: dict[str, Any], descriptors: list[int] | None = None) -> None:
         """Sends a message."""
@@ -141,7 +142,8 @@ def _run(link: Link, command: list[str], ids: tuple[int, int], ours: set[signal.
     app = os.fork()
     if not app:
         _be_as_outside(ids, ours)
-        _become(link, order["path"], command, order["environ"])
+        # The rest is this process's own: an environment may be larger than a message.
+        _become(link, order["path"], command, {**os.environ, **order["variables"]})
     link.say({"started": True})
     while True:
         readable, _, _ = select.select([link.socket.fileno(), awake], [], [])

@@ -38,11 +38,14 @@ class Jail:
     between them closed, and the kernel ends all others with it.
     """
 
-    def __init__(self, command: Sequence[str], allowed: Sequence[Address]) -> None:
+    def __init__(
+        self, command: Sequence[str], environ: Mapping[str, str], allowed: Sequence[Address]
+    ) -> None:
         """Raises JailError. `allowed` are services on the host's loopback that it may reach."""
         if not hasattr(os, "unshare"):
             raise JailError("The jail is made of Linux's namespaces: there is none elsewhere.")
         self._command = list(command)
+        self._environ = environ
         self._network: Network | None = None
         self._relay: Relay | None = None
         self._listening: list[socket.socket] = []
@@ -52,6 +55,7 @@ class Jail:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(_INSIDE), str(theirs.fileno()), *command],
+                env=dict(environ),
                 pass_fds=[theirs.fileno()],
             )
         try:
@@ -80,18 +84,19 @@ class Jail:
         interceptor: Address,
         ports: Iterable[int],
         mounts: Sequence[tuple[str, str]],
-        environ: Mapping[str, str],
+        variables: Mapping[str, str],
     ) -> None:
         """Starts the command. Raises JailError, or CannotRunError.
 
-        `ports` are those of the providers; `mounts`, pairs of a file and the one that it replaces.
+        `ports` are those of the providers; `mounts`, pairs of a file and the one that it replaces;
+        `variables` are added to the environment.
         """
         rules = redirect_rules(ports, _find_tool)
         redirected, *allowed = self._listening
         self._listening = []
         self._relay = Relay(redirected, interceptor, allowed)
-        path = find_command(self._command[0], environ)
-        self._say(rules=rules, mounts=list(mounts), path=path, environ=dict(environ))
+        path = find_command(self._command[0], self._environ)
+        self._say(rules=rules, mounts=list(mounts), path=path, variables=dict(variables))
         self._hear("started")
 
     def wait(self, look: Callable[[], None]) -> int:
