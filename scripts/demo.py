@@ -30,12 +30,10 @@ def running(*arguments: str, environ: dict[str, str]) -> Iterator[subprocess.Pop
         process.wait(timeout=30)
 
 
-def read_until(process: subprocess.Popen[str], text: str, *, echo: bool = False) -> str:
+def read_until(process: subprocess.Popen[str], text: str) -> str:
     """Reads the output of `process` up to the line that has `text`, and returns that line."""
     assert process.stdout
     for line in process.stdout:
-        if echo:
-            print(f"    {line.rstrip()}")
         if text in line:
             return line
     sys.exit(f"{process.args[1]} stopped unexpectedly with status {process.wait()}.")
@@ -60,20 +58,11 @@ def main() -> None:
             config.write_text(f"vast: {{openai_url: '{url}'}}\n")
             print(f"    {url}")
 
-        print("\n2. The interceptor: vast-intercept serve")
-        options = ["-p", "0", "--config", str(config), "--set", f"confdir={folder}"]
-        serve = stack.enter_context(running("serve", *options, environ=environ))
-        exports = [
-            read_until(serve, f"export {name}=", echo=True).split("export ")[1]
-            for name in ("HTTPS_PROXY", "SSL_CERT_FILE")
-        ]
-        for assignment in " ".join(exports).split():
-            name, _, value = assignment.partition("=")
-            environ[name] = value.strip("'")
-
-        for number, app in enumerate(("requests_app.py", "openai_app.py"), start=3):
-            print(f"\n{number}. An unchanged app: scripts/apps/{app}", flush=True)
-            subprocess.run([sys.executable, APPS / app], env=environ, check=True)
+        run = [COMMAND, "run", "--config", str(config), "--set", f"confdir={folder}", "--"]
+        for number, app in enumerate(("requests_app.py", "openai_app.py"), start=2):
+            print(f"\n{number}. An unchanged app: vast-intercept run -- python scripts/apps/{app}")
+            sys.stdout.flush()
+            subprocess.run([*run, sys.executable, APPS / app], env=environ, check=True)
     print("\nNow your own app: see the README.")
 
 
