@@ -13,24 +13,26 @@ from . import inside
 from .inside import Report
 
 _FOLDER = Path(__file__).parent
-_RAN = pytest.StashKey[tuple[dict[str, list[Report]], str]]()
+_RAN = pytest.StashKey[dict[Path, tuple[dict[str, list[Report]], str]]]()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Outside: gives the first of the tests the time that all of them take."""
+    """Outside: gives the first of a file's tests the time that all of them take."""
     if not inside.reports_file() and _is_ours(item):
         item.add_marker(pytest.mark.timeout(600))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
-    """Outside: the first of the tests has all of them run inside. Reports one."""
+    """Outside: the first of a file's tests has all of them run inside. Reports one."""
     if inside.reports_file() or not _is_ours(item):
         return None
     config, hook = item.config, item.ihook
-    if _RAN not in config.stash:
-        config.stash[_RAN] = inside.run(one.nodeid for one in item.session.items if _is_ours(one))
-    reports, output = config.stash[_RAN]
+    ran = config.stash.setdefault(_RAN, {})
+    if item.path not in ran:
+        beside = (one.nodeid for one in item.session.items if one.path == item.path)
+        ran[item.path] = inside.run(beside)
+    reports, output = ran[item.path]
     hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for data in reports[item.nodeid]:
         report = config.hook.pytest_report_from_serializable(config=config, data=data)
