@@ -261,8 +261,20 @@ class TestEnd:
         with wrapped("sh", "-c", WAITING, options=["--jail", *options]) as started:
             started.wait_for_line()
             everything = started.children()
-            started.child(f"sh -c {WAITING}").kill()
-            started.end()
+            (app,) = [each for each in everything if each.cmdline()[0] == "sh"]
+            app.kill()
+            started.process.wait(30)
+            assert started.code == -signal.SIGKILL
+            assert gone(*everything)
+
+    def test_when_a_process_of_the_jails_own_is_killed(self, options: list[str]) -> None:
+        with wrapped("sh", "-c", WAITING, options=["--jail", *options]) as started:
+            started.wait_for_line()
+            everything = started.children()
+            outer, inner = [each for each in everything if "inside.py" in " ".join(each.cmdline())]
+            assert inner.ppid() == outer.pid
+            outer.kill()
+            started.process.wait(30)
             assert started.code == -signal.SIGKILL
             assert gone(*everything)
 
