@@ -174,6 +174,7 @@ print(json.dumps([os.getuid(), os.getgid(), os.getcwd(), lines["SigBlk"], ignore
         names = {line.partition("=")[0].lower() for line in output.splitlines()}
         assert not names & {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
         assert "SSL_CERT_FILE=" in output
+        assert harness.VAST_KEY not in output
 
 
 class TestNetwork:

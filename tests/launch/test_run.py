@@ -100,6 +100,7 @@ print(json.dumps([variables, size]))
         assert set(sizes) >= {*CA_VARIABLES, "WGETRC"}
         assert all(sizes.values())
         assert variables["no_proxy"] == "intranet.example"
+        assert harness.VAST_KEY not in variables.values()
         assert variables["JAVA_TOOL_OPTIONS"].startswith("-Dmine=1 ")
         assert variables["NODE_USE_ENV_PROXY"] == "1"
         assert temporary_folders(tmp_path) == []

@@ -15,6 +15,7 @@ from vast_intercept.launch.environment import (
     app_variables,
     bundle_variables,
     without_proxies,
+    without_vast_key,
 )
 from vast_intercept.launch.shells import FORMATS
 from vast_intercept.launch.trust import files_in
@@ -87,6 +88,15 @@ class TestVariables:
         assert bundle_variables(FILES, {})["PHP_INI_SCAN_DIR"] == ":/some where/vast/php"
         mine = bundle_variables(FILES, {"PHP_INI_SCAN_DIR": "/mine"})
         assert mine["PHP_INI_SCAN_DIR"] == "/mine:/some where/vast/php"
+
+    def test_twice_is_as_once(self) -> None:
+        once = app_variables(PROXY, FILES, {"JAVA_TOOL_OPTIONS": "-Dmine=1"})
+        assert app_variables(PROXY, FILES, once) == once
+
+    def test_the_key_is_not_for_the_app(self) -> None:
+        assert without_vast_key({"VAST_API_KEY": "x", "VAST_ENDPOINT": "e"}) == {
+            "VAST_ENDPOINT": "e"
+        }
 
     def test_a_jail_has_no_proxy(self) -> None:
         environ = dict.fromkeys(["HTTPS_PROXY", "http_proxy", "All_Proxy", "no_proxy", "PATH"], "x")

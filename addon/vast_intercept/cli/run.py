@@ -18,7 +18,13 @@ import click
 
 from ..launch.app import App, CannotRunError, exit_like, find_command, hold_signals
 from ..launch.ca import CaError, CertificateAuthority, read_ca
-from ..launch.environment import CA_VARIABLES, app_variables, bundle_variables, without_proxies
+from ..launch.environment import (
+    CA_VARIABLES,
+    app_variables,
+    bundle_variables,
+    without_proxies,
+    without_vast_key,
+)
 from ..launch.interceptor import InterceptorProcess, StartError
 from ..launch.jail.problems import JailError
 from ..launch.running import NotRunningError, RunningInterceptor
@@ -151,14 +157,15 @@ class _Run:
 
     def plain(self) -> int:
         """Runs it with variables that name the proxy and the CAs. Returns its status."""
+        environ = without_vast_key(os.environ)
         ready, ca = self._ready()
-        files = write_trust_files(self.folder, ca, os.environ, CA_VARIABLES)
+        files = write_trust_files(self.folder, ca, environ, CA_VARIABLES)
         for host in ready.provider_hosts:
             if proxy_bypass_environment(host):
                 self.say(f"no_proxy has the app call {host} directly, past the interceptor.")
         proxy = f"http://127.0.0.1:{self.interceptor.port}"
         hold_signals()
-        app = App(self.command, {**os.environ, **app_variables(proxy, files, os.environ)})
+        app = App(self.command, {**environ, **app_variables(proxy, files, environ)})
         return app.wait(_once(self.interceptor.died, "The app runs on, without it."))
 
     def jailed(self, allowed: Sequence[tuple[str, int]]) -> int:
@@ -167,7 +174,7 @@ class _Run:
         from ..launch.jail.files import TrustedFiles  # noqa: PLC0415
         from ..launch.jail.jail import Jail  # noqa: PLC0415
 
-        environ = without_proxies(os.environ)
+        environ = without_proxies(without_vast_key(os.environ))
         with Jail(self.command, environ, allowed) as jail:
             trusted = TrustedFiles(self.command, environ)
             ready, ca = self._ready()
@@ -260,12 +267,13 @@ def _show(port: int | None, jail: bool, command: Sequence[str]) -> None:
     """What `--dry-run` prints: what would be set, as `sh` would have it."""
     files = files_in(Path("FOLDER"))
     if jail:
-        environ = without_proxies(os.environ)
+        environ = without_proxies(without_vast_key(os.environ))
         variables = bundle_variables(files, environ)
-        for name in sorted(set(os.environ) - set(environ)):
-            click.echo(f"unset {name}")
     else:
-        variables = app_variables(f"http://127.0.0.1:{port or 'PORT'}", files, os.environ)
+        environ = without_vast_key(os.environ)
+        variables = app_variables(f"http://127.0.0.1:{port or 'PORT'}", files, environ)
+    for name in sorted(set(os.environ) - set(environ)):
+        click.echo(f"unset {name}")
     click.echo(FORMATS["sh"](variables))
     click.echo(shlex.join(command))
     what = "FOLDER is" if port or jail else "PORT and FOLDER are"

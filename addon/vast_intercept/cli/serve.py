@@ -1,5 +1,6 @@
 """`vast-intercept serve`: the interceptor, listening on this machine only."""
 
+import io
 import sys
 from argparse import ArgumentParser, Namespace
 
@@ -41,6 +42,8 @@ def serve(
         arguments += ["--set", f"vast_endpoint={endpoint}"]
     arguments += mitmproxy_options
     sys.argv[0] = "vast-intercept serve"  # mitmproxy's error messages begin with it
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a journal gets the log as it is written
     if web:
         run(InspectingMaster, cmdline.mitmweb, arguments)
     elif full:

@@ -1,5 +1,6 @@
 """The environment variables that make common runtimes use and trust an interceptor: pure."""
 
+import re
 import shlex
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -52,11 +53,12 @@ def trust_variables(files: TrustFiles, environ: Mapping[str, str]) -> dict[str, 
 
 def bundle_variables(files: TrustFiles, environ: Mapping[str, str]) -> dict[str, str]:
     """The same without Java's, which has the JVM say so on standard error."""
+    scanned = environ.get("PHP_INI_SCAN_DIR", "").removesuffix(f":{files.php}")
     return {
         **dict.fromkeys(CA_VARIABLES, str(files.bundle)),
         "WGETRC": str(files.wgetrc),
         # An empty part stands for the folder that PHP was built with.
-        "PHP_INI_SCAN_DIR": f"{environ.get('PHP_INI_SCAN_DIR', '')}:{files.php}",
+        "PHP_INI_SCAN_DIR": f"{scanned}:{files.php}",
     }
 
 
@@ -64,6 +66,11 @@ def app_variables(proxy: str, files: TrustFiles, environ: Mapping[str, str]) -> 
     """Both. `environ` is what the app would have without them."""
     using = proxy_variables(proxy, environ)
     return using | trust_variables(files, {**environ, **using})
+
+
+def without_vast_key(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of an app: the key is for the interceptor alone."""
+    return {name: value for name, value in environ.items() if name != "VAST_API_KEY"}
 
 
 def without_proxies(environ: Mapping[str, str]) -> dict[str, str]:
@@ -80,7 +87,10 @@ def _java_options(environ: Mapping[str, str], options: list[str]) -> str:
     """Behind those that are there: of two that say the same, Java takes the last."""
     # The JVM understands quotes, which keep blanks within an option.
     quoted = [option if shlex.quote(option) == option else f'"{option}"' for option in options]
-    return " ".join(filter(None, [environ.get("JAVA_TOOL_OPTIONS", ""), *quoted]))
+    there = environ.get("JAVA_TOOL_OPTIONS", "")
+    for option in quoted:  # they are not to pile up
+        there = re.sub(rf"(?<!\S){re.escape(option)}(?!\S) ?", "", there)
+    return " ".join(filter(None, [there.rstrip(), *quoted]))
 
 
 def _java_hosts(no_proxy: str) -> str:

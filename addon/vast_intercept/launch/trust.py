@@ -65,7 +65,7 @@ def write_trust_files(
     php = f'curl.cainfo = "{files.bundle}"\nopenssl.cafile = "{files.bundle}"\n'
     try:
         files.php.mkdir(parents=True, exist_ok=True)
-        _write(files.wgetrc, _wgetrc(files.bundle, environ), _PRIVATE)
+        _write(files.wgetrc, *_wgetrc(files, environ))
         _write(files.php / "vast-intercept.ini", php)
         if _write(files.bundle, bundle) or not files.java.exists():
             _replace(files.java, _java_trust_store(certificates))
@@ -107,14 +107,16 @@ def _certificates(paths: Iterable[str]) -> list[str]:
     return list(found.values())
 
 
-def _wgetrc(bundle: Path, environ: Mapping[str, str]) -> str:
-    """The user's own settings, and the CAs."""
-    own = Path(environ.get("WGETRC") or Path(environ.get("HOME", "/"), ".wgetrc"))
+def _wgetrc(files: TrustFiles, environ: Mapping[str, str]) -> tuple[str, int]:
+    """The user's own settings and the CAs, and who may read that."""
+    named = environ.get("WGETRC")
+    if not named or named == str(files.wgetrc):
+        named = f"{environ.get('HOME', '')}/.wgetrc"
     try:
-        text = own.read_text("utf-8", "surrogateescape").rstrip("\n")
+        own = Path(named).read_text("utf-8", "surrogateescape").rstrip("\n") + "\n"
     except OSError:
-        text = ""
-    return f"{text}\nca_certificate = {bundle}\n".lstrip("\n")
+        own = ""
+    return f"{own}ca_certificate = {files.bundle}\n", _PRIVATE if own else _PUBLIC
 
 
 def _java_trust_store(certificates: Iterable[str]) -> bytes:
