@@ -4,7 +4,6 @@ from ..config import Config
 from ..relay.server import Relay
 from ..status import Status, Tally
 from .access import AccessControl
-from .authority import AuthorityCheck
 from .calls import CallInterceptor
 from .hints import Hints
 from .settings import Settings
@@ -24,14 +23,12 @@ class VastIntercept:
         relay = Relay()
         self._settings = Settings(relay)
         tally = Tally()
-        calls = CallInterceptor(self._settings, relay, tally)
         self._status_page = StatusPage(self._settings, tally)
+        calls = CallInterceptor(self._settings, relay, tally, self._status_page)
         self.addons = [
-            AuthorityCheck(),
             self._settings,
             AccessControl(self._settings, relay),
             calls,
-            self._status_page,
             Hints(),
             Shutdown(self._settings, relay, calls),
         ]

@@ -2,32 +2,28 @@
 
 from pathlib import Path
 
-from mitmproxy import ctx, exceptions
+from mitmproxy import exceptions
 
 from ..launch.ca import CA_CERT, CaError, cannot_write, read_ca
 
 
-class AuthorityCheck:
-    """Checks mitmproxy's folder before mitmproxy makes, or reads, the CA in it."""
+def check_authority(confdir: Path) -> None:
+    """Checks mitmproxy's folder, before mitmproxy makes, or reads, the CA in it.
 
-    name = "vast_authority_check"
-
-    def configure(self, updated: set[str]) -> None:
-        """Refuses a folder that cannot be written, and a CA that is not valid now."""
-        if "confdir" not in updated:
-            return
-        folder = Path(ctx.options.confdir).expanduser().absolute()
-        ca = folder / CA_CERT
+    Raises OptionsError if it cannot be written, or has a CA that is not valid now.
+    """
+    folder = confdir.absolute()
+    ca = folder / CA_CERT
+    try:
         try:
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                if ca.exists():
-                    read_ca(ca).check_validity()
-                else:
-                    probe = folder / ".vast-intercept"
-                    probe.touch()
-                    probe.unlink()
-            except OSError as error:
-                raise cannot_write(folder, error) from None
-        except CaError as error:
-            raise exceptions.OptionsError(str(error)) from None
+            folder.mkdir(parents=True, exist_ok=True)
+            if ca.exists():
+                read_ca(ca).check_validity()
+            else:
+                probe = folder / ".vast-intercept"
+                probe.touch()
+                probe.unlink()
+        except OSError as error:
+            raise cannot_write(folder, error) from None
+    except CaError as error:
+        raise exceptions.OptionsError(str(error)) from None

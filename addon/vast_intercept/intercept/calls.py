@@ -23,6 +23,7 @@ from .masking import api_key_of, mask_keys, mask_path
 from .notes import comment, note, note_outcome, original_url
 from .provider_call import Parts, provider_call, url_of
 from .settings import Settings
+from .status import StatusPage
 from .stream import BodyRecorder
 from .tally import count
 
@@ -51,10 +52,13 @@ class CallInterceptor:
 
     name = "vast_calls"
 
-    def __init__(self, settings: Settings, relay: Relay, tally: Tally) -> None:
+    def __init__(
+        self, settings: Settings, relay: Relay, tally: Tally, status_page: StatusPage
+    ) -> None:
         self._settings = settings
         self._relay = relay
         self._tally = tally
+        self._status_page = status_page
         self._handed_over: dict[str, _HandedOver] = {}
         self._none_left = asyncio.Event()
 
@@ -82,6 +86,7 @@ class CallInterceptor:
             original = (request.scheme, request.pretty_host, request.port, request.path)
             provider = _provider_of(flow, config.providers)
         if provider is None:
+            self._status_page.answer(flow)
             return
         decision = decide(config, provider, request.method, original[3], request.headers)
         work = decision.work
@@ -99,6 +104,7 @@ class CallInterceptor:
                 "configuration_invalid",
             )
         if isinstance(work, PassOn):
+            self._status_page.answer(flow)  # in reverse mode, every host is the provider's
             request.stream = True
             return
         may_fall_back = config.falls_back_to_provider and isinstance(work, Generate)

@@ -13,6 +13,7 @@ from ..config import Config, config_file, load_config
 from ..config_watch import ConfigWatch
 from ..relay.server import Relay
 from ..status import STATUS_HOST
+from .authority import check_authority
 
 _OPTIONS = {"vast_config", "vast_endpoint", "vast_interface"}
 _BODY_LIMIT = "64m"
@@ -76,7 +77,9 @@ class Settings:
     def configure(self, updated: set[str]) -> None:
         """Reads the configuration when the options for it are set or changed."""
         if "confdir" in updated:
-            self._relay.folder = Path(ctx.options.confdir).expanduser()
+            confdir = Path(ctx.options.confdir).expanduser()
+            check_authority(confdir)
+            self._relay.folder = confdir
         if updated & {"mode", "upstream_auth"}:
             self._use_upstream_proxy()
         if "stream_large_bodies" in updated:

@@ -19,15 +19,13 @@ _CA_CERT = "mitmproxy-ca-cert.pem"
 class StatusPage:
     """Answers `GET http://vast-intercept.internal/status`, to this machine only."""
 
-    name = "vast_status"
-
     def __init__(self, settings: Settings, tally: Tally) -> None:
         self._settings = settings
         self._tally = tally
 
-    def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """Answers."""
-        if not _asks_for_status(flow) or flow.response or flow.error:
+    def answer(self, flow: http.HTTPFlow) -> None:
+        """Answers a request that is for it, and leaves others alone."""
+        if not _asks_for_status(flow):
             return
         peer = flow.client_conn.peername
         client = parse_address(peer[0]) if peer else None
