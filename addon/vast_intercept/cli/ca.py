@@ -1,12 +1,13 @@
 """`vast-intercept ca`: the CA that apps must trust, and how to have them trust it."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
 import click
 
-from ..launch.ca import DEFAULT_CONFDIR, CaError, CertificateAuthority, make_ca_in
+from ..launch.ca import DEFAULT_CONFDIR, CaError, CertificateAuthority, ca_in, make_ca_in
 from ..launch.system_trust import SystemTrust
 
 _HOW = """
@@ -22,7 +23,7 @@ macOS                 sudo security add-trusted-cert -d -p ssl -p basic \\
                         -k /Library/Keychains/System.keychain {path}
 Windows               certutil -addstore root mitmproxy-ca-cert.cer        (as administrator)
 Firefox               Settings, Privacy & Security, View Certificates, Authorities, Import:
-                      {path}
+                      {file}
 Java                  keytool -importcert -cacerts -noprompt -storepass changeit \\
                         -alias vast-intercept -file {path}
 Docker                docker run $(vast-intercept env --format docker) IMAGE
@@ -48,7 +49,8 @@ Android               Settings, Security, Encryption & credentials, Install a ce
 def ca(*, confdir: Path, change: str | None) -> None:
     """Show the CA that apps must trust, which is made if there is none, and how to trust it."""
     try:
-        found = make_ca_in(confdir)
+        # There is nothing to undo for a CA that would have to be made.
+        found = ca_in(confdir) if change == "uninstall" else make_ca_in(confdir)
         if change == "install":
             found.check_validity()
             click.echo(f"This system trusts the CA now: {SystemTrust(os.environ).install(found)}")
@@ -64,11 +66,12 @@ def ca(*, confdir: Path, change: str | None) -> None:
 
 
 def _describe(found: CertificateAuthority) -> str:
+    how = _HOW.format(path=shlex.quote(str(found.path)), file=found.path)
     return (
         f"CA            {found.path}\n"
         f"SHA-256       {found.fingerprint}\n"
         f"Valid until   {found.expires:%Y-%m-%d}\n"
         "\n"
         "Whoever has the private key beside it can read what apps that trust it send. How to have\n"
-        f"them trust it:\n{_HOW.format(path=found.path)}"
+        f"them trust it:\n{how}"
     ).rstrip()

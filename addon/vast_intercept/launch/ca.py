@@ -54,7 +54,7 @@ class CertificateAuthority:
 def ca_in(confdir: Path) -> CertificateAuthority:
     """The CA in mitmproxy's folder. Raises CaError if it is not there."""
     path = _path(confdir)
-    if not path.exists():
+    if not _is_there(path):
         raise CaError(
             f"There is no CA at {path} yet. It is made when an interceptor starts for the first"
             " time: `vast-intercept serve`."
@@ -70,11 +70,18 @@ def make_ca_in(confdir: Path) -> CertificateAuthority:
     from mitmproxy import certs, options  # noqa: PLC0415  (takes its time, and is rarely needed)
 
     path = _path(confdir)
-    if not path.exists():
+    if not _is_there(path):
         try:
             certs.CertStore.from_store(path.parent, "mitmproxy", options.KEY_SIZE)
         except OSError as error:
             raise cannot_write(path.parent, error) from None
+        except ValueError:
+            pass  # there is a private key already, or what should be one: no CA was made
+        if not _is_there(path):
+            raise CaError(
+                f"{path.parent} has a file of a CA, but not its certificate {path.name}. Delete"
+                f" {path.parent}/mitmproxy-ca*, and start again: a new one is made."
+            )
     return read_ca(path)
 
 
@@ -87,7 +94,17 @@ def cannot_write(confdir: Path, error: OSError) -> CaError:
 
 
 def _path(confdir: Path) -> Path:
-    return confdir.expanduser().absolute() / CA_CERT
+    try:
+        return confdir.expanduser().absolute() / CA_CERT
+    except RuntimeError:
+        raise CaError(f"{confdir} is in the home folder of nobody. Name another folder.") from None
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise cannot_write(path.parent, error) from None
 
 
 def read_ca(path: Path) -> CertificateAuthority:

@@ -85,8 +85,9 @@ def _host_and_port(proxy: str) -> tuple[str, str]:
 
 def _java_options(environ: Mapping[str, str], options: list[str]) -> str:
     """Behind those that are there: of two that say the same, Java takes the last."""
-    # The JVM understands quotes, which keep blanks within an option.
-    quoted = [option if shlex.quote(option) == option else f'"{option}"' for option in options]
+    # The JVM understands quotes as a shell does. Single ones, since within dotenv's double quotes
+    # not all that read it know of an escaped one.
+    quoted = [shlex.quote(option) for option in options]
     there = environ.get("JAVA_TOOL_OPTIONS", "")
     for option in quoted:  # they are not to pile up
         there = re.sub(rf"(?<!\S){re.escape(option)}(?!\S) ?", "", there)

@@ -71,7 +71,8 @@ def ask_status(port: int, host: str = "127.0.0.1") -> Status:
     except (OSError, http.client.HTTPException) as error:
         raise NotRunningError(
             f"What listens at {where} does not answer as an HTTP proxy:"
-            f" {error or type(error).__name__}."
+            f" {str(error).strip() or type(error).__name__}. Name the port where the interceptor"
+            " listens."
         ) from None
     finally:
         connection.close()

@@ -25,7 +25,14 @@ class _System:
 
 
 _SYSTEMS = (
-    # Debian, Ubuntu, Alpine, openSUSE: update-ca-certificates(8)
+    # openSUSE, whose update-ca-certificates(8) is another one
+    _System(
+        Path("/etc/pki/trust/anchors"),
+        ".pem",
+        ("update-ca-certificates",),
+        ("update-ca-certificates",),
+    ),
+    # Debian, Ubuntu, Alpine: update-ca-certificates(8)
     _System(
         Path("/usr/local/share/ca-certificates"),
         ".crt",
@@ -71,13 +78,19 @@ class SystemTrust:
     def install(self, ca: CertificateAuthority) -> Path:
         """Adds the CA. Returns the file that was added. Raises CaError."""
         file = self._file(ca)
+        was_there = file.exists()
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(ca.path.read_bytes())
             file.chmod(0o644)
         except OSError as error:
             raise _needs_root(file, error) from None
-        self._update(self._system.command)
+        try:
+            self._update(self._system.command)
+        except CaError:
+            if not was_there:
+                file.unlink()  # or the system's next update would add it, whoever starts that
+            raise
         return file
 
     def uninstall(self, ca: CertificateAuthority) -> Path | None:

@@ -1,10 +1,13 @@
 """The proxy that the environment names already, such as a company's: pure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 _NAMES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[\w.-]+|.*:.*")  # only an IPv6 address has colons
 
 
 class UpstreamProxyError(Exception):
@@ -40,20 +43,25 @@ def named_proxy(environ: Mapping[str, str]) -> NamedProxy | None:
 def _read(variable: str, value: str) -> NamedProxy:
     try:
         parts = urlsplit(value if "://" in value else f"http://{value}")
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+        port = parts.port
     except ValueError:
         parts, port = urlsplit(""), None
+    if port is None:
+        port = _DEFAULT_PORTS.get(parts.scheme)
     if parts.scheme.startswith("socks"):
         raise UpstreamProxyError(
             f"{variable} names a SOCKS proxy, and mitmproxy reaches others through HTTP proxies"
             f" only. Unset {variable}, or name the HTTP proxy there."
         )
-    if not parts.hostname or port is None:
+    # Where a password has a slash that is not encoded, the host is to be found in the path.
+    name = parts.hostname or ""
+    readable = _HOST.fullmatch(name) and "@" not in parts.path
+    if not readable or not port or parts.scheme not in _DEFAULT_PORTS:
         # Not the value itself: it may hold a password.
         raise UpstreamProxyError(
             f"{variable} is not the URL of a proxy, such as http://proxy.example:3128."
         )
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = f"[{name}]" if ":" in name else name
     auth = None
     if parts.username:
         auth = f"{unquote(parts.username)}:{unquote(parts.password or '')}"

@@ -2,8 +2,6 @@
 
 import msgspec
 
-from .sse import EventParser
-
 
 class Usage(msgspec.Struct, frozen=True):
     """The `usage` of an answer, in tokens."""
@@ -37,6 +35,10 @@ def usage_at_end(tail: bytes) -> Usage | None:
 
     `tail` is the end of the stream, and may begin in the middle of an event.
     """
+    if b'"usage"' not in tail:  # most streams do not say: no time is spent on them
+        return None
     _, _, lines = tail.replace(b"\r", b"\n").partition(b"\n")
-    events = EventParser().feed(lines + b"\n\n")
-    return next((usage for event in reversed(events) if (usage := usage_of(event.data))), None)
+    for line in reversed(lines.split(b"\n")):
+        if line.startswith(b"data:") and (usage := usage_of(line.removeprefix(b"data:"))):
+            return usage
+    return None

@@ -1,0 +1,32 @@
+"""What became of calls, in numbers and in words."""
+
+import pytest
+
+from vast_intercept.status import Tally
+
+
+class TestTally:
+    @pytest.mark.parametrize(
+        ("tally", "text"),
+        [
+            (Tally(), "0 calls, 0 tokens, 0 refused, 0 errors"),
+            (
+                Tally(calls=1, tokens=1, errors=1),
+                "1 call, 1 token, 0 refused, 1 error",
+            ),
+            (
+                Tally(calls=1234, tokens=56789, refused=2, uncounted=1, running=3),
+                (
+                    "1,234 calls, 56,789 tokens (1 answer did not say), 2 refused, 0 errors,"
+                    " 3 still running"
+                ),
+            ),
+        ],
+    )
+    def test_text(self, tally: Tally, text: str) -> None:
+        assert str(tally) == text
+
+    def test_since(self) -> None:
+        before = Tally(calls=2, tokens=10, refused=1)
+        now = Tally(calls=5, tokens=30, refused=1, errors=1, running=2)
+        assert now.since(before) == Tally(calls=3, tokens=20, errors=1, running=2)
