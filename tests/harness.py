@@ -255,8 +255,8 @@ def vast_section(standin: StandIn, ca: Path | None = None, **more: Any) -> dict[
 
 
 def write_config(path: Path, **sections: Any) -> Path:
-    """Writes a configuration file."""
-    path.write_text(yaml.safe_dump(sections))
+    """Writes a configuration file. There is a dashboard only where it says so: ports are few."""
+    path.write_text(yaml.safe_dump({"inspect": {"port": 0}} | sections))
     return path
 
 

@@ -15,6 +15,7 @@ import msgspec
 from .config_checks import (
     Network,
     read_ca_file,
+    read_filter,
     read_key,
     read_network,
     read_providers,
@@ -29,6 +30,7 @@ from .config_file import (
     ClientKey,
     ConfigError,
     ConfigFile,
+    InspectSection,
     Route,
     TimeoutSection,
     Unsupported,
@@ -65,6 +67,7 @@ class Config:
     allow_from: tuple[Network, ...] = ()
     client_keys: tuple[ClientKey, ...] = ()
     models: tuple[str, ...] = ()
+    inspect: InspectSection = field(default_factory=InspectSection)
     warnings: tuple[str, ...] = ()
     key_file: Path | None = None
 
@@ -83,6 +86,17 @@ class Config:
     def falls_back_to_provider(self) -> bool:
         """Whether there is a route that may end at the provider, with the app's own key."""
         return any(PROVIDER in route.fallback for route in self.routes)
+
+    def names_destination(self, name: str) -> bool:
+        """Whether calls may go there by this configuration's will, and not just by an app's."""
+        return name in self.endpoints() or any(name == each.name for each in self.providers)
+
+    def endpoints(self) -> list[str]:
+        """Vast's endpoints that calls may go to: the default one first, then those of routes."""
+        names = [self.endpoint] if self.endpoint else []
+        for route in self.routes:
+            names += [route.endpoint, *(name for name in route.fallback if name != PROVIDER)]
+        return list(dict.fromkeys(names))
 
     def listed_models(self) -> list[str]:
         """What `GET /v1/models` lists: `models`, then routes' names, then endpoints."""
@@ -193,5 +207,11 @@ def _checked(file: ConfigFile, source: str, environ: Mapping[str, str]) -> Confi
         ),
         client_keys=tuple(file.clients.keys),
         models=tuple(file.models),
+        inspect=_checked_inspect(file.inspect),
         warnings=tuple(warnings),
     )
+
+
+def _checked_inspect(section: InspectSection) -> InspectSection:
+    read_filter(section.keep_filter, "inspect.keep_filter")
+    return section

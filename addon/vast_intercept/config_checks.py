@@ -202,3 +202,18 @@ def read_network(index: int, text: str) -> Network:
         if mapped:  # clients' addresses are compared as IPv4 where they are that
             return ipaddress.IPv4Network((mapped, found.prefixlen - 96))
     return found
+
+
+def read_filter(expression: str, where: str) -> None:
+    """Checks one of mitmproxy's filter expressions; there may be none."""
+    if not expression:
+        return
+    from mitmproxy import flowfilter  # noqa: PLC0415  (only who uses it needs mitmproxy)
+
+    try:
+        flowfilter.parse(expression)
+    except ValueError:
+        raise ConfigError(
+            f"{where}: {expression!r} is not one of mitmproxy's filter expressions, such as"
+            " '~marked' (https://docs.mitmproxy.org/stable/concepts/filters/)."
+        ) from None

@@ -103,6 +103,17 @@ class ClientsSection(Section, frozen=True):
     keys: list[ClientKey] = []
 
 
+class InspectSection(Section, frozen=True):
+    """`inspect`: what is kept and shown of calls."""
+
+    #: Of the dashboard and the metrics, on 127.0.0.1; 0 for none.
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8082
+    keep_flows: Annotated[int, msgspec.Meta(ge=1)] = 2_000
+    keep_body_bytes: Annotated[int, msgspec.Meta(ge=0)] = 256 * 1024 * 1024
+    keep_filter: str = ""
+    show_prompts: bool = False
+
+
 class ConfigFile(Section, frozen=True):
     """The whole file."""
 
@@ -112,6 +123,7 @@ class ConfigFile(Section, frozen=True):
     unsupported: str | dict[str, Any] = "reject"
     clients: ClientsSection = msgspec.field(default_factory=ClientsSection)
     models: list[str] = []
+    inspect: InspectSection = msgspec.field(default_factory=InspectSection)
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -182,6 +194,7 @@ _SECTION_AT: dict[str, type[Section]] = {
     "providers[...]": OwnProvider,
     "routes[...]": Route,
     "clients.keys[...]": ClientKey,
+    "inspect": InspectSection,
 }
 
 

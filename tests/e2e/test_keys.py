@@ -171,7 +171,7 @@ def test_no_key_in_mitmweb_even_in_flight_and_a_replay_works(
         answered = [f for f in flows if (f.get("response") or {}).get("status_code") == 200]
         served = answered[1]  # the first is the one that the app left
         assert served["request"]["host"] == "localhost"
-        assert served["comment"] == f"m → {harness.ENDPOINT}"
+        assert served["comment"].startswith(f"m → {harness.ENDPOINT} (stand-in); 200; ")
         content = web.get(f"flows/{served['id']}/response/content.data").content
         assert b"hello there" in content
 

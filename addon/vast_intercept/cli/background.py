@@ -64,10 +64,10 @@ def main(descriptor: int) -> None:
     sys.argv[0] = "vast-intercept"  # mitmproxy's error messages begin with it
     reporter = partial(Reporter, connection=connection)
     if order["web"]:
-        web = partial(InspectingMaster, herald=reporter)
+        web = partial(InspectingMaster, herald=reporter, dashboard=False)
         run(web, cmdline.mitmweb, order["arguments"])  # type: ignore[arg-type]
     else:
-        lean = partial(LeanMaster, herald=reporter)
+        lean = partial(LeanMaster, herald=reporter, dashboard=False)
         run(lean, cmdline.mitmdump, order["arguments"])  # type: ignore[arg-type]
 
 

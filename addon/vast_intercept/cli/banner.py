@@ -1,12 +1,13 @@
 """What `serve` says once it listens."""
 
 from mitmproxy import ctx
-from mitmproxy.proxy.mode_specs import ProxyMode, RegularMode, ReverseMode, UpstreamMode
+from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.utils import human
 
 from ..config import Config
+from ..inspect.call_log import JSON
 from ..intercept.addon import VastIntercept
-from ..launch.own_command import own_command
+from ..intercept.how_to import commands_for
 
 
 class Banner:
@@ -19,8 +20,8 @@ class Banner:
 
     def running(self) -> None:
         """Prints it."""
-        if ctx.options.termlog_verbosity == "error":  # -q
-            return
+        if ctx.options.termlog_verbosity == "error" or ctx.options.vast_log == JSON:
+            return  # -q, or nothing but JSON is wanted
         addresses = ctx.master.addons.get("proxyserver").listen_addrs()
         mode = ProxyMode.parse(ctx.options.mode[0])
         print("\n".join(banner(self._interceptor.config, addresses, mode)), flush=True)
@@ -42,19 +43,9 @@ def banner(config: Config, addresses: list[tuple[str, int]], mode: ProxyMode) ->
     else:
         lines.append("Calls go to    nowhere yet: set VAST_ENDPOINT")
     lines.append(f"Vast API key   {config.api_key or 'missing: set VAST_API_KEY'}")
-    if addresses:
-        lines += _how_to_use(mode, addresses[0][1])
-    return lines
-
-
-def _how_to_use(mode: ProxyMode, port: int) -> list[str]:
-    if isinstance(mode, ReverseMode):
-        return ["", f"The app's base URL:   http://127.0.0.1:{port}/v1"]
-    if isinstance(mode, RegularMode | UpstreamMode):
-        command = own_command()
-        return [
-            "",
-            f"In front of an app:   {command} run --attach {port} -- COMMAND",
-            f'Or in its shell:      eval "$({command} env --port {port})"',
-        ]
-    return []
+    commands = commands_for(mode, addresses)
+    return (
+        lines
+        + ([""] if commands else [])
+        + [f"{each.what + ':':<21} {each.command}" for each in commands]
+    )

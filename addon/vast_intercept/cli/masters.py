@@ -34,9 +34,9 @@ type Herald = Callable[[VastIntercept], object]
 class _WithInterceptor(master.Master):
     interceptor: VastIntercept
 
-    def add_interceptor(self, herald: Herald) -> None:
+    def add_interceptor(self, herald: Herald, *, dashboard: bool) -> None:
         """Puts the addon in front of all others, so that no key gets past it (FACTS M7)."""
-        self.interceptor = VastIntercept()
+        self.interceptor = VastIntercept(dashboard=dashboard)
         logging.getLogger("mitmproxy.proxy.server").addFilter(_is_not_hinted_at)
         self.addons.add(self.interceptor, herald(self.interceptor))
         chain = self.addons.chain
@@ -65,7 +65,9 @@ def _is_not_hinted_at(record: logging.LogRecord) -> bool:
 class LeanMaster(_WithInterceptor):
     """Just what intercepting needs: every addon that mitmproxy asks costs time (FACTS M12)."""
 
-    def __init__(self, opts: options.Options, herald: Herald = Banner) -> None:
+    def __init__(
+        self, opts: options.Options, herald: Herald = Banner, *, dashboard: bool = True
+    ) -> None:
         super().__init__(opts)
         # A check of types that mitmproxy makes for every message unless Python runs with -O.
         http.MessageData.__post_init__ = lambda self: None  # type: ignore[method-assign]
@@ -87,21 +89,25 @@ class LeanMaster(_WithInterceptor):
             update_alt_svc.UpdateAltSvc(),
             upstream_auth.UpstreamAuth(),
         )
-        self.add_interceptor(herald)
+        self.add_interceptor(herald, dashboard=dashboard)
         self.addons.add(errorcheck.ErrorCheck())
 
 
 class FullMaster(DumpMaster, _WithInterceptor):
     """mitmdump."""
 
-    def __init__(self, opts: options.Options, herald: Herald = Banner) -> None:
+    def __init__(
+        self, opts: options.Options, herald: Herald = Banner, *, dashboard: bool = True
+    ) -> None:
         super().__init__(opts)
-        self.add_interceptor(herald)
+        self.add_interceptor(herald, dashboard=dashboard)
 
 
 class InspectingMaster(WebMaster, _WithInterceptor):
     """mitmweb."""
 
-    def __init__(self, opts: options.Options, herald: Herald = Banner) -> None:
+    def __init__(
+        self, opts: options.Options, herald: Herald = Banner, *, dashboard: bool = True
+    ) -> None:
         super().__init__(opts)
-        self.add_interceptor(herald)
+        self.add_interceptor(herald, dashboard=dashboard)

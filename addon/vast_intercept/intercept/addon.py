@@ -1,36 +1,42 @@
 """The addon: the parts that hook into mitmproxy, and what they share."""
 
 from ..config import Config
+from ..inspect.dashboard import Dashboard
+from ..inspect.live import LiveStreams
+from ..inspect.monitor import Monitor
 from ..relay.server import Relay
-from ..status import Status, Tally
+from ..status import Status
 from .access import AccessControl
 from .calls import CallInterceptor
 from .hints import Hints
+from .lifecycle import Lifecycle
 from .settings import Settings
-from .shutdown import Shutdown
 from .status import StatusPage
 
 
 class VastIntercept:
     """Takes over the connections to the configured providers, and hands their calls to the relay.
 
-    mitmproxy calls the hooks of the addons in `addons`, in this order.
+    mitmproxy calls the hooks of the addons in `addons`, in this order. `dashboard` says whether
+    there may be a page with numbers, as the configuration has it.
     """
 
     name = "vast_intercept"
 
-    def __init__(self) -> None:
+    def __init__(self, *, dashboard: bool = True) -> None:
         relay = Relay()
         self._settings = Settings(relay)
-        tally = Tally()
-        self._status_page = StatusPage(self._settings, tally)
-        calls = CallInterceptor(self._settings, relay, tally, self._status_page)
+        monitor = Monitor(lambda: self._settings.config, relay.endpoints)
+        live = LiveStreams()
+        self._status_page = StatusPage(self._settings, monitor, relay)
+        calls = CallInterceptor(self._settings, relay, monitor, live, self._status_page)
+        page = Dashboard(self._status_page.state, monitor.metrics, self._status_page.not_ready)
         self.addons = [
             self._settings,
             AccessControl(self._settings, relay),
             calls,
-            Hints(),
-            Shutdown(self._settings, relay, calls),
+            Hints(monitor),
+            Lifecycle(self._settings, relay, calls, live, page if dashboard else None),
         ]
 
     @property

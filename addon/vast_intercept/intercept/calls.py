@@ -1,9 +1,11 @@
 """From an app's request to the relay, and the relay's answer back to the app."""
 
 import asyncio
+import os
 import re
+import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from http import HTTPStatus
 
@@ -12,20 +14,26 @@ from mitmproxy.net.http.url import hostport
 from mitmproxy.net.http.url import parse as parse_url
 
 from ..config import Config
+from ..inspect.call_log import log_call
+from ..inspect.live import LiveStreams
+from ..inspect.monitor import Monitor
+from ..inspect.report import Ending, report_of
+from ..inspect.wording import waiting_comment
 from ..openai_api.errors import ApiError, misconfigured
+from ..openai_api.operations import Operation
 from ..providers import Provider, find_provider
 from ..relay.call import Answer, Call, Generate, ProviderCall
 from ..relay.server import TOKEN_HEADER, Relay
-from ..status import Tally
+from ..secret import Secret
 from .clients import invalid_api_key, name_of_client
 from .decide import PassOn, decide
 from .masking import api_key_of, mask_keys, mask_path
-from .notes import comment, note, note_outcome, original_url
-from .provider_call import Parts, provider_call, url_of
+from .notes import begin_notes, mark, note, note_report, noted, original_url
+from .provider_call import Parts, provider_call, url_of, with_key
+from .replay import OPENAI_API_KEY, is_for_provider, keep_for_provider, key_problem
 from .settings import Settings
 from .status import StatusPage
 from .stream import BodyRecorder
-from .tally import count
 
 _REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 # A connection that is to become a WebSocket gets an HTTP answer (FACTS M10), and the token is ours.
@@ -53,11 +61,17 @@ class CallInterceptor:
     name = "vast_calls"
 
     def __init__(
-        self, settings: Settings, relay: Relay, tally: Tally, status_page: StatusPage
+        self,
+        settings: Settings,
+        relay: Relay,
+        monitor: Monitor,
+        live: LiveStreams,
+        status_page: StatusPage,
     ) -> None:
         self._settings = settings
         self._relay = relay
-        self._tally = tally
+        self._monitor = monitor
+        self._live = live
         self._status_page = status_page
         self._handed_over: dict[str, _HandedOver] = {}
         self._none_left = asyncio.Event()
@@ -90,7 +104,8 @@ class CallInterceptor:
             return
         decision = decide(config, provider, request.method, original[3], request.headers)
         work = decision.work
-        note(
+        at_provider = bool(replayed) and is_for_provider(flow)
+        begin_notes(
             flow,
             url=replayed or url_of(*original),
             provider=provider.name,
@@ -106,17 +121,30 @@ class CallInterceptor:
         if isinstance(work, PassOn):
             self._status_page.answer(flow)  # in reverse mode, every host is the provider's
             request.stream = True
+            if decision.operation:
+                self._pass_on(flow, decision.operation, provider)
             return
-        may_fall_back = config.falls_back_to_provider and isinstance(work, Generate)
-        as_made = provider_call(provider, request, original) if may_fall_back else None
+        as_made = None
+        if at_provider and isinstance(work, Generate):
+            keep_for_provider(flow)
+            work, as_made = _at_provider(work, provider, provider_call(provider, request, original))
+        elif config.falls_back_to_provider and isinstance(work, Generate) and not replayed:
+            as_made = provider_call(provider, request, original)
         mask_keys(request)
         await self._hand_over(
             flow,
             work,
             config,
             (*original[:3], mask_path(original[3])),
-            None if replayed else as_made,
+            provider=as_made,
+            operation=decision.operation,
         )
+
+    def _pass_on(self, flow: http.HTTPFlow, operation: Operation, provider: Provider) -> None:
+        flow.comment = f"passed on to {provider.name}: {operation}"
+        note(flow, outcome=str(Ending.PASSED_ON))
+        mark(flow, Ending.PASSED_ON)
+        self._monitor.passed_on(operation, provider.name)
 
     def _check_client(self, flow: http.HTTPFlow, config: Config) -> ApiError | None:
         """Which app it is, kept with the flow; or the error for one that is not listed."""
@@ -133,7 +161,9 @@ class CallInterceptor:
         work: Answer | ApiError | Generate,
         config: Config,
         original: Parts,
-        as_made: ProviderCall | None,
+        *,
+        provider: ProviderCall | None,
+        operation: Operation | None,
     ) -> None:
         """Points the flow at the relay (FACTS M6)."""
         if self._relay.address is None:
@@ -151,11 +181,15 @@ class CallInterceptor:
             request_id=request_id,
             max_body=self._settings.max_body,
             client=flow.client_conn.peername,
-            provider=as_made,
+            provider=provider,
+            operation=operation,
+            client_name=noted(flow, "client"),
         )
+        if isinstance(work, Generate) and work.at_provider:
+            call.sent(Secret(os.environ[OPENAI_API_KEY]))
         token = self._relay.prepare(call)
         handed_over = self._handed_over[flow.id] = _HandedOver(token, call, original)
-        self._tally.running = len(self._handed_over)
+        self._monitor.began(call)
         call.changed = lambda: self._show_now(flow, handed_over)
         request.headers.fields = (
             *(field for field in request.headers.fields if field[0].lower() not in _NOT_FORWARDED),
@@ -178,6 +212,9 @@ class CallInterceptor:
         """A streamed request is out now: its keys are masked, its body is there to look at."""
         handed_over = self._handed_over.get(flow.id)
         if handed_over:
+            timing = handed_over.call.outcome.timing
+            timing.received = time.perf_counter()
+            timing.held = self._settings.intercepting
             flow.request.headers.pop("proxy-authorization", None)  # mitmproxy's, for its upstream
         if flow.request.raw_content is not None:
             return
@@ -196,9 +233,11 @@ class CallInterceptor:
                 flow.response.stream = True
             return
         self._show_upstream(flow, handed_over)
-        if handed_over.call.outcome.streamed:
-            handed_over.response_body = BodyRecorder(handed_over.call.max_body)
-            flow.response.stream = handed_over.response_body
+        call = handed_over.call
+        if call.outcome.streamed:
+            recorder = BodyRecorder(call.max_body, call.outcome.timing)
+            handed_over.response_body = flow.response.stream = recorder
+            self._live.began(flow, lambda: recorder.body)
 
     def response(self, flow: http.HTTPFlow) -> None:
         """Gives the flow the body of a streamed answer, to look at and to save."""
@@ -220,7 +259,9 @@ class CallInterceptor:
             )
         elif handed_over.response_body:
             flow.response.data.content = handed_over.response_body.body
-        self._ended(flow, call)
+        else:
+            call.outcome.timing.passed_on = time.perf_counter()
+        self._ended(flow, call, left=False)
 
     def error(self, flow: http.HTTPFlow) -> None:
         """The app left, or something failed: nothing of the call stays behind."""
@@ -232,12 +273,14 @@ class CallInterceptor:
         self._show_upstream(flow, handed_over)
         if handed_over.response_body and flow.response:
             flow.response.data.content = handed_over.response_body.body
-        self._ended(flow, handed_over.call)
+        self._ended(flow, handed_over.call, left=True)
 
-    def _ended(self, flow: http.HTTPFlow, call: Call) -> None:
-        count(self._tally, call)
-        self._tally.running = len(self._handed_over)
-        note_outcome(flow, call)
+    def _ended(self, flow: http.HTTPFlow, call: Call, *, left: bool) -> None:
+        self._live.ended(flow)
+        report = report_of(call, flow.response.status_code if flow.response else None, left=left)
+        note_report(flow, report)
+        self._monitor.ended(call, report)
+        log_call(report)
 
     def _take_back(self, flow: http.HTTPFlow) -> _HandedOver | None:
         handed_over = self._handed_over.pop(flow.id, None)
@@ -250,7 +293,7 @@ class CallInterceptor:
     def _show_now(self, flow: http.HTTPFlow, handed_over: _HandedOver) -> None:
         """Has mitmweb show how a call is doing that has no answer yet."""
         self._show_upstream(flow, handed_over)
-        flow.comment = comment(handed_over.call.outcome)
+        flow.comment = waiting_comment(handed_over.call.outcome)
         ctx.master.addons.trigger(hooks.UpdateHook([flow]))
 
     def _show_upstream(self, flow: http.HTTPFlow, handed_over: _HandedOver) -> None:
@@ -268,6 +311,15 @@ class CallInterceptor:
         if request.is_http2:
             request.headers.pop("transfer-encoding", None)
         request.host_header = hostport(scheme, host, port)
+
+
+def _at_provider(
+    work: Generate, provider: Provider, as_made: ProviderCall
+) -> tuple[Generate | ApiError, ProviderCall | None]:
+    """The work, and the call with the key of the person who replays it."""
+    if problem := key_problem(provider, as_made.url):
+        return misconfigured(problem, "provider_key_missing"), None
+    return replace(work, at_provider=True), with_key(as_made, os.environ[OPENAI_API_KEY])
 
 
 def _nothing() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from mitmproxy import connection, ctx, http, tls
 from mitmproxy.proxy.mode_specs import RegularMode, UpstreamMode
 
+from ..inspect.monitor import Monitor
 from ..launch.ca import CA_CERT
 from ..launch.own_command import own_command
 from .processes import Process, find_process
@@ -28,7 +29,8 @@ class Hints:
 
     name = "vast_hints"
 
-    def __init__(self) -> None:
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
         #: Hosts for which the last app that came has trusted the CA.
         self._trusted: set[str] = set()
         #: Hosts that were called over TLS at least once.
@@ -67,6 +69,7 @@ class Hints:
 
     def tls_failed_client(self, data: tls.TlsData) -> None:
         """It has not."""
+        self._monitor.tls_failed()
         client, host = data.context.client, data.conn.sni or "the provider"
         self._trusted.discard(host)
         process = self._processes.pop(client.id, None)

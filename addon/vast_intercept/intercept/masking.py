@@ -34,6 +34,11 @@ _SUBPROTOCOLS = "sec-websocket-protocol"
 _KEY_SUBPROTOCOL = re.compile(r"(?P<name>openai-insecure-api-key\.)(?P<key>[^\s,]+)")
 
 
+def is_secret(header: str) -> bool:
+    """Whether a header, named in lower case, holds a key or the like."""
+    return header.encode() in _SECRET_HEADERS
+
+
 def api_key_of(request: http.Request) -> str | None:
     """The key that the app sent, or None."""
     for name in _KEY_HEADERS:

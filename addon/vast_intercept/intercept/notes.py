@@ -1,12 +1,30 @@
-"""What a flow says about its call: a comment, and `flow.metadata["vast"]`, both saved with it."""
+"""What a flow says about its call: comment, marker, and `flow.metadata["vast"]`: saved with it."""
 
 from typing import Any
 
 from mitmproxy import http
 
-from ..relay.call import Call, Outcome
+from ..inspect.report import CallReport, Ending
+from ..inspect.wording import comment
 
 METADATA = "vast"
+
+#: Names of emoji, as mitmproxy has them for `flow.marked`.
+MARKERS = {
+    Ending.OK: ":white_check_mark:",
+    Ending.REFUSED: ":no_entry:",
+    Ending.FAILED: ":x:",
+    Ending.BROKEN_OFF: ":broken_heart:",
+    Ending.CANCELLED: ":wave:",
+    Ending.PASSED_ON: ":arrow_right:",
+}
+
+# Of a report: the rest is for the metrics, or in the flow anyway.
+_FACTS = (
+    *("request_id", "outcome", "status", "model", "endpoint", "response_model", "stream"),
+    *("attempts", "waited", "time_to_first_token", "duration", "longest_gap"),
+    *("tokens_per_second", "prompt_tokens", "completion_tokens", "left_out", "error"),
+)
 
 
 def note(flow: http.HTTPFlow, **facts: Any) -> None:
@@ -15,42 +33,43 @@ def note(flow: http.HTTPFlow, **facts: Any) -> None:
     known.update({name: value for name, value in facts.items() if value is not None})
 
 
+def begin_notes(flow: http.HTTPFlow, **facts: Any) -> None:
+    """As `note`, in place of all that was noted before: a replay is another call."""
+    flow.metadata[METADATA] = {}
+    note(flow, **facts)
+    if flow.marked in MARKERS.values():
+        flow.marked = ""
+
+
+def noted(flow: http.HTTPFlow, name: str) -> str | None:
+    """A text that was noted. What a flow file holds may be anything."""
+    known = flow.metadata.get(METADATA)
+    value = known.get(name) if isinstance(known, dict) else None
+    return value if isinstance(value, str) else None
+
+
 def original_url(flow: http.HTTPFlow) -> str | None:
     """The URL that the app asked for, if the flow was taken over before."""
-    known = flow.metadata.get(METADATA)
-    url = known.get("url") if isinstance(known, dict) else None
-    return url if isinstance(url, str) else None
+    return noted(flow, "url")
 
 
-def note_outcome(flow: http.HTTPFlow, call: Call) -> None:
+def note_report(flow: http.HTTPFlow, report: CallReport) -> None:
     """What became of the call, as data and as a line for people."""
-    outcome = call.outcome
-    note(
-        flow,
-        request_id=call.request_id,
-        endpoint=outcome.endpoint,
-        model=outcome.model,
-        attempts=outcome.attempts or None,
-        waited=round(outcome.waited, 3) or None,
-        left_out=list(outcome.left_out) or None,
-        error=outcome.error and outcome.error.code,
-    )
-    flow.comment = comment(outcome)
+    facts = {name: _plain(getattr(report, name)) for name in _FACTS}
+    note(flow, **{name: value for name, value in facts.items() if value not in ([], 0.0)})
+    flow.comment = comment(report)
+    mark(flow, report.outcome)
 
 
-def comment(outcome: Outcome) -> str:
-    """One line: who asked for what, where it went, what was changed or refused."""
-    parts = []
-    if outcome.endpoint:
-        parts.append(f"{outcome.model or 'no model'} → {outcome.endpoint}")
-    if outcome.waiting is not None:
-        parts.append(f"waiting for a worker ({outcome.waiting or 'none is ready'})")
-    elif outcome.waited:
-        parts.append(f"waited {outcome.waited:.1f} s for a worker")
-    if outcome.attempts > 1:
-        parts.append(f"{outcome.attempts} attempts")
-    if outcome.left_out:
-        parts.append(f"left out: {', '.join(outcome.left_out)}")
-    if outcome.error:
-        parts.append(f"{outcome.error.code}: {outcome.error.message}")
-    return "; ".join(parts)
+def mark(flow: http.HTTPFlow, ending: Ending) -> None:
+    """Unless a person has marked it."""
+    if not flow.marked:
+        flow.marked = MARKERS[ending]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value) if isinstance(value, Ending) else value

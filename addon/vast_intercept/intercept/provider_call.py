@@ -1,5 +1,6 @@
 """What an app asked its provider for: as a URL to show, and as the call that it would have been."""
 
+from dataclasses import replace
 from urllib.parse import quote
 
 from mitmproxy import http
@@ -7,7 +8,7 @@ from mitmproxy.net.http.url import hostport
 
 from ..providers import Provider
 from ..relay.call import ProviderCall
-from .masking import mask_path
+from .masking import is_secret, mask_path
 
 #: Scheme, host, port and path.
 type Parts = tuple[str, str, int, str]
@@ -58,6 +59,12 @@ def provider_call(provider: Provider, request: http.Request, asked: Parts) -> Pr
             if name not in _NOT_PASSED_ON and not name.startswith(":") and value.isascii()
         ),
     )
+
+
+def with_key(call: ProviderCall, key: str) -> ProviderCall:
+    """The call with another key, in place of any that it had."""
+    kept = [(name, value) for name, value in call.headers if not is_secret(name)]
+    return replace(call, headers=(*kept, ("authorization", f"Bearer {key}")))
 
 
 def _encoded(path: str) -> str:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from mitmproxy import ctx
 from mitmproxy.addonmanager import Loader
+from mitmproxy.log import MitmFormatter
 from mitmproxy.proxy.mode_specs import ProxyMode, UpstreamMode
 from mitmproxy.utils import human
 
 from ..config import Config, config_file, load_config
 from ..config_watch import ConfigWatch
+from ..inspect.call_log import JSON, TEXT, JsonFormatter
 from ..relay.server import Relay
 from ..status import STATUS_HOST
 from .authority import check_authority
@@ -34,6 +36,8 @@ class Settings:
         self._allow_hosts: list[str] = []
         #: The limit of a body that is looked into, in bytes.
         self.max_body = 0
+        #: Whether a person holds calls, to look at them and to edit them.
+        self.intercepting = False
 
     @property
     def config(self) -> Config:
@@ -71,6 +75,9 @@ class Settings:
             "",
             "Vast's interface: openai (openai.vast.ai), or serverless (run.vast.ai and workers).",
         )
+        loader.add_option(
+            "vast_log", str, TEXT, "How the log is written: for people, or as JSON.", (TEXT, JSON)
+        )
         # Never a connection to the original host, unless a call is really passed on (FACTS M1).
         ctx.options.update(connection_strategy="lazy", upstream_cert=False)
 
@@ -84,6 +91,10 @@ class Settings:
             self._use_upstream_proxy()
         if "stream_large_bodies" in updated:
             self.max_body = human.parse_size(ctx.options.stream_large_bodies or _BODY_LIMIT) or 0
+        if "intercept_active" in updated:  # mitmweb's and the console's
+            self.intercepting = bool(ctx.options.intercept_active)
+        if "vast_log" in updated:
+            _format_log(ctx.options.vast_log)
         if updated & _OPTIONS:
             self._watch = ConfigWatch(_from_options, config_file(ctx.options.vast_config))
             self._watch.refresh()
@@ -122,6 +133,18 @@ class Settings:
         users = [regex for regex in ctx.options.allow_hosts if regex not in self._allow_hosts]
         self._allow_hosts = ours
         ctx.options.update(allow_hosts=users + ours)
+
+
+def _format_log(kind: str) -> None:
+    """Has what mitmproxy logs to the terminal be text, or lines of JSON."""
+    termlog = ctx.master.addons.get("termlog")
+    if termlog is None:
+        return  # mitmproxy's console shows its log by itself
+    handler = termlog.logger
+    if kind == JSON:
+        handler.setFormatter(JsonFormatter())
+    elif isinstance(handler.formatter, JsonFormatter):
+        handler.setFormatter(MitmFormatter(handler.has_vt_codes))
 
 
 def _from_options() -> Config:

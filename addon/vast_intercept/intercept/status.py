@@ -5,11 +5,16 @@ from pathlib import Path
 
 import msgspec
 from mitmproxy import ctx, http
-from mitmproxy.proxy.mode_specs import ReverseMode
+from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
+from mitmproxy.utils import human
 
 from .. import __version__
-from ..status import STATUS_HEADER, STATUS_HOST, STATUS_PATH, Status, Tally
+from ..inspect.monitor import Monitor
+from ..inspect.state import HowTo, State, state_of
+from ..relay.server import Relay
+from ..status import STATUS_HEADER, STATUS_HOST, STATUS_PATH, Status
 from .clients import parse_address
+from .how_to import commands_for
 from .settings import Settings
 
 # mitmproxy's: https://docs.mitmproxy.org/stable/concepts/certificates/
@@ -19,9 +24,10 @@ _CA_CERT = "mitmproxy-ca-cert.pem"
 class StatusPage:
     """Answers `GET http://vast-intercept.internal/status`, to this machine only."""
 
-    def __init__(self, settings: Settings, tally: Tally) -> None:
+    def __init__(self, settings: Settings, monitor: Monitor, relay: Relay) -> None:
         self._settings = settings
-        self._tally = tally
+        self._monitor = monitor
+        self._relay = relay
 
     def answer(self, flow: http.HTTPFlow) -> None:
         """Answers a request that is for it, and leaves others alone."""
@@ -51,8 +57,35 @@ class StatusPage:
             problem=self._settings.problem,
             provider_hosts=[host for provider in config.providers for host in provider.hosts],
             provider_ports=sorted({port for each in config.providers for port in each.ports}),
-            tally=self._tally,
+            tally=self._monitor.tally,
         )
+
+    def state(self) -> State:
+        """What the dashboard shows."""
+        status = self.status()
+        how_to = HowTo(
+            listening=list(dict.fromkeys(map(human.format_address, status.listening))),
+            ca_file=status.ca_file,
+            provider_hosts=status.provider_hosts,
+            commands=commands_for(ProxyMode.parse(status.modes[0]), status.listening),
+        )
+        return state_of(self._monitor, self._settings.config, status.problem, how_to)
+
+    def not_ready(self) -> list[str]:
+        """Why calls for Vast would not be served now; nothing if they would be."""
+        config = self._settings.config
+        problems = [self._settings.problem] if self._settings.problem else []
+        if self._relay.address is None:
+            problems.append("The relay does not run.")
+        elif self._relay.draining:
+            problems.append("The interceptor is shutting down.")
+        if not ctx.master.addons.get("proxyserver").listen_addrs():
+            problems.append("The proxy does not listen.")
+        if config.api_key is None:
+            problems.append(f"There is no Vast API key: {config.api_key_problem}.")
+        if not config.endpoints():
+            problems.append("There is no Vast endpoint.")
+        return problems
 
 
 def _asks_for_status(flow: http.HTTPFlow) -> bool:

@@ -1,15 +1,20 @@
 """A streamed body, kept as it passes by."""
 
+import time
+
+from ..relay.timing import Timing
+
 
 class BodyRecorder:
     """What `flow.response.stream` is set to: sends every chunk on at once, and keeps a copy.
 
     A body of more than `limit` bytes is not kept: `body` is None then, and mitmproxy says that the
-    content is missing.
+    content is missing. `timing` is told when the first bytes of an answer leave.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, timing: Timing | None = None) -> None:
         self._limit = limit
+        self._unmeasured = timing
         self._size = 0
         self._chunks: list[bytes] = []
 
@@ -19,9 +24,15 @@ class BodyRecorder:
             self._chunks.append(chunk)
         else:
             self._chunks.clear()
+        if self._unmeasured and self._unmeasured.first_byte is not None:  # not just a comment
+            self._unmeasured.passed_on = time.perf_counter()
+            self._unmeasured = None
         return chunk
 
     @property
     def body(self) -> bytes | None:
         """What has passed so far."""
-        return b"".join(self._chunks) if self._size <= self._limit else None
+        if self._size > self._limit:
+            return None
+        self._chunks = [b"".join(self._chunks)]
+        return self._chunks[0]

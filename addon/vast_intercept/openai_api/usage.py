@@ -1,4 +1,4 @@
-"""How many tokens an answer says that it took."""
+"""What an answer says of itself: the model that it is from, and how many tokens it took."""
 
 import msgspec
 
@@ -19,15 +19,34 @@ class _WithUsage(msgspec.Struct):
     usage: Usage | None = None
 
 
-_decoder = msgspec.json.Decoder(_WithUsage)
+class _WithModel(msgspec.Struct):
+    model: str | None = None
+
+
+_usage = msgspec.json.Decoder(_WithUsage)
+_model = msgspec.json.Decoder(_WithModel)
 
 
 def usage_of(body: bytes | str) -> Usage | None:
     """That of a whole answer, or of a chunk. None if it does not say."""
     try:
-        return _decoder.decode(body).usage
+        return _usage.decode(body).usage
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def model_of(body: bytes) -> str | None:
+    """The model that a whole answer, or a chunk, is from. None if it does not say."""
+    try:
+        return _model.decode(body).model
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def model_at_start(head: bytes) -> str | None:
+    """That of a stream, whose first chunk has it. `head` begins with the stream."""
+    line = head.partition(b"\n")[0]
+    return model_of(line.removeprefix(b"data:")) if line.startswith(b"data:") else None
 
 
 def usage_at_end(tail: bytes) -> Usage | None:

@@ -9,6 +9,7 @@ from ..openai_api.operations import Operation
 from ..openai_api.requests import GenerationRequest
 from ..openai_api.usage import Usage
 from ..secret import Secret
+from .timing import Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Generate:
     operation: Operation
     model: str | None = None
     endpoint: str | None = None
+    #: Sent to the provider that the app meant, and nowhere else.
+    at_provider: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +54,24 @@ class Outcome:
     stream: bool = False
     left_out: tuple[str, ...] = ()
     error: ApiError | None = None
-    #: What the answer says that it took.
+    #: What the answer says that it took, and which model it is from.
     usage: Usage | None = None
+    response_model: str | None = None
     #: How often the call was tried, and how the last attempt that failed did.
     attempts: int = 0
     failure: ApiError | None = None
+    #: Endpoints that were tried again, and those that stood in for others; each time.
+    retried: list[str] = field(default_factory=list)
+    fell_back_to: list[str] = field(default_factory=list)
     #: Seconds that it waited for a worker to be ready; and what it waits for now.
     waited: float = 0.0
     waiting: str | None = None
     #: The relay has written the head of an answer, or of a stream of events.
     answered: bool = False
     streamed: bool = False
+    timing: Timing = field(default_factory=Timing)
+    #: How the prompt begins; only if `inspect.show_prompts` is on.
+    prompt: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,6 +86,9 @@ class Call:
     #: Whose it is: address and port of the client (a replay has those of the first time).
     client: tuple[str | int, ...] | None
     provider: ProviderCall | None = None
+    #: What the app asked for, None if it is not of the API; and the app's name, if it has one.
+    operation: Operation | None = None
+    client_name: str | None = None
     #: Is told when the outcome has changed in a way that is worth showing at once.
     changed: Callable[[], None] = lambda: None
     outcome: Outcome = field(default_factory=Outcome)

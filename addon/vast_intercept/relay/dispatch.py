@@ -1,8 +1,10 @@
 """Brings a call to an answer: endpoint after endpoint, attempt after attempt, within a deadline."""
 
 import asyncio
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +13,7 @@ import aiohttp
 from ..config_file import PROVIDER
 from ..openai_api.errors import ApiError, bad_gateway, misconfigured
 from .answer import Explain, read_error
-from .call import Call, Prompt, Waiting
+from .call import Call, Generate, Prompt, Waiting
 from .circuit_breaker import CircuitOpen
 from .endpoint_health import EndpointHealth
 from .http_client import HttpClient, failure, listen_on, retry_after_of
@@ -74,6 +76,10 @@ class Dispatcher:
         await self._serverless.close()
         await self._client.close()
 
+    def endpoints(self) -> list[tuple[str, EndpointHealth]]:
+        """Those that were called, each with the interface that was used."""
+        return [(kind, health) for (kind, _), health in self._healths.items()]
+
     async def begin(
         self, call: Call, endpoint: str | None, prompt: Prompt, deadline: float
     ) -> Begun:
@@ -82,19 +88,21 @@ class Dispatcher:
         `endpoint` is the one that the call's path names, if any; `deadline` is in the event loop's
         time. Raises ApiError with what the app is to be told.
         """
-        *earlier, last = self._places(call, endpoint)
-        for kind, name in earlier:
+        places = self._places(call, endpoint)
+        for (kind, name), (_, fallback) in pairwise(places):
             try:
                 return await self._in_half_the_time(call, kind, name, prompt, deadline)
             except EndpointFailed:
-                pass
+                call.outcome.fell_back_to.append(fallback)
         try:
-            return await self._attempts(call, *last, prompt, deadline)
+            return await self._attempts(call, *places[-1], prompt, deadline)
         except EndpointFailed as failed:
             raise failed.error from None
 
     def _places(self, call: Call, endpoint: str | None) -> list[tuple[str, str]]:
         """Interfaces and names of where the call may go, at least one. Raises ApiError."""
+        if call.provider and isinstance(call.work, Generate) and call.work.at_provider:
+            return [(PROVIDER, call.provider.name)]
         model = call.outcome.model
         destinations = (endpoint,) if endpoint else call.config.destinations_for(model)
         if not destinations:
@@ -145,6 +153,8 @@ class Dispatcher:
             except CircuitOpen as circuit:
                 raise EndpointFailed(last.error if last else health.left_alone(circuit)) from None
             outcome.attempts += 1
+            if outcome.timing.sent is None:
+                outcome.timing.sent = time.perf_counter()
             try:
                 begun = await self._attempt(call, self._interfaces[kind], name, prompt, health)
             except AttemptFailed as failed:
@@ -165,6 +175,7 @@ class Dispatcher:
             failures += 1
             outcome.failure = last.error
             await _pause(last, failures, health.budget, deadline)
+            outcome.retried.append(name)
 
     async def _attempt(
         self, call: Call, interface: Interface, name: str, prompt: Prompt, health: EndpointHealth
@@ -236,6 +247,7 @@ async def _begun(
                     f"{upstream.url.host!r} ended the stream before it began.", "vast_disconnected"
                 )
             )
+    call.outcome.timing.first_byte = time.perf_counter()
     listen_on(upstream, call.config.timeout.between_bytes)
     return Begun(upstream, first)
 

@@ -15,12 +15,27 @@ class EndpointHealth:
     """Of one endpoint, or provider. Who was admitted tells: `succeeded`, `failed` or `left`."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.name = name
         self._breaker = CircuitBreaker()
-        self._trouble = ""
+        self._trouble: ApiError | None = None
         self._waiting = 0
         self._waiting_since = 0.0
         self.budget = RetryBudget()
+
+    @property
+    def state(self) -> State:
+        """Whether it is called, left alone, or being tried again."""
+        return self._breaker.state
+
+    @property
+    def trouble(self) -> str:
+        """The code of what went wrong last, if anything did."""
+        return self._trouble.code if self._trouble else ""
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a worker of it."""
+        return self._waiting
 
     def admit(self) -> bool:
         """Whether the call is a probe. Raises CircuitOpen if the endpoint is to be left alone."""
@@ -29,12 +44,12 @@ class EndpointHealth:
     def succeeded(self) -> None:
         """It answers."""
         if self._breaker.state is not State.CLOSED:
-            logger.info("%r answers again.", self._name)
+            logger.info("%r answers again.", self.name)
         self._breaker.succeeded()
 
     def failed(self, failed: AttemptFailed, *, probe: bool) -> None:
         """An attempt failed. Who has too much to do is not taken for broken."""
-        self._trouble = failed.error.message
+        self._trouble = failed.error
         if failed.busy:
             self._breaker.left(probe=probe)
             return
@@ -43,8 +58,8 @@ class EndpointHealth:
         if self._breaker.state is State.OPEN and not was_open:
             logger.warning(
                 "%r has failed again and again, and is left alone for a while: %s",
-                self._name,
-                self._trouble,
+                self.name,
+                self._trouble.message,
             )
 
     def left(self, *, probe: bool) -> None:
@@ -54,9 +69,10 @@ class EndpointHealth:
     def left_alone(self, circuit: CircuitOpen) -> ApiError:
         """What an app is told whose call was not admitted."""
         seconds = math.ceil(circuit.retry_after)
+        trouble = self._trouble.message if self._trouble else ""
         error = bad_gateway(
-            f"{self._name!r} has failed again and again, and is left alone for another {seconds} s."
-            f" The last trouble was: {self._trouble}",
+            f"{self.name!r} has failed again and again, and is left alone for another {seconds} s."
+            f" The last trouble was: {trouble}",
             "vast_endpoint_down",
             503,
         )
@@ -70,7 +86,7 @@ class EndpointHealth:
             self._waiting_since = time.monotonic()
             logger.info(
                 "Endpoint %r has no ready worker%s: calls wait for one.",
-                self._name,
+                self.name,
                 f" ({status})" if status else "",
             )
 
@@ -80,6 +96,6 @@ class EndpointHealth:
         if not self._waiting:
             logger.info(
                 "No call waits for a worker of endpoint %r any more, after %.0f s.",
-                self._name,
+                self.name,
                 time.monotonic() - self._waiting_since,
             )

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -10,7 +11,7 @@ from aiohttp import web
 
 from ..openai_api.errors import ApiError, bad_gateway
 from ..openai_api.sse import comment, complete_events_end, error_event, says_done
-from ..openai_api.usage import usage_at_end
+from ..openai_api.usage import model_at_start, usage_at_end
 from .answer import EVENT_STREAM
 from .call import Outcome
 from .dispatch import Begun
@@ -95,6 +96,10 @@ class EventStream:
         host = answer.upstream.url.host or "Vast"
         chunk = answer.first
         held = b""
+        self._outcome.response_model = model_at_start(chunk)
+        clock = time.perf_counter
+        timing = self._outcome.timing
+        last = timing.first_byte or clock()
         try:
             while chunk:
                 if held:
@@ -106,7 +111,11 @@ class EventStream:
                 if ready:
                     await out.write(ready)
                     self._tail = ready[-_TAIL:] if end >= _TAIL else (self._tail + ready)[-_TAIL:]
+                    timing.events += ready.count(b"\n\n")
                 chunk = await read()
+                timing.last_byte = now = clock()
+                timing.longest_gap = max(timing.longest_gap, now - last)
+                last = now
         except (aiohttp.ClientError, TimeoutError) as error:
             raise describe_failure(error, host) from None
         if not says_done(self._tail + held):

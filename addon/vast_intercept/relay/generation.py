@@ -1,14 +1,16 @@
 """One call that generates text: from the app's body to the last byte of its answer."""
 
 import asyncio
+import time
 
 import aiohttp
 from aiohttp import web
 
 from ..openai_api.errors import ApiError, bad_gateway
+from ..openai_api.prompt import beginning_of_prompt
 from ..openai_api.requests import check_content_type as check_request_type
 from ..openai_api.requests import decode_content, read_request
-from ..openai_api.usage import usage_of
+from ..openai_api.usage import model_of, usage_of
 from .answer import EVENT_STREAM, JSON, check_content_type, read_whole
 from .call import Call, Generate, Prompt
 from .dispatch import Begun, Dispatcher
@@ -87,6 +89,8 @@ class Generation:
         outcome.model = self._work.model or wanted.model
         outcome.stream = wanted.stream
         outcome.left_out = wanted.left_out
+        if self._call.config.inspect.show_prompts:
+            outcome.prompt = beginning_of_prompt(body)
         accept = headers.get("accept") or (EVENT_STREAM if wanted.stream else JSON)
         original = body if self._call.provider else b""
         return Prompt(self._work.operation, wanted, original, accept)
@@ -106,8 +110,11 @@ class Generation:
     async def _whole(self, begun: Begun, headers: Headers) -> web.Response:
         whole = await read_whole(begun.upstream, self._call)
         headers["content-type"] = begun.upstream.headers.get("content-type", JSON)
-        self._call.outcome.answered = True
-        self._call.outcome.usage = usage_of(whole)
+        outcome = self._call.outcome
+        outcome.timing.last_byte = time.perf_counter()
+        outcome.answered = True
+        outcome.usage = usage_of(whole)
+        outcome.response_model = model_of(whole)
         return web.Response(status=begun.upstream.status, body=whole, headers=headers)
 
     def _out_of_time(self, total: float) -> ApiError:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import time
 import traceback
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from ..openai_api.errors import ApiError, bad_gateway
 from ..openai_api.requests import request_too_large
 from .call import Answer, Call, Generate
 from .dispatch import Dispatcher
+from .endpoint_health import EndpointHealth
 from .generation import Generation
 from .upstream_proxy import UpstreamProxy
 
@@ -98,6 +100,15 @@ class Relay:
         if self._dispatcher:
             await self._dispatcher.close()
 
+    def endpoints(self) -> list[tuple[str, EndpointHealth]]:
+        """Those that were called, each with the interface that was used."""
+        return self._dispatcher.endpoints() if self._dispatcher else []
+
+    @property
+    def draining(self) -> bool:
+        """Whether it takes no more calls for Vast."""
+        return self._draining
+
     @property
     def running(self) -> int:
         """How many calls for Vast have not ended."""
@@ -138,6 +149,8 @@ class Relay:
         call = self._calls.pop(request.headers.get(TOKEN_HEADER, ""), None)
         if call is None:
             return web.Response(status=404, text="Not for you.\n")
+        if call.outcome.timing.received is None:
+            call.outcome.timing.received = time.perf_counter()
         headers = {"x-request-id": call.request_id, "server": "vast-intercept"}
         if "origin" in request.headers:
             headers["access-control-allow-origin"] = "*"

@@ -1,13 +1,19 @@
-"""The end of the interceptor: what runs may end well, within `vast.drain` seconds."""
+"""What runs beside the calls, and the end: what runs may end well, within `vast.drain` seconds."""
 
 import asyncio
 import contextlib
 import logging
 
 from mitmproxy import ctx
+from mitmproxy.addonmanager import Loader
 
+from ..inspect.dashboard import Dashboard
+from ..inspect.live import LiveStreams
+from ..inspect.retention import drop_old_flows
 from ..relay.server import Relay
 from .calls import CallInterceptor
+from .notes import MARKERS
+from .replay import Commands
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -15,17 +21,50 @@ logger = logging.getLogger(__name__)
 # How long clients have to take what mitmproxy holds for them, and how often that is looked at.
 _FLUSH_SECONDS = 5.0
 _LOOK_AGAIN = 0.02
+# How often the port and the flows are looked after.
+_LOOK_AFTER = 1.0
 
 
-class Shutdown:
-    """Stops listening, lets the running calls end, and stops the relay."""
+class Lifecycle:
+    """Keeps the dashboard and what is shown going; in the end, lets the running calls end."""
 
-    name = "vast_shutdown"
+    name = "vast_lifecycle"
 
-    def __init__(self, settings: Settings, relay: Relay, calls: CallInterceptor) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        relay: Relay,
+        calls: CallInterceptor,
+        live: LiveStreams,
+        dashboard: Dashboard | None,
+    ) -> None:
         self._settings = settings
         self._relay = relay
         self._calls = calls
+        self._live = live
+        self._dashboard = dashboard
+        self._background: list[asyncio.Task[None]] = []
+
+    def load(self, loader: Loader) -> None:
+        """Adds the commands."""
+        del loader
+        # Not as an addon of its own: mitmproxy would ask it at every hook.
+        ctx.master.commands.collect_commands(Commands(self._settings))
+
+    def running(self) -> None:
+        """Starts what runs beside the calls."""
+        self._background = [
+            asyncio.create_task(self._look_after(), name="look after dashboard and flows"),
+            asyncio.create_task(self._live.run(), name="show streams"),
+        ]
+
+    async def _look_after(self) -> None:
+        while True:
+            limits = self._settings.config.inspect
+            if self._dashboard:
+                await self._dashboard.listen_on(limits.port)
+            drop_old_flows(limits, MARKERS.values())
+            await asyncio.sleep(_LOOK_AFTER)
 
     def done(self) -> asyncio.Task[None]:
         """Does it. mitmproxy awaits it at exit, but not when it reloads a script."""
@@ -36,6 +75,10 @@ class Shutdown:
             ctx.options.update(server=False)
         await self._drain()
         await self._relay.stop()
+        for task in self._background:
+            task.cancel()
+        if self._dashboard:
+            await self._dashboard.close()
 
     async def _drain(self) -> None:
         seconds = self._settings.config.drain

@@ -1,0 +1,50 @@
+"""The log: a line for each call, for people or, with `--set vast_log=json`, for machines."""
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from .report import CallReport
+from .wording import log_line
+
+logger = logging.getLogger(__name__)
+
+TEXT = "text"
+JSON = "json"
+
+# What a line for machines does not have: what the app or the model said may be in them.
+_NOT_LOGGED = frozenset({"error_message", "prompt", "generating", "time"})
+
+
+def log_call(report: CallReport) -> None:
+    """Writes the line of a call that has ended, if anybody is to read it."""
+    root = logging.getLogger()
+    if any(handler.level <= logging.INFO for handler in root.handlers):
+        logger.info("%s", log_line(report), extra={"call": report})
+
+
+class JsonFormatter(logging.Formatter):
+    """A line of JSON for each record: time (RFC 3339), level, message, and a call's facts."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if client := getattr(record, "client", None):
+            line["client"] = ":".join(map(str, client[:2]))
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        if report := getattr(record, "call", None):
+            facts = msgspec.to_builtins(report)
+            line |= {
+                name: round(value, 6) if isinstance(value, float) else value
+                for name, value in facts.items()
+                if value not in (None, []) and name not in _NOT_LOGGED
+            }
+        return msgspec.json.encode(line).decode()

@@ -1,0 +1,156 @@
+"""What became of a call, as one value: for its flow, the log, the metrics and the dashboard."""
+
+import time
+from enum import StrEnum
+
+import msgspec
+
+from ..relay.call import Call
+
+# Answers that come in one piece, or nearly so, say nothing about how fast tokens come.
+_SHORTEST_STREAM = 0.001  # seconds
+# What vLLM sends beside an event for each token: the role, the reason why it ends, `[DONE]`.
+_EVENTS_WITHOUT_TOKEN = 3
+
+
+class Ending(StrEnum):
+    """How a call ended."""
+
+    OK = "ok"
+    #: It cannot be served, and the app was told why.
+    REFUSED = "refused"
+    #: There was no answer for the app but an error.
+    FAILED = "failed"
+    #: The answer began, and did not come to its end.
+    BROKEN_OFF = "broken_off"
+    #: The app left, or a person ended it.
+    CANCELLED = "cancelled"
+    #: On to the provider, untouched, as the configuration says.
+    PASSED_ON = "passed_on"
+
+
+class CallReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that has ended. Durations are in seconds; what is not known is None."""
+
+    request_id: str
+    #: When it ended, Unix time.
+    time: float
+    outcome: Ending
+    operation: str | None = None
+    #: The app: its name if it has one, else its address.
+    client: str | None = None
+    #: Asked for; where it went last; and the one that answered.
+    model: str | None = None
+    endpoint: str | None = None
+    response_model: str | None = None
+    stream: bool = False
+    status: int | None = None
+    #: The error's code, the place in the body that it is about, and its text, which may quote what
+    #: the app sent.
+    error: str | None = None
+    error_param: str | None = None
+    error_message: str | None = None
+    attempts: int = 0
+    retried: tuple[str, ...] = ()
+    fell_back_to: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    #: For a worker to be ready.
+    waited: float = 0.0
+    time_to_first_token: float | None = None
+    duration: float | None = None
+    #: From the answer's first byte to its last.
+    generating: float | None = None
+    longest_gap: float | None = None
+    added_latency: float | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    #: The answer's tokens: as many as it says, else as its events hold.
+    tokens: int | None = None
+    tokens_per_second: float | None = None
+    time_per_output_token: float | None = None
+    prompt: str | None = None
+
+    @property
+    def is_trouble(self) -> bool:
+        """Whether something went wrong that is not of the app's making."""
+        return self.outcome in {Ending.FAILED, Ending.BROKEN_OFF}
+
+
+def report_of(call: Call, status: int | None, *, left: bool) -> CallReport:
+    """The report of a call that has just ended. `left` says that its app took no whole answer."""
+    outcome, timing = call.outcome, call.outcome.timing
+    error, usage = outcome.error, outcome.usage
+    now = time.perf_counter()
+    began = timing.first_byte is not None
+    duration = _between(timing.received, now)
+    generating = _between(timing.first_byte, timing.last_byte) if outcome.streamed else None
+    tokens = usage.completion_tokens if usage else None
+    if tokens is None and timing.events > _EVENTS_WITHOUT_TOKEN:
+        tokens = timing.events - _EVENTS_WITHOUT_TOKEN
+    per_token = rate = None
+    if outcome.streamed:
+        if tokens and tokens > 1 and generating and generating >= _SHORTEST_STREAM:
+            per_token = generating / (tokens - 1)
+            rate = 1 / per_token
+    elif tokens and (computing := _between(timing.sent, timing.last_byte)):
+        rate = tokens / computing
+    return CallReport(
+        request_id=call.request_id,
+        time=time.time(),
+        outcome=_ending(call, began=began and outcome.streamed, left=left),
+        operation=call.operation,
+        client=call.client_name or (str(call.client[0]) if call.client else None),
+        model=outcome.model,
+        endpoint=outcome.endpoint,
+        response_model=outcome.response_model,
+        stream=outcome.stream,
+        status=status,
+        error=error.code if error else None,
+        error_param=error.param if error else None,
+        error_message=error.message if error else None,
+        attempts=outcome.attempts,
+        retried=tuple(outcome.retried),
+        fell_back_to=tuple(outcome.fell_back_to),
+        left_out=outcome.left_out,
+        waited=outcome.waited,
+        time_to_first_token=_between(timing.received, timing.first_byte)
+        if outcome.streamed
+        else None,
+        duration=duration,
+        generating=generating,
+        longest_gap=timing.longest_gap if generating else None,
+        added_latency=_added_latency(call),
+        prompt_tokens=usage.prompt_tokens if usage else None,
+        completion_tokens=usage.completion_tokens if usage else None,
+        tokens=tokens,
+        tokens_per_second=rate,
+        time_per_output_token=per_token,
+        prompt=outcome.prompt,
+    )
+
+
+def _ending(call: Call, *, began: bool, left: bool) -> Ending:
+    outcome = call.outcome
+    if outcome.error is None:
+        return Ending.CANCELLED if left else Ending.OK
+    if not outcome.attempts and outcome.error.status < 500:
+        return Ending.REFUSED
+    return Ending.BROKEN_OFF if began else Ending.FAILED
+
+
+def _added_latency(call: Call) -> float | None:
+    """Ours: until the call is sent on, and from when the answer begins until it is passed on.
+
+    A whole answer begins for the app when all of it is there. Calls that were tried again, or
+    waited for a worker, are left out: there is nothing to compare them with.
+    """
+    timing = call.outcome.timing
+    if call.outcome.attempts != 1 or call.outcome.waited or timing.held or call.outcome.error:
+        return None
+    there = timing.first_byte if call.outcome.streamed else timing.last_byte
+    before, after = _between(timing.received, timing.sent), _between(there, timing.passed_on)
+    return before + after if before is not None and after is not None else None
+
+
+def _between(start: float | None, end: float | None) -> float | None:
+    return end - start if start is not None and end is not None else None

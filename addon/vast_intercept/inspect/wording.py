@@ -1,0 +1,84 @@
+"""A call in one line: in mitmproxy's list of flows, and in the log."""
+
+from ..relay.call import Outcome
+from .report import CallReport
+
+_LONGEST_NAME = 100  # characters
+
+
+def comment(report: CallReport) -> str:
+    """For the list of flows: who asked for what, where it went, how it did, or why not."""
+    return "; ".join(_route(report) + _numbers(report) + _trouble(report, quoting=True))
+
+
+def log_line(report: CallReport) -> str:
+    """For the log: nothing of what the app or the model said is in it."""
+    operation = report.operation or "request"
+    what = _route(report) + _numbers(report) + _trouble(report, quoting=False)
+    client = printable(report.client or "somebody")
+    return f"{report.request_id} {client} {operation}: {'; '.join(what)}"
+
+
+def waiting_comment(outcome: Outcome) -> str:
+    """For a call that has no answer yet."""
+    text = f"{printable(outcome.model or 'no model')} → {printable(outcome.endpoint or '')}"
+    if outcome.waiting is not None:
+        text += f"; waiting for a worker ({printable(outcome.waiting) or 'none is ready'})"
+    elif outcome.waited:
+        text += f"; waited {seconds(outcome.waited)} for a worker"
+    return text
+
+
+def printable(text: str) -> str:
+    """A name that came over the network, without what could move a terminal's cursor."""
+    if len(text) > _LONGEST_NAME:
+        text = text[: _LONGEST_NAME - 1] + "…"
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def seconds(value: float) -> str:
+    """A duration, as exact as a person wants it."""
+    if value >= 100:
+        return f"{value:,.0f} s"
+    return f"{value:.1f} s" if value >= 10 else f"{value:.2f} s"
+
+
+def _route(report: CallReport) -> list[str]:
+    if not report.endpoint:
+        return []
+    text = f"{printable(report.model or 'no model')} → {printable(report.endpoint)}"
+    if report.response_model and report.response_model != report.model:
+        text += f" ({printable(report.response_model)})"
+    return [text]
+
+
+def _numbers(report: CallReport) -> list[str]:
+    words = [str(report.status)] if report.status else []
+    if report.waited:
+        words.append(f"waited {seconds(report.waited)} for a worker")
+    if report.time_to_first_token is not None:
+        words.append(f"first token {seconds(report.time_to_first_token)}")
+    if report.attempts and report.duration is not None:
+        words.append(f"{seconds(report.duration)} in all")
+    if report.prompt_tokens is not None:
+        words.append(f"{report.prompt_tokens:,} + {report.completion_tokens or 0:,} tokens")
+    elif report.tokens:
+        words.append(f"about {report.tokens:,} tokens")
+    if report.tokens_per_second:
+        words.append(f"{report.tokens_per_second:.3g} tokens/s")
+    if report.attempts > 1:
+        words.append(f"{report.attempts} attempts")
+    if report.left_out:
+        words.append(f"left out: {', '.join(report.left_out)}")
+    return words
+
+
+def _trouble(report: CallReport, *, quoting: bool) -> list[str]:
+    if report.error is None:
+        return [] if report.outcome in {"ok", "passed_on"} else [report.outcome.replace("_", " ")]
+    words = f"{report.outcome.replace('_', ' ')}: {printable(report.error)}"
+    if quoting and report.error_message:
+        return [f"{words}: {report.error_message}"]
+    return [f"{words} at {printable(report.error_param)}" if report.error_param else words]

@@ -1,0 +1,133 @@
+"""Commands for flows: at their provider instead of Vast, and as a command line."""
+
+import contextlib
+import os
+import shlex
+from collections.abc import Sequence
+from urllib.parse import quote, urlsplit
+
+import pyperclip
+from mitmproxy import command, ctx, exceptions, flow, http
+
+from ..openai_api.errors import ApiError
+from ..openai_api.operations import GENERATING, Operation
+from ..openai_api.requests import read_request
+from ..providers import Provider, built_in_providers, find_provider
+from .notes import METADATA, note, noted, original_url
+from .settings import Settings
+
+#: The key for `vast.replay.provider`: that of OpenAI, which no other company may get.
+OPENAI_API_KEY = "OPENAI_API_KEY"
+
+_AT_PROVIDER = "at_provider"
+_PORTS = {"https": 443, "http": 80}
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+# Linux takes arguments of 128 KiB at most.
+_LARGEST_ARGUMENT = 100_000
+
+
+def is_for_provider(flow: http.HTTPFlow) -> bool:
+    """Whether a replay of the flow goes to its provider."""
+    known = flow.metadata.get(METADATA)
+    return isinstance(known, dict) and known.get(_AT_PROVIDER) is True
+
+
+def key_problem(provider: Provider | None, url: str) -> str | None:
+    """Why the key is not sent there; None if it may be. What a flow file says may be anything."""
+    if not os.environ.get(OPENAI_API_KEY):
+        return f"{OPENAI_API_KEY} is not set. Start mitmproxy again with it in the environment."
+    if provider is None:
+        return "This flow is no call of a provider that the configuration names."
+    if provider.name != "openai" and provider.name in built_in_providers():
+        return (
+            f"{OPENAI_API_KEY} is not sent to {provider.name}: only to OpenAI, and to providers of"
+            " your own."
+        )
+    parts = urlsplit(url)
+    if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+        return f"{OPENAI_API_KEY} is not sent over {parts.scheme}, where others can read it."
+    return None
+
+
+def keep_for_provider(flow: http.HTTPFlow) -> None:
+    """Has every replay of the flow go to its provider."""
+    note(flow, **{_AT_PROVIDER: True})
+
+
+class Commands:
+    """What a person may do with calls, in mitmweb, the console and scripts."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @command.command("vast.replay.provider")  # type: ignore[untyped-decorator]
+    def replay_at_provider(self, flows: Sequence[flow.Flow]) -> None:
+        """Send copies of flows to the provider that the app meant, with $OPENAI_API_KEY."""
+        copies = []
+        for each in flows:
+            self._check_for_provider(each)
+            assert isinstance(each, http.HTTPFlow)
+            copied = each.copy()
+            copied.comment = copied.marked = ""
+            keep_for_provider(copied)
+            copies.append(copied)
+        if view := getattr(ctx.master, "view", None):
+            view.add(copies)
+        ctx.master.commands.call("replay.client", copies)
+
+    def _check_for_provider(self, each: flow.Flow) -> None:
+        operation = _operation_of(each)
+        assert isinstance(each, http.HTTPFlow)
+        url = original_url(each) or ""
+        parts = urlsplit(url)
+        port = parts.port or _PORTS.get(parts.scheme, 0)
+        provider = find_provider(self._settings.config.providers, parts.hostname or "", port)
+        if problem := key_problem(provider, url):
+            raise exceptions.CommandError(problem)
+        if operation not in GENERATING:
+            raise exceptions.CommandError(
+                f"Only chat and text completions have two answers to compare, not {operation}."
+            )
+
+    @command.command("vast.curl")  # type: ignore[untyped-decorator]
+    def curl(self, flow: flow.Flow) -> str:
+        """Copy a flow as a curl command for Vast, with $VAST_API_KEY in place of the key."""
+        text = self._curl(flow)
+        with contextlib.suppress(pyperclip.PyperclipException):  # a machine without a clipboard
+            pyperclip.copy(text)
+        return text
+
+    def _curl(self, each: flow.Flow) -> str:
+        operation = _operation_of(each)
+        assert isinstance(each, http.HTTPFlow)
+        if operation not in GENERATING:
+            raise exceptions.CommandError(f"Vast has no {operation}.")
+        config = self._settings.config
+        try:
+            request = read_request(
+                Operation(operation), each.request.get_content(strict=True) or b""
+            )
+            body = request.body.decode()
+        except ApiError as error:
+            raise exceptions.CommandError(error.message) from None
+        except ValueError as error:
+            raise exceptions.CommandError(f"The body cannot be read: {error}.") from None
+        known = noted(each, "endpoint")
+        names = [known] if known in config.endpoints() else config.destinations_for(request.model)
+        if not names:
+            raise exceptions.CommandError("No Vast endpoint is configured: set VAST_ENDPOINT.")
+        words = ["curl", *(["--no-buffer"] if request.stream else [])]
+        url = f"{config.openai_url}/{quote(str(names[0]), safe='')}/v1/{operation}"
+        words += [shlex.quote(url), '-H "Authorization: Bearer $VAST_API_KEY"']
+        words += ["-H 'Content-Type: application/json'"]
+        if len(body) > _LARGEST_ARGUMENT:
+            return f"{' '.join(words)} --data-binary @- <<'VAST_BODY'\n{body}\nVAST_BODY"
+        return f"{' '.join(words)} --data-raw {shlex.quote(body)}"
+
+
+def _operation_of(each: flow.Flow) -> str | None:
+    """Raises CommandError if it is no call that was taken over."""
+    operation = noted(each, "operation") if isinstance(each, http.HTTPFlow) else None
+    if operation is None:
+        raise exceptions.CommandError("This flow is no call of a provider's API.")
+    return operation
