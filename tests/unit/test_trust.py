@@ -1,10 +1,10 @@
-"""The files that make runtimes trust the interceptor's CA, beside all that they trusted before."""
+"""The files that apps trust, as they are written: what reads them is in launch/test_trust.py."""
 
-import ssl
-import subprocess
+import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
-import certifi
 import pytest
 import trustme
 
@@ -12,92 +12,148 @@ from vast_intercept.launch.ca import CaError, CertificateAuthority, read_ca
 from vast_intercept.launch.trust import TrustFiles, write_trust_files
 
 
-@pytest.fixture
-def ca(tmp_path: Path) -> CertificateAuthority:
+def new_ca(path: Path) -> CertificateAuthority:
     """A CA like mitmproxy's."""
-    path = tmp_path / "mitmproxy-ca-cert.pem"
     trustme.CA().cert_pem.write_to_path(str(path))
     return read_ca(path)
 
 
+@pytest.fixture
+def ca(tmp_path: Path) -> CertificateAuthority:
+    return new_ca(tmp_path / "mitmproxy-ca-cert.pem")
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> CertificateAuthority:
+    return new_ca(tmp_path / "other.pem")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the files are to be, which is not there yet."""
+    return tmp_path / "some where" / "vast-intercept"
+
+
+@pytest.fixture
+def umask() -> Iterator[None]:
+    """That of a careful user."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
 def write(folder: Path, ca: CertificateAuthority, **environ: str) -> TrustFiles:
     """Writes them, with the home folder beside."""
-    environ = {"HOME": str(folder.parent), **environ}
-    return write_trust_files(folder, ca, environ, ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+    return write_trust_files(folder, ca, {"HOME": str(folder.parent), **environ}, [])
 
 
-def subjects(bundle: Path) -> list[object]:
-    """The CAs of a bundle."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(bundle)
-    return [(each["subject"], each["serialNumber"]) for each in context.get_ca_certs()]
+@pytest.mark.usefixtures("umask")
+def test_apps_of_other_users_can_read_them(ca: CertificateAuthority, folder: Path) -> None:
+    files = write(folder, ca)
+    for path in (files.bundle, files.java, files.wgetrc, files.php / "vast-intercept.ini"):
+        assert path.stat().st_mode & 0o777 == 0o644
 
 
-def test_the_bundle_has_all_of_them_once(ca: CertificateAuthority, tmp_path: Path) -> None:
-    company = tmp_path / "company.pem"
-    trustme.CA(organization_name="Company").cert_pem.write_to_path(str(company))
-    files = write(tmp_path / "out", ca, REQUESTS_CA_BUNDLE=str(company), SSL_CERT_FILE=str(company))
-    found = subjects(files.bundle)
-    for source in (ca.path, company, Path(certifi.where())):
-        for subject in subjects(source):
-            assert found.count(subject) == 1
+def test_what_is_as_it_should_be_is_left_alone(
+    ca: CertificateAuthority, other: CertificateAuthority, folder: Path
+) -> None:
+    files = write(folder, ca)
+    paths = sorted(folder.rglob("*"))
+    for path in paths:
+        os.utime(path, (1, 1))
+    write(folder, ca)
+    assert sorted(folder.rglob("*")) == paths
+    assert {path.stat().st_mtime for path in paths} == {1}
+    write(folder, other)
+    assert {path for path in paths if path.stat().st_mtime != 1} == {files.bundle, files.java}
 
 
-def test_java_finds_ours_and_the_public_ones(ca: CertificateAuthority, tmp_path: Path) -> None:
-    files = write(tmp_path / "out", ca)
-    listed = subprocess.run(
-        ["keytool", "-list", "-keystore", str(files.java)],
-        input="\n",  # no password
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    ).stdout
-    assert ca.fingerprint in listed
-    assert listed.count("trustedCertEntry") > 100
+@pytest.mark.parametrize("name", ["bundle", "java"])
+def test_what_was_deleted_or_damaged_comes_back(
+    name: str, ca: CertificateAuthority, folder: Path
+) -> None:
+    path: Path = getattr(write(folder, ca), name)
+    before = path.read_bytes()
+    path.unlink()
+    write(folder, ca)
+    assert path.read_bytes() == before
+    path.write_bytes(before[:-1])
+    write(folder, ca)
+    assert path.read_bytes() == before
 
 
-def test_what_is_as_it_should_be_is_left_alone(ca: CertificateAuthority, tmp_path: Path) -> None:
-    files = write(tmp_path / "out", ca)
-    paths = [files.bundle, files.java, files.wgetrc]
-    before = [path.stat().st_ino for path in paths]
-    write(tmp_path / "out", ca)
-    assert [path.stat().st_ino for path in paths] == before
-    trustme.CA().cert_pem.write_to_path(str(ca.path))
-    write(tmp_path / "out", read_ca(ca.path))
-    assert files.bundle.stat().st_ino != before[0]
-    assert files.java.stat().st_ino != before[1]
-    assert sorted(each.name for each in (tmp_path / "out").iterdir()) == [
+def test_nobody_sees_half_a_file(
+    ca: CertificateAuthority, other: CertificateAuthority, folder: Path
+) -> None:
+    bundle = write(folder, ca).bundle
+    whole = bundle.read_bytes()
+    with bundle.open("rb") as opened:
+        changed = write(folder, other).bundle.read_bytes()
+        assert opened.read() == whole != changed
+    seen: set[bytes] = set()
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            seen.add(bundle.read_bytes())
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for each in (ca, other) * 2:
+            write(folder, each)
+    finally:
+        done.set()
+        looking.join()
+    assert seen
+    assert seen <= {whole, changed}
+    assert sorted(path.name for path in folder.iterdir()) == [
         *("ca-bundle.pem", "php", "truststore.p12", "wgetrc"),
     ]
 
 
-class TestWget:
-    def test_has_the_cas(self, ca: CertificateAuthority, tmp_path: Path) -> None:
-        files = write(tmp_path / "out", ca)
-        assert files.wgetrc.read_text() == f"ca_certificate = {files.bundle}\n"
-        assert files.wgetrc.stat().st_mode & 0o777 == 0o644
+@pytest.mark.parametrize(
+    "place",
+    ["/proc/vast-intercept", "file/vast-intercept", "file"],
+    ids=["no folder's", "below file", "file"],
+)
+def test_a_folder_that_cannot_be_had(place: str, ca: CertificateAuthority, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    folder = tmp_path / place
+    with pytest.raises(CaError) as error:
+        write(folder, ca)
+    assert f"The CAs for apps cannot be written to {folder}: " in str(error.value)
 
+
+def test_a_folder_in_place_of_a_file(ca: CertificateAuthority, folder: Path) -> None:
+    (folder / "ca-bundle.pem").mkdir(parents=True)
+    with pytest.raises(CaError, match="Is a directory"):
+        write(folder, ca)
+
+
+class TestWget:
+    def test_has_the_cas(self, ca: CertificateAuthority, folder: Path) -> None:
+        files = write(folder, ca)
+        assert files.wgetrc.read_text() == f"ca_certificate = {files.bundle}\n"
+
+    @pytest.mark.parametrize("variable", ["WGETRC", "HOME"])
     def test_keeps_the_users_own_settings_to_the_user(
-        self, ca: CertificateAuthority, tmp_path: Path
+        self, variable: str, ca: CertificateAuthority, folder: Path, tmp_path: Path
+    ) -> None:
+        """Also what is not in UTF-8, as an old file's comments."""
+        own = tmp_path / ".wgetrc"
+        own.write_bytes(b"# gr\xfc\xdfe\nhttp_password = secret\n\n")
+        value = own if variable == "WGETRC" else tmp_path
+        files = write(folder, ca, **{variable: str(value)})
+        expected = b"# gr\xfc\xdfe\nhttp_password = secret\nca_certificate = %s\n"
+        assert files.wgetrc.read_bytes() == expected % os.fsencode(files.bundle)
+        assert files.wgetrc.stat().st_mode & 0o777 == 0o600
+
+    def test_reads_them_from_home_where_ours_are_named_already(
+        self, ca: CertificateAuthority, folder: Path, tmp_path: Path
     ) -> None:
         (tmp_path / ".wgetrc").write_text("http_password = secret")
-        for named in ({}, {"WGETRC": str(tmp_path / "out" / "wgetrc")}):  # the second time
-            files = write(tmp_path / "out", ca, **named)
-            text = files.wgetrc.read_text()
-            assert text == f"http_password = secret\nca_certificate = {files.bundle}\n"
-            assert files.wgetrc.stat().st_mode & 0o777 == 0o600
-
-
-def test_a_folder_that_cannot_be_written(ca: CertificateAuthority, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(CaError, match="cannot be written to"):
-        write(tmp_path / "file" / "out", ca)
-
-
-@pytest.mark.parametrize("content", [b"", b"nonsense", b"\xff\x00" * 32])
-def test_what_is_no_ca(content: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "ca.pem"
-    path.write_bytes(content)
-    with pytest.raises(CaError, match="is not the certificate of a CA"):
-        read_ca(path)
+        first = write(folder, ca, HOME=str(tmp_path)).wgetrc.read_text()
+        named = str(folder / "wgetrc")
+        assert write(folder, ca, HOME=str(tmp_path), WGETRC=named).wgetrc.read_text() == first
+        assert first.count("secret") == first.count("ca_certificate") == 1

@@ -10,6 +10,7 @@ from ..status import STATUS_HEADER, STATUS_HOST, STATUS_PATH, Status, Tally
 
 _SECONDS = 5.0
 _MAX_BYTES = 64 * 1024
+_MAX_QUOTED = 100
 
 
 class NotRunningError(Exception):
@@ -61,8 +62,8 @@ def ask_status(port: int, host: str = "127.0.0.1") -> Status:
     try:
         url = f"http://{STATUS_HOST}{STATUS_PATH}"
         connection.request("GET", url, headers=dict([STATUS_HEADER]))
-        answer = connection.getresponse()
-        body = answer.read(_MAX_BYTES)
+        with connection.getresponse() as answer:  # the socket may be its own by now
+            body = answer.read(_MAX_BYTES)
     except ConnectionRefusedError:
         raise NotRunningError(
             f"Nothing listens at {where}. Start the interceptor (`vast-intercept serve -p {port}`),"
@@ -70,16 +71,22 @@ def ask_status(port: int, host: str = "127.0.0.1") -> Status:
         ) from None
     except (OSError, http.client.HTTPException) as error:
         raise NotRunningError(
-            f"What listens at {where} does not answer as an HTTP proxy:"
-            f" {str(error).strip() or type(error).__name__}. Name the port where the interceptor"
-            " listens."
+            f"What listens at {where} does not answer as an HTTP proxy: {_in_words(error)}. Name"
+            " the port where the interceptor listens."
         ) from None
     finally:
         connection.close()
     try:
         return msgspec.json.decode(body, type=Status)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise NotRunningError(
             f"What listens at {where} is not this interceptor, or not of this version: it answered"
             f" with status {answer.status}. Name the port where the interceptor listens."
         ) from None
+
+
+def _in_words(error: Exception) -> str:
+    """What it says, on a line of a terminal: it may quote whatever was sent, at any length."""
+    said = str(error).strip() or type(error).__name__
+    quoted = said.encode("unicode_escape").decode()
+    return quoted if len(quoted) <= _MAX_QUOTED else f"{quoted[:_MAX_QUOTED]}..."

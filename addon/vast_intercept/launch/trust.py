@@ -34,7 +34,7 @@ class TrustFiles:
 
     #: PEM: for nearly all.
     bundle: Path
-    #: PKCS#12 without a password: Java asks for none of its own store, which it may stand in for.
+    #: PKCS#12, read with any password or none: so is Java's own store, which it may stand in for.
     java: Path
     #: wget's configuration, since the one built with GnuTLS reads no variable with a bundle.
     wgetrc: Path
@@ -67,8 +67,8 @@ def write_trust_files(
         files.php.mkdir(parents=True, exist_ok=True)
         _write(files.wgetrc, *_wgetrc(files, environ))
         _write(files.php / "vast-intercept.ini", php)
-        if _write(files.bundle, bundle) or not files.java.exists():
-            _replace(files.java, _java_trust_store(certificates))
+        _write(files.bundle, bundle)
+        _write_bytes(files.java, _java_trust_store(certificates))
     except OSError as error:
         raise CaError(
             f"The CAs for apps cannot be written to {folder}: {error.strerror}."
@@ -76,17 +76,14 @@ def write_trust_files(
     return files
 
 
-def _write(path: Path, text: str, mode: int = _PUBLIC) -> bool:
-    """Whether the file had to be written: it is left alone if it is as it should be."""
-    content = text.encode("utf-8", "surrogateescape")
+def _write(path: Path, text: str, mode: int = _PUBLIC) -> None:
+    _write_bytes(path, text.encode("utf-8", "surrogateescape"), mode)
+
+
+def _write_bytes(path: Path, content: bytes, mode: int = _PUBLIC) -> None:
+    """At once, since apps may be reading the file, and not at all if it is as it should be."""
     if path.is_file() and path.read_bytes() == content:
-        return False
-    _replace(path, content, mode)
-    return True
-
-
-def _replace(path: Path, content: bytes, mode: int = _PUBLIC) -> None:
-    """At once: apps may be reading the file."""
+        return
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
     unfinished.touch(_PRIVATE)
     unfinished.write_bytes(content)
@@ -128,4 +125,28 @@ def _java_trust_store(certificates: Iterable[str]) -> bytes:
         except ValueError:
             continue  # some public CAs' certificates are too odd for cryptography
         entries.append(pkcs12.PKCS12Certificate(loaded, b"%d" % number))
-    return pkcs12.serialize_java_truststore(entries, NoEncryption())
+    return _without_mac(pkcs12.serialize_java_truststore(entries, NoEncryption()))
+
+
+def _without_mac(store: bytes) -> bytes:
+    """The store without its checksum: who names any password but that of the checksum is refused.
+
+    Java's own store has none since JDK 18, but many still name its old password, `changeit`
+    (FACTS C7).
+    """
+    # PFX ::= SEQUENCE { version, authSafe, macData OPTIONAL } (RFC 7292, section 4)
+    version, _ = _der_content(store, 0)
+    _, auth_safe = _der_content(store, version)
+    _, mac_data = _der_content(store, auth_safe)
+    kept = store[version:mac_data]
+    length = len(kept).to_bytes((len(kept).bit_length() + 7) // 8)
+    return bytes([store[0], 0x80 | len(length)]) + length + kept
+
+
+def _der_content(der: bytes, start: int) -> tuple[int, int]:
+    """Where the content of the element at `start` begins, and where it ends."""
+    length, begin = der[start + 1], start + 2
+    if length & 0x80:  # that many bytes hold the length
+        after = begin + (length & 0x7F)
+        length, begin = int.from_bytes(der[begin:after]), after
+    return begin, begin + length

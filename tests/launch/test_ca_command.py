@@ -1,11 +1,9 @@
-"""`vast-intercept env` and `vast-intercept ca`, as they are used."""
+"""`vast-intercept ca`, as it is used: `vast-intercept env` is in test_env_command.py."""
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,13 +11,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from vast_intercept.launch.environment import CA_VARIABLES, PROXY_VARIABLES
-
 from .. import harness
 from ..harness import Interceptor, StandIn
 
 COMMAND = harness.tool("vast-intercept")
-CALL = "import requests; print(requests.get('https://api.openai.com/v1/models').json()['object'])"
 PLATFORMS = ("Debian", "Fedora", "macOS", "Windows", "Firefox", "Java", "Docker", "Android")
 
 
@@ -33,111 +28,17 @@ def serve(
         yield interceptor
 
 
-def bare_environ() -> dict[str, str]:
-    """Of a shell in which nothing names CAs."""
-    environ = harness.clean_environ()
-    return {name: value for name, value in environ.items() if name not in CA_VARIABLES}
-
-
-def ask(*arguments: str, environ: dict[str, str] | None = None) -> tuple[int, str, str]:
+def ask(*arguments: str) -> tuple[int, str, str]:
     """Runs `vast-intercept` with the arguments: exit code, output, errors."""
     done = subprocess.run(
         [COMMAND, *arguments],
-        env=environ or bare_environ(),
+        env=harness.clean_environ(),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
     return done.returncode, done.stdout, done.stderr
-
-
-class TestEnv:
-    @pytest.mark.parametrize(
-        ("shell", "line"),
-        [
-            ("sh", 'eval "$({} env --port {})"; exec "$@"'),
-            ("fish", "{} env --port {} --format fish | source; exec $argv"),
-        ],
-    )
-    def test_makes_a_shell_use_the_interceptor(
-        self, shell: str, line: str, serve: Interceptor
-    ) -> None:
-        script = line.format(shlex.quote(COMMAND), serve.port)
-        rest = ["sh"] if shell == "sh" else []  # $0
-        for app in (
-            [sys.executable, "-c", CALL],
-            ["curl", "-s", "https://api.openai.com/v1/models"],
-        ):
-            done = subprocess.run(
-                [shell, "-c", script, *rest, *app],
-                env=bare_environ(),
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=True,
-            )
-            assert "list" in done.stdout
-
-    def test_the_formats_have_the_same_variables(self, serve: Interceptor) -> None:
-        names = {
-            "sh": r"^export (\w+)='",
-            "fish": r"^set -gx (\w+) '",
-            "powershell": r"^\$env:(\w+) = '",
-            "dotenv": r'^(\w+)="',
-        }
-        found = []
-        for form, pattern in names.items():
-            code, output, _ = ask("env", "--port", str(serve.port), "--format", form)
-            assert code == 0
-            found.append(re.findall(pattern, output, re.MULTILINE))
-            assert len(found[-1]) == len(output.splitlines())
-        assert found[0] == found[1] == found[2] == found[3]
-        assert {*CA_VARIABLES, *PROXY_VARIABLES, "JAVA_TOOL_OPTIONS", "WGETRC"} < set(found[0])
-
-    def test_node_reads_dotenv_as_it_is_meant(self, serve: Interceptor, tmp_path: Path) -> None:
-        _, shown, _ = ask("env", "--port", str(serve.port), "--format", "dotenv")
-        file = tmp_path / "vast.env"
-        file.write_text(shown)
-        script = "console.log(process.env.JAVA_TOOL_OPTIONS)"
-        done = subprocess.run(
-            ["node", f"--env-file={file}", "-e", script],
-            env={"PATH": os.environ["PATH"]},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
-        assert done.stdout.startswith(f"-Dhttp.proxyHost=127.0.0.1 -Dhttp.proxyPort={serve.port} ")
-
-    def test_docker_gets_a_file_with_variables_and_the_folder_that_they_name(
-        self, serve: Interceptor
-    ) -> None:
-        _, flags, _ = ask("env", "--port", str(serve.port), "--format", "docker")
-        network, env_file, volume = shlex.split(flags)
-        assert network == "--network=host"
-        inside, outside, mode = volume.removeprefix("--volume=").split(":")
-        assert (inside, mode) == (outside, "ro")
-        lines = Path(env_file.removeprefix("--env-file=")).read_text().splitlines()
-        variables = dict(line.split("=", 1) for line in lines)
-        assert variables["https_proxy"] == serve.url
-        for name in (*CA_VARIABLES, "WGETRC"):
-            file = Path(variables[name])
-            assert file.is_relative_to(inside)
-            assert file.is_file()
-
-    def test_nobody_at_the_port(self) -> None:
-        port = str(harness.unused_port())
-        code, output, errors = ask("env", "--port", port)
-        assert (code, output) == (1, "")
-        assert f"Nothing listens at 127.0.0.1:{port}" in errors
-        assert f"vast-intercept serve -p {port}" in errors
-
-    def test_something_else_at_the_port(self, standin: StandIn) -> None:
-        port = standin.url.rpartition(":")[2]
-        code, output, errors = ask("env", "--port", port)
-        assert (code, output) == (1, "")
-        assert f"127.0.0.1:{port} " in errors
 
 
 class TestCa:
@@ -172,12 +73,6 @@ class TestCa:
         code, _, errors = ask("ca", "--confdir", str(tmp_path))
         assert code == 1
         assert "is not the certificate of a CA" in errors
-
-    def test_a_folder_that_cannot_be_written(self, tmp_path: Path) -> None:
-        (tmp_path / "file").touch()
-        code, _, errors = ask("ca", "--confdir", str(tmp_path / "file" / "confdir"))
-        assert code == 1
-        assert "The CA cannot be written to" in errors
 
 
 # Changes stay in a layer of their own.
