@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from .measure import FULL, QUICK, measure
-from .report import machine, page, table, verdict_lines, verdicts, wrapper_table
+from .report import machine, page, table, verdict_lines, verdicts, watching_table, wrapper_table
 from .ways import all_ways
 
 
@@ -30,7 +30,7 @@ def main(quick: bool, output: Path | None) -> None:
         all_ways(Path(folder)) as ways,
     ):
         results = measure(ways, QUICK if quick else FULL, Path(folder))
-    print(machine(), table(results), wrapper_table(results), sep="\n\n")
+    print(machine(), table(results), wrapper_table(results), watching_table(results), sep="\n\n")
     if quick:
         return
     print("\nTargets:", verdict_lines(results), f"Took {results.seconds:.0f} s.", sep="\n\n")

@@ -13,7 +13,8 @@ from pathlib import Path
 import psutil
 
 from .load import Ask, Figure, Job, ask_once, run
-from .ways import DIRECT, LINK_DELAY, PROXIES, SERVE, SLOW_WAYS, WAYS, Way
+from .watching import WatchingResults, measure_watching
+from .ways import DIRECT, LINK_DELAY, PROXIES, SERVE, SLOW_WAYS, WAYS, WEB, Way
 from .wrapper import WrapperResults, measure_wrapper
 
 _JOB_LIMIT = 120  # seconds
@@ -63,6 +64,7 @@ class Results:
     #: Resident megabytes of the proxies, before and after so many calls.
     memory: dict[str, tuple[float, float]] = field(default_factory=dict)
     wrapper: WrapperResults = field(default_factory=WrapperResults)
+    watching: WatchingResults = field(default_factory=WatchingResults)
     seconds: float = 0
 
 
@@ -116,6 +118,20 @@ def measure(ways: Mapping[str, Way], plan: Plan, folder: Path) -> Results:
             folder / "wrapper",
         )
         _say("the wrapper and its jail")
+        results.watching = measure_watching(
+            ways[WEB],
+            lambda job: _in(pool, run, job),
+            Job(
+                kind="paced",
+                target=ways[WEB].stream_target,
+                ask=PACED,
+                text=texts[PACED],
+                clients=PACED_STREAMS,
+                seconds=plan.seconds,
+            ),
+            plan.rounds,
+        )
+        _say("mitmweb with a page open")
     results.seconds = time.monotonic() - start
     return results
 

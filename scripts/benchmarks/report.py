@@ -156,6 +156,29 @@ def wrapper_table(results: Results) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 
 
+def watching_table(results: Results) -> str:
+    """mitmweb with a page open, beside the same without one."""
+    watching = results.watching
+    rows = [["", "mitmweb", "with a page open"], ["---", "---:", "---:"]]
+    for figure, what in (
+        (Figure.FIRST_CHUNK, "time to first token"),
+        (Figure.CHUNK, "time per chunk"),
+    ):
+        more = median(_watching_more(results, figure))
+        title = f"{what}, {PACED_STREAMS} streams, p50, ms"
+        rows.append([title, f"{median(watching.unwatched[figure]):.2f}", f"{more:+.2f}"])
+    refreshes = f"{median(watching.refreshes):.1f}"
+    rows.append(["times a second that the page shows more of a stream", "", refreshes])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+
+
+def _watching_more(results: Results, figure: Figure) -> list[float]:
+    """Than without a page, in each round."""
+    watching = results.watching
+    pairs = zip(watching.watched[figure], watching.unwatched[figure], strict=True)
+    return [watched - unwatched for watched, unwatched in pairs]
+
+
 def _jail_ratios(results: Results, figure: Figure) -> list[float]:
     """To the plain proxy, in each round."""
     wrapper = results.wrapper
@@ -188,6 +211,7 @@ def verdicts(results: Results) -> list[Verdict]:
     found.append(_at_most_longer(results, Figure.CHUNK, SERVERLESS, "time per chunk"))
     found += [_faster_than_direct(results, way) for way in _OURS]
     found += _wrapper_verdicts(results)
+    found.append(_watching_costs_little(results))
     return found + [_memory_grows_little(results, way) for way in (*_OURS, SERVERLESS)]
 
 
@@ -252,6 +276,16 @@ def _at_most_longer(results: Results, figure: Figure, way: str, what: str) -> Ve
     )
 
 
+def _watching_costs_little(results: Results) -> Verdict:
+    more = _watching_more(results, Figure.CHUNK)
+    return Verdict(
+        f"mitmweb with a page open: time per chunk (p50) at most {_MOST_LONGER:.0f} ms above that"
+        " without one",
+        f"{median(more):+.2f} ms ({min(more):+.2f} to {max(more):+.2f})",
+        median(more) <= _MOST_LONGER,
+    )
+
+
 _MOST_GROWTH = 10  # MB
 
 
@@ -284,6 +318,7 @@ def page(results: Results) -> str:
         machine=machine(),
         table=table(results),
         wrapper_table=wrapper_table(results),
+        watching_table=watching_table(results),
         verdicts=verdict_lines(results),
         direct=_TITLES[DIRECT],
         bare=_TITLES[BARE],

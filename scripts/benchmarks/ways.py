@@ -22,6 +22,9 @@ SERVERLESS = "serverless"
 PROXIES = (BARE, SERVE, ADDON, SERVERLESS)
 WAYS = (DIRECT, *PROXIES)
 
+#: mitmweb, for what it costs to watch it: its calls are kept and shown, unlike those of the others.
+WEB = "web"
+
 #: Those that can be measured over a slow link: a worker says by itself where it is.
 SLOW_WAYS = (DIRECT, BARE, SERVE, ADDON)
 LINK_DELAY = 25  # ms, in each direction
@@ -36,6 +39,7 @@ _ENDPOINT = "bench"
 _VAST_KEY = "vast-key-of-the-benchmark"
 _APP_KEY = "sk-the-key-of-an-app-0123456789"
 _MODEL = "gpt-4o"
+_WEB_PASSWORD = "bench"  # noqa: S105  (of a mitmweb that lives for minutes)
 
 # Without it mitmproxy reads a stream to its end before it sends any of it.
 _STREAM_SCRIPT = """\
@@ -55,6 +59,7 @@ class Way:
     stream_target: Target
     slow_target: Target | None = None
     pid: int | None = None  # of the proxy
+    page_url: str | None = None  # mitmweb's
 
 
 @contextmanager
@@ -79,6 +84,9 @@ def all_ways(folder: Path) -> Iterator[dict[str, Way]]:
         near = _config(folder / "near.yaml", standin_port, ca_file)
         far = _config(folder / "far.yaml", slow_port, ca_file)
         workers = (*near, "--set", "vast_interface=serverless")
+        web_port = _free_port()
+        web = ("--web", "--set", "web_open_browser=false", "--set", f"web_port={web_port}")
+        web = (*web, "--set", f"web_password={_WEB_PASSWORD}")
         addon = ("-s", str(PROJECT / "addon" / "vast.py"))
         proxies = {
             name: stack.enter_context(_proxy(folder / name, command))
@@ -90,6 +98,7 @@ def all_ways(folder: Path) -> Iterator[dict[str, Way]]:
                 "addon": (*_MITMDUMP, *addon, *near),
                 "addon-slow": (*_MITMDUMP, *addon, *far),
                 "serverless": (*VAST_INTERCEPT, "serve", *workers),
+                "web": (*VAST_INTERCEPT, "serve", *web, *near),
             }.items()
         }
         app = {name: proxy.target_of_an_app() for name, proxy in proxies.items()}
@@ -104,6 +113,11 @@ def all_ways(folder: Path) -> Iterator[dict[str, Way]]:
             SERVE: Way(app["serve"], app["serve"], app["serve-slow"], proxies["serve"].pid),
             ADDON: Way(app["addon"], app["addon"], app["addon-slow"], proxies["addon"].pid),
             SERVERLESS: Way(app["serverless"], app["serverless"], pid=proxies["serverless"].pid),
+            WEB: Way(
+                app["web"],
+                app["web"],
+                page_url=f"http://127.0.0.1:{web_port}/?token={_WEB_PASSWORD}",
+            ),
         }
 
 
@@ -147,7 +161,9 @@ def _config(path: Path, vast_port: int, ca_file: Path) -> tuple[str, str]:
         f"  openai_url: {url}\n"
         f"  route_url: {url}\n"
         f"  console_url: {url}\n"
-        f"  ca_file: {ca_file}\n",
+        f"  ca_file: {ca_file}\n"
+        "inspect:\n"
+        "  port: 0\n",
         "utf-8",
     )
     return "--set", f"vast_config={path}"

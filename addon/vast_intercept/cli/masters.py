@@ -103,6 +103,10 @@ class FullMaster(DumpMaster, _WithInterceptor):
         self.add_interceptor(herald, dashboard=dashboard)
 
 
+# Who looks at calls wants to know how each did.
+_WEB_COLUMNS = ["icon", "path", "comment", "method", "status", "size", "time"]
+
+
 class InspectingMaster(WebMaster, _WithInterceptor):
     """mitmweb."""
 
@@ -110,4 +114,5 @@ class InspectingMaster(WebMaster, _WithInterceptor):
         self, opts: options.Options, herald: Herald = Banner, *, dashboard: bool = True
     ) -> None:
         super().__init__(opts)
+        opts.update(web_columns=_WEB_COLUMNS)
         self.add_interceptor(herald, dashboard=dashboard)

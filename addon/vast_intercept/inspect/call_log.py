@@ -1,5 +1,6 @@
 """The log: a line for each call, for people or, with `--set vast_log=json`, for machines."""
 
+import json
 import logging
 from datetime import UTC, datetime
 from typing import Any
@@ -45,6 +46,7 @@ class JsonFormatter(logging.Formatter):
             line |= {
                 name: round(value, 6) if isinstance(value, float) else value
                 for name, value in facts.items()
-                if value not in (None, []) and name not in _NOT_LOGGED
+                if value not in (None, ()) and name not in _NOT_LOGGED
             }
-        return msgspec.json.encode(line).decode()
+        # Not with msgspec, which fails on half of a surrogate pair: mitmproxy has such paths.
+        return json.dumps(line)

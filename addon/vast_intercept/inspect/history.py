@@ -66,8 +66,7 @@ class History:
     def charts(self) -> Charts:
         """The numbers up to now."""
         self._advance(self._clock())
-        missing = INTERVALS - len(self._intervals)
-        intervals = [_Interval(0)] * missing + list(self._intervals)
+        intervals = self._intervals
         return Charts(
             seconds=INTERVAL,
             calls=[interval.calls for interval in intervals],
@@ -80,14 +79,17 @@ class History:
     def _advance(self, now: float) -> _Interval:
         """Makes the intervals up to now; returns the present one."""
         number = int(now // INTERVAL)
-        first = self._intervals[-1].number + 1 if self._intervals else number
-        for new in range(max(first, number - INTERVALS + 1), number + 1):
+        first = number - INTERVALS + 1  # also of a new history: its first call began before it
+        if self._intervals:
+            first = max(first, self._intervals[-1].number + 1)
+        for new in range(first, number + 1):
             self._intervals.append(_Interval(new))
         return self._intervals[-1]
 
     def _spread(self, tokens: int, end: float, generating: float) -> None:
         """Counts tokens in the intervals in which they came, as if evenly."""
         start = end - generating
+        generating = end - start  # as exact as they are
         for interval in reversed(self._intervals):
             begins = interval.number * INTERVAL
             overlap = min(end, begins + INTERVAL) - max(start, begins)

@@ -1,6 +1,7 @@
-"""Bounds what mitmproxy's user interface keeps: it keeps every flow for ever."""
+"""Bounds what mitmproxy's user interfaces keep: they keep every flow for ever."""
 
 from collections.abc import Iterable
+from weakref import WeakSet
 
 from mitmproxy import ctx, flow, flowfilter, http
 from mitmproxy.addons.view import View
@@ -8,31 +9,41 @@ from mitmproxy.addons.view import View
 from ..config_file import InspectSection
 
 
-def drop_old_flows(limits: InspectSection, markers: Iterable[str]) -> None:
-    """Drops flows, the oldest first, until those that may be dropped are within the limits.
+class Retention:
+    """Drops flows that came through the proxy, the oldest first.
 
-    `markers` are our own: who else marks a flow wants to keep it. Does nothing under mitmdump,
-    which keeps none.
+    What a person loaded from a file or duplicated is the person's, and is not counted. `markers`
+    are our own: who else marks a flow wants to keep it.
     """
-    view: View | None = getattr(ctx.master, "view", None)
-    if view is None:
-        return
-    flows = list(view.resolve("@all"))
-    sizes = {each.id: _body_bytes(each) for each in flows}
-    too_many = len(flows) - limits.keep_flows
-    too_large = sum(sizes.values()) - limits.keep_body_bytes
-    if too_many <= 0 and too_large <= 0:
-        return
-    wanted = flowfilter.parse(limits.keep_filter) if limits.keep_filter else None
-    own = {"", *markers}
-    for each in flows:
-        if too_many <= 0 and too_large <= 0:
+
+    def __init__(self, markers: Iterable[str]) -> None:
+        self._not_a_persons = {"", *markers}
+        self._came_through: WeakSet[flow.Flow] = WeakSet()
+
+    def came_through(self, each: http.HTTPFlow) -> None:
+        """A flow begins, or is replayed."""
+        self._came_through.add(each)
+
+    def enforce(self, limits: InspectSection) -> None:
+        """Drops what is beyond the limits. Does nothing under mitmdump, which keeps no flows."""
+        view: View | None = getattr(ctx.master, "view", None)
+        if view is None:
             return
-        if _is_in_progress(each) or each.marked not in own or (wanted and wanted(each)):
-            continue
-        view.remove([each])  # one by one: it logs when several are removed
-        too_many -= 1
-        too_large -= sizes[each.id]
+        flows = [each for each in view.resolve("@all") if each in self._came_through]
+        sizes = [_body_bytes(each) for each in flows]
+        too_many = len(flows) - limits.keep_flows
+        too_large = sum(sizes) - limits.keep_body_bytes
+        wanted = flowfilter.parse(limits.keep_filter) if limits.keep_filter else None
+        for each, size in zip(flows, sizes, strict=True):
+            if too_many <= 0 and too_large <= 0:
+                return
+            if self._may_go(each) and not (wanted and wanted(each)):
+                view.remove([each])  # one by one: it logs when several are removed
+                too_many -= 1
+                too_large -= size
+
+    def _may_go(self, each: flow.Flow) -> bool:
+        return not _is_in_progress(each) and each.marked in self._not_a_persons
 
 
 def _is_in_progress(each: flow.Flow) -> bool:

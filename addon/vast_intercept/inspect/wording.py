@@ -3,7 +3,9 @@
 from ..relay.call import Outcome
 from .report import CallReport
 
-_LONGEST_NAME = 100  # characters
+# Characters.
+_LONGEST_NAME = 100
+_LONGEST_MESSAGE = 2_000
 
 
 def comment(report: CallReport) -> str:
@@ -29,10 +31,10 @@ def waiting_comment(outcome: Outcome) -> str:
     return text
 
 
-def printable(text: str) -> str:
-    """A name that came over the network, without what could move a terminal's cursor."""
-    if len(text) > _LONGEST_NAME:
-        text = text[: _LONGEST_NAME - 1] + "…"
+def printable(text: str, longest: int = _LONGEST_NAME) -> str:
+    """What came over the network, without what could move a terminal's cursor."""
+    if len(text) > longest:
+        text = text[: longest - 1] + "…"
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
@@ -40,6 +42,8 @@ def printable(text: str) -> str:
 
 def seconds(value: float) -> str:
     """A duration, as exact as a person wants it."""
+    if value < 0.1:
+        return f"{1000 * value:.0f} ms"
     if value >= 100:
         return f"{value:,.0f} s"
     return f"{value:.1f} s" if value >= 10 else f"{value:.2f} s"
@@ -80,5 +84,6 @@ def _trouble(report: CallReport, *, quoting: bool) -> list[str]:
         return [] if report.outcome in {"ok", "passed_on"} else [report.outcome.replace("_", " ")]
     words = f"{report.outcome.replace('_', ' ')}: {printable(report.error)}"
     if quoting and report.error_message:
-        return [f"{words}: {report.error_message}"]
+        message = " ".join(report.error_message.split())
+        return [f"{words}: {printable(message, _LONGEST_MESSAGE)}"]
     return [f"{words} at {printable(report.error_param)}" if report.error_param else words]

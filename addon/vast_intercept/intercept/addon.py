@@ -4,12 +4,14 @@ from ..config import Config
 from ..inspect.dashboard import Dashboard
 from ..inspect.live import LiveStreams
 from ..inspect.monitor import Monitor
+from ..inspect.retention import Retention
 from ..relay.server import Relay
 from ..status import Status
 from .access import AccessControl
 from .calls import CallInterceptor
 from .hints import Hints
 from .lifecycle import Lifecycle
+from .notes import MARKERS
 from .settings import Settings
 from .status import StatusPage
 
@@ -29,14 +31,29 @@ class VastIntercept:
         monitor = Monitor(lambda: self._settings.config, relay.endpoints)
         live = LiveStreams()
         self._status_page = StatusPage(self._settings, monitor, relay)
-        calls = CallInterceptor(self._settings, relay, monitor, live, self._status_page)
+        retention = Retention(MARKERS.values())
+        calls = CallInterceptor(
+            self._settings,
+            relay,
+            monitor=monitor,
+            live=live,
+            retention=retention,
+            status_page=self._status_page,
+        )
         page = Dashboard(self._status_page.state, monitor.metrics, self._status_page.not_ready)
         self.addons = [
             self._settings,
             AccessControl(self._settings, relay),
             calls,
             Hints(monitor),
-            Lifecycle(self._settings, relay, calls, live, page if dashboard else None),
+            Lifecycle(
+                self._settings,
+                relay,
+                calls,
+                live=live,
+                retention=retention,
+                dashboard=page if dashboard else None,
+            ),
         ]
 
     @property

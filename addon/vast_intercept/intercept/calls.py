@@ -18,6 +18,7 @@ from ..inspect.call_log import log_call
 from ..inspect.live import LiveStreams
 from ..inspect.monitor import Monitor
 from ..inspect.report import Ending, report_of
+from ..inspect.retention import Retention
 from ..inspect.wording import waiting_comment
 from ..openai_api.errors import ApiError, misconfigured
 from ..openai_api.operations import Operation
@@ -28,7 +29,7 @@ from ..secret import Secret
 from .clients import invalid_api_key, name_of_client
 from .decide import PassOn, decide
 from .masking import api_key_of, mask_keys, mask_path
-from .notes import begin_notes, mark, note, note_report, noted, original_url
+from .notes import begin_notes, mark, note, note_report, noted, original_url, say
 from .provider_call import Parts, provider_call, url_of, with_key
 from .replay import OPENAI_API_KEY, is_for_provider, keep_for_provider, key_problem
 from .settings import Settings
@@ -64,14 +65,17 @@ class CallInterceptor:
         self,
         settings: Settings,
         relay: Relay,
+        *,
         monitor: Monitor,
         live: LiveStreams,
+        retention: Retention,
         status_page: StatusPage,
     ) -> None:
         self._settings = settings
         self._relay = relay
         self._monitor = monitor
         self._live = live
+        self._retention = retention
         self._status_page = status_page
         self._handed_over: dict[str, _HandedOver] = {}
         self._none_left = asyncio.Event()
@@ -86,6 +90,10 @@ class CallInterceptor:
 
     async def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Decides, masks the keys, and hands the call to the relay."""
+        if not flow.live:
+            self._loaded(flow)
+            return
+        self._retention.came_through(flow)
         if flow.error:
             # mitmproxy refuses it as invalid HTTP, and does not know yet for which host it is.
             mask_keys(flow.request)
@@ -140,8 +148,25 @@ class CallInterceptor:
             operation=decision.operation,
         )
 
+    def _loaded(self, flow: http.HTTPFlow) -> None:
+        """A flow from a file: mitmproxy calls the hooks for it as if it came in anew."""
+        config = self._settings.config
+        provider = _provider_of(flow, config.providers)
+        if provider is None or original_url(flow):
+            return
+        request = flow.request
+        original = (request.scheme, request.pretty_host, request.port, request.path)
+        decision = decide(config, provider, request.method, request.path, request.headers)
+        note(
+            flow,
+            url=url_of(*original),
+            provider=provider.name,
+            operation=decision.operation,
+        )
+        mask_keys(request)
+
     def _pass_on(self, flow: http.HTTPFlow, operation: Operation, provider: Provider) -> None:
-        flow.comment = f"passed on to {provider.name}: {operation}"
+        say(flow, f"passed on to {provider.name}: {operation}")
         note(flow, outcome=str(Ending.PASSED_ON))
         mark(flow, Ending.PASSED_ON)
         self._monitor.passed_on(operation, provider.name)
@@ -293,7 +318,7 @@ class CallInterceptor:
     def _show_now(self, flow: http.HTTPFlow, handed_over: _HandedOver) -> None:
         """Has mitmweb show how a call is doing that has no answer yet."""
         self._show_upstream(flow, handed_over)
-        flow.comment = waiting_comment(handed_over.call.outcome)
+        say(flow, waiting_comment(handed_over.call.outcome))
         ctx.master.addons.trigger(hooks.UpdateHook([flow]))
 
     def _show_upstream(self, flow: http.HTTPFlow, handed_over: _HandedOver) -> None:

@@ -88,6 +88,8 @@ class Hints:
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """It asks for something."""
+        if not flow.live:
+            return  # from a file
         client = flow.client_conn
         self._silent.pop(client.id, None)
         if client.sni and len(self._called) < _MAX_REMEMBERED:

@@ -9,10 +9,9 @@ from mitmproxy.addonmanager import Loader
 
 from ..inspect.dashboard import Dashboard
 from ..inspect.live import LiveStreams
-from ..inspect.retention import drop_old_flows
+from ..inspect.retention import Retention
 from ..relay.server import Relay
 from .calls import CallInterceptor
-from .notes import MARKERS
 from .replay import Commands
 from .settings import Settings
 
@@ -35,13 +34,16 @@ class Lifecycle:
         settings: Settings,
         relay: Relay,
         calls: CallInterceptor,
+        *,
         live: LiveStreams,
+        retention: Retention,
         dashboard: Dashboard | None,
     ) -> None:
         self._settings = settings
         self._relay = relay
         self._calls = calls
         self._live = live
+        self._retention = retention
         self._dashboard = dashboard
         self._background: list[asyncio.Task[None]] = []
 
@@ -63,7 +65,7 @@ class Lifecycle:
             limits = self._settings.config.inspect
             if self._dashboard:
                 await self._dashboard.listen_on(limits.port)
-            drop_old_flows(limits, MARKERS.values())
+            self._retention.enforce(limits)
             await asyncio.sleep(_LOOK_AFTER)
 
     def done(self) -> asyncio.Task[None]:

@@ -29,12 +29,15 @@ _FACTS = (
 
 def note(flow: http.HTTPFlow, **facts: Any) -> None:
     """Adds facts to the flow's metadata. They are text, numbers and lists: flow files keep them."""
-    known = flow.metadata.setdefault(METADATA, {})
+    known = flow.metadata.get(METADATA)
+    if not isinstance(known, dict):
+        known = flow.metadata[METADATA] = {}
     known.update({name: value for name, value in facts.items() if value is not None})
 
 
 def begin_notes(flow: http.HTTPFlow, **facts: Any) -> None:
     """As `note`, in place of all that was noted before: a replay is another call."""
+    say(flow, "")
     flow.metadata[METADATA] = {}
     note(flow, **facts)
     if flow.marked in MARKERS.values():
@@ -57,8 +60,15 @@ def note_report(flow: http.HTTPFlow, report: CallReport) -> None:
     """What became of the call, as data and as a line for people."""
     facts = {name: _plain(getattr(report, name)) for name in _FACTS}
     note(flow, **{name: value for name, value in facts.items() if value not in ([], 0.0)})
-    flow.comment = comment(report)
+    say(flow, comment(report))
     mark(flow, report.outcome)
+
+
+def say(flow: http.HTTPFlow, text: str) -> None:
+    """Makes it the flow's comment, unless a person has written one."""
+    if flow.comment in {"", noted(flow, "comment")}:
+        flow.comment = text
+        note(flow, comment=text)
 
 
 def mark(flow: http.HTTPFlow, ending: Ending) -> None:
