@@ -17,6 +17,7 @@ ANSWER = b'{"choices": [{"message": {"role": "assistant", "content": "of before"
 
 def plain_flow() -> HTTPFlow:
     """A call to OpenAI that went there, recorded by a mitmproxy without the addon."""
+    body = json.dumps({"model": "gpt-4o", "messages": MESSAGES}).encode()
     request = tutils.treq(
         method=b"POST",
         scheme=b"https",
@@ -29,8 +30,9 @@ def plain_flow() -> HTTPFlow:
             host="api.openai.com",
             content_type="application/json",
             authorization=f"Bearer {APP_KEY}",
+            content_length=str(len(body)),
         ),
-        content=json.dumps({"model": "gpt-4o", "messages": MESSAGES}).encode(),
+        content=body,
     )
     response = tutils.tresp(content=ANSWER, headers=Headers(content_type="application/json"))
     return tflow.tflow(req=request, resp=response)

@@ -1,16 +1,28 @@
-"""Streams that mitmproxy's user interface shows while they grow."""
+"""Streams that mitmproxy's user interfaces show while they grow."""
 
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from typing import Protocol
 
 from mitmproxy import ctx, hooks, http
 
-# How often a stream is shown anew, in seconds, and which part of all time that may take: what is
-# more waits for the next turn, so that watching many streams does not slow them.
+# How often a stream is shown anew, in seconds; and which part of all time that may take here. What
+# is more waits for the next turn, so that watching many streams does not slow them.
 _INTERVAL = 0.25
 _SHARE = 0.05
+# A page reads and renders all of a stream each time: a long one is shown less often. Bytes a second.
+_SHOWN_PER_SECOND = 4_000_000
+
+
+class Recording(Protocol):
+    """What has arrived of a stream so far, and how many bytes that is. `body` may be given up."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def body(self) -> bytes | None: ...
 
 
 class LiveStreams:
@@ -22,9 +34,9 @@ class LiveStreams:
     def __init__(self) -> None:
         self._streams: dict[str, _Stream] = {}
 
-    def began(self, flow: http.HTTPFlow, body: Callable[[], bytes | None]) -> None:
-        """A stream has begun; `body` gives what has arrived so far."""
-        self._streams[flow.id] = _Stream(flow, body)
+    def began(self, flow: http.HTTPFlow, recording: Recording) -> None:
+        """A stream has begun."""
+        self._streams[flow.id] = _Stream(flow, recording)
 
     def ended(self, flow: http.HTTPFlow) -> None:
         """It has ended."""
@@ -40,27 +52,32 @@ class LiveStreams:
     def _show(self) -> None:
         """Those that were not shown for the longest time first, while there is time."""
         end = time.perf_counter() + _INTERVAL * _SHARE
-        for name in list(self._streams):
-            stream = self._streams.pop(name)
-            self._streams[name] = stream
-            stream.show()
-            if time.perf_counter() > end:
+        for name, stream in list(self._streams.items()):
+            if (now := time.perf_counter()) > end:
                 return
+            if stream.is_due(now):
+                stream.show(now)
+                self._streams[name] = self._streams.pop(name)
 
 
 class _Stream:
-    def __init__(self, flow: http.HTTPFlow, body: Callable[[], bytes | None]) -> None:
+    def __init__(self, flow: http.HTTPFlow, recording: Recording) -> None:
         self._flow = flow
-        self._body = body
+        self._recording = recording
         self._shown = 0
+        self._next = 0.0
 
-    def show(self) -> None:
-        body = self._body()
-        if not self._flow.response or body is None or len(body) == self._shown:
-            return
-        self._shown = len(body)
-        self._flow.response.data.content = body
-        ctx.master.addons.trigger(hooks.UpdateHook([self._flow]))
+    def is_due(self, now: float) -> bool:
+        """Whether there is more to show, and it is time."""
+        return self._recording.size != self._shown and now >= self._next
+
+    def show(self, now: float) -> None:
+        size, body = self._recording.size, self._recording.body
+        self._shown = size
+        self._next = now + size / _SHOWN_PER_SECOND
+        if self._flow.response and body is not None:
+            self._flow.response.data.content = body
+            ctx.master.addons.trigger(hooks.UpdateHook([self._flow]))
 
 
 def _is_watched() -> bool:

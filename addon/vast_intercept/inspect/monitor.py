@@ -17,7 +17,6 @@ from .report import CallReport, Ending
 LISTED = 50
 
 _MAX_REFUSALS = 200
-_MAX_ENDPOINTS = 100
 
 
 @dataclass(slots=True)
@@ -85,10 +84,8 @@ class Monitor:
             refusals = self.refusals.setdefault(key, Refusals())
             refusals.count += 1
             refusals.last = report.time
-        if report.endpoint:
-            name = report.endpoint
-            if len(self.endpoint_calls) >= _MAX_ENDPOINTS and name not in self.endpoint_calls:
-                return
+        name = report.endpoint
+        if name is not None and call.config.names_destination(name):
             calls = self.endpoint_calls.setdefault(name, EndpointCalls())
             calls.calls += 1
             calls.failed += report.is_trouble

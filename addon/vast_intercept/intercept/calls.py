@@ -262,7 +262,7 @@ class CallInterceptor:
         if call.outcome.streamed:
             recorder = BodyRecorder(call.max_body, call.outcome.timing)
             handed_over.response_body = flow.response.stream = recorder
-            self._live.began(flow, lambda: recorder.body)
+            self._live.began(flow, recorder)
 
     def response(self, flow: http.HTTPFlow) -> None:
         """Gives the flow the body of a streamed answer, to look at and to save."""

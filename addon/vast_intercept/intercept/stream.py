@@ -30,6 +30,11 @@ class BodyRecorder:
         return chunk
 
     @property
+    def size(self) -> int:
+        """How many bytes have passed so far."""
+        return self._size
+
+    @property
     def body(self) -> bytes | None:
         """What has passed so far."""
         if self._size > self._limit:
