@@ -87,6 +87,26 @@ def test_the_project_s_own_file_says_what_the_defaults_are() -> None:
         assert getattr(file, name) == getattr(defaults(), name)
 
 
+def test_what_is_kept_and_shown(load: Load) -> None:
+    """The defaults, and what the project's own file says of them in its comments."""
+    inspect = load("").inspect
+    assert (inspect.port, inspect.keep_flows, inspect.keep_body_bytes) == (8082, 2_000, 268435456)
+    assert (inspect.keep_filter, inspect.show_prompts) == ("", False)
+    text = (PROJECT / "config" / "vast.yaml").read_text()
+    for line in ("port: 8082", "keep_flows: 2000", "keep_body_bytes: 268435456"):
+        assert line in text
+    assert "show_prompts: false" in text
+    example = next(line for line in text.splitlines() if "keep_filter: " in line)
+    load(f"inspect:\n  {example.strip(' #')}")
+    set_by_user = load(
+        "inspect: {port: 0, keep_flows: 1, keep_body_bytes: 0, show_prompts: true,"
+        " keep_filter: '~marked & !(~b \"x\")'}"
+    ).inspect
+    assert (set_by_user.port, set_by_user.keep_flows, set_by_user.keep_body_bytes) == (0, 1, 0)
+    assert set_by_user.keep_filter == '~marked & !(~b "x")'
+    assert set_by_user.show_prompts
+
+
 NOTHING = {
     "an empty file": "",
     "blanks": " \n\n",
@@ -356,6 +376,26 @@ WRONG: dict[str, tuple[str | bytes, list[str]]] = {
         f"clients:\n  keys:\n  - name: a\n    sha256: |\n      {HASH}\n",
         ["clients.keys[0].sha256", "64"],
     ),
+    "inspect a list": ("inspect: []", ["inspect:", "mapping"]),
+    "a misspelled limit": (
+        "inspect: {keep_flow: 5}",
+        ["inspect.keep_flow: unknown key", "'keep_flows'"],
+    ),
+    "a metrics port": ("inspect: {metrics_port: 1}", ["inspect.metrics_port: unknown key"]),
+    "a port too high": ("inspect: {port: 65536}", ["inspect.port:", "65535"]),
+    "a port below zero": ("inspect: {port: -1}", ["inspect.port:", "0"]),
+    "a port that is a text": ("inspect: {port: '8082'}", ["inspect.port:", "a number"]),
+    "a port with a fraction": ("inspect: {port: 80.5}", ["inspect.port:"]),
+    "no flows": ("inspect: {keep_flows: 0}", ["inspect.keep_flows:", "1"]),
+    "bytes with a unit": ("inspect: {keep_body_bytes: 64m}", ["inspect.keep_body_bytes:"]),
+    "bytes below zero": ("inspect: {keep_body_bytes: -1}", ["inspect.keep_body_bytes:"]),
+    "no filter expression": ("inspect: {keep_filter: '~nosuch x'}", ["inspect.keep_filter:"]),
+    "half a filter expression": (
+        "inspect: {keep_filter: '~comment ('}",
+        ["inspect.keep_filter:", "'~comment ('", "filter expressions", "~marked"],
+    ),
+    "a filter that is a number": ("inspect: {keep_filter: 3}", ["inspect.keep_filter:", "text"]),
+    "show_prompts a text": ("inspect: {show_prompts: 'on'}", ["inspect.show_prompts:", "true"]),
     "a missing ca_file": (
         "vast: {ca_file: /does/not/exist.pem}",
         ["vast.ca_file", "/does/not/exist"],

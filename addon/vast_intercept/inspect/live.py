@@ -11,7 +11,7 @@ from mitmproxy import ctx, hooks, http
 # is more waits for the next turn, so that watching many streams does not slow them.
 _INTERVAL = 0.25
 _SHARE = 0.05
-# A page reads and renders all of a stream each time: a long one is shown less often. Bytes a second.
+# Bytes a second: a page reads all of a stream each time, so that a long one is shown less often.
 _SHOWN_PER_SECOND = 4_000_000
 
 
