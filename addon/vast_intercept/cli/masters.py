@@ -26,6 +26,7 @@ from mitmproxy.tools.web.master import WebMaster
 from ..intercept.addon import VastIntercept
 from .banner import Banner
 from .direct_hooks import DirectAddonManager
+from .wide_comments import COLUMNS, WideComments
 
 type Herald = Callable[[VastIntercept], object]
 """Makes the addon that tells whoever started this that it listens."""
@@ -103,10 +104,6 @@ class FullMaster(DumpMaster, _WithInterceptor):
         self.add_interceptor(herald, dashboard=dashboard)
 
 
-# Who looks at calls wants to know how each did.
-_WEB_COLUMNS = ["icon", "path", "comment", "method", "status", "size", "time"]
-
-
 class InspectingMaster(WebMaster, _WithInterceptor):
     """mitmweb."""
 
@@ -114,5 +111,6 @@ class InspectingMaster(WebMaster, _WithInterceptor):
         self, opts: options.Options, herald: Herald = Banner, *, dashboard: bool = True
     ) -> None:
         super().__init__(opts)
-        opts.update(web_columns=_WEB_COLUMNS)
+        opts.update(web_columns=COLUMNS)
+        self.app.transforms.insert(0, WideComments)
         self.add_interceptor(herald, dashboard=dashboard)

@@ -49,6 +49,11 @@ def seconds(value: float) -> str:
     return f"{value:.1f} s" if value >= 10 else f"{value:.2f} s"
 
 
+def rate(value: float) -> str:
+    """A number a second, as exact as a person wants it."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
+
+
 def _route(report: CallReport) -> list[str]:
     if not report.endpoint:
         return []
@@ -71,7 +76,7 @@ def _numbers(report: CallReport) -> list[str]:
     elif report.tokens:
         words.append(f"about {report.tokens:,} tokens")
     if report.tokens_per_second:
-        words.append(f"{report.tokens_per_second:.3g} tokens/s")
+        words.append(f"{rate(report.tokens_per_second)} tokens/s")
     if report.attempts > 1:
         words.append(f"{report.attempts} attempts")
     if report.left_out:
