@@ -7,7 +7,7 @@ from tornado.web import OutputTransform
 COLUMNS = ["icon", "path", "comment", "status", "size", "time"]
 
 _HEAD_ENDS = b"</head>"
-_STYLE = b"<style>.flow-table .col-comment{width:55%;text-align:left}</style>"
+_STYLE = b"<style>.flow-table .col-comment{width:55%;text-align:left!important}</style>"
 
 
 class WideComments(OutputTransform):
