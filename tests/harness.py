@@ -28,7 +28,7 @@ ENDPOINT = "my-endpoint"
 _START_SECONDS = 30
 # mitmproxy's line, the banner of `serve`, and the stand-in's: the port is what ends the address.
 _LISTENING = re.compile(
-    r"(?:listening at|Listening on|ready at)\s+\S*:(\d+)\.?(?:,|$)", re.MULTILINE
+    r"(?:listening at|Listening on|ready at)\s+\S*:(\d+)\.?(?:[,\"]|$)", re.MULTILINE
 )
 # Early 3.12 reports client connections that are open when mitmproxy ends; later ones do not.
 _PYTHON_312_AT_EXIT = re.compile(

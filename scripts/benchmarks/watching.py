@@ -97,7 +97,8 @@ class _Page:
             async with session.ws_connect(f"{base}updates") as updates:
                 self.open.set()
                 async for message in updates:
-                    flow = json.loads(message.data).get("payload", {}).get("flow")
+                    payload = json.loads(message.data).get("payload")
+                    flow = payload.get("flow") if isinstance(payload, dict) else None
                     if flow and flow.get("response"):
                         await self._see(session, base, flow)
 

@@ -1,5 +1,7 @@
 """What `serve` says once it listens."""
 
+import logging
+
 from mitmproxy import ctx
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.utils import human
@@ -8,6 +10,8 @@ from ..config import Config
 from ..inspect.call_log import JSON
 from ..intercept.addon import VastIntercept
 from ..intercept.how_to import commands_for
+
+logger = logging.getLogger(__name__)
 
 
 class Banner:
@@ -20,9 +24,13 @@ class Banner:
 
     def running(self) -> None:
         """Prints it."""
-        if ctx.options.termlog_verbosity == "error" or ctx.options.vast_log == JSON:
-            return  # -q, or nothing but JSON is wanted
+        if ctx.options.termlog_verbosity == "error":  # -q
+            return
         addresses = ctx.master.addons.get("proxyserver").listen_addrs()
+        if ctx.options.vast_log == JSON:
+            where = ", ".join(dict.fromkeys(map(human.format_address, addresses)))
+            logger.info("Listening on %s", where or "nothing")
+            return
         mode = ProxyMode.parse(ctx.options.mode[0])
         print("\n".join(banner(self._interceptor.config, addresses, mode)), flush=True)
 

@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from importlib import resources
 
 import msgspec
 from aiohttp import web
 from prometheus_client import exposition
-from yarl import URL
 
+from ..relay.http_log import http_logger
 from .metrics import Metrics
 from .state import State
 
@@ -17,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 _HOST = "127.0.0.1"
 # DNS rebinding: a web page can have its own name resolve to this machine, but not these.
-_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_HOSTS = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::(?P<port>\d{1,5}))?", re.IGNORECASE)
 
 _PAGE = {
     "/": ("index.html", "text/html"),
@@ -82,8 +83,12 @@ class Dashboard:
         self._port = port
         if not port:
             return
+        self._pages = self._pages or _read_pages()
         server = web.Server(
-            self._handle, access_log=None, keepalive_timeout=_KEEP_ALIVE, logger=logger
+            self._handle,
+            access_log=None,
+            keepalive_timeout=_KEEP_ALIVE,
+            logger=http_logger(__name__),
         )
         runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN)
         await runner.setup()
@@ -102,7 +107,6 @@ class Dashboard:
                     error.strerror,
                 )
             return
-        self._pages = self._pages or _read_pages()
         self._server, self._runner = server, runner
         logger.info("Dashboard: %s, metrics: %smetrics", self.url, self.url)
 
@@ -122,7 +126,7 @@ class Dashboard:
             response = _text("Too many connections.\n", 503)
             response.force_close()
             return response
-        if _host_of(request) not in _NAMES:
+        if not _names_this_machine(request.headers.get("host", "")):
             return _text("Only for names of this machine, such as localhost.\n", 403)
         if _is_of_another_site(request):
             return _text("Not for other sites' pages.\n", 403)
@@ -160,11 +164,9 @@ def _text(text: str, status: int = 200) -> web.Response:
     return web.Response(status=status, text=text)
 
 
-def _host_of(request: web.BaseRequest) -> str | None:
-    try:
-        return URL(f"http://{request.headers.get('host', '')}").host
-    except ValueError:
-        return None
+def _names_this_machine(host: str) -> bool:
+    match = _HOSTS.fullmatch(host)
+    return match is not None and int(match["port"] or 0) < 2**16
 
 
 def _is_of_another_site(request: web.BaseRequest) -> bool:

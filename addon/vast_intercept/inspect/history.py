@@ -52,7 +52,7 @@ class History:
         now = self._clock()
         interval = self._advance(now)
         interval.calls += 1
-        interval.errors += report.is_trouble
+        interval.errors += report.is_error
         first_token = report.time_to_first_token
         if first_token is not None:
             interval.streams += 1

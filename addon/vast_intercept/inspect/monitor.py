@@ -88,7 +88,7 @@ class Monitor:
         if name is not None and call.config.names_destination(name):
             calls = self.endpoint_calls.setdefault(name, EndpointCalls())
             calls.calls += 1
-            calls.failed += report.is_trouble
+            calls.failed += report.is_endpoints_fault
 
     def passed_on(self, operation: str, provider: str) -> None:
         """A call goes on to its provider, untouched."""
@@ -105,7 +105,7 @@ def _count(tally: Tally, report: CallReport) -> None:
     tally.calls += 1
     if report.outcome is Ending.REFUSED:
         tally.refused += 1
-    elif report.is_trouble:
+    elif report.is_error:
         tally.errors += 1
     elif report.prompt_tokens is not None:
         tally.tokens += report.prompt_tokens + (report.completion_tokens or 0)

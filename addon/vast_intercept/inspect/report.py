@@ -13,6 +13,10 @@ _SHORTEST_STREAM = 0.001  # seconds
 _EVENTS_WITHOUT_TOKEN = 3
 
 
+# What is wrong with the call itself, such as a prompt that is too long.
+_OF_APPS_MAKING = frozenset({400, 404, 405, 413, 415, 422})
+
+
 class Ending(StrEnum):
     """How a call ended."""
 
@@ -71,9 +75,14 @@ class CallReport(msgspec.Struct, frozen=True, kw_only=True):
     prompt: str | None = None
 
     @property
-    def is_trouble(self) -> bool:
-        """Whether something went wrong that is not of the app's making."""
+    def is_error(self) -> bool:
+        """Whether the app got an error, or less than a whole answer, from where it was sent."""
         return self.outcome in {Ending.FAILED, Ending.BROKEN_OFF}
+
+    @property
+    def is_endpoints_fault(self) -> bool:
+        """Whether it is one that is not of the app's own making."""
+        return self.is_error and self.status not in _OF_APPS_MAKING
 
 
 def report_of(call: Call, status: int | None, *, left: bool) -> CallReport:

@@ -9,6 +9,7 @@ from mitmproxy import connection, ctx, http, tls
 from mitmproxy.proxy.mode_specs import RegularMode, UpstreamMode
 
 from ..inspect.monitor import Monitor
+from ..inspect.wording import printable
 from ..launch.ca import CA_CERT
 from ..launch.own_command import own_command
 from .processes import Process, find_process
@@ -95,9 +96,10 @@ class Hints:
         if client.sni and len(self._called) < _MAX_REMEMBERED:
             self._called.add(client.sni)
         if _is_for_proxy(flow):
+            url = printable(flow.request.pretty_url)
             self._tell_once(
                 "base url",
-                f"{_somebody(client)} calls {flow.request.pretty_url} as if the proxy were the API."
+                f"{_somebody(client)} calls {url} as if the proxy were the API."
                 " For an app whose base URL can be changed, start the interceptor with:"
                 f" {own_command()} serve -p {_port()} --mode reverse:https://api.openai.com",
             )

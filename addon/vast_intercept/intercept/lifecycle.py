@@ -61,11 +61,19 @@ class Lifecycle:
         ]
 
     async def _look_after(self) -> None:
+        well = True
         while True:
             limits = self._settings.config.inspect
-            if self._dashboard:
-                await self._dashboard.listen_on(limits.port)
-            self._retention.enforce(limits)
+            try:
+                if self._dashboard:
+                    await self._dashboard.listen_on(limits.port)
+                self._retention.enforce(limits)
+            except Exception:
+                if well:  # told once: it comes again every second
+                    logger.exception("The dashboard or the list of flows, which is a bug:")
+                well = False
+            else:
+                well = True
             await asyncio.sleep(_LOOK_AFTER)
 
     def done(self) -> asyncio.Task[None]:

@@ -21,6 +21,7 @@ from .call import Answer, Call, Generate
 from .dispatch import Dispatcher
 from .endpoint_health import EndpointHealth
 from .generation import Generation
+from .http_log import http_logger
 from .upstream_proxy import UpstreamProxy
 
 logger = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ class Relay:
             max_line_size=_MAX_HEADER,
             max_field_size=_MAX_HEADER,
             max_headers=_MAX_HEADERS,
-            logger=logger,
+            logger=http_logger(__name__),
         )
         self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN)
         await self._runner.setup()
