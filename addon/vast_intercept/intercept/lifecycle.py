@@ -55,6 +55,8 @@ class Lifecycle:
 
     def running(self) -> None:
         """Starts what runs beside the calls."""
+        if not ctx.options.server:  # who just reads a file has no calls
+            self._dashboard = None
         self._background = [
             asyncio.create_task(self._look_after(), name="look after dashboard and flows"),
             asyncio.create_task(self._live.run(), name="show streams"),

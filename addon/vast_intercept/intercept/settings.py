@@ -4,7 +4,7 @@ import asyncio
 import re
 from pathlib import Path
 
-from mitmproxy import ctx
+from mitmproxy import contentviews, ctx
 from mitmproxy.addonmanager import Loader
 from mitmproxy.log import MitmFormatter
 from mitmproxy.proxy.mode_specs import ProxyMode, UpstreamMode
@@ -13,6 +13,7 @@ from mitmproxy.utils import human
 from ..config import Config, config_file, load_config
 from ..config_watch import ConfigWatch
 from ..inspect.call_log import JSON, TEXT, JsonFormatter
+from ..inspect.chat.contentview import ChatContentview
 from ..relay.server import Relay
 from ..status import STATUS_HOST
 from .authority import check_authority
@@ -58,7 +59,7 @@ class Settings:
     # --- hooks --------------------------------------------------------------------------------
 
     def load(self, loader: Loader) -> None:
-        """Declares the options, and sets those of mitmproxy's that the addon needs."""
+        """Declares the options and the chat view, and sets what mitmproxy needs to be told."""
         loader.add_option(
             "vast_config",
             str,
@@ -78,6 +79,7 @@ class Settings:
         loader.add_option(
             "vast_log", str, TEXT, "How the log is written: for people, or as JSON.", (TEXT, JSON)
         )
+        contentviews.add(ChatContentview())
         # Never a connection to the original host, unless a call is really passed on (FACTS M1).
         ctx.options.update(connection_strategy="lazy", upstream_cert=False)
 

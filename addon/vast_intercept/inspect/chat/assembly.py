@@ -1,0 +1,266 @@
+"""An answer, whole or streamed, put together: the message of each choice. Pure, and never fails."""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from ...openai_api.sse import DONE, EventParser
+from .layout import as_dict, as_list
+
+_DATA = b"data:"
+_DONE = DONE.encode()
+
+
+@dataclass(slots=True)
+class ToolCall:
+    """A call of a function; `arguments` are JSON as the model wrote it, or what it meant to be."""
+
+    name: str = ""
+    id: str = ""
+    arguments: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Choice:
+    """One answer. Texts are in the pieces that they came in."""
+
+    role: str = "assistant"
+    text: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    refusal: list[str] = field(default_factory=list)
+    #: By their index in the answer.
+    tool_calls: dict[int, ToolCall] = field(default_factory=dict)
+    finish_reason: str | None = None
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a body says. `error` is OpenAI's error object, or what stands in its place."""
+
+    choices: dict[int, Choice] = field(default_factory=dict)
+    model: str | None = None
+    usage: dict[str, Any] | None = None
+    error: Any = None
+    #: Whether it is a stream, and has its closing event.
+    streamed: bool = False
+    done: bool = False
+    #: Events of a stream that cannot be understood.
+    strange: int = 0
+
+    @property
+    def understood(self) -> bool:
+        """Whether there is anything to show."""
+        return bool(self.choices or self.usage or self.error or self.done)
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | dict[str, Any] | None = None
+
+
+class _ToolCall(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Message(msgspec.Struct):
+    role: str | None = None
+    content: str | list[Any] | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+    function_call: _Function | None = None
+
+
+class _Choice(msgspec.Struct):
+    index: int = 0
+    delta: _Message | None = None
+    message: _Message | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+
+
+class _Body(msgspec.Struct):
+    """A whole answer, or a chunk of a stream: they differ in `message` and `delta`."""
+
+    choices: list[_Choice] | None = None
+    model: str | None = None
+    usage: dict[str, Any] | None = None
+    error: Any = None
+
+
+_body = msgspec.json.Decoder(_Body)
+_FAILURES = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+def assemble_whole(body: bytes) -> Answer | None:
+    """What a whole answer says; None if it is not one."""
+    answer = Answer()
+    return answer if _add(answer, body) and answer.understood else None
+
+
+def assemble_stream(body: bytes) -> Answer | None:
+    """What has come of a stream says; None if it is not one. Its last event may be cut."""
+    answer = Answer(streamed=True)
+    *complete, rest = _events(body)
+    for data in complete:
+        if data.strip() == _DONE:
+            answer.done = True
+        elif not _add(answer, data):
+            answer.strange += 1
+    if rest.strip() == _DONE:  # an end that nobody has finished is one all the same
+        answer.done = True
+    elif rest:
+        _add(answer, rest)
+    return answer if answer.understood else None
+
+
+def _events(body: bytes) -> Iterator[bytes]:
+    """The data of each event; last, that of what no blank line has ended, which may be empty."""
+    if b"\r" in body or body.startswith(b"\xef\xbb\xbf"):
+        yield from _parsed(body)
+        yield b""
+        return
+    *pieces, rest = body.split(b"\n\n")
+    for piece in pieces:
+        # What vLLM and OpenAI send: one line of data. Anything else is for the parser.
+        if piece.startswith(_DATA) and b"\n" not in piece:
+            yield piece[5:].lstrip(b" ")
+        else:
+            yield from _parsed(piece + b"\n\n")
+    yield next(_parsed(rest + b"\n\n"), b"")
+
+
+def _parsed(part: bytes) -> Iterator[bytes]:
+    return (event.data.encode() for event in EventParser().feed(part))
+
+
+def _add(answer: Answer, data: bytes) -> bool:
+    """Adds a body or a chunk; False if it is not one."""
+    try:
+        body = _body.decode(data)
+    except _FAILURES:
+        return _add_loosely(answer, data)
+    _add_body(answer, body)
+    return True
+
+
+def _add_loosely(answer: Answer, data: bytes) -> bool:
+    """As `_add`, for what is not quite as it should be: leaves out what has another type."""
+    try:
+        value = msgspec.json.decode(data.decode(errors="replace"))
+    except _FAILURES:
+        return False
+    if not isinstance(value, dict):
+        return False
+    usage, model = value.get("usage"), value.get("model")
+    body = _Body(
+        choices=[_loose_choice(each) for each in as_list(value.get("choices"))],
+        model=model if isinstance(model, str) else None,
+        usage=usage if isinstance(usage, dict) else None,
+        error=value.get("error"),
+    )
+    _add_body(answer, body)
+    return True
+
+
+def _loose_choice(value: Any) -> _Choice:
+    choice = _what_fits(value, _Choice)
+    value = as_dict(value)
+    choice.delta = _what_fits(value.get("delta"), _Message) if "delta" in value else None
+    choice.message = _what_fits(value.get("message"), _Message) if "message" in value else None
+    return choice
+
+
+def _what_fits[T: msgspec.Struct](value: Any, kind: type[T]) -> T:
+    """One of `kind`, with those of the value's members that have the right type."""
+    made = kind()
+    for name, member in as_dict(value).items():
+        if name in kind.__struct_fields__:
+            with contextlib.suppress(*_FAILURES):
+                setattr(made, name, getattr(msgspec.convert({name: member}, kind), name))
+    return made
+
+
+def _add_body(answer: Answer, body: _Body) -> None:
+    if body.model:
+        answer.model = body.model
+    if body.usage:
+        answer.usage = body.usage
+    if body.error:
+        answer.error = body.error
+    for chunk in body.choices or ():
+        choice = answer.choices.get(chunk.index)
+        if choice is None:
+            choice = answer.choices[chunk.index] = Choice()
+        if chunk.finish_reason:
+            choice.finish_reason = chunk.finish_reason
+        if chunk.text:
+            choice.text.append(chunk.text)
+        message = chunk.delta or chunk.message
+        if message is not None:
+            _add_message(choice, message)
+
+
+def _add_message(choice: Choice, message: _Message) -> None:
+    if message.content:
+        text = message.content
+        choice.text.append(text if isinstance(text, str) else text_of_parts(text))
+    if reasoning := message.reasoning_content or message.reasoning:
+        choice.reasoning.append(reasoning)
+    if message.refusal:
+        choice.refusal.append(message.refusal)
+    if message.role:
+        choice.role = message.role
+    if message.tool_calls:
+        for position, call in enumerate(message.tool_calls):
+            _add_call(
+                choice, position if call.index is None else call.index, call.id, call.function
+            )
+    if message.function_call:
+        _add_call(choice, 0, None, message.function_call)
+
+
+def _add_call(choice: Choice, index: int, name: str | None, function: _Function | None) -> None:
+    call = choice.tool_calls.setdefault(index, ToolCall())
+    if name:
+        call.id = name
+    if function is None:
+        return
+    if function.name:
+        call.name += function.name
+    if isinstance(function.arguments, str):
+        call.arguments.append(function.arguments)
+    elif function.arguments:
+        call.arguments.append(msgspec.json.encode(function.arguments).decode())
+
+
+def text_of_parts(parts: Iterable[Any]) -> str:
+    """The parts of a content: texts as they are, others in short."""
+    return "\n".join(_text_of_part(part) for part in parts)
+
+
+_SHOWN = 80  # characters of what is not text
+
+
+def _text_of_part(part: Any) -> str:
+    part = {"type": "text", "text": part} if isinstance(part, str) else as_dict(part)
+    kind = part.get("type")
+    for name in ("text", "refusal"):
+        if isinstance(part.get(name), str):
+            return str(part[name])
+    inner = part.get(kind) if isinstance(kind, str) else None
+    if isinstance(inner, dict):
+        inner = next((one for one in inner.values() if isinstance(one, str)), "")
+    if not isinstance(inner, str):
+        return f"[{kind or 'something that is no part of a content'}]"
+    if inner.startswith("data:"):
+        head, _, data = inner.partition(",")
+        return f"[{kind}: {head[:_SHOWN]}, {len(data):,} characters]"
+    more = "…" if len(inner) > _SHOWN else ""
+    return f"[{kind}: {inner[:_SHOWN]}{more}]"

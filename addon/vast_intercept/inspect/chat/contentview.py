@@ -1,0 +1,139 @@
+"""Chats in mitmproxy's viewers: mitmweb, the console, and what mitmdump prints."""
+
+from typing import Any
+
+import msgspec
+from mitmproxy import http
+from mitmproxy.contentviews import Contentview, Metadata, SyntaxHighlight
+
+from ...openai_api.operations import normalize_path
+from .assembly import Answer, assemble_stream, assemble_whole
+from .layout import pretty_json
+from .rendering import Circumstances, answer_text, error_text
+from .transcript import transcript
+
+_UNDERSTOOD = 2.0  # mitmproxy's own view for JSON says 1
+_NOT_UNDERSTOOD = -1.0
+_EVENT_STREAM = "text/event-stream"
+_START = 64  # bytes that are looked at to see what something is
+
+
+class ChatContentview(Contentview):
+    """Shows chat and text completions as what was said. What it does not understand, as it is."""
+
+    @property
+    def name(self) -> str:
+        """How viewers list it."""
+        return "Chat"
+
+    @property
+    def syntax_highlight(self) -> SyntaxHighlight:
+        """None: it is prose."""
+        return "none"
+
+    def render_priority(self, data: bytes, metadata: Metadata) -> float:
+        """Cheap: viewers ask for every content that they show. Never raises."""
+        message, flow = metadata.http_message, metadata.flow
+        if not isinstance(flow, http.HTTPFlow) or not data:
+            return _NOT_UNDERSTOOD
+        start = data[:_START].lstrip(b"\xef\xbb\xbf \t\r\n")
+        if _is_completion(flow.request):
+            looks_right = start.startswith(b"{") or (
+                message is flow.response and start.startswith((b"data:", b":", b"event:"))
+            )
+            return _UNDERSTOOD if looks_right else _NOT_UNDERSTOOD
+        refused = message is flow.response and start.startswith(b'{"error"')
+        return _UNDERSTOOD if refused and _noted(flow) else _NOT_UNDERSTOOD
+
+    def prettify(self, data: bytes, metadata: Metadata) -> str:
+        """The text. Never raises."""
+        flow = metadata.flow if isinstance(metadata.flow, http.HTTPFlow) else None
+        if flow is None or metadata.http_message is not flow.response:
+            text = transcript(data)
+            if text is not None:
+                return text
+        answer = _assemble(data, metadata)
+        if answer is None:
+            return pretty_json(data.decode(errors="replace"))
+        about = _circumstances(flow, answer) if flow else Circumstances()
+        if answer.error and not answer.choices and not answer.streamed:
+            who = f"\n\nanswered by {about.who}" if about.who else ""
+            return error_text(answer.error, about) + who
+        return answer_text(answer, about)
+
+
+def _assemble(data: bytes, metadata: Metadata) -> Answer | None:
+    start = data[:_START].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if metadata.content_type == _EVENT_STREAM or not start.startswith((b"{", b"[")):
+        return assemble_stream(data)
+    return assemble_whole(data)
+
+
+def _is_completion(request: http.Request) -> bool:
+    return request.method == "POST" and normalize_path(request.path)[-1:] == ("completions",)
+
+
+def _noted(flow: http.HTTPFlow) -> dict[str, Any]:
+    known = flow.metadata.get("vast")
+    return known if isinstance(known, dict) else {}
+
+
+class _Noted(msgspec.Struct):
+    """What the interceptor has noted of a call."""
+
+    outcome: str | None = None
+    endpoint: str | None = None
+    error: str | None = None
+    time_to_first_token: float | None = None
+    duration: float | None = None
+    longest_gap: float | None = None
+    tokens_per_second: float | None = None
+
+
+def _circumstances(flow: http.HTTPFlow, answer: Answer) -> Circumstances:
+    response = flow.response
+    status = response.status_code if response else None
+    ended = bool(flow.error) or response is None or response.timestamp_end is not None
+    known = _noted(flow)
+    try:
+        noted = msgspec.convert(known, _Noted)
+    except msgspec.ValidationError:  # from a file that somebody has made
+        known, noted = {}, _Noted()
+    if known:
+        return Circumstances(
+            who=_who(noted, flow),
+            status=status,
+            ended=ended,
+            first_token=noted.time_to_first_token,
+            duration=noted.duration,
+            longest_gap=noted.longest_gap,
+            tokens_per_second=noted.tokens_per_second,
+        )
+    asked = flow.request.timestamp_end
+    began, over = (response.timestamp_start, response.timestamp_end) if response else (None, None)
+    tokens = answer.usage.get("completion_tokens") if answer.usage else None
+    speed = None
+    if isinstance(tokens, int) and began is not None and over is not None and over > began:
+        speed = tokens / (over - began) if answer.streamed else None
+    return Circumstances(
+        who=flow.request.pretty_host,
+        status=status,
+        ended=ended,
+        first_byte=_between(asked, began),
+        duration=_between(asked, over),
+        tokens_per_second=speed,
+    )
+
+
+def _between(start: float | None, end: float | None) -> float | None:
+    return max(end - start, 0.0) if start is not None and end is not None else None
+
+
+def _who(noted: _Noted, flow: http.HTTPFlow) -> str:
+    if noted.outcome == "refused":
+        return "the interceptor"
+    if noted.endpoint is None:
+        return flow.request.pretty_host
+    where = f"the endpoint {noted.endpoint}"
+    # What is said of Vast is the interceptor's word for it.
+    return f"the interceptor, for {where}" if (noted.error or "").startswith("vast_") else where
