@@ -26,7 +26,7 @@ from mitmproxy.tools.web.master import WebMaster
 from ..intercept.addon import VastIntercept
 from .banner import Banner
 from .direct_hooks import DirectAddonManager
-from .wide_comments import COLUMNS, WideComments
+from .page_style import COLUMNS, PageStyle
 
 type Herald = Callable[[VastIntercept], object]
 """Makes the addon that tells whoever started this that it listens."""
@@ -112,5 +112,5 @@ class InspectingMaster(WebMaster, _WithInterceptor):
     ) -> None:
         super().__init__(opts)
         opts.update(web_columns=COLUMNS)
-        self.app.transforms.insert(0, WideComments)
+        self.app.transforms.insert(0, PageStyle)
         self.add_interceptor(herald, dashboard=dashboard)

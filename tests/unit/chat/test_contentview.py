@@ -24,7 +24,14 @@ VIEW = ChatContentview()
 def shown_request(body: Any, path: str = "/v1/chat/completions") -> str:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     flow = flow_of(data, b"", path=path)
-    return VIEW.prettify(data, metadata_of(flow, flow.request))
+    return without_blanks(VIEW.prettify(data, metadata_of(flow, flow.request)))
+
+
+def without_blanks(text: str) -> str:
+    """Without blanks at the end of lines. No line is empty: mitmweb would leave it out."""
+    lines = text.split("\n")
+    assert all(lines) or not text
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def shown_answer(body: Any, kind: str = "application/json", **more: Any) -> str:
@@ -33,7 +40,7 @@ def shown_answer(body: Any, kind: str = "application/json", **more: Any) -> str:
     flow.response.timestamp_start = flow.response.timestamp_end = None  # type: ignore[union-attr]
     if not more.get("running"):
         flow.response.timestamp_end = flow.response.timestamp_start  # type: ignore[union-attr]
-    return VIEW.prettify(data, metadata_of(flow, flow.response))
+    return without_blanks(VIEW.prettify(data, metadata_of(flow, flow.response)))
 
 
 def stream(*events: Any, done: bool = True) -> bytes:
@@ -190,7 +197,7 @@ class TestAnswers:
         noted = {"outcome": "ok", "endpoint": "big-one", "duration": 3.4, "tokens_per_second": 10.0}
         assert shown_answer(WHOLE, **noted) == (
             f"{SHOWN_MESSAGE}\n\n"
-            "1,200 + 34 tokens (1,000 cached, 30 of reasoning) · 10 tokens/s · 3.40 s in all\n\n"
+            "1,200 + 34 tokens (1,000 cached, 30 of reasoning)\n10 tokens/s · 3.40 s in all\n"
             "model Qwen/Qwen3-8B · answered by the endpoint big-one"
         )
 
@@ -207,8 +214,8 @@ class TestAnswers:
         )
         assert shown == (
             f"{SHOWN_MESSAGE}\n\n"
-            "3 + 4 tokens · first token after 0.21 s · 52 tokens/s · longest gap 0.40 s"
-            " · 3.40 s in all\n\n"
+            "3 + 4 tokens\nfirst token after 0.21 s · 52 tokens/s · longest gap 0.40 s"
+            " · 3.40 s in all\n"
             "model m · answered by the endpoint big-one"
         )
 
@@ -422,7 +429,7 @@ class TestRealAnswers:
         for message in request.get("messages", []):
             content = message.get("content")
             for line in content.splitlines() if isinstance(content, str) else []:
-                assert f"  {line}" in shown or not line
+                assert f"  {line}".rstrip() in shown
 
     @staticmethod
     def check_answer(body: str, shown: str) -> None:
@@ -432,7 +439,7 @@ class TestRealAnswers:
         assert "broken off" not in shown
         for text in expected_texts(body):
             for line in text.split("\n"):
-                assert f"  {line}" in shown or not line
+                assert f"  {line}".rstrip() in shown
 
     @staticmethod
     def check_error(data: bytes, shown: str) -> None:

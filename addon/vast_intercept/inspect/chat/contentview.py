@@ -8,7 +8,7 @@ from mitmproxy.contentviews import Contentview, Metadata, SyntaxHighlight
 
 from ...openai_api.operations import normalize_path
 from .assembly import Answer, assemble_stream, assemble_whole
-from .layout import pretty_json
+from .layout import paragraphs, pretty_json
 from .rendering import Circumstances, answer_text, error_text
 from .transcript import transcript
 
@@ -57,8 +57,8 @@ class ChatContentview(Contentview):
             return pretty_json(data.decode(errors="replace"))
         about = _circumstances(flow, answer) if flow else Circumstances()
         if answer.error and not answer.choices and not answer.streamed:
-            who = f"\n\nanswered by {about.who}" if about.who else ""
-            return error_text(answer.error, about) + who
+            who = f"answered by {about.who}" if about.who else ""
+            return paragraphs([error_text(answer.error, about), who])
         return answer_text(answer, about)
 
 

@@ -1,6 +1,7 @@
 """How a chat is laid out as text, and what JSON of any kind is taken for."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -26,10 +27,14 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def indented(text: str, width: int = 2) -> str:
-    """Each line moved to the right; empty ones stay empty."""
-    blanks = " " * width
-    return "\n".join(blanks + line if line else "" for line in text.split("\n"))
+def indented(text: str) -> str:
+    """Each line moved to the right, also empty ones: mitmweb shows no line without a character."""
+    return "\n".join(f"  {line}" for line in text.split("\n"))
+
+
+def paragraphs(parts: Iterable[str]) -> str:
+    """What is not empty, with a line between that mitmweb does not leave out."""
+    return "\n \n".join(part for part in parts if part)
 
 
 def block(head: str, text: str) -> str:

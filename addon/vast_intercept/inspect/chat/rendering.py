@@ -6,7 +6,7 @@ from typing import Any
 
 from ..wording import rate, seconds
 from .assembly import Answer, Choice
-from .layout import block, compact, dotted, tool_call
+from .layout import block, compact, dotted, paragraphs, tool_call
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,13 @@ def answer_text(answer: Answer, about: Circumstances) -> str:
     if answer.error:
         parts.append(error_text(answer.error, about))
     parts.append(_end(answer, about))
-    parts.append(dotted([_tokens(answer.usage), *_times(about)]))
-    parts.append(dotted([f"model {answer.model}" if answer.model else "", _from(about)]))
-    return "\n\n".join(part for part in parts if part)
+    facts = [
+        _tokens(answer.usage),
+        dotted(_times(about)),
+        dotted([f"model {answer.model}" if answer.model else "", _from(about)]),
+    ]
+    parts.append("\n".join(fact for fact in facts if fact))
+    return paragraphs(parts)
 
 
 def error_text(error: Any, about: Circumstances) -> str:
@@ -57,7 +61,7 @@ def error_text(error: Any, about: Circumstances) -> str:
             if isinstance(fields.get(name), str) and fields[name] != code
         ]
     )
-    return block(head, f"{text}\n\n{details}" if details else text)
+    return block(head, paragraphs([text, details]))
 
 
 def _choice(choice: Choice, head: str, answer: Answer) -> str:
@@ -74,7 +78,7 @@ def _choice(choice: Choice, head: str, answer: Answer) -> str:
         head = dotted([head, f"finished: {choice.finish_reason}"])
     elif not answer.streamed:
         head = dotted([head, "no finish reason"])
-    return block(head, "\n\n".join(texts) or "(nothing)")
+    return block(head, paragraphs(texts) or "(nothing)")
 
 
 def _end(answer: Answer, about: Circumstances) -> str:

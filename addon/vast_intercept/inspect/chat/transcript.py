@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from .assembly import text_of_parts
-from .layout import as_dict, as_list, as_text, block, compact, dotted, tool_call
+from .layout import as_dict, as_list, as_text, block, compact, dotted, paragraphs, tool_call
 
 # What OpenAI takes where nothing is said.
 _DEFAULTS: dict[str, tuple[Any, ...]] = {
@@ -43,7 +43,7 @@ def transcript(body: bytes) -> str | None:
     if "prompt" in request:
         parts += _prompts(request["prompt"])
     parts.append(_tools(request))
-    return "\n\n".join(part for part in parts if part)
+    return paragraphs(parts)
 
 
 def _head(request: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""mitmweb's list of flows, with room for comments: its own cuts them off after twenty letters."""
+"""mitmweb's page, made fit for chats: room for comments in the list, and lines that are broken."""
 
 from tornado.httputil import HTTPHeaders
 from tornado.web import OutputTransform
@@ -7,10 +7,16 @@ from tornado.web import OutputTransform
 COLUMNS = ["icon", "path", "comment", "status", "size", "time"]
 
 _HEAD_ENDS = b"</head>"
-_STYLE = b"<style>.flow-table .col-comment{width:55%;text-align:left!important}</style>"
+# Its own cuts comments off after twenty letters, and has long lines run out of sight.
+_STYLE = (
+    b"<style>"
+    b".flow-table .col-comment{width:55%;text-align:left!important}"
+    b".contentview pre{white-space:pre-wrap;overflow-wrap:anywhere}"
+    b"</style>"
+)
 
 
-class WideComments(OutputTransform):
+class PageStyle(OutputTransform):
     """Adds the style to the page. mitmweb's content security policy allows it to."""
 
     def transform_first_chunk(
