@@ -1,0 +1,1 @@
+"""mitmweb with the addon, in a browser."""
