@@ -11,7 +11,7 @@ _HEAD_ENDS = b"</head>"
 _STYLE = (
     b"<style>"
     b".flow-table .col-comment{width:55%;text-align:left!important}"
-    b".contentview pre{white-space:pre-wrap;overflow-wrap:anywhere}"
+    b".contentview pre{white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere}"
     b"</style>"
 )
 
