@@ -78,23 +78,41 @@ def assert_no_key(text: str | bytes, where: str) -> None:
         assert key[:-4].encode() not in data, f"{where} has a key"
 
 
-@pytest.mark.parametrize("kind", ["mitmdump", "serve"])
-def test_no_key_in_console_flow_file_and_har(
+def everything_on(port: int) -> bytes:
+    """What the dashboard's port has to read."""
+    session = requests.Session()
+    session.trust_env = False
+    paths = ("/", "/dashboard.js", "/state", "/metrics", "/readyz", "/healthz", "/elsewhere")
+    answers = [session.get(f"http://127.0.0.1:{port}{path}", timeout=30) for path in paths]
+    assert [answer.status_code for answer in answers] == [200] * 6 + [404]
+    return b"\n".join(str(answer.headers).encode() + answer.content for answer in answers)
+
+
+@pytest.mark.parametrize(
+    ("kind", "log"), [("mitmdump", "text"), ("serve", "text"), ("serve", "json")]
+)
+def test_no_key_in_console_flow_file_har_and_dashboard(
     kind: str,
+    log: str,
     standin: StandIn,
     certs: tuple[Path, Path, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     flows, har = tmp_path / "flows", tmp_path / "flows.har"
-    options = ["-w", str(flows), "--set", f"hardump={har}", "-v"]
+    options = ["-w", str(flows), "--set", f"hardump={har}", "-v", "--set", f"vast_log={log}"]
     if kind == "mitmdump":
         options += ["--set", "flow_detail=4"]
-    config = {"vast": harness.vast_section(standin, certs[0])}
+    port = harness.unused_port()
+    config = {
+        "vast": harness.vast_section(standin, certs[0]),
+        "inspect": {"port": port, "show_prompts": True},
+    }
     with harness.intercept(tmp_path, config, *options, kind=kind) as interceptor:
         use(interceptor, monkeypatch)
         make_calls_of_every_kind()
         make_an_invalid_request(interceptor)
+        assert_no_key(everything_on(port), "the dashboard")
     assert_no_key(interceptor.output, "the console")
     assert_no_key(flows.read_bytes(), "the flow file")
     assert_no_key(har.read_bytes(), "the HAR file")
@@ -102,7 +120,10 @@ def test_no_key_in_console_flow_file_and_har(
         if file.is_file():
             assert_no_key(file.read_bytes(), str(file))
 
-    urls = [entry["request"]["url"] for entry in json.loads(har.read_text())["log"]["entries"]]
+    entries = json.loads(har.read_text())["log"]["entries"]
+    urls = [entry["request"]["url"] for entry in entries]
+    assert not [url for url in urls if "127.0.0.1" in url]
+    assert any("data: [DONE]" in entry["response"]["content"].get("text", "") for entry in entries)
     assert f"{standin.url}/{harness.ENDPOINT}/v1/chat/completions" in urls
     assert "https://api.openai.com/v1/embeddings" in urls
     with flows.open("rb") as file:
@@ -172,6 +193,11 @@ def test_no_key_in_mitmweb_even_in_flight_and_a_replay_works(
         served = answered[1]  # the first is the one that the app left
         assert served["request"]["host"] == "localhost"
         assert served["comment"].startswith(f"m → {harness.ENDPOINT} (stand-in); 200; ")
+        for flow in flows:
+            for message in ("request", "response"):
+                if flow.get(message):
+                    shown = web.get(f"flows/{flow['id']}/{message}/content/auto.json").content
+                    assert_no_key(shown, "mitmweb's content view")
         content = web.get(f"flows/{served['id']}/response/content.data").content
         assert b"hello there" in content
 
