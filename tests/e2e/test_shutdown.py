@@ -114,7 +114,7 @@ def test_a_second_sigterm_ends_them_at_once(interceptor: Interceptor, standin: S
 def test_without_calls_it_ends_at_once(interceptor: Interceptor) -> None:
     requests.get("https://api.openai.com/v1/models", timeout=10).raise_for_status()
     interceptor.process.send_signal(signal.SIGTERM)
-    assert interceptor.process.wait(2) == 0
+    assert interceptor.process.wait(10) == 0  # those that run would have 30 s
 
 
 def test_a_client_that_reads_slowly_gets_all_of_its_answer(
