@@ -206,6 +206,11 @@ class StandIn(Process):
 class Interceptor(Process):
     """mitmproxy with the addon, with a folder of its own for CA and configuration."""
 
+    @property
+    def said(self) -> str:
+        """Its output, without what an early Python 3.12 adds at the end."""
+        return _PYTHON_312_AT_EXIT.sub("", self.output)
+
     def __init__(
         self, command: list[str], folder: Path, *options: str, environ: dict[str, str]
     ) -> None:
@@ -289,7 +294,7 @@ def intercept(
     finally:
         code = interceptor.stop()
     assert code == 0, interceptor.output
-    output = _PYTHON_312_AT_EXIT.sub("", interceptor.output)
+    output = interceptor.said
     for sign in ("Traceback", "Warning:", "Unhandled", "Unclosed", "Task was destroyed"):
         assert sign not in output, interceptor.output
 

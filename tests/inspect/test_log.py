@@ -58,7 +58,7 @@ def test_for_machines(watching: Watching, kind: str) -> None:
         refused.embeddings.create(model="ada", input=SAID)
     interceptor.wait_for("unsupported_endpoint")
     interceptor.stop()
-    lines = interceptor.output.splitlines()
+    lines = interceptor.said.splitlines()
     if kind == "mitmdump":
         assert "Loading script" in lines.pop(0)  # before it has read what the log shall be like
     records = [json.loads(line) for line in lines]
