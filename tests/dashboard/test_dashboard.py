@@ -100,7 +100,7 @@ def test_updates_by_itself_while_tokens_come(page: Page, vast: StandIn) -> None:
     running = row(page, "running")
     expect(running).to_contain_text("gpt-4o")
     expect(running).to_contain_text(ENDPOINT)
-    tokens = running.locator("td").nth(2)
+    tokens = running.locator("th, td").nth(2)
     expect(tokens).to_have_text("1")  # the event with the role
     handle = running.element_handle()
     vast.open_gate("dash")
@@ -121,7 +121,7 @@ def test_says_why_a_call_waits(browser: Browser, watching: Watching, vast: Stand
     workers = [worker["number"] for worker in vast.workers()]
     for number in workers:
         vast.set_worker(number, "cold")
-    watched = watching(interface="serverless")
+    watched = watching(interface="serverless", timeout={})
     app = App(ask, model="m")
     with opened(browser, f"{watched.dashboard.url}/") as page:
         expect(row(page, "running")).to_contain_text("waits for a worker")

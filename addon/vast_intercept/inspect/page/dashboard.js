@@ -6,6 +6,8 @@ const LONGEST = 5000;
 const SVG = "http://www.w3.org/2000/svg";
 
 const NOTHING = "–";
+// What turns text around, with all that comes after it.
+const TURNS = /[\u202a-\u202e\u2066-\u2069]/g;
 
 const byId = (id) => document.getElementById(id);
 
@@ -25,7 +27,13 @@ function drawn(name, attributes) {
 }
 
 function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+  const shown = text.replace(TURNS, "");
+  if (node.textContent !== shown) node.textContent = shown;
+}
+
+function setAttribute(node, name, value) {
+  if (!value) node.removeAttribute(name);
+  else if (node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
 
 // --- words ---------------------------------------------------------------------------------------
@@ -38,11 +46,14 @@ function duration(seconds) {
   if (seconds < 9.95) return `${seconds.toFixed(2)} s`;
   if (seconds < 99.5) return `${seconds.toFixed(1)} s`;
   if (seconds < 5999) return `${Math.round(seconds / 60)} min`;
-  return `${Math.round(seconds / 3600)} h`;
+  if (seconds < 48 * 3600) return `${Math.round(seconds / 3600)} h`;
+  return `${count(seconds / 86400)} days`;
 }
 
 const age = (seconds) => (seconds < 100 ? `${Math.floor(seconds)} s` : duration(seconds));
 const ago = (seconds) => (seconds < 1 ? "now" : `${age(seconds)} ago`);
+const clockTime = (time) => new Date(time * 1000).toLocaleTimeString("en-GB");
+const listed = (...words) => words.filter(Boolean).join(" · ");
 
 function rate(value) {
   if (value === null || value === undefined) return NOTHING;
@@ -71,39 +82,54 @@ function cellText(part) {
   return typeof part === "string" ? { text: part } : part;
 }
 
-/** Gives the same key to the same call: ids are the apps', and may come twice. */
-function keysOf(calls, key) {
+/** Makes keys differ: an id is the app's, and may come twice. */
+function distinct(rows) {
   const seen = new Map();
-  return calls.map((call) => {
-    const base = key(call);
-    const times = seen.get(base) ?? 0;
-    seen.set(base, times + 1);
-    return `${base} ${times}`;
+  return rows.map(({ key, cells }) => {
+    const times = seen.get(key) ?? 0;
+    seen.set(key, times + 1);
+    return { key: `${key} ${times}`, cells };
   });
 }
 
+/** Says of tables what they are: some browsers forget it of those that CSS makes cards of. */
+function keepRoles() {
+  for (const table of document.querySelectorAll("table")) {
+    table.setAttribute("role", "table");
+    for (const group of [table.tHead, ...table.tBodies]) group.setAttribute("role", "rowgroup");
+    for (const row of table.rows) row.setAttribute("role", "row");
+    for (const cell of table.tHead.rows[0].cells) cell.setAttribute("role", "columnheader");
+  }
+}
+
+function newRow(table, key) {
+  const row = element("tr", { role: "row", "data-key": key });
+  for (const { textContent, className } of table.tHead.rows[0].cells) {
+    const cell = className === "title"
+      ? element("th", { role: "rowheader", scope: "row" })
+      : element("td", { role: "cell" });
+    setAttribute(cell, "class", className);
+    cell.dataset.label = textContent;
+    row.append(cell);
+  }
+  return row;
+}
+
 /** Fills a table body, keeping the rows (and whatever is selected in them) that are there already.
- * Each row is `{key, cells}`, each cell a list of parts: a text, or `{text, kind, small}`. */
+ * Each row is `{key, cells}`, each cell a list of parts: a text, or `{text, kind, small, title}`. */
 function fillTable(table, rows) {
   const body = table.tBodies[0];
-  const labels = [...table.tHead.rows[0].cells].map((cell) => [cell.textContent, cell.className]);
-  const before = new Map([...body.rows].map((row) => [row.dataset.key, row]));
+  const wanted = distinct(rows);
+  const keys = new Set(wanted.map(({ key }) => key));
+  for (const row of [...body.rows]) if (!keys.has(row.dataset.key)) row.remove();
+  const there = new Map([...body.rows].map((row) => [row.dataset.key, row]));
   let place = body.firstElementChild;
-  for (const { key, cells } of rows) {
-    let row = before.get(key);
-    if (row) {
-      before.delete(key);
-    } else {
-      row = element("tr", { "data-key": key });
-      for (const [label, kind] of labels) {
-        row.append(element("td", kind ? { class: kind, "data-label": label } : { "data-label": label }));
-      }
-    }
+  for (const { key, cells } of wanted) {
+    const row = there.get(key) ?? newRow(table, key);
     cells.forEach((parts, index) => fillCell(row.cells[index], parts));
     if (row === place) place = place.nextElementSibling;
     else body.insertBefore(row, place);
   }
-  for (const row of before.values()) row.remove();
   table.parentElement.hidden = rows.length === 0;
   const none = byId(`${table.id}-none`);
   if (none) none.hidden = rows.length > 0;
@@ -113,7 +139,7 @@ function fillCell(cell, parts) {
   const wanted = parts.filter((part) => part !== null).map(cellText);
   cell.classList.toggle("nothing", wanted.every(({ text }) => text === NOTHING));
   while (cell.children.length > wanted.length) cell.lastElementChild.remove();
-  wanted.forEach(({ text, kind = "", small = false }, index) => {
+  wanted.forEach(({ text, kind = "", small = false, title }, index) => {
     let node = cell.children[index];
     const tag = small ? "SMALL" : "SPAN";
     if (!node || node.tagName !== tag) {
@@ -124,7 +150,7 @@ function fillCell(cell, parts) {
     }
     if (node.className !== kind) node.className = kind;
     setText(node, text);
-    if (kind.includes("name") && node.title !== text) node.title = text;
+    setAttribute(node, "title", title ?? (kind.includes("name") ? text : ""));
   });
 }
 
@@ -137,18 +163,21 @@ function showAbout(state) {
   setText(byId("about"), `${state.version} · listening on ${places} · up ${age(state.now - state.started)}`);
 }
 
+const UNUSABLE = "The configuration cannot be used, and calls are refused";
+
 function showNotices(state) {
   const list = byId("notices");
   const texts = [];
-  if (state.problem) texts.push(`The configuration cannot be used, and calls are refused: ${state.problem}`);
+  if (state.problem) texts.push(`${UNUSABLE}: ${state.problem}`);
   texts.push(...state.notices);
   if (state.client_tls_failures) {
     const times = state.client_tls_failures === 1 ? "once" : `${count(state.client_tls_failures)} times`;
-    texts.push(`Apps broke off the TLS handshake ${times}: most of them do not trust the CA ${state.how_to.ca_file}. The log says which.`);
+    texts.push(`Apps broke off the TLS handshake ${times}: most of them do not trust the CA ${state.how_to.ca_file}, and must be told to, as the commands on this page do. The log says which.`);
   }
   texts.forEach((text, index) => {
     if (!list.children[index]) list.append(element("li"));
     setText(list.children[index], text);
+    list.children[index].classList.toggle("problem", Boolean(state.problem) && index === 0);
   });
   while (list.children.length > texts.length) list.lastElementChild.remove();
   list.hidden = texts.length === 0;
@@ -181,23 +210,22 @@ function runningState(call) {
   if (call.waiting !== null) {
     return [{ text: "… waits for a worker", kind: "warn" }, call.waiting ? small(call.waiting) : null];
   }
-  if (call.attempts > 1) return [`attempt ${call.attempts}`];
+  if (call.attempts > 1) return [`attempt ${count(call.attempts)}`];
   if (!call.attempts) return ["being read"];
   return [call.stream ? (call.tokens ? "streaming" : "waits for the first token") : "waits for the answer"];
 }
 
 function showRunning(state) {
   const { calls, count: all } = state.running;
-  const keys = keysOf(calls, (call) => call.id);
   fillTable(
     byId("running"),
-    calls.map((call, index) => ({
-      key: keys[index],
+    calls.map((call) => ({
+      key: call.id,
       cells: [
-        [name(call.model), small([call.operation, call.client].filter(Boolean).join(" · ")), prompt(call)],
+        asked(call),
         [name(call.endpoint)],
         [call.tokens === null ? NOTHING : count(call.tokens)],
-        [duration(Math.max(state.now - call.since, 0))],
+        [age(Math.max(state.now - call.since, 0))],
         runningState(call),
       ],
     })),
@@ -207,7 +235,15 @@ function showRunning(state) {
   setText(more, `and ${count(all - calls.length)} more`);
 }
 
-const prompt = (call) => (call.prompt ? small(call.prompt, "name prompt") : null);
+/** What the app has asked for. */
+function asked(call) {
+  const words = call.model ? listed(call.operation, call.client) : call.client;
+  return [
+    name(call.model || call.operation),
+    words ? small(words, "name") : null,
+    call.prompt ? small(call.prompt, "name prompt") : null,
+  ];
+}
 
 function showEndpoints(state) {
   fillTable(
@@ -229,23 +265,27 @@ function showEndpoints(state) {
 
 function tokens(call) {
   if (call.prompt_tokens === null && call.completion_tokens === null) return NOTHING;
-  return `${count(call.prompt_tokens ?? 0)} + ${count(call.completion_tokens ?? 0)}`;
+  const known = (value) => (value === null ? NOTHING : count(value));
+  return `${known(call.prompt_tokens)} + ${known(call.completion_tokens)}`;
 }
 
 function showLatest(state) {
-  const keys = keysOf(state.latest, (call) => `${call.id} ${call.time}`);
   fillTable(
     byId("latest"),
-    state.latest.map((call, index) => {
+    state.latest.map((call) => {
       const [text, kind] = OUTCOMES[call.outcome] ?? [call.outcome, "warn"];
-      const status = [call.status === null ? null : `status ${call.status}`, call.error, call.attempts > 1 ? `${call.attempts} attempts` : null];
+      const why = listed(
+        call.status === null ? "" : `status ${call.status}`,
+        call.error,
+        call.attempts > 1 ? `${count(call.attempts)} attempts` : "",
+      );
       return {
-        key: keys[index],
+        key: `${call.id} ${call.time}`,
         cells: [
-          [ago(Math.max(state.now - call.time, 0))],
-          [name(call.model ?? call.operation), small([call.operation, call.client].filter(Boolean).join(" · ")), prompt(call)],
+          [{ text: ago(Math.max(state.now - call.time, 0)), title: `${clockTime(call.time)}, ${call.id}` }],
+          asked(call),
           [name(call.endpoint), call.response_model ? small(call.response_model, "name") : null],
-          [{ text, kind }, small(status.filter(Boolean).join(" · "), "name")],
+          [{ text, kind }, why ? small(why, "name") : null],
           [duration(call.time_to_first_token), call.waited ? small(`waited ${duration(call.waited)}`) : null],
           [duration(call.duration)],
           [tokens(call)],
@@ -276,23 +316,26 @@ function charts(history) {
   const last = (values) => values.findLast((value) => value !== null) ?? null;
   const most = (...series) => Math.max(0, ...series.flat().filter((value) => value !== null));
   const perInterval = `in ${history.seconds} s`;
+  const slowest = most(history.ttft_p50, history.ttft_p95);
+  const fastest = most(history.tokens_per_second);
   return [
     {
       title: "Calls", now: `${count(sum(history.calls))} in all`, top: most(history.calls),
-      peak: `${count(most(history.calls))} ${perInterval}`, bars: [[history.calls, "bar"]],
+      peak: `at most ${count(most(history.calls))} ${perInterval}`, bars: [[history.calls, "bar"]],
     },
     {
       title: "Failed or broken off", now: `${count(sum(history.errors))} in all`, top: most(history.errors),
-      peak: `${count(most(history.errors))} ${perInterval}`, bars: [[history.errors, "bar error"]],
+      peak: `at most ${count(most(history.errors))} ${perInterval}`, bars: [[history.errors, "bar error"]],
     },
     {
-      title: "First token", now: `p50 ${duration(last(history.ttft_p50))}, p95 ${duration(last(history.ttft_p95))}`,
-      top: most(history.ttft_p50, history.ttft_p95), peak: duration(most(history.ttft_p50, history.ttft_p95)),
+      title: "Time to first token", top: slowest, peak: slowest ? `at most ${duration(slowest)}` : "no data",
+      now: slowest ? `p50 ${duration(last(history.ttft_p50))}, p95 ${duration(last(history.ttft_p95))}` : NOTHING,
       lines: [[history.ttft_p50, "p50"], [history.ttft_p95, "p95"]], legend: "solid: p50, dashed: p95",
     },
     {
-      title: "Tokens per second", now: rate(last(history.tokens_per_second)), top: most(history.tokens_per_second),
-      peak: `${rate(most(history.tokens_per_second))} tokens/s`, lines: [[history.tokens_per_second, "p50"]],
+      // The present interval has only just begun: its rate may be that of a second.
+      title: "Tokens per second", now: rate(most(history.tokens_per_second.slice(-2))), top: fastest,
+      peak: `at most ${rate(fastest)}`, lines: [[history.tokens_per_second, "p50"]],
     },
   ];
 }
@@ -306,20 +349,23 @@ function bars(values, top, kind) {
   });
 }
 
-/** A line for each run of values; a value that stands alone is a point. */
+/** A line for each run of values. One that stands alone is a point: a line without length. */
 function lines(values, top, kind) {
+  if (!top) return [];
   const step = WIDTH / values.length;
   const runs = [[]];
   values.forEach((value, index) => {
     if (value === null) runs.push([]);
-    else runs.at(-1).push([(index + 0.5) * step, HEIGHT - 3 - (top ? value / top : 0) * (HEIGHT - 8)]);
+    else runs.at(-1).push([(index + 0.5) * step, HEIGHT - 3 - (value / top) * (HEIGHT - 8)]);
   });
-  return runs.filter((run) => run.length).map((run) =>
-    run.length === 1
-      ? drawn("circle", { class: kind, cx: run[0][0], cy: run[0][1], r: 1.5 })
-      : drawn("polyline", { class: kind, points: run.map((point) => point.map((x) => x.toFixed(1)).join(",")).join(" ") }),
-  );
+  return runs.filter((run) => run.length).map((run) => {
+    const points = run.length === 1 ? [run[0], run[0]] : run;
+    const shape = run.length === 1 ? `${kind} point` : kind;
+    return drawn("polyline", { class: shape, points: points.map((point) => point.map((x) => x.toFixed(1)).join(",")).join(" ") });
+  });
 }
+
+const drawnCharts = [];
 
 function showCharts(state) {
   const box = byId("charts");
@@ -336,9 +382,12 @@ function showCharts(state) {
     const [caption, svg, axis, legend] = box.children[index].children;
     setText(caption.children[0], chart.title);
     setText(caption.children[1], chart.now);
-    setText(axis.children[1], `at most ${chart.peak}`);
+    setText(axis.children[1], chart.peak);
     setText(legend, chart.legend ?? "");
-    svg.setAttribute("aria-label", `${chart.title}, last 15 minutes: ${chart.now}, at most ${chart.peak}`);
+    const known = JSON.stringify(chart);
+    if (drawnCharts[index] === known) return;
+    drawnCharts[index] = known;
+    svg.setAttribute("aria-label", `${chart.title}, last 15 minutes: ${chart.now === NOTHING ? "" : `${chart.now}, `}${chart.peak}`);
     svg.replaceChildren(
       ...(chart.bars ?? []).flatMap(([values, kind]) => bars(values, chart.top, kind)),
       ...(chart.lines ?? []).flatMap(([values, kind]) => lines(values, chart.top, kind)),
@@ -358,7 +407,7 @@ function showHowTo(state) {
   setText(byId("hosts"), howTo.provider_hosts.join(", ") || "a provider");
   const commands = byId("commands");
   const home = empty ? byId("start") : byId("how-to");
-  if (commands.parentElement !== home) home.append(commands);
+  if (commands.parentElement !== home) move(commands, home);
   const known = JSON.stringify(howTo);
   if (known === shownHowTo) return;
   shownHowTo = known;
@@ -366,6 +415,15 @@ function showHowTo(state) {
     ...howTo.commands.flatMap(({ what, command }) => commandBox(what, command)),
     ...commandBox("The CA that the app must trust; the commands above see to it", howTo.ca_file),
   );
+}
+
+/** Moves it, and the focus with it. */
+function move(node, home) {
+  const focused = node.contains(document.activeElement) ? document.activeElement : null;
+  home.append(node);
+  if (!focused) return;
+  if (home instanceof HTMLDetailsElement) home.open = true;
+  focused.focus({ preventScroll: true });
 }
 
 function commandBox(what, text) {
@@ -379,13 +437,15 @@ async function copy(code, button) {
   try {
     await navigator.clipboard.writeText(code.textContent);
     button.textContent = "Copied";
+    say("It is in the clipboard.");
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
   } catch {
     getSelection().selectAllChildren(code); // for the person to copy
+    say("It cannot be put into the clipboard. It is selected.");
   }
 }
 
-// --- asking ----------------------------------------------------------------------------------------
+// --- everything ------------------------------------------------------------------------------------
 
 function show(state) {
   showAbout(state);
@@ -397,25 +457,65 @@ function show(state) {
   showEndpoints(state);
   showLatest(state);
   showRefused(state);
-  const { count: running } = state.running;
-  document.title = running ? `(${running}) vast-intercept` : "vast-intercept";
-  announce(state);
+  const running = state.running.count;
+  document.title = running ? `(${count(running)}) vast-intercept` : "vast-intercept";
+  showConnection(state);
+  tellChanges(state);
+  lastShown = state.now;
 }
 
-/** One line for all: a screen reader says it when it changes, and nothing else. */
-function announce(state) {
-  const down = state.endpoints.filter((each) => each.state === "open").map((each) => each.name);
-  const status = byId("connection");
-  status.classList.toggle("lost", down.length > 0);
-  setText(status, down.length ? `Left alone after failures: ${down.join(", ")}` : "Live");
+function showConnection(state) {
+  const open = state.endpoints.filter((each) => each.state === "open").map((each) => each.name);
+  setConnection(open.length ? "down" : "live", open.length ? `Left alone after failures: ${open.join(", ")}` : "Live");
 }
 
-function lost() {
-  const status = byId("connection");
-  status.classList.add("lost");
-  setText(status, "No connection to the interceptor. Trying again; these are the last numbers.");
+function setConnection(kind, text) {
+  const line = byId("connection");
+  if (line.className !== kind) line.className = kind;
+  setText(line, text);
 }
 
+// --- what is said to a screen reader ---------------------------------------------------------------
+
+let isLost = false;
+let downBefore = new Set();
+let problemBefore = "";
+
+/** In the one place that is read out when it changes. */
+const say = (text) => setText(byId("said"), text);
+
+function tellChanges(state) {
+  const told = [];
+  if (isLost) told.push("The interceptor is there again.");
+  if (state.problem && !problemBefore) told.push(`${UNUSABLE}: ${state.problem}`);
+  if (!state.problem && problemBefore) told.push("The configuration can be used again.");
+  const down = new Set();
+  for (const { name, state: breaker } of state.endpoints) {
+    // One that is being tried again has not come back yet.
+    if (breaker !== "closed" && (breaker === "open" || downBefore.has(name))) down.add(name);
+    if (down.has(name) && !downBefore.has(name)) told.push(`Endpoint ${name} is left alone after repeated failures.`);
+    if (!down.has(name) && downBefore.has(name)) told.push(`Endpoint ${name} is in use again.`);
+  }
+  downBefore = down;
+  problemBefore = state.problem;
+  isLost = false;
+  if (told.length) say(told.join(" "));
+}
+
+function lost(why) {
+  const since = lastShown ? ` The numbers are those of ${clockTime(lastShown)}.` : "";
+  setConnection("lost", why + since);
+  document.title = "No connection – vast-intercept";
+  if (!isLost) say(why);
+  isLost = true;
+}
+
+// --- asking ----------------------------------------------------------------------------------------
+
+const GONE = "No connection to the interceptor, trying again.";
+const OTHER = "The interceptor says what this page does not know. Load the page again.";
+
+let lastShown = 0;
 let wait = EVERY;
 let timer;
 let asking = false;
@@ -428,8 +528,17 @@ async function ask() {
   asking = false;
   wait = state ? EVERY : Math.min(wait * 1.6, LONGEST);
   if (!document.hidden) timer = setTimeout(ask, wait);
-  if (state) show(state);
-  else lost();
+  if (state) showOrTell(state);
+  else lost(GONE);
+}
+
+function showOrTell(state) {
+  try {
+    show(state);
+  } catch (error) { // of another version, perhaps
+    console.error(error);
+    lost(OTHER);
+  }
 }
 
 async function fetchState() {
@@ -445,4 +554,5 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) clearTimeout(timer);
   else ask();
 });
+keepRoles();
 ask();
