@@ -6,6 +6,7 @@ are the interceptor's own.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector
@@ -58,11 +59,15 @@ class Metrics:
             {"version": __version__}
         )
 
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(_PREFIX + name, text, labels, registry=registry)
+        # prometheus_client looks labels up slowly, and there are few of them.
+        def counter(name: str, text: str, *labels: str) -> Callable[..., Counter]:
+            return cache(Counter(_PREFIX + name, text, labels, registry=registry).labels)
 
-        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-            return Histogram(_PREFIX + name, text, labels, buckets=buckets, registry=registry)
+        def histogram(
+            name: str, text: str, buckets: tuple[float, ...], *labels: str
+        ) -> Callable[..., Histogram]:
+            made = Histogram(_PREFIX + name, text, labels, buckets=buckets, registry=registry)
+            return cache(made.labels)
 
         self._calls = counter("calls", "Calls that have ended.", "operation", "endpoint", "outcome")
         self._refused = counter("refused_calls", "Calls that cannot be served.", "reason")
@@ -91,10 +96,11 @@ class Metrics:
             _WAIT,
             "endpoint",
         )
-        self._added = histogram(
-            "added_latency_seconds",
+        self._added = Histogram(
+            f"{_PREFIX}added_latency_seconds",
             "The interceptor's own: until a call is sent on, and from the answer to the app.",
-            _ADDED,
+            buckets=_ADDED,
+            registry=registry,
         )
         self._prompt_tokens = counter(
             "prompt_tokens", "Tokens of prompts, where the answer says how many.", "endpoint"
@@ -121,34 +127,34 @@ class Metrics:
         """Counts a call that has ended."""
         endpoint = _endpoint(call.config, report.endpoint)
         operation = report.operation or OTHER
-        self._calls.labels(operation, endpoint, report.outcome).inc()
+        self._calls(operation, endpoint, report.outcome).inc()
         if report.outcome is Ending.REFUSED:
-            self._refused.labels(self._reason(report.error or OTHER)).inc()
+            self._refused(self._reason(report.error or OTHER)).inc()
         if not report.attempts:
             return
         if report.duration is not None:
-            self._duration.labels(operation, endpoint).observe(report.duration)
+            self._duration(operation, endpoint).observe(report.duration)
         if report.time_to_first_token is not None:
-            self._first_token.labels(endpoint).observe(report.time_to_first_token)
+            self._first_token(endpoint).observe(report.time_to_first_token)
         if report.time_per_output_token is not None:
-            self._per_token.labels(endpoint).observe(report.time_per_output_token)
+            self._per_token(endpoint).observe(report.time_per_output_token)
         if report.added_latency is not None:
             self._added.observe(report.added_latency)
         if call.config.interface == "serverless":
-            self._queue_wait.labels(endpoint).observe(report.waited)
+            self._queue_wait(endpoint).observe(report.waited)
         if report.prompt_tokens is not None:
-            self._prompt_tokens.labels(endpoint).inc(report.prompt_tokens)
-            self._completion_tokens.labels(endpoint).inc(report.completion_tokens or 0)
+            self._prompt_tokens(endpoint).inc(report.prompt_tokens)
+            self._completion_tokens(endpoint).inc(report.completion_tokens or 0)
         elif report.outcome is Ending.OK:
-            self._uncounted.labels(endpoint).inc()
+            self._uncounted(endpoint).inc()
         for name in report.retried:
-            self._retries.labels(_endpoint(call.config, name)).inc()
+            self._retries(_endpoint(call.config, name)).inc()
         for name in report.fell_back_to:
-            self._fallbacks.labels(_endpoint(call.config, name)).inc()
+            self._fallbacks(_endpoint(call.config, name)).inc()
 
     def passed_on(self, operation: str, provider: str) -> None:
         """Counts a call that went on to its provider, untouched."""
-        self._calls.labels(operation, provider, Ending.PASSED_ON).inc()
+        self._calls(operation, provider, Ending.PASSED_ON).inc()
 
     def tls_failed(self) -> None:
         """Counts a handshake that an app broke off."""

@@ -19,13 +19,6 @@ MARKERS = {
     Ending.PASSED_ON: ":arrow_right:",
 }
 
-# Of a report: the rest is for the metrics, or in the flow anyway.
-_FACTS = (
-    *("request_id", "outcome", "status", "model", "endpoint", "response_model", "stream"),
-    *("attempts", "waited", "time_to_first_token", "duration", "longest_gap"),
-    *("tokens_per_second", "prompt_tokens", "completion_tokens", "left_out", "error"),
-)
-
 
 def note(flow: http.HTTPFlow, **facts: Any) -> None:
     """Adds facts to the flow's metadata. They are text, numbers and lists: flow files keep them."""
@@ -37,11 +30,11 @@ def note(flow: http.HTTPFlow, **facts: Any) -> None:
 
 def begin_notes(flow: http.HTTPFlow, **facts: Any) -> None:
     """As `note`, in place of all that was noted before: a replay is another call."""
-    say(flow, "")
-    flow.metadata[METADATA] = {}
-    note(flow, **facts)
-    if flow.marked in MARKERS.values():
-        flow.marked = ""
+    if METADATA in flow.metadata:
+        say(flow, "")
+        if flow.marked in MARKERS.values():
+            flow.marked = ""
+    flow.metadata[METADATA] = {name: value for name, value in facts.items() if value is not None}
 
 
 def noted(flow: http.HTTPFlow, name: str) -> str | None:
@@ -58,8 +51,26 @@ def original_url(flow: http.HTTPFlow) -> str | None:
 
 def note_report(flow: http.HTTPFlow, report: CallReport) -> None:
     """What became of the call, as data and as a line for people."""
-    facts = {name: _plain(getattr(report, name)) for name in _FACTS}
-    note(flow, **{name: value for name, value in facts.items() if value not in ([], 0.0)})
+    note(
+        flow,
+        request_id=report.request_id,
+        outcome=str(report.outcome),
+        status=report.status,
+        model=report.model,
+        endpoint=report.endpoint,
+        response_model=report.response_model,
+        stream=report.stream or None,
+        attempts=report.attempts or None,
+        waited=_rounded(report.waited or None),
+        time_to_first_token=_rounded(report.time_to_first_token),
+        duration=_rounded(report.duration),
+        longest_gap=_rounded(report.longest_gap),
+        tokens_per_second=_rounded(report.tokens_per_second),
+        prompt_tokens=report.prompt_tokens,
+        completion_tokens=report.completion_tokens,
+        left_out=list(report.left_out) or None,
+        error=report.error,
+    )
     say(flow, comment(report))
     mark(flow, report.outcome)
 
@@ -77,9 +88,5 @@ def mark(flow: http.HTTPFlow, ending: Ending) -> None:
         flow.marked = MARKERS[ending]
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, 4)
-    if isinstance(value, tuple):
-        return list(value)
-    return str(value) if isinstance(value, Ending) else value
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
