@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from mitmproxy.http import Headers, HTTPFlow
-from mitmproxy.io import FlowReader, FlowWriter
+from mitmproxy.io import FlowReader, FlowWriter, tnetstring
 from mitmproxy.test import tflow, tutils
 
 from .. import harness
@@ -38,12 +38,18 @@ def plain_flow() -> HTTPFlow:
     return tflow.tflow(req=request, resp=response)
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
+@pytest.fixture(params=["of-today", "of-mitmproxy-10"])
+def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A flow file with that one call."""
     path = tmp_path / "plain.flows"
     with path.open("wb") as out:
-        FlowWriter(out).add(plain_flow())
+        if request.param == "of-today":
+            FlowWriter(out).add(plain_flow())
+        else:
+            state = plain_flow().get_state()
+            state["version"] = 19
+            state["client_conn"]["state"] = state["server_conn"]["state"] = 0
+            tnetstring.dump(state, out)
     return path
 
 
