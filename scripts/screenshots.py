@@ -127,6 +127,7 @@ def main() -> None:
         harness.intercept(Path(folder), config, "--web", *options, kind="serve") as interceptor,
         launched() as browser,
     ):
+        interceptor.wait_for("Web server listening")
         app = App(interceptor)
         app.make_some_of_each()
         with opened(browser, f"http://127.0.0.1:{web}/?token={PASSWORD}", **SIZE) as page:

@@ -150,7 +150,8 @@ def raw(dashboard: Dashboard, request: str | bytes) -> bytes:
         contextlib.suppress(ConnectionError),
     ):
         connection.sendall(data)
-        connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # it may have closed already
+            connection.shutdown(socket.SHUT_WR)
         while piece := connection.recv(65_536):
             answer += piece
     return answer

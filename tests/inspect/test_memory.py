@@ -38,6 +38,7 @@ def mitmweb(tmp_path: Path) -> Iterator[tuple[Interceptor, str]]:
     sets = ("web_open_browser=false", f"web_port={port}", f"web_password={PASSWORD}")
     options = [word for each in sets for word in ("--set", each)]
     with harness.intercept(tmp_path, config, *options, kind="mitmweb") as running:
+        running.wait_for("Web server listening")
         yield running, f"http://127.0.0.1:{port}/"
     standin.stop()
 

@@ -138,6 +138,7 @@ def mitmweb(
                     folder, {"vast": vast, **(sections or {})}, *options, kind=kind, environ=environ
                 )
             )
+            interceptor.wait_for("Web server listening")
             url = f"http://127.0.0.1:{port}"
             page = stack.enter_context(opened(browser, f"{url}/?token={PASSWORD}"))
             page.expected_noise = _OWN_NOISE  # type: ignore[attr-defined]

@@ -57,8 +57,12 @@ def test_the_polls_keep_the_place_that_the_router_gave(
     vast: StandIn, intercepting: Intercepting
 ) -> None:
     intercepting(timeout={})
-    cool(vast, ready_after=1.5)
-    assert ask().text == TEXT
+    cool(vast)
+    app = App(ask)
+    vast.wait_for_calls("done", 2, path="/route/")
+    for worker in range(2 * WORKERS):
+        vast.set_worker(worker, "ready")
+    assert app.result().text == TEXT
     asked = sent_to(vast, "/route/")
     assert len(asked) >= 2
     assert asked[0]["request_idx"] == 0
