@@ -108,7 +108,3 @@ def test_never_fails(data: bytes) -> None:
     model_of(data)
     model_at_start(b"data:" + data)
     usage_at_end(b'data:"usage"\n' + data)
-
-
-def test_total() -> None:
-    assert Usage(3, 4).total == 7

@@ -9,11 +9,6 @@ class Usage(msgspec.Struct, frozen=True):
     prompt_tokens: int
     completion_tokens: int
 
-    @property
-    def total(self) -> int:
-        """All of them."""
-        return self.prompt_tokens + self.completion_tokens
-
 
 class _WithUsage(msgspec.Struct):
     usage: Usage | None = None
