@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vast_intercept.openai_api.errors import ApiError, bad_request, from_upstream
+from vast_intercept.openai_api.errors import ApiError, bad_request, from_provider, from_upstream
 from vast_intercept.secret import Secret
 
 RECORDED = Path(__file__).parents[1] / "recorded"
@@ -275,3 +275,12 @@ def test_a_key_is_redacted_before_the_message_is_cut() -> None:
     body = b'{"error":"' + text.encode() + b'"}'
     redact = Secret("vast-0123456789abcdef").redact
     assert "vast-" not in from_upstream(400, body, endpoint="e", redact=redact).message
+
+
+def test_a_provider_that_repeats_a_key() -> None:
+    key = Secret("sk-the-persons-own-0123456789")
+    said = {"message": f"No {key.reveal()} here.", "code": key.reveal()}
+    body = json.dumps({"error": said}).encode()
+    error = from_provider(401, body, name="lab", redact=key.redact)
+    assert error.message == "No ***6789 here."
+    assert error.code == "***6789"

@@ -1,8 +1,10 @@
 """What a flow says about its call: comment, marker, and `flow.metadata["vast"]`: saved with it."""
 
+from functools import lru_cache
 from typing import Any
 
 from mitmproxy import http
+from mitmproxy.net.http.url import parse as parse_url
 
 from ..inspect.report import CallReport, Ending
 from ..inspect.wording import comment
@@ -46,7 +48,17 @@ def noted(flow: http.HTTPFlow, name: str) -> str | None:
 
 def original_url(flow: http.HTTPFlow) -> str | None:
     """The URL that the app asked for, if the flow was taken over before."""
-    return noted(flow, "url")
+    url = noted(flow, "url")
+    return url if url and _is_url(url) else None
+
+
+@lru_cache(maxsize=256)
+def _is_url(text: str) -> bool:
+    try:
+        parse_url(text)
+    except ValueError:
+        return False
+    return True
 
 
 def note_report(flow: http.HTTPFlow, report: CallReport) -> None:

@@ -121,6 +121,7 @@ class Commands:
         words += [shlex.quote(url), '-H "Authorization: Bearer $VAST_API_KEY"']
         words += ["-H 'Content-Type: application/json'"]
         if len(body) > _LARGEST_ARGUMENT:
+            # The body is JSON: no line of it can be what ends the document.
             return f"{' '.join(words)} --data-binary @- <<'VAST_BODY'\n{body}\nVAST_BODY"
         return f"{' '.join(words)} --data-raw {shlex.quote(body)}"
 

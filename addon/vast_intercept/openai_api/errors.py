@@ -143,15 +143,25 @@ def from_upstream(
     return ApiError(status, message, "server_error", code, param, retry=None)
 
 
-def from_provider(status: int, body: bytes, *, name: str) -> ApiError:
-    """An error of the app's own provider, in its own words: status, type and code, too."""
+def from_provider(
+    status: int, body: bytes, *, name: str, redact: Callable[[str], str] = str
+) -> ApiError:
+    """An error of the app's own provider, in its own words: status, type and code, too.
+
+    `redact` takes a key out of them that is not the app's own.
+    """
     fields = _object((_object(body) or {}).get("error", _NULL)) or {}
+
+    def said(field: str) -> str | None:
+        text = _text(fields.get(field, _NULL))
+        return redact(text) if text else None
+
     return ApiError(
         status if 400 <= status <= 599 else 502,
-        _text(fields.get("message", _NULL)) or f"{name!r} answered with status {status}.",
-        _text(fields.get("type", _NULL)) or "server_error",
-        _text(fields.get("code", _NULL)) or _UPSTREAM_CODES.get(status, "server_error"),
-        _text(fields.get("param", _NULL)),
+        said("message") or f"{name!r} answered with status {status}.",
+        said("type") or "server_error",
+        said("code") or _UPSTREAM_CODES.get(status, "server_error"),
+        said("param"),
         retry=None,
     )
 

@@ -16,7 +16,8 @@ class ProviderInterface:
     @staticmethod
     def explain(status: int, body: bytes, call: Call) -> ApiError:
         """The provider's error, in its own words."""
-        return from_provider(status, body, name=call.outcome.endpoint or "")
+        name = call.outcome.endpoint or ""
+        return from_provider(status, body, name=name, redact=call.redact)
 
     def __init__(self, client: HttpClient) -> None:
         self._client = client
