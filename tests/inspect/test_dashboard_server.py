@@ -351,18 +351,17 @@ def test_garbage_does_no_harm(watched: Watched, data: bytes) -> None:
 
 def test_connections_that_stay_do_not_use_it_up(dashboard: Dashboard) -> None:
     """Calls come through the proxy's port: this one may only say that it is too much."""
-    held = []
-    try:
-        for _ in range(300):
+    with contextlib.ExitStack() as held:
+        statuses = []
+        for _ in range(150):
             connection = socket.create_connection(("127.0.0.1", dashboard.port), timeout=10)
+            held.enter_context(connection)
             connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            held.append(connection)
-        answers = [connection.recv(20) for connection in held]
-    finally:
-        for connection in held:
-            connection.close()
-    assert {status(answer) for answer in answers} == {200, 503}
-    assert sum(status(answer) == 200 for answer in answers) >= 50
+            # Answered before the next one comes: who of a crowd gets in is anybody's guess.
+            statuses.append(status(connection.recv(20)))
+    let_in = statuses.count(200)
+    assert 90 <= let_in <= 100
+    assert statuses == [200] * let_in + [503] * (150 - let_in)
     until(lambda: dashboard.ask("/healthz").status_code == 200)
 
 
