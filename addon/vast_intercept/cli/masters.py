@@ -25,7 +25,6 @@ from mitmproxy.tools.web.master import WebMaster
 
 from ..intercept.addon import VastIntercept
 from .banner import Banner
-from .direct_hooks import DirectAddonManager
 from .page_style import COLUMNS, PageStyle
 
 type Herald = Callable[[VastIntercept], object]
@@ -74,7 +73,6 @@ class LeanMaster(_WithInterceptor):
         http.MessageData.__post_init__ = lambda self: None  # type: ignore[method-assign]
         # A line for every connection would be made, and thrown away.
         logging.getLogger("mitmproxy.proxy").setLevel(logging.WARNING)
-        self.addons = DirectAddonManager(self)
         self._termlog_addon = termlog.TermLog()
         self.addons.add(
             self._termlog_addon,

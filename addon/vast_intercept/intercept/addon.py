@@ -1,5 +1,8 @@
 """The addon: the parts that hook into mitmproxy, and what they share."""
 
+from mitmproxy import ctx
+from mitmproxy.addonmanager import Loader
+
 from ..config import Config
 from ..inspect.dashboard import Dashboard
 from ..inspect.live import LiveStreams
@@ -9,6 +12,7 @@ from ..relay.server import Relay
 from ..status import Status
 from .access import AccessControl
 from .calls import CallInterceptor
+from .direct_hooks import DirectAddonManager
 from .hints import Hints
 from .lifecycle import Lifecycle
 from .notes import MARKERS
@@ -55,6 +59,11 @@ class VastIntercept:
                 dashboard=page if dashboard else None,
             ),
         ]
+
+    def load(self, loader: Loader) -> None:
+        """Has mitmproxy find hooks faster."""
+        del loader
+        DirectAddonManager.take_over(ctx.master.addons)
 
     @property
     def config(self) -> Config:
