@@ -12,10 +12,10 @@ type Functions = list[Callable[..., Any]]
 class DirectAddonManager(addonmanager.AddonManager):
     """Calls a hook's functions one after the other, without asking every addon each time.
 
-    mitmproxy's own manager walks through all of its addons, about fifty, eight times for each call,
-    which is more than a third of mitmdump's time. Addons come and go through `register` and
-    `remove`, scripts with options, too: what was found is forgotten then. A hook that an addon is
-    given later, as an attribute, is not seen.
+    mitmproxy's own manager walks through its 36 addons and ours eight times for each call,
+    which is a good part of mitmdump's time (FACTS M12). Addons come and go through `register` and
+    `remove`, and options say which scripts there are: what was found is forgotten then. A hook that
+    an addon is given later, as an attribute, is not seen.
     """
 
     #: By hook: the functions of each addon in the chain that has any.
