@@ -5,13 +5,10 @@ import os
 import re
 import time
 import uuid
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
 from http import HTTPStatus
 
-from mitmproxy import connection, ctx, hooks, http
-from mitmproxy.net.http.url import hostport
-from mitmproxy.net.http.url import parse as parse_url
+from mitmproxy import ctx, hooks, http
 
 from ..config import Config
 from ..inspect.call_log import log_call
@@ -24,36 +21,19 @@ from ..openai_api.errors import ApiError, misconfigured
 from ..openai_api.operations import Operation
 from ..providers import Provider, find_provider
 from ..relay.call import Answer, Call, Generate, ProviderCall
-from ..relay.server import TOKEN_HEADER, Relay
+from ..relay.server import Relay
 from ..secret import Secret
 from .clients import invalid_api_key, name_of_client
 from .decide import PassOn, decide
+from .handover import HandedOver
 from .masking import api_key_of, mask_keys, mask_path
 from .notes import begin_notes, mark, note, note_report, noted, original_url, say
-from .provider_call import Parts, provider_call, url_of, with_key
+from .provider_call import Parts, parts_of, provider_call, url_of, with_key
 from .replay import OPENAI_API_KEY, is_for_provider, keep_for_provider, key_problem
 from .settings import Settings
 from .status import StatusPage
-from .stream import BodyRecorder
 
 _REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
-# A connection that is to become a WebSocket gets an HTTP answer (FACTS M10), and the token is ours.
-_NOT_FORWARDED = frozenset({b"connection", b"upgrade", TOKEN_HEADER.encode()})
-# Of one client over HTTP/2, see _allow_many_streams.
-_MAX_STREAMS = 1_000
-
-
-@dataclass(slots=True)
-class _HandedOver:
-    token: str
-    call: Call
-    #: What the app asked for.
-    original: Parts
-    #: The URL that the flow shows by now.
-    shown: str | None = None
-    #: Of bodies that pass by mitmproxy as streams.
-    request_body: BodyRecorder | None = None
-    response_body: BodyRecorder | None = None
 
 
 class CallInterceptor:
@@ -77,7 +57,7 @@ class CallInterceptor:
         self._live = live
         self._retention = retention
         self._status_page = status_page
-        self._handed_over: dict[str, _HandedOver] = {}
+        self._handed_over: dict[str, HandedOver] = {}
         self._none_left = asyncio.Event()
 
     async def ended(self) -> None:
@@ -102,7 +82,7 @@ class CallInterceptor:
         request = flow.request
         replayed = flow.is_replay == "request" and original_url(flow)
         if replayed:
-            original = _parts(replayed)
+            original = parts_of(replayed)
             provider = find_provider(config.providers, *original[1:3])
         else:
             original = (request.scheme, request.pretty_host, request.port, request.path)
@@ -190,14 +170,11 @@ class CallInterceptor:
         provider: ProviderCall | None,
         operation: Operation | None,
     ) -> None:
-        """Points the flow at the relay (FACTS M6)."""
+        """Points the flow at the relay."""
         if self._relay.address is None:
             await self._relay.start()
         assert self._relay.address
-        request = flow.request
-        # In one pass: each look-up in mitmproxy's headers walks through all of them.
-        headers = {name.lower(): value for name, value in request.headers.fields}
-        request_id = headers.get(b"x-request-id", b"").decode("ascii", "replace")
+        request_id = flow.request.headers.get("x-request-id", "")
         if not _REQUEST_ID.fullmatch(request_id):
             request_id = f"req_{uuid.uuid4().hex}"
         call = Call(
@@ -212,26 +189,11 @@ class CallInterceptor:
         )
         if isinstance(work, Generate) and work.at_provider:
             call.sent(Secret(os.environ[OPENAI_API_KEY]))
-        token = self._relay.prepare(call)
-        handed_over = self._handed_over[flow.id] = _HandedOver(token, call, original)
+        handed_over = HandedOver(flow, self._relay.prepare(call), call, original)
+        self._handed_over[flow.id] = handed_over
         self._monitor.began(call)
-        call.changed = lambda: self._show_now(flow, handed_over)
-        request.headers.fields = (
-            *(field for field in request.headers.fields if field[0].lower() not in _NOT_FORWARDED),
-            (TOKEN_HEADER.encode(), token.encode()),
-        )
-        if not _fits(headers, call.max_body, http2=request.is_http2):
-            # On to the relay as it comes, which reads no more than the limit.
-            handed_over.request_body = request.stream = BodyRecorder(call.max_body)
-            if request.is_http2 and b"content-length" not in headers:
-                # mitmproxy would send the body to the relay without any framing.
-                request.headers["transfer-encoding"] = "chunked"
-        # Not through the properties: the Host header keeps saying what the app said.
-        request.data.scheme = b"http"
-        request.data.host, request.data.port = self._relay.address
-        flow.server_conn.via = None  # not through mitmproxy's upstream proxy (FACTS M6)
-        if flow.client_conn.alpn == b"h2":
-            _allow_many_streams(flow.client_conn, self._relay.address)
+        call.changed = lambda: _show_now(handed_over)
+        handed_over.point_at(self._relay.address)
 
     def request(self, flow: http.HTTPFlow) -> None:
         """A streamed request is out now: its keys are masked, its body is there to look at."""
@@ -245,8 +207,8 @@ class CallInterceptor:
             return
         if handed_over is None:
             _mask_taken_over(flow)
-        elif handed_over.request_body:
-            flow.request.data.content = handed_over.request_body.body
+        else:
+            handed_over.keep_request_body()
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Shows where the call really went, and lets the answer through as it comes."""
@@ -257,12 +219,9 @@ class CallInterceptor:
             if flow.response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
                 flow.response.stream = True
             return
-        self._show_upstream(flow, handed_over)
-        call = handed_over.call
-        if call.outcome.streamed:
-            recorder = BodyRecorder(call.max_body, call.outcome.timing)
-            handed_over.response_body = flow.response.stream = recorder
-            self._live.began(flow, recorder)
+        handed_over.show_upstream()
+        if handed_over.call.outcome.streamed:
+            self._live.began(flow, handed_over.stream_response())
 
     def response(self, flow: http.HTTPFlow) -> None:
         """Gives the flow the body of a streamed answer, to look at and to save."""
@@ -270,7 +229,7 @@ class CallInterceptor:
         if handed_over is None or flow.response is None:
             return
         call = handed_over.call
-        self._show_upstream(flow, handed_over)  # a stream may have begun before it was known
+        handed_over.show_upstream()  # a stream may have begun before it was known
         if not call.outcome.answered:
             # The relay's HTTP server refused what mitmproxy took, such as an unheard-of method.
             error = ApiError(
@@ -282,9 +241,7 @@ class CallInterceptor:
                 error.body(),
                 {**error.response_headers(), "x-request-id": call.request_id},
             )
-        elif handed_over.response_body:
-            flow.response.data.content = handed_over.response_body.body
-        else:
+        elif not handed_over.keep_response_body():
             call.outcome.timing.passed_on = time.perf_counter()
         self._ended(flow, call, left=False)
 
@@ -295,9 +252,8 @@ class CallInterceptor:
             _mask_taken_over(flow)
             return
         self._relay.forget(handed_over.token)
-        self._show_upstream(flow, handed_over)
-        if handed_over.response_body and flow.response:
-            flow.response.data.content = handed_over.response_body.body
+        handed_over.show_upstream()
+        handed_over.keep_response_body()
         self._ended(flow, handed_over.call, left=True)
 
     def _ended(self, flow: http.HTTPFlow, call: Call, *, left: bool) -> None:
@@ -307,7 +263,7 @@ class CallInterceptor:
         self._monitor.ended(call, report)
         log_call(report)
 
-    def _take_back(self, flow: http.HTTPFlow) -> _HandedOver | None:
+    def _take_back(self, flow: http.HTTPFlow) -> HandedOver | None:
         handed_over = self._handed_over.pop(flow.id, None)
         if handed_over:
             handed_over.call.changed = _nothing  # so that neither keeps the other in memory
@@ -315,27 +271,12 @@ class CallInterceptor:
             self._none_left.set()
         return handed_over
 
-    def _show_now(self, flow: http.HTTPFlow, handed_over: _HandedOver) -> None:
-        """Has mitmweb show how a call is doing that has no answer yet."""
-        self._show_upstream(flow, handed_over)
-        say(flow, waiting_comment(handed_over.call.outcome))
-        ctx.master.addons.trigger(hooks.UpdateHook([flow]))
 
-    def _show_upstream(self, flow: http.HTTPFlow, handed_over: _HandedOver) -> None:
-        request = flow.request
-        url = handed_over.call.outcome.url
-        if handed_over.shown is not None and handed_over.shown == (url or ""):
-            return
-        handed_over.shown = url or ""
-        scheme, host, port, path = _parts(url) if url else handed_over.original
-        # Past the properties, each of which would write the Host header anew.
-        data = request.data
-        data.scheme, data.host, data.port = scheme.encode(), host, port
-        data.path = path.encode("utf-8", "surrogateescape")
-        request.headers.pop(TOKEN_HEADER, None)
-        if request.is_http2:
-            request.headers.pop("transfer-encoding", None)
-        request.host_header = hostport(scheme, host, port)
+def _show_now(handed_over: HandedOver) -> None:
+    """Has mitmweb show how a call is doing that has no answer yet."""
+    handed_over.show_upstream()
+    say(handed_over.flow, waiting_comment(handed_over.call.outcome))
+    ctx.master.addons.trigger(hooks.UpdateHook([handed_over.flow]))
 
 
 def _at_provider(
@@ -365,30 +306,3 @@ def _provider_of(flow: http.HTTPFlow, providers: tuple[Provider, ...]) -> Provid
         or find_provider(providers, flow.client_conn.sni or "", port)
         or find_provider(providers, flow.request.pretty_host, port)
     )
-
-
-def _fits(headers: dict[bytes, bytes], limit: int, *, http2: bool) -> bool:
-    """Whether a body of the declared length may be held; one of no declared length may not."""
-    if length := headers.get(b"content-length"):
-        return length.isdigit() and int(length) <= limit
-    # Without either there is no body in HTTP/1, but there may be one in HTTP/2.
-    return not http2 and b"transfer-encoding" not in headers
-
-
-@lru_cache(maxsize=256)
-def _parts(url: str) -> Parts:
-    """The parts of a URL that was made here."""
-    scheme, host, port, path = parse_url(url)
-    return scheme.decode(), host.decode("idna"), port, path.decode()
-
-
-def _allow_many_streams(client: connection.Client, address: tuple[str, int]) -> None:
-    """Lifts mitmproxy's limit of five connections to one address, for the relay.
-
-    A client that speaks HTTP/2 makes all its calls over one connection, and each needs one to the
-    relay: the sixth would wait until another has ended.
-    """
-    proxyserver = ctx.master.addons.get("proxyserver")
-    handler = proxyserver.connections.get(client.id) if proxyserver else None
-    if handler and address not in handler.max_conns:
-        handler.max_conns[address] = asyncio.Semaphore(_MAX_STREAMS)

@@ -1,10 +1,12 @@
 """What an app asked its provider for: as a URL to show, and as the call that it would have been."""
 
 from dataclasses import replace
+from functools import lru_cache
 from urllib.parse import quote
 
 from mitmproxy import http
 from mitmproxy.net.http.url import hostport
+from mitmproxy.net.http.url import parse as parse_url
 
 from ..providers import Provider
 from ..relay.call import ProviderCall
@@ -40,6 +42,13 @@ _NOT_PASSED_ON = frozenset(
 def url_of(scheme: str, host: str, port: int, path: str) -> str:
     """The URL, without the keys in it, and with nothing in it that a flow file cannot keep."""
     return f"{scheme}://{hostport(scheme, host, port)}{_encoded(mask_path(path))}"
+
+
+@lru_cache(maxsize=256)
+def parts_of(url: str) -> Parts:
+    """The parts of a URL that was made here."""
+    scheme, host, port, path = parse_url(url)
+    return scheme.decode(), host.decode("idna"), port, path.decode()
 
 
 def provider_call(provider: Provider, request: http.Request, asked: Parts) -> ProviderCall:
