@@ -138,6 +138,7 @@ def empty(**changes: Any) -> State:
         },
         "totals": {
             **dict.fromkeys(("calls", "ok", "refused", "failed", "broken_off", "cancelled"), 0),
+            "passed_on": 0,
             **dict.fromkeys(("prompt_tokens", "completion_tokens", "uncounted_answers"), 0),
         },
         "running": {"count": 0, "waiting": 0, "calls": []},
@@ -251,8 +252,11 @@ def full(**changes: Any) -> State:
             "status": 404,
             "error": "unsupported_endpoint",
             "operation": "embeddings",
-            **dict.fromkeys(("model", "endpoint", "response_model", "duration", "attempts"), None),
-            **dict.fromkeys(("time_to_first_token", "tokens_per_second", "waited", "stream"), None),
+            **dict.fromkeys(("model", "endpoint", "response_model", "duration"), None),
+            **dict.fromkeys(("time_to_first_token", "tokens_per_second"), None),
+            "waited": 0.0,
+            "stream": False,
+            "attempts": 0,
             **dict.fromkeys(("prompt_tokens", "completion_tokens", "client"), None),
         },
         {

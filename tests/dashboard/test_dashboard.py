@@ -156,7 +156,7 @@ def test_names_that_apps_choose_are_text(page: Page, watched: Watched) -> None:
     )
     assert answer.status_code == 200
     cell = row(page, "latest").locator(".name").first
-    expect(cell).to_have_attribute("title", name)
+    expect(cell).to_have_attribute("title", name[:200])  # enough to know it by
     assert page.locator("img[src=x], td b").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") == 1280
 

@@ -160,6 +160,12 @@ def test_says_so_if_only_some_calls_are_listed(server: Played, opening: Opening)
         expect(page.locator("#running-more")).to_have_text("and 1,049 more")
 
 
+def test_calls_that_are_passed_on_have_come_in(server: Played, page: Page) -> None:
+    show(server, page, empty(totals=empty()["totals"] | {"passed_on": 3}))
+    expect(page.locator("#totals")).to_contain_text("Passed on3")
+    expect(page.get_by_role("heading", name="Nothing has come in yet")).to_be_hidden()
+
+
 def test_shows_what_is_wrong_with_the_configuration(server: Played, page: Page) -> None:
     show(server, page, empty(problem="vast.retries is -1", notices=["A notice"], endpoints=[]))
     problem = page.locator("#notices .problem")

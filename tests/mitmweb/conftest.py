@@ -62,6 +62,10 @@ class Web:
         """What the selected message is shown as."""
         return self.page.locator(".contentview pre")
 
+    def flow(self) -> Locator:
+        """All that is shown of the selected flow's message."""
+        return self.page.locator(".flow-detail")
+
     def press(self, button: str) -> None:
         """One of those above the list."""
         self.page.locator(".flow-menu").get_by_role("button", name=button).click()

@@ -11,12 +11,14 @@ from mitmproxy.io import FlowReader, FlowWriter
 from playwright.sync_api import expect
 
 from .. import harness
+from ..e2e.test_loaded_flows import MESSAGES, plain_flow
 from ..harness import ENDPOINT, VAST_KEY, StandIn
 from ..resilience.apps import App
 from .conftest import Watching, Web
 
 PROVIDER_KEY = "sk-the-persons-own-0123456789abcdefghijkl"
 EDITED = [{"role": "user", "content": "as edited"}]
+TEXT = json.dumps({"model": "gpt-4o", "prompt": "as edited"})
 IMAGE = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x.y"}}]}]
 
 
@@ -51,6 +53,51 @@ class TestHeld:
         assert messages_of(call) == EDITED
         web.press("Resume")  # the answer is held as well
         assert app.result().status_code == 200
+
+    def test_shows_what_the_app_asked_for(
+        self, mitmweb: Watching, standin: StandIn, certs: tuple[Path, Path, Path]
+    ) -> None:
+        web = mitmweb("--set", "intercept=~u https://api.openai.com/v1/chat & ~q")
+        app = App(web.call)
+        expect(web.rows()).to_have_count(1)
+        web.select(0, "Request")
+        expect(web.flow()).to_contain_text("https://api.openai.com/v1/chat/completions")
+        expect(web.flow()).not_to_contain_text("127.0.0.1")
+        expect(web.flow()).not_to_contain_text("x-vast-intercept-call")
+        web.press("Resume")
+        assert app.result().status_code == 200
+        expect(web.flow()).to_contain_text(f"{standin.url}/{ENDPOINT}/v1/chat/completions")
+
+    def test_becomes_another_call(self, held: tuple[Web, App], standin: StandIn) -> None:
+        web, app = held
+        web.edit(TEXT)
+        web.command("flow.set", "@all", "path", "/v1/completions")
+        web.press("Resume")
+        standin.wait_for_calls("done")
+        (call,) = standin.calls()
+        assert call["path"].endswith("/v1/completions")
+        assert json.loads(harness.body_of(call))["prompt"] == "as edited"
+        assert app.result().json()["object"] == "text_completion"
+        web.interceptor.wait_for(r" completions: gpt-4o → ")
+
+    def test_becomes_a_call_that_vast_does_not_do(
+        self, held: tuple[Web, App], standin: StandIn
+    ) -> None:
+        web, app = held
+        web.command("flow.set", "@all", "path", "/v1/embeddings")
+        web.press("Resume")
+        assert harness.error_of(app.result())["code"] == "unsupported_endpoint"
+        assert not standin.calls()
+
+    def test_becomes_a_call_that_is_passed_on(self, mitmweb: Watching, standin: StandIn) -> None:
+        web = mitmweb("--set", "intercept=~q", sections={"unsupported": {"embeddings": "pass"}})
+        app = App(web.call)
+        expect(web.rows()).to_have_count(1)
+        web.command("flow.set", "@all", "path", "/v1/embeddings")
+        web.select(0, "Request")
+        web.press("Resume")
+        assert harness.error_of(app.result())["code"] == "edited_call_not_served"
+        assert not standin.calls()
 
     def test_is_judged_as_edited(self, held: tuple[Web, App], standin: StandIn) -> None:
         web, app = held
@@ -120,6 +167,28 @@ class TestReplay:
         standin.wait_for_calls("done")
         expect(second.content()).to_contain_text(f"answered by the endpoint {ENDPOINT}")
 
+    def test_from_a_file_that_wants_it_at_the_provider(
+        self, mitmweb: Watching, standin: StandIn, tmp_path: Path
+    ) -> None:
+        """Only a person's command may send it there, and spend the person's money."""
+        flow = plain_flow()
+        flow.metadata["vast"] = {
+            "url": "https://api.openai.com/v1/chat/completions",
+            "operation": "chat/completions",
+            "at_provider": True,
+        }
+        file = tmp_path / "saved.flows"
+        with file.open("wb") as opened:
+            FlowWriter(opened).add(flow)
+        web = mitmweb("-r", str(file), environ={"OPENAI_API_KEY": PROVIDER_KEY})
+        expect(web.rows()).to_have_count(1)
+        web.select(0)
+        web.press("Replay")
+        standin.wait_for_calls("done")
+        (call,) = standin.calls()
+        assert messages_of(call) == MESSAGES
+        assert PROVIDER_KEY not in json.dumps(call)
+
     @pytest.mark.parametrize(
         "noted",
         ["text", ["list"], {"url": 3, "outcome": ["x"], "comment": {}}],
@@ -147,11 +216,22 @@ class TestReplay:
 
 
 class TestCommands:
+    @pytest.mark.parametrize(
+        "said",
+        ['it\'s $HOME, "quoted"\nand `more`', "\u6f22" * 45_000],
+        ids=["special-characters", "long"],
+    )
     def test_curl(
-        self, mitmweb: Watching, standin: StandIn, certs: tuple[Path, Path, Path]
+        self, mitmweb: Watching, standin: StandIn, certs: tuple[Path, Path, Path], said: str
     ) -> None:
         web = mitmweb()
-        web.call(messages=[{"role": "user", "content": 'it\'s $HOME, "quoted"\nand `more`'}])
+        asked = {"model": "gpt-4o", "messages": [{"role": "user", "content": said}]}
+        web.session.post(
+            "https://api.openai.com/v1/chat/completions",
+            data=json.dumps(asked, ensure_ascii=False).encode(),
+            headers={"content-type": "application/json"},
+            timeout=30,
+        )
         expect(web.rows()).to_have_count(1)
         (sent,) = standin.calls()
         command = web.command("vast.curl", "@all")["value"]
@@ -160,11 +240,16 @@ class TestCommands:
         standin.forget_calls()
         environ = harness.clean_environ(VAST_API_KEY=VAST_KEY, CURL_CA_BUNDLE=str(certs[0]))
         run = subprocess.run(
-            ["bash", "-c", command], env=environ, capture_output=True, timeout=30, check=True
+            ["bash"],
+            input=command.encode(),
+            env=environ,
+            capture_output=True,
+            timeout=30,
+            check=True,
         )
         assert json.loads(run.stdout)["choices"]
         (again,) = standin.calls()
-        assert harness.body_of(again) == harness.body_of(sent)
+        assert harness.body_of(again).rstrip() == harness.body_of(sent)
         assert again["path"] == sent["path"]
 
     def test_curl_of_what_vast_does_not_do(self, mitmweb: Watching) -> None:

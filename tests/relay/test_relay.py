@@ -268,6 +268,26 @@ class TestTheEnd:
             await asyncio.wait(ending, timeout=5)
         assert asyncio.all_tasks() == before
 
+    async def test_a_call_that_an_app_never_finishes_sending_ends_with_it(self) -> None:
+        relay = Relay()
+        async with running(relay):
+            assert relay.address
+            token = relay.prepare(call_for(config_for("http://127.0.0.1:9")))
+            reader, writer = await asyncio.open_connection(*relay.address)
+            head = f"POST / HTTP/1.1\r\nHost: x\r\n{TOKEN_HEADER}: {token}\r\n"
+            writer.write(head.encode() + b'Content-Length: 100\r\n\r\n{"mod')
+            async with asyncio.timeout(10):
+                while not relay.running:  # noqa: ASYNC110  (there is no event for it)
+                    await asyncio.sleep(0.01)
+            draining = asyncio.create_task(relay.drain(60))
+            await relay.drain(0)
+            async with asyncio.timeout(10):
+                answer = await reader.readuntil(b"\r\n\r\n")
+                await draining
+            assert answer.startswith(b"HTTP/1.1 503 ")
+            assert not relay.running
+            writer.close()
+
     async def test_it_can_be_started_and_stopped_again(self) -> None:
         relay = Relay()
         await relay.stop()

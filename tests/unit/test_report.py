@@ -139,6 +139,18 @@ def test_facts_of_the_call() -> None:
     assert {name: getattr(made, name) for name in expected} == expected
 
 
+def test_names_are_bounded() -> None:
+    """They may be as long as a body, and reports are kept."""
+    error = replace(FAILED, code="c" * 10_000, message="m" * 10_000, param="p" * 10_000)
+    long = report(
+        model="x" * 10_000, endpoint="e" * 10_000, response_model="y" * 10_000, error=error
+    )
+    for text in (long.model, long.endpoint, long.response_model, long.error, long.error_param):
+        assert text is not None
+        assert len(text) == 200
+    assert long.error_message == "m" * 1_000
+
+
 @pytest.mark.parametrize(
     ("name", "address", "expected"),
     [

@@ -90,6 +90,11 @@ class Monitor:
             calls.calls += 1
             calls.failed += report.is_endpoints_fault
 
+    def answered_by_another(self, call: Call) -> None:
+        """Another addon had its answer ready: it is none of ours."""
+        self.running.pop(id(call), None)
+        self.tally.running = len(self.running)
+
     def passed_on(self, operation: str, provider: str) -> None:
         """A call goes on to its provider, untouched."""
         self.endings[Ending.PASSED_ON] += 1
@@ -107,7 +112,7 @@ def _count(tally: Tally, report: CallReport) -> None:
         tally.refused += 1
     elif report.is_error:
         tally.errors += 1
-    elif report.prompt_tokens is not None:
+    if report.prompt_tokens is not None:
         tally.tokens += report.prompt_tokens + (report.completion_tokens or 0)
-    elif report.attempts:
+    elif report.outcome is Ending.OK and report.attempts:
         tally.uncounted += 1

@@ -12,6 +12,10 @@ _SHORTEST_STREAM = 0.001  # seconds
 # What vLLM sends beside an event for each token: the role, the reason why it ends, `[DONE]`.
 _EVENTS_WITHOUT_TOKEN = 3
 
+# Characters.
+_LONGEST_NAME = 200
+_LONGEST_MESSAGE = 1_000
+
 
 # What is wrong with the call itself, such as a prompt that is too long.
 _OF_APPS_MAKING = frozenset({400, 404, 405, 413, 415, 422})
@@ -85,6 +89,11 @@ class CallReport(msgspec.Struct, frozen=True, kw_only=True):
         return self.is_error and self.status not in _OF_APPS_MAKING
 
 
+def shortened[T: (str, str | None)](text: T, longest: int = _LONGEST_NAME) -> T:
+    """What an app or a server has named may be as long as a body; what is kept of it is not."""
+    return text[:longest] if text is not None else text
+
+
 def report_of(call: Call, status: int | None, *, left: bool) -> CallReport:
     """The report of a call that has just ended. `left` says that its app took no whole answer."""
     outcome, timing = call.outcome, call.outcome.timing
@@ -109,14 +118,14 @@ def report_of(call: Call, status: int | None, *, left: bool) -> CallReport:
         outcome=_ending(call, began=began and outcome.streamed, left=left),
         operation=call.operation,
         client=call.client_name or (str(call.client[0]) if call.client else None),
-        model=outcome.model,
-        endpoint=outcome.endpoint,
-        response_model=outcome.response_model,
+        model=shortened(outcome.model),
+        endpoint=shortened(outcome.endpoint),
+        response_model=shortened(outcome.response_model),
         stream=outcome.stream,
         status=status,
-        error=error.code if error else None,
-        error_param=error.param if error else None,
-        error_message=error.message if error else None,
+        error=shortened(error.code) if error else None,
+        error_param=shortened(error.param) if error else None,
+        error_message=shortened(error.message, _LONGEST_MESSAGE) if error else None,
         attempts=outcome.attempts,
         retried=tuple(outcome.retried),
         fell_back_to=tuple(outcome.fell_back_to),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from weakref import WeakSet
 
-from mitmproxy import ctx, flow, flowfilter, http
+from mitmproxy import ctx, flow, flowfilter, http, tcp, udp
 from mitmproxy.addons.view import View
 
 from ..config_file import InspectSection
@@ -20,7 +20,7 @@ class Retention:
         self._not_a_persons = {"", *markers}
         self._came_through: WeakSet[flow.Flow] = WeakSet()
 
-    def came_through(self, each: http.HTTPFlow) -> None:
+    def came_through(self, each: flow.Flow) -> None:
         """A flow begins, or is replayed."""
         self._came_through.add(each)
 
@@ -59,7 +59,14 @@ def _is_in_progress(each: flow.Flow) -> bool:
 
 
 def _body_bytes(each: flow.Flow) -> int:
+    if isinstance(each, tcp.TCPFlow | udp.UDPFlow):
+        return sum(len(message.content) for message in each.messages)
     if not isinstance(each, http.HTTPFlow):
         return 0
     response = each.response.raw_content if each.response else None
-    return len(each.request.raw_content or b"") + len(response or b"")
+    messages = each.websocket.messages if each.websocket else ()
+    return (
+        len(each.request.raw_content or b"")
+        + len(response or b"")
+        + sum(len(message.content) for message in messages)
+    )

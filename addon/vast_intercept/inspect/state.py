@@ -11,7 +11,7 @@ from ..relay.call import Call
 from ..relay.endpoint_health import EndpointHealth
 from .history import Charts
 from .monitor import LISTED, EndpointCalls, Monitor
-from .report import CallReport
+from .report import CallReport, shortened
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -172,8 +172,8 @@ def _running(call: Call, now: float, clock: float) -> Running:
     return Running(
         id=call.request_id,
         operation=call.operation,
-        model=outcome.model,
-        endpoint=outcome.endpoint,
+        model=shortened(outcome.model),
+        endpoint=shortened(outcome.endpoint),
         client=call.client_name or (str(call.client[0]) if call.client else None),
         since=now - (clock - received) if received is not None else now,
         stream=outcome.stream,

@@ -8,6 +8,7 @@ import uuid
 from dataclasses import replace
 from http import HTTPStatus
 
+from aiohttp.http import SERVER_SOFTWARE
 from mitmproxy import ctx, hooks, http
 
 from ..config import Config
@@ -17,7 +18,7 @@ from ..inspect.monitor import Monitor
 from ..inspect.report import Ending, report_of
 from ..inspect.retention import Retention
 from ..inspect.wording import waiting_comment
-from ..openai_api.errors import ApiError, misconfigured
+from ..openai_api.errors import ApiError, bad_request, misconfigured
 from ..openai_api.operations import Operation
 from ..providers import Provider, find_provider
 from ..relay.call import Answer, Call, Generate, ProviderCall
@@ -29,7 +30,7 @@ from .handover import HandedOver
 from .masking import api_key_of, mask_keys, mask_path
 from .notes import begin_notes, mark, note, note_report, noted, original_url, say
 from .provider_call import Parts, parts_of, provider_call, url_of, with_key
-from .replay import OPENAI_API_KEY, is_for_provider, keep_for_provider, key_problem
+from .replay import OPENAI_API_KEY, is_for_provider, key_problem
 from .settings import Settings
 from .status import StatusPage
 
@@ -90,6 +91,9 @@ class CallInterceptor:
         if provider is None:
             self._status_page.answer(flow)
             return
+        if flow.response:
+            mask_keys(request)  # another addon has answered already
+            return
         decision = decide(config, provider, request.method, original[3], request.headers)
         work = decision.work
         at_provider = bool(replayed) and is_for_provider(flow)
@@ -114,7 +118,6 @@ class CallInterceptor:
             return
         as_made = None
         if at_provider and isinstance(work, Generate):
-            keep_for_provider(flow)
             work, as_made = _at_provider(work, provider, provider_call(provider, request, original))
         elif config.falls_back_to_provider and isinstance(work, Generate) and not replayed:
             as_made = provider_call(provider, request, original)
@@ -189,20 +192,24 @@ class CallInterceptor:
         )
         if isinstance(work, Generate) and work.at_provider:
             call.sent(Secret(os.environ[OPENAI_API_KEY]))
-        handed_over = HandedOver(flow, self._relay.prepare(call), call, original)
+        handed_over = HandedOver(
+            flow, self._relay.prepare(call), call, original, self._relay.address
+        )
         self._handed_over[flow.id] = handed_over
         self._monitor.began(call)
         call.changed = lambda: _show_now(handed_over)
-        handed_over.point_at(self._relay.address)
+        handed_over.point_at_relay()
 
     def request(self, flow: http.HTTPFlow) -> None:
         """A streamed request is out now: its keys are masked, its body is there to look at."""
-        handed_over = self._handed_over.get(flow.id)
+        handed_over = self._find(flow)
         if handed_over:
             timing = handed_over.call.outcome.timing
             timing.received = time.perf_counter()
             timing.held = self._settings.intercepting
             flow.request.headers.pop("proxy-authorization", None)  # mitmproxy's, for its upstream
+            if timing.held:
+                handed_over.show_until_resumed(lambda: self._judge_edited(handed_over))
         if flow.request.raw_content is not None:
             return
         if handed_over is None:
@@ -210,10 +217,30 @@ class CallInterceptor:
         else:
             handed_over.keep_request_body()
 
+    def _judge_edited(self, handed_over: HandedOver) -> None:
+        """A person has made another call of one that was held; its body, the relay judges."""
+        flow, call = handed_over.flow, handed_over.call
+        config, request = call.config, flow.request
+        provider = _provider_of(flow, config.providers)
+        not_for_this_app = config.client_keys and not call.client_name
+        if provider is None or not_for_this_app or self._settings.problem:
+            return
+        decision = decide(config, provider, request.method, request.path, request.headers)
+        work = decision.work
+        if isinstance(work, PassOn):
+            # Its keys are masked by now.
+            work = bad_request(
+                f"The call was held in mitmproxy, and edited into one for {provider.name}, which"
+                " cannot be passed on from there.",
+                "edited_call_not_served",
+            )
+        call.work, call.operation, call.provider = work, decision.operation, None
+        note(flow, url=url_of(*handed_over.original), operation=decision.operation)
+
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Shows where the call really went, and lets the answer through as it comes."""
         assert flow.response
-        handed_over = self._handed_over.get(flow.id)
+        handed_over = self._find(flow)
         if handed_over is None:
             _mask_taken_over(flow)
             if flow.response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
@@ -231,6 +258,11 @@ class CallInterceptor:
         call = handed_over.call
         handed_over.show_upstream()  # a stream may have begun before it was known
         if not call.outcome.answered:
+            if flow.response.headers.get("server") != SERVER_SOFTWARE:
+                # Another addon has answered, such as mitmproxy's server replay.
+                say(flow, "answered by another addon")
+                self._monitor.answered_by_another(call)
+                return
             # The relay's HTTP server refused what mitmproxy took, such as an unheard-of method.
             error = ApiError(
                 400, "The request is not valid HTTP.", "invalid_request_error", "invalid_request"
@@ -251,7 +283,6 @@ class CallInterceptor:
         if handed_over is None:
             _mask_taken_over(flow)
             return
-        self._relay.forget(handed_over.token)
         handed_over.show_upstream()
         handed_over.keep_response_body()
         self._ended(flow, handed_over.call, left=True)
@@ -263,9 +294,16 @@ class CallInterceptor:
         self._monitor.ended(call, report)
         log_call(report)
 
+    def _find(self, flow: http.HTTPFlow) -> HandedOver | None:
+        """A flow that was loaded from a file may have the id of one that is on its way."""
+        handed_over = self._handed_over.get(flow.id)
+        return handed_over if handed_over and handed_over.flow is flow else None
+
     def _take_back(self, flow: http.HTTPFlow) -> HandedOver | None:
-        handed_over = self._handed_over.pop(flow.id, None)
+        handed_over = self._find(flow)
         if handed_over:
+            del self._handed_over[flow.id]
+            self._relay.forget(handed_over.token)
             handed_over.call.changed = _nothing  # so that neither keeps the other in memory
         if not self._handed_over:
             self._none_left.set()

@@ -1,6 +1,7 @@
 """A flow whose call the relay has: where it goes, what it shows, the bodies that pass by."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mitmproxy import connection, ctx, http
@@ -24,16 +25,18 @@ class HandedOver:
     flow: http.HTTPFlow
     token: str
     call: Call
-    #: What the app asked for.
+    #: What the app asked for, or the person who edited it.
     original: Parts
+    relay: tuple[str, int]
     _request_body: BodyRecorder | None = field(default=None, init=False)
     _response_body: BodyRecorder | None = field(default=None, init=False)
     #: The URL that the flow shows by now.
     _shown: str | None = field(default=None, init=False)
 
-    def point_at(self, relay: tuple[str, int]) -> None:
+    def point_at_relay(self) -> None:
         """Has mitmproxy send the request there, whatever its own upstream proxy is (FACTS M6)."""
         flow, request = self.flow, self.flow.request
+        self._shown = None
         # In one pass: each look-up in mitmproxy's headers walks through all of them.
         headers = {name.lower(): value for name, value in request.headers.fields}
         request.headers.fields = (
@@ -48,10 +51,35 @@ class HandedOver:
                 request.headers["transfer-encoding"] = "chunked"
         # Not through the properties: the Host header keeps saying what the app said.
         request.data.scheme = b"http"
-        request.data.host, request.data.port = relay
+        request.data.host, request.data.port = self.relay
         flow.server_conn.via = None
         if flow.client_conn.alpn == b"h2":
-            _allow_many_streams(flow.client_conn, relay)
+            _allow_many_streams(flow.client_conn, self.relay)
+
+    def show_until_resumed(self, edited: Callable[[], None]) -> None:
+        """Shows what the app asked for, and not the relay, while a person may hold the request.
+
+        `edited` is called if the person has changed method or path.
+        """
+        if self._request_body:
+            return  # on its way already
+        self.show_upstream()
+        flow, request = self.flow, self.flow.request
+        before = request.method, request.path
+        wait = flow.wait_for_resume
+
+        async def wait_and_point_at_relay() -> None:
+            # mitmproxy awaits it once all addons have had the request, held or not.
+            await wait()  # type: ignore[no-untyped-call]
+            del flow.wait_for_resume
+            if flow.response or flow.error:
+                return
+            if (request.method, request.path) != before:
+                self.original = (*self.original[:3], request.path)
+                edited()
+            self.point_at_relay()
+
+        flow.wait_for_resume = wait_and_point_at_relay  # type: ignore[method-assign]
 
     def show_upstream(self) -> None:
         """Has the flow say where the call really goes, as far as that is known."""

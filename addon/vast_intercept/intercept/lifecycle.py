@@ -6,6 +6,7 @@ import logging
 
 from mitmproxy import ctx
 from mitmproxy.addonmanager import Loader
+from mitmproxy.flow import Flow
 
 from ..inspect.dashboard import Dashboard
 from ..inspect.live import LiveStreams
@@ -78,6 +79,12 @@ class Lifecycle:
                 well = True
             await asyncio.sleep(_LOOK_AFTER)
 
+    def tcp_start(self, flow: Flow) -> None:
+        """A flow begins that is no HTTP."""
+        self._retention.came_through(flow)
+
+    udp_start = dns_request = tcp_start
+
     def done(self) -> asyncio.Task[None]:
         """Does it. mitmproxy awaits it at exit, but not when it reloads a script."""
         return asyncio.create_task(self._stop(), name="stop the Vast interceptor")
@@ -96,8 +103,7 @@ class Lifecycle:
         seconds = self._settings.config.drain
         if self._relay.running:
             logger.info(
-                "Shutting down: %d calls are running, and have %g s to end. Once more, and they"
-                " end now.",
+                "Shutting down: %d running calls have %g s to end. Once more, and they end now.",
                 self._relay.running,
                 seconds,
             )
@@ -107,9 +113,9 @@ class Lifecycle:
             await asyncio.wait({told_again, drained}, return_when=asyncio.FIRST_COMPLETED)
             if not drained.done():
                 await self._relay.drain(0)
-            await drained
         finally:
             told_again.cancel()
+            drained.cancel()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FLUSH_SECONDS):
                 await self._calls.ended()

@@ -5,6 +5,7 @@ import os
 import shlex
 from collections.abc import Sequence
 from urllib.parse import quote, urlsplit
+from weakref import WeakSet
 
 import pyperclip
 from mitmproxy import command, ctx, exceptions, flow, http
@@ -13,13 +14,14 @@ from ..openai_api.errors import ApiError
 from ..openai_api.operations import GENERATING, Operation
 from ..openai_api.requests import read_request
 from ..providers import Provider, built_in_providers, find_provider
-from .notes import METADATA, note, noted, original_url
+from .notes import noted, original_url
 from .settings import Settings
 
 #: The key for `vast.replay.provider`: that of OpenAI, which no other company may get.
 OPENAI_API_KEY = "OPENAI_API_KEY"
 
-_AT_PROVIDER = "at_provider"
+# Not in a flow's metadata: a file that somebody else has made could say it, too.
+_for_provider: WeakSet[flow.Flow] = WeakSet()
 _PORTS = {"https": 443, "http": 80}
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 # Linux takes arguments of 128 KiB at most.
@@ -28,8 +30,7 @@ _LARGEST_ARGUMENT = 100_000
 
 def is_for_provider(flow: http.HTTPFlow) -> bool:
     """Whether a replay of the flow goes to its provider."""
-    known = flow.metadata.get(METADATA)
-    return isinstance(known, dict) and known.get(_AT_PROVIDER) is True
+    return flow in _for_provider
 
 
 def key_problem(provider: Provider | None, url: str) -> str | None:
@@ -49,11 +50,6 @@ def key_problem(provider: Provider | None, url: str) -> str | None:
     return None
 
 
-def keep_for_provider(flow: http.HTTPFlow) -> None:
-    """Has every replay of the flow go to its provider."""
-    note(flow, **{_AT_PROVIDER: True})
-
-
 class Commands:
     """What a person may do with calls, in mitmweb, the console and scripts."""
 
@@ -69,7 +65,7 @@ class Commands:
             assert isinstance(each, http.HTTPFlow)
             copied = each.copy()
             copied.comment = copied.marked = ""
-            keep_for_provider(copied)
+            _for_provider.add(copied)  # also when it is replayed once more
             copies.append(copied)
         if view := getattr(ctx.master, "view", None):
             view.add(copies)
@@ -120,7 +116,7 @@ class Commands:
         url = f"{config.openai_url}/{quote(str(names[0]), safe='')}/v1/{operation}"
         words += [shlex.quote(url), '-H "Authorization: Bearer $VAST_API_KEY"']
         words += ["-H 'Content-Type: application/json'"]
-        if len(body) > _LARGEST_ARGUMENT:
+        if len(request.body) > _LARGEST_ARGUMENT:
             # The body is JSON: no line of it can be what ends the document.
             return f"{' '.join(words)} --data-binary @- <<'VAST_BODY'\n{body}\nVAST_BODY"
         return f"{' '.join(words)} --data-raw {shlex.quote(body)}"

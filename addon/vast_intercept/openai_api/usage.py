@@ -1,13 +1,20 @@
 """What an answer says of itself: the model that it is from, and how many tokens it took."""
 
+from typing import Annotated
+
 import msgspec
+
+#: More than any answer has: a number beyond it would spoil every sum that it is added to.
+MOST_TOKENS = 10**9
+
+type Tokens = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]
 
 
 class Usage(msgspec.Struct, frozen=True):
     """The `usage` of an answer, in tokens."""
 
-    prompt_tokens: int
-    completion_tokens: int
+    prompt_tokens: Tokens
+    completion_tokens: Tokens
 
 
 class _WithUsage(msgspec.Struct):

@@ -33,6 +33,7 @@ from .upstream_proxy import UpstreamProxy
 
 # Paths may name endpoints, so that an app could make up any number of them.
 _MAX_ENDPOINTS = 256
+_LONGEST_NAME = 200  # characters of what an app has made up
 
 
 class Interface(Protocol):
@@ -107,8 +108,9 @@ class Dispatcher:
         destinations = (endpoint,) if endpoint else call.config.destinations_for(model)
         if not destinations:
             raise misconfigured(
-                f"No Vast endpoint is set for the model {model!r}: set VAST_ENDPOINT, or"
-                " vast.endpoint or a route in the configuration, to the name of your endpoint.",
+                f"No Vast endpoint is set for the model {repr(model)[:_LONGEST_NAME]}: set"
+                " VAST_ENDPOINT, or vast.endpoint or a route in the configuration, to the name of"
+                " your endpoint.",
                 "vast_endpoint_missing",
             )
         first, *fallbacks = destinations

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 
 import aiohttp
 from aiohttp import web
@@ -31,6 +33,7 @@ class Generation:
         self._work = work
         self._dispatcher = dispatcher
         self._request = request
+        #: Of what is being waited for.
         self._limit: asyncio.Timeout | None = None
         self._ended_with: ApiError | None = None
         self._upstream: aiohttp.ClientResponse | None = None
@@ -41,25 +44,25 @@ class Generation:
             self._ended_with = error
             self._limit.reschedule(asyncio.get_running_loop().time())
 
-    async def answer(self, body: bytes, headers: Headers) -> web.StreamResponse:
+    async def answer(self, body: Awaitable[bytes], headers: Headers) -> web.StreamResponse:
         """The answer, or the stream that has been sent. Raises ApiError while nothing was sent.
 
         `headers` are those of the answer, and get some more.
         """
-        prompt = self._read(body)
+        prompt = self._read(await self._received(body))
         total = self._call.config.timeout.total
         deadline = asyncio.get_running_loop().time() + total
         outcome = self._call.outcome
         stream = EventStream(self._request, headers, outcome) if prompt.request.stream else None
         try:
-            async with asyncio.timeout_at(deadline) as self._limit:
+            async with self._until(deadline) as limit:
                 if stream is None:
                     begun = await self._begin(prompt, deadline, headers)
                     return await self._whole(begun, headers)
                 async with stream.kept_alive(self._call.config.keepalive, _WAITING):
                     begun = await self._begin(prompt, deadline, headers)
                 if self._ended_with is None:
-                    self._limit.reschedule(None)  # from now on it only must not fall silent
+                    limit.reschedule(None)  # from now on it only must not fall silent
                 check_content_type(begun.upstream, EVENT_STREAM)
                 headers["content-type"] = begun.upstream.headers.get("content-type", EVENT_STREAM)
                 await stream.send(begun)
@@ -78,6 +81,25 @@ class Generation:
             if self._upstream and not self._upstream.closed:
                 self._upstream.close()
         return stream.response
+
+    @asynccontextmanager
+    async def _until(self, deadline: float | None) -> AsyncIterator[asyncio.Timeout]:
+        """What `end` ends. Raises TimeoutError."""
+        async with asyncio.timeout_at(deadline) as limit:
+            self._limit = limit
+            try:
+                yield limit
+            finally:
+                self._limit = None
+
+    async def _received(self, body: Awaitable[bytes]) -> bytes:
+        """The app may take its time to send it."""
+        try:
+            async with self._until(None):
+                return await body
+        except TimeoutError:
+            assert self._ended_with
+            raise self._ended_with from None
 
     def _read(self, body: bytes) -> Prompt:
         """Raises ApiError (400, 413) for what cannot go to Vast."""

@@ -205,7 +205,7 @@ class Relay:
         generation = Generation(call, work, self._dispatcher, request)
         self._running.add(generation)
         try:
-            return await generation.answer(await _read_body(request, call.max_body), headers)
+            return await generation.answer(_read_body(request, call.max_body), headers)
         finally:
             self._running.discard(generation)
             if not self._running:

@@ -593,6 +593,33 @@ class TestSpeed:
         assert len(VIEW.prettify(data, metadata)) < 2 * len(data) + 1_000
         assert best_of(3, lambda: VIEW.prettify(data, metadata)) < 3 * self.LIMIT
 
+    def test_of_arguments_that_are_wide_and_deep(self) -> None:
+        arguments = "[" * 99 + "1," * 200_000 + "1" + "]" * 99
+        data = stream(delta(tool_calls=[{"function": {"arguments": arguments}}]))
+        flow = flow_of(b"{}", data, kind="text/event-stream")
+        metadata = metadata_of(flow, flow.response)
+        assert arguments in VIEW.prettify(data, metadata)
+
+    def test_of_a_name_in_many_pieces(self) -> None:
+        names = ["x" * 2_000_000, *["y"] * 5_000]
+        data = stream(*[delta(tool_calls=[{"index": 0, "function": {"name": n}}]) for n in names])
+        flow = flow_of(b"{}", data, kind="text/event-stream")
+        metadata = metadata_of(flow, flow.response)
+        assert "".join(names) in VIEW.prettify(data, metadata)
+        assert best_of(3, lambda: VIEW.prettify(data, metadata)) < 2 * self.LIMIT
+
+    def test_of_a_tool_with_many_parameters(self) -> None:
+        schema = {
+            "properties": {f"p{number}": {} for number in range(10_000)},
+            "required": [f"q{number}" for number in range(10_000)],
+        }
+        tools = [{"type": "function", "function": {"name": "f", "parameters": schema}}]
+        data = json.dumps({"messages": [], "tools": tools}).encode()
+        flow = flow_of(data, b"")
+        metadata = metadata_of(flow, flow.request)
+        assert "p9999?: any" in VIEW.prettify(data, metadata)
+        assert best_of(3, lambda: VIEW.prettify(data, metadata)) < 2 * self.LIMIT
+
     def test_looking_is_cheap(self) -> None:
         data = b"{" + b" " * 5_000_000
         flow = flow_of(data, b"")

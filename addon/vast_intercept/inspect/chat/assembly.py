@@ -16,10 +16,13 @@ _DONE = DONE.encode()
 
 @dataclass(slots=True)
 class ToolCall:
-    """A call of a function; `arguments` are JSON as the model wrote it, or what it meant to be."""
+    """A call of a function, its texts in the pieces that they came in.
 
-    name: str = ""
+    `arguments` are JSON as the model wrote it, or what it meant to be.
+    """
+
     id: str = ""
+    name: list[str] = field(default_factory=list)
     arguments: list[str] = field(default_factory=list)
 
 
@@ -233,7 +236,7 @@ def _add_call(choice: Choice, index: int, name: str | None, function: _Function 
     if function is None:
         return
     if function.name:
-        call.name += function.name
+        call.name.append(function.name)
     if isinstance(function.arguments, str):
         call.arguments.append(function.arguments)
     elif function.arguments:

@@ -7,6 +7,7 @@ from mitmproxy import http
 from mitmproxy.contentviews import Contentview, Metadata, SyntaxHighlight
 
 from ...openai_api.operations import normalize_path
+from ...openai_api.usage import MOST_TOKENS
 from .assembly import Answer, assemble_stream, assemble_whole
 from .layout import paragraphs, pretty_json
 from .rendering import Circumstances, answer_text, error_text
@@ -113,7 +114,13 @@ def _circumstances(flow: http.HTTPFlow, answer: Answer) -> Circumstances:
     began, over = (response.timestamp_start, response.timestamp_end) if response else (None, None)
     tokens = answer.usage.get("completion_tokens") if answer.usage else None
     speed = None
-    if isinstance(tokens, int) and began is not None and over is not None and over > began:
+    if (
+        isinstance(tokens, int)
+        and 0 <= tokens <= MOST_TOKENS
+        and began is not None
+        and over is not None
+        and over > began
+    ):
         speed = tokens / (over - began) if answer.streamed else None
     return Circumstances(
         who=flow.request.pretty_host,

@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 
-_DEEPEST = 100
+# How many times larger indenting may make JSON, besides so many characters.
+_LARGEST_GROWTH = 20
+_SMALL = 2_000
 # Characters of JSON with many brackets: how deep it is takes time to find out.
 _LARGEST_DEEP = 200_000
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<opening>[\[{])|(?P<closing>[\]}])')
@@ -55,7 +57,10 @@ def pretty_json(text: str) -> str:
 
 def _may_be_indented(text: str) -> bool:
     """Each line is indented as deep as it is nested: in the worst case the size is squared."""
-    if text.count("[") + text.count("{") <= _DEEPEST:
+    brackets = text.count("[") + text.count("{")
+    growth = 2 * (text.count(",") + 2 * brackets)  # for each level
+    allowed = _LARGEST_GROWTH * len(text) + _SMALL
+    if growth * brackets <= allowed:
         return True
     if len(text) > _LARGEST_DEEP:
         return False
@@ -64,7 +69,7 @@ def _may_be_indented(text: str) -> bool:
         opens = match["opening"] is not None
         depth += opens - (match["closing"] is not None)
         deepest = max(deepest, depth)
-    return deepest <= _DEEPEST
+    return growth * deepest <= allowed
 
 
 def compact(value: Any, limit: int = 80) -> str:

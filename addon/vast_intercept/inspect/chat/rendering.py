@@ -73,7 +73,7 @@ def _choice(choice: Choice, head: str, answer: Answer) -> str:
     if refusal := "".join(choice.refusal):
         texts.append(block("refusal", refusal))
     for _, call in sorted(choice.tool_calls.items()):
-        texts.append(tool_call(call.name, call.id, "".join(call.arguments)))
+        texts.append(tool_call("".join(call.name), call.id, "".join(call.arguments)))
     if choice.finish_reason:
         head = dotted([head, f"finished: {choice.finish_reason}"])
     elif not answer.streamed:

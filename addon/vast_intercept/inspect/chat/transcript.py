@@ -139,7 +139,7 @@ def _tool(tool: Any) -> str:
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
         return compact(tool)
     schema = as_dict(function.get("parameters"))
-    required = as_list(schema.get("required"))
+    required = {name for name in as_list(schema.get("required")) if isinstance(name, str)}
     parameters = [
         f"{name}{'' if name in required else '?'}: {_type(one)}"
         for name, one in as_dict(schema.get("properties")).items()

@@ -196,6 +196,7 @@ function showTotals(state) {
     ["Tokens out", count(totals.completion_tokens)],
   ];
   if (uncounted) tiles.push(["Answers without token counts", count(uncounted)]);
+  if (totals.passed_on) tiles.push(["Passed on", count(totals.passed_on)]);
   const list = byId("totals");
   tiles.forEach(([term, value], index) => {
     if (!list.children[index]) list.append(element("div", {}, element("dt"), element("dd")));
@@ -401,7 +402,7 @@ let shownHowTo = "";
 
 function showHowTo(state) {
   const { how_to: howTo, totals, running } = state;
-  const empty = totals.calls === 0 && running.count === 0;
+  const empty = totals.calls === 0 && totals.passed_on === 0 && running.count === 0;
   byId("start").hidden = !empty;
   byId("how-to").hidden = empty;
   setText(byId("hosts"), howTo.provider_hosts.join(", ") || "a provider");
