@@ -112,7 +112,7 @@ def test_facts_of_the_call() -> None:
         retried=["e"],
         fell_back_to=["other"],
         left_out=("suffix",),
-        waited=3.0,
+        waits={"other": 1.0, "my-endpoint": 2.0},
         prompt="Hello",
         error=bad_request("Bad.", "invalid_type", "messages[0]"),
     )
@@ -211,7 +211,7 @@ def test_timings_of_a_whole_answer() -> None:
 NOT_COMPARABLE: dict[str, dict[str, Any]] = {
     "tried again": {"attempts": 2},
     "answered here": {"attempts": 0},
-    "waited": {"attempts": 1, "waited": 0.1},
+    "waited": {"attempts": 1, "waits": {"e": 0.1}},
     "failed": {"attempts": 1, "error": FAILED},
     "held by a person": {"attempts": 1, "timing": replace(BEGAN, passed_on=999.5, held=True)},
     "never passed on": {"attempts": 1, "timing": BEGAN},

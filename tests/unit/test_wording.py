@@ -117,7 +117,7 @@ WAITING = {
         "m → e; waiting for a worker (none is ready)",
     ),
     "has waited": (
-        Outcome(model="m", endpoint="e", waited=1.5),
+        Outcome(model="m", endpoint="e", waits={"e": 1.5}),
         "m → e; waited 1.50 s for a worker",
     ),
 }

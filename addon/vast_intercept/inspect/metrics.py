@@ -141,7 +141,8 @@ class Metrics:
         if report.added_latency is not None:
             self._added.observe(report.added_latency)
         if call.config.interface == "serverless":
-            self._queue_wait(endpoint).observe(report.waited)
+            for name, waited in (call.outcome.waits or {endpoint: 0.0}).items():
+                self._queue_wait(_endpoint(call.config, name)).observe(waited)
         if report.prompt_tokens is not None:
             self._prompt_tokens(endpoint).inc(report.prompt_tokens)
             self._completion_tokens(endpoint).inc(report.completion_tokens or 0)
@@ -152,9 +153,9 @@ class Metrics:
         for name in report.fell_back_to:
             self._fallbacks(_endpoint(call.config, name)).inc()
 
-    def passed_on(self, operation: str, provider: str) -> None:
+    def passed_on(self, report: CallReport) -> None:
         """Counts a call that went on to its provider, untouched."""
-        self._calls(operation, provider, Ending.PASSED_ON).inc()
+        self._calls(report.operation or OTHER, report.endpoint or OTHER, report.outcome).inc()
 
     def tls_failed(self) -> None:
         """Counts a handshake that an app broke off."""

@@ -95,10 +95,11 @@ class Monitor:
         self.running.pop(id(call), None)
         self.tally.running = len(self.running)
 
-    def passed_on(self, operation: str, provider: str) -> None:
-        """A call goes on to its provider, untouched."""
+    def passed_on(self, report: CallReport) -> None:
+        """A call that went on to its provider, untouched, has ended."""
         self.endings[Ending.PASSED_ON] += 1
-        self.metrics.passed_on(operation, provider)
+        self.metrics.passed_on(report)
+        self.latest.appendleft(report)
 
     def tls_failed(self) -> None:
         """An app broke a handshake off."""

@@ -1,7 +1,7 @@
 """A call in one line: in mitmproxy's list of flows, and in the log."""
 
 from ..relay.call import Outcome
-from .report import CallReport
+from .report import CallReport, Ending
 
 # Characters.
 _LONGEST_NAME = 100
@@ -57,6 +57,8 @@ def rate(value: float) -> str:
 def _route(report: CallReport) -> list[str]:
     if not report.endpoint:
         return []
+    if report.outcome is Ending.PASSED_ON:
+        return [f"passed on to {printable(report.endpoint)}"]
     text = f"{printable(report.model or 'no model')} → {printable(report.endpoint)}"
     if report.response_model and report.response_model != report.model:
         text += f" ({printable(report.response_model)})"
@@ -86,7 +88,11 @@ def _numbers(report: CallReport) -> list[str]:
 
 def _trouble(report: CallReport, *, quoting: bool) -> list[str]:
     if report.error is None:
-        return [] if report.outcome in {"ok", "passed_on"} else [report.outcome.replace("_", " ")]
+        return (
+            []
+            if report.outcome in {Ending.OK, Ending.PASSED_ON}
+            else [report.outcome.replace("_", " ")]
+        )
     words = f"{report.outcome.replace('_', ' ')}: {printable(report.error)}"
     if quoting and report.error_message:
         message = " ".join(report.error_message.split())

@@ -7,6 +7,7 @@ import time
 import uuid
 from dataclasses import replace
 from http import HTTPStatus
+from weakref import WeakKeyDictionary
 
 from aiohttp.http import SERVER_SOFTWARE
 from mitmproxy import ctx, hooks, http
@@ -15,7 +16,7 @@ from ..config import Config
 from ..inspect.call_log import log_call
 from ..inspect.live import LiveStreams
 from ..inspect.monitor import Monitor
-from ..inspect.report import Ending, report_of
+from ..inspect.report import CallReport, Ending, report_of
 from ..inspect.retention import Retention
 from ..inspect.wording import waiting_comment
 from ..openai_api.errors import ApiError, bad_request, misconfigured
@@ -59,6 +60,9 @@ class CallInterceptor:
         self._retention = retention
         self._status_page = status_page
         self._handed_over: dict[str, HandedOver] = {}
+        self._on_to_provider: WeakKeyDictionary[http.HTTPFlow, tuple[Operation, Provider]] = (
+            WeakKeyDictionary()
+        )
         self._none_left = asyncio.Event()
 
     async def ended(self) -> None:
@@ -114,7 +118,9 @@ class CallInterceptor:
             self._status_page.answer(flow)  # in reverse mode, every host is the provider's
             request.stream = True
             if decision.operation:
-                self._pass_on(flow, decision.operation, provider)
+                self._on_to_provider[flow] = decision.operation, provider
+                say(flow, f"on to {provider.name}")
+                mark(flow, Ending.PASSED_ON)
             return
         as_made = None
         if at_provider and isinstance(work, Generate):
@@ -148,11 +154,25 @@ class CallInterceptor:
         )
         mask_keys(request)
 
-    def _pass_on(self, flow: http.HTTPFlow, operation: Operation, provider: Provider) -> None:
-        say(flow, f"passed on to {provider.name}: {operation}")
-        note(flow, outcome=str(Ending.PASSED_ON))
-        mark(flow, Ending.PASSED_ON)
-        self._monitor.passed_on(operation, provider.name)
+    def _passed_on(self, flow: http.HTTPFlow) -> None:
+        """A call that went on to its provider, untouched, has ended."""
+        passed_on = self._on_to_provider.pop(flow, None)
+        if passed_on is None:
+            return
+        operation, provider = passed_on
+        report = CallReport(
+            request_id=_request_id_of(flow.request) or "-",
+            time=time.time(),
+            outcome=Ending.PASSED_ON,
+            operation=operation,
+            client=noted(flow, "client") or str((flow.client_conn.peername or ("-",))[0]),
+            endpoint=provider.name,
+            status=flow.response.status_code if flow.response else None,
+            duration=time.time() - flow.request.timestamp_start,
+        )
+        note_report(flow, report)
+        self._monitor.passed_on(report)
+        log_call(report)
 
     def _check_client(self, flow: http.HTTPFlow, config: Config) -> ApiError | None:
         """Which app it is, kept with the flow; or the error for one that is not listed."""
@@ -177,13 +197,10 @@ class CallInterceptor:
         if self._relay.address is None:
             await self._relay.start()
         assert self._relay.address
-        request_id = flow.request.headers.get("x-request-id", "")
-        if not _REQUEST_ID.fullmatch(request_id):
-            request_id = f"req_{uuid.uuid4().hex}"
         call = Call(
             work=work,
             config=config,
-            request_id=request_id,
+            request_id=_request_id_of(flow.request) or f"req_{uuid.uuid4().hex}",
             max_body=self._settings.max_body,
             client=flow.client_conn.peername,
             provider=provider,
@@ -254,6 +271,7 @@ class CallInterceptor:
         """Gives the flow the body of a streamed answer, to look at and to save."""
         handed_over = self._take_back(flow)
         if handed_over is None or flow.response is None:
+            self._passed_on(flow)
             return
         call = handed_over.call
         handed_over.show_upstream()  # a stream may have begun before it was known
@@ -282,10 +300,11 @@ class CallInterceptor:
         handed_over = self._take_back(flow)
         if handed_over is None:
             _mask_taken_over(flow)
+            self._passed_on(flow)
             return
         handed_over.show_upstream()
         handed_over.keep_response_body()
-        self._ended(flow, handed_over.call, left=True)
+        self._ended(flow, handed_over.call, left=not handed_over.app_has_all())
 
     def _ended(self, flow: http.HTTPFlow, call: Call, *, left: bool) -> None:
         self._live.ended(flow)
@@ -324,6 +343,12 @@ def _at_provider(
     if problem := key_problem(provider, as_made.url):
         return misconfigured(problem, "provider_key_missing"), None
     return replace(work, at_provider=True), with_key(as_made, os.environ[OPENAI_API_KEY])
+
+
+def _request_id_of(request: http.Request) -> str | None:
+    """The app's own, if it has a good one."""
+    request_id = request.headers.get("x-request-id", "")
+    return request_id if _REQUEST_ID.fullmatch(request_id) else None
 
 
 def _nothing() -> None:

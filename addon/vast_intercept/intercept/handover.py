@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from mitmproxy import connection, ctx, http
 from mitmproxy.net.http.url import hostport
 
+from ..openai_api.sse import says_done
+from ..openai_api.usage import TAIL, usage_at_end
 from ..relay.call import Call
 from ..relay.server import TOKEN_HEADER
 from .provider_call import Parts, parts_of
@@ -109,6 +111,22 @@ class HandedOver:
         """Gives the flow the body of a request that was streamed, to look at and to save."""
         if self._request_body:
             self.flow.request.data.content = self._request_body.body
+
+    def app_has_all(self) -> bool:
+        """Whether the stream's closing event has passed: then it is not early to leave.
+
+        The `openai` package does so, often before the relay has come to the stream's end. So the
+        answer's usage is taken here.
+        """
+        body = self._response_body.body if self._response_body else None
+        if body is None:
+            return False
+        tail = (b"\n" + body)[-TAIL:]
+        if not says_done(tail):
+            return False
+        outcome = self.call.outcome
+        outcome.usage = outcome.usage or usage_at_end(tail)
+        return True
 
     def keep_response_body(self) -> bool:
         """The same with the answer's, as far as it came. Returns whether it was streamed."""

@@ -4,6 +4,9 @@ from typing import Annotated
 
 import msgspec
 
+#: More than the chunk with the usage, `data: [DONE]`, and the blank lines behind them, in bytes.
+TAIL = 2048
+
 #: More than any answer has: a number beyond it would spoil every sum that it is added to.
 MOST_TOKENS = 10**9
 

@@ -63,8 +63,8 @@ class Outcome:
     #: Endpoints that were tried again, and those that stood in for others; each time.
     retried: list[str] = field(default_factory=list)
     fell_back_to: list[str] = field(default_factory=list)
-    #: Seconds that it waited for a worker to be ready; and what it waits for now.
-    waited: float = 0.0
+    #: Seconds that it waited for a worker to be ready, by endpoint; and what it waits for now.
+    waits: dict[str, float] = field(default_factory=dict)
     waiting: str | None = None
     #: The relay has written the head of an answer, or of a stream of events.
     answered: bool = False
@@ -72,6 +72,11 @@ class Outcome:
     timing: Timing = field(default_factory=Timing)
     #: How the prompt begins; only if `inspect.show_prompts` is on.
     prompt: str | None = None
+
+    @property
+    def waited(self) -> float:
+        """Seconds in all."""
+        return sum(self.waits.values())
 
 
 @dataclass(slots=True, kw_only=True)

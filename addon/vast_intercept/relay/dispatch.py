@@ -33,6 +33,8 @@ from .upstream_proxy import UpstreamProxy
 
 # Paths may name endpoints, so that an app could make up any number of them.
 _MAX_ENDPOINTS = 256
+# What another endpoint would say, too, and the provider should not be paid for.
+_THE_SAME_EVERYWHERE = frozenset({"vast_key_missing", "vast_key_refused"})
 _LONGEST_NAME = 200  # characters of what an app has made up
 
 
@@ -155,8 +157,7 @@ class Dispatcher:
             except CircuitOpen as circuit:
                 raise EndpointFailed(last.error if last else health.left_alone(circuit)) from None
             outcome.attempts += 1
-            if outcome.timing.sent is None:
-                outcome.timing.sent = time.perf_counter()
+            outcome.timing.sent = time.perf_counter()
             try:
                 begun = await self._attempt(call, self._interfaces[kind], name, prompt, health)
             except AttemptFailed as failed:
@@ -165,9 +166,12 @@ class Dispatcher:
             except ApiError as error:
                 if error.status < 500:
                     health.succeeded()  # it has told the app of a mistake
-                else:
-                    health.left(probe=probe)
-                raise
+                    raise
+                health.left(probe=probe)
+                if error.code in _THE_SAME_EVERYWHERE:
+                    raise
+                outcome.failure = error
+                raise EndpointFailed(error) from None
             except BaseException:
                 health.left(probe=probe)
                 raise
@@ -194,7 +198,8 @@ class Dispatcher:
                     since = clock()
                     health.begins_waiting(status)
             elif since is not None:
-                outcome.waited += clock() - since
+                outcome.waits[name] = outcome.waits.get(name, 0.0) + clock() - since
+                outcome.timing.sent = time.perf_counter()
                 since = None
                 health.ends_waiting()
             else:

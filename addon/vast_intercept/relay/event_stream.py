@@ -11,7 +11,7 @@ from aiohttp import web
 
 from ..openai_api.errors import ApiError, bad_gateway
 from ..openai_api.sse import comment, complete_events_end, error_event, says_done
-from ..openai_api.usage import model_at_start, usage_at_end
+from ..openai_api.usage import TAIL, model_at_start, usage_at_end
 from .answer import EVENT_STREAM
 from .call import Outcome
 from .dispatch import Begun
@@ -19,8 +19,6 @@ from .failures import describe_failure
 
 # The longest piece of an event that is held back until the rest of it is there.
 _MAX_HELD = 64 * 1024
-# More than the chunk with the usage, `data: [DONE]`, and the blank lines behind them.
-_TAIL = 2048
 
 
 class EventStream:
@@ -110,7 +108,7 @@ class EventStream:
                 ready, held = chunk[:end], chunk[end:]
                 if ready:
                     await out.write(ready)
-                    self._tail = ready[-_TAIL:] if end >= _TAIL else (self._tail + ready)[-_TAIL:]
+                    self._tail = ready[-TAIL:] if end >= TAIL else (self._tail + ready)[-TAIL:]
                     timing.events += ready.count(b"\n\n")
                 chunk = await read()
                 timing.last_byte = now = clock()

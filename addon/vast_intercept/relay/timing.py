@@ -11,7 +11,7 @@ class Timing:
     received: float | None = None
     #: A person may have held it since.
     held: bool = False
-    #: It was sent on for the first time.
+    #: It was sent on, the last time that it was.
     sent: float | None = None
     #: The answer began: of a stream, its first bytes came. vLLM sends the head of a stream at once,
     #: and the first event together with the first token.
