@@ -170,6 +170,10 @@ class StandIn(Process):
         """Lets the next chunk of a gated stream out."""
         self._control("POST", f"gates/{name}")
 
+    def shut_gate(self, name: str) -> None:
+        """Has a gated stream's first chunk wait for the gate, too."""
+        self._control("PUT", f"gates/{name}")
+
     def workers(self) -> list[dict[str, Any]]:
         """The workers: number, endpoint, url, state, calls."""
         workers: list[dict[str, Any]] = self._control("GET", "workers")

@@ -62,7 +62,7 @@ class VastSection(Section, frozen=True):
     console_url: str = "https://console.vast.ai"
     ca_file: str | None = None
     timeout: TimeoutSection = msgspec.field(default_factory=TimeoutSection)
-    keepalive: Seconds = 15
+    keepalive: SecondsOrNone = 15
     drain: SecondsOrNone = 30
     # What Vast's SDK says where it is not told either.
     default_cost: Annotated[float, msgspec.Meta(gt=0, le=1e9)] = 100

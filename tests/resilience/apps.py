@@ -25,7 +25,8 @@ class Reply:
     text: str = ""
     errors: list[dict[str, Any]] = field(default_factory=list)
     done: bool = False
-    comments: int = 0
+    #: Chunks that came while it waited.
+    empty: int = 0
 
     @property
     def error(self) -> dict[str, Any]:
@@ -61,9 +62,7 @@ def _read(answer: requests.Response) -> Reply:
         return reply
     assert reply.body.endswith(b"\n\n")
     for event in reply.body.decode().removesuffix("\n\n").split("\n\n"):
-        if event.startswith(":"):
-            reply.comments += 1
-        elif event == "data: [DONE]":
+        if event == "data: [DONE]":
             reply.done = True
         else:
             assert event.startswith("data: {"), event
@@ -71,6 +70,7 @@ def _read(answer: requests.Response) -> Reply:
             if "error" in chunk:
                 reply.errors.append(chunk["error"])
             for choice in chunk.get("choices", ()):
+                reply.empty += choice["delta"] == {"content": ""}
                 reply.text += choice["delta"].get("content") or ""
     return reply
 

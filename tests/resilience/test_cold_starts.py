@@ -42,15 +42,25 @@ def test_a_cold_start_of_forty_seconds(vast: StandIn, intercepting: Intercepting
     assert reply.headers["x-vast-attempts"] == "1"
 
 
-def test_comments_come_with_the_pace_that_is_configured(
+def test_empty_chunks_come_with_the_pace_that_is_configured(
     vast: StandIn, intercepting: Intercepting
 ) -> None:
     intercepting(timeout={}, keepalive=0.2)
     cool(vast, ready_after=1.5)
     reply = ask(stream=True)
     assert (reply.text, reply.done, reply.errors) == (TEXT, True, [])
-    assert reply.comments >= 4
-    assert reply.body.startswith(b": waiting for an answer\n\n")
+    assert reply.empty >= 4
+    assert reply.body.startswith(b'data: {"id":"chatcmpl-')
+
+
+def test_nothing_comes_before_the_answer_where_that_is_switched_off(
+    vast: StandIn, intercepting: Intercepting
+) -> None:
+    intercepting(timeout={}, keepalive=0)
+    cool(vast, ready_after=1.5)
+    reply = ask(stream=True)
+    assert (reply.text, reply.done, reply.empty) == (TEXT, True, 0)
+    assert reply.headers["x-vast-attempts"] == "1"  # the head came with the answer
 
 
 def test_the_polls_keep_the_place_that_the_router_gave(
@@ -77,7 +87,7 @@ def test_a_wait_in_vain_ends_a_stream_with_an_error_event(
     cool(vast)
     reply = ask(stream=True)
     assert reply.status == 200
-    assert reply.comments >= 3
+    assert reply.empty >= 3
     assert reply.error["code"] == "vast_no_worker"
     assert not reply.done
     with pytest.raises(openai.APIError, match="had no ready worker for 1 s"):

@@ -50,6 +50,17 @@ async def test_a_gate_may_be_opened_before(vast: Vast) -> None:
     assert await vast.control("POST", "gates/some%20name") == {"opened": 1}
 
 
+async def test_a_gate_that_was_shut_holds_the_first_chunk_back(vast: Vast) -> None:
+    await vast.control("PUT", "gates/a")
+    async with RawCall(vast.url, gated("a")) as call:
+        await call.head()
+        await vast.calls("wait_for=running")
+        assert not call.reader._buffer  # type: ignore[attr-defined]
+        await vast.control("POST", "gates/a")
+        assert b'"role":"assistant"' in await call.chunk()
+        assert not call.reader._buffer  # type: ignore[attr-defined]
+
+
 async def test_one_gate_for_two_streams(vast: Vast) -> None:
     streams = asyncio.gather(vast.events(gated("a")), vast.events(gated("a")))
     await vast.calls("wait_for=running&count=2")

@@ -220,6 +220,7 @@ def test_how_long_calls_wait_can_be_set_one_by_one(load: Load) -> None:
     assert (timeout.queue, timeout.first_byte) == (0, 2.5)
     assert (timeout.connect, timeout.between_bytes, timeout.total) == (10, 60, 600)
     assert (config.keepalive, config.drain, config.default_cost) == (1, 0, 100)
+    assert load("vast: {keepalive: 0}").keepalive == 0
 
 
 def test_a_route_s_fallbacks_follow_its_endpoint(load: Load) -> None:

@@ -15,7 +15,6 @@ from vast_intercept.openai_api.errors import bad_gateway, bad_request
 from vast_intercept.openai_api.sse import (
     Event,
     EventParser,
-    comment,
     complete_events_end,
     error_event,
     says_done,
@@ -290,8 +289,3 @@ def test_a_recorded_stream_is_chunks_and_done(stream: bytes) -> None:
     assert complete_events_end(stream) == len(stream)
     assert says_done(stream[-64:])
     assert not says_done(stream[: -len("data: [DONE]\n\n")][-64:])
-
-
-def test_a_comment_is_no_event() -> None:
-    assert comment("wait") == b": wait\n\n"
-    assert parse(comment("wait"), b"data: x\n\n", comment("data: y")) == [Event("x")]

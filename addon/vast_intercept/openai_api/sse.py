@@ -103,12 +103,3 @@ def says_done(tail: bytes) -> bool:
 def error_event(error: ApiError) -> bytes:
     """`error` as an event. SDKs raise on an event whose JSON has `error` (FACTS C3)."""
     return b"data: " + error.body() + b"\n\n"
-
-
-def comment(text: str) -> bytes:
-    """A comment, which clients ignore: "If the line starts with a U+003A COLON: ignore the line."
-
-    The blank line behind it ends no event, since there is none, and has clients that read by events
-    see that something came.
-    """
-    return b": " + text.encode() + b"\n\n"

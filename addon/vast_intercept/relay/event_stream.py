@@ -1,16 +1,16 @@
-"""A stream of events to an app: comments while it waits, then the worker's bytes, and an end."""
+"""A stream of events to an app: empty chunks while it waits, the worker's bytes, and an end."""
 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import aiohttp
 from aiohttp import web
 
 from ..openai_api.errors import ApiError, bad_gateway
-from ..openai_api.sse import comment, complete_events_end, error_event, says_done
+from ..openai_api.sse import complete_events_end, error_event, says_done
 from ..openai_api.usage import TAIL, model_at_start, usage_at_end
 from .answer import EVENT_STREAM
 from .call import Outcome
@@ -49,36 +49,39 @@ class EventStream:
         return self._out
 
     @asynccontextmanager
-    async def kept_alive(self, seconds: float, text: str) -> AsyncIterator[None]:
-        """Sends a comment each time that so many seconds have passed in the block.
+    async def kept_alive(self, seconds: float, chunk: Callable[[], bytes]) -> AsyncIterator[None]:
+        """Sends `chunk` each time that so many seconds have passed in the block; never if 0.
 
         Nothing is done, and the head is not sent, if the block is faster than that.
         """
+        if not seconds:
+            yield
+            return
         finished = asyncio.Event()
-        comments: list[asyncio.Task[None]] = []
+        senders: list[asyncio.Task[None]] = []
 
         def begin() -> None:
-            comments.append(asyncio.create_task(self._comment(seconds, text, finished)))
+            senders.append(asyncio.create_task(self._repeat(seconds, chunk(), finished)))
 
         timer = asyncio.get_running_loop().call_later(seconds, begin)
         try:
             yield
         except asyncio.CancelledError:
             # The app has left, or the time is up: what is being written need not get there.
-            for task in comments:
+            for task in senders:
                 task.cancel()
             raise
         finally:
             timer.cancel()
             finished.set()
-            for task in comments:
+            for task in senders:
                 with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                     await task
 
-    async def _comment(self, seconds: float, text: str, finished: asyncio.Event) -> None:
+    async def _repeat(self, seconds: float, chunk: bytes, finished: asyncio.Event) -> None:
         out = await self._begin()
         while not finished.is_set():
-            await out.write(comment(text))
+            await out.write(chunk)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await finished.wait()

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 from aiohttp import web
 
+from ..openai_api.chunks import empty_chunk
 from ..openai_api.errors import ApiError, bad_gateway
 from ..openai_api.prompt import beginning_of_prompt
 from ..openai_api.requests import check_content_type as check_request_type
@@ -19,8 +20,6 @@ from .dispatch import Begun, Dispatcher
 from .event_stream import EventStream
 
 type Headers = dict[str, str]
-
-_WAITING = "waiting for an answer"
 
 
 class Generation:
@@ -59,7 +58,7 @@ class Generation:
                 if stream is None:
                     begun = await self._begin(prompt, deadline, headers)
                     return await self._whole(begun, headers)
-                async with stream.kept_alive(self._call.config.keepalive, _WAITING):
+                async with stream.kept_alive(self._call.config.keepalive, self._empty_chunk):
                     begun = await self._begin(prompt, deadline, headers)
                 if self._ended_with is None:
                     limit.reschedule(None)  # from now on it only must not fall silent
@@ -116,6 +115,13 @@ class Generation:
         accept = headers.get("accept") or (EVENT_STREAM if wanted.stream else JSON)
         original = body if self._call.provider else b""
         return Prompt(self._work.operation, wanted, original, accept)
+
+    def _empty_chunk(self) -> bytes:
+        # With the id that vLLM gives the answer to a call with this request id.
+        call = self._call
+        return empty_chunk(
+            self._work.operation, call.request_id, call.outcome.model, int(time.time())
+        )
 
     async def _begin(self, prompt: Prompt, deadline: float, headers: Headers) -> Begun:
         outcome = self._call.outcome

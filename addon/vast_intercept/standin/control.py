@@ -60,6 +60,9 @@ class Control:
                 return _json(self._stats())
             case ["gates", name], "POST" if name:
                 return _json({"opened": self._gates.open(unquote(name))})
+            case ["gates", name], "PUT" if name:
+                self._gates.shut(unquote(name))
+                return _done()
             case ["workers"], "GET":
                 return _json(self._fleet.to_json())
             case ["workers"], "DELETE":

@@ -122,14 +122,13 @@ class Exchange:
         self, response: web.StreamResponse, parts: list[bytes], gate: str
     ) -> None:
         for index, part in enumerate(parts):
-            if index:
-                try:
-                    async with asyncio.timeout(_GATE_SECONDS):
-                        await self._gates.passed(gate, index)
-                except TimeoutError:
-                    raise HangUp from None
-                if self.told.delay:
-                    await asyncio.sleep(self.told.delay)
+            try:
+                async with asyncio.timeout(_GATE_SECONDS):
+                    await self._gates.passed(gate, index)
+            except TimeoutError:
+                raise HangUp from None
+            if index and self.told.delay:
+                await asyncio.sleep(self.told.delay)
             await self._passage.passable()
             await response.write(part)
 

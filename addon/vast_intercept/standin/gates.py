@@ -30,6 +30,10 @@ class Gates:
         self._changed.notify()
         return self._opened[name]
 
+    def shut(self, name: str) -> None:
+        """Has the gate hold back the first chunk, too, which is otherwise sent at once."""
+        self._opened[name] = -1
+
     @contextmanager
     def used(self, name: str) -> Iterator[None]:
         """A stream uses the gate for as long as this lasts."""
