@@ -6,7 +6,7 @@ The file is optional. Options win over environment variables, and these over the
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from .config_file import (
     Unsupported,
     nearest,
     read_config_file,
+    set_sections,
 )
 from .openai_api.operations import Operation
 from .providers import Provider
@@ -49,6 +50,8 @@ class Config:
     """A configuration that was checked. Immutable: a call keeps the one that it started with."""
 
     source: str = "the defaults"
+    #: Those of the file that say something else than the defaults.
+    sections: frozenset[str] = frozenset()
     endpoint: str | None = None
     api_key: Secret | None = None
     api_key_problem: str = ""
@@ -131,6 +134,7 @@ def load_config(
     win over everything. Raises ConfigError.
     """
     file = read_config_file(path) if path else ConfigFile()
+    sections = frozenset(set_sections(file))
     vast = msgspec.structs.replace(
         file.vast,
         endpoint=endpoint or environ.get("VAST_ENDPOINT") or file.vast.endpoint,
@@ -138,7 +142,9 @@ def load_config(
     )
     file = msgspec.structs.replace(file, vast=vast)
     try:
-        return _checked(file, str(path) if path else "the defaults", environ)
+        return replace(
+            _checked(file, str(path) if path else "the defaults", environ), sections=sections
+        )
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}" if path else str(error)) from None
 

@@ -126,6 +126,15 @@ class ConfigFile(Section, frozen=True):
     inspect: InspectSection = msgspec.field(default_factory=InspectSection)
 
 
+_DEFAULTS = ConfigFile()
+
+
+def set_sections(file: ConfigFile) -> list[str]:
+    """The top-level sections that say something else than the defaults."""
+    fields = ConfigFile.__struct_fields__
+    return [name for name in fields if getattr(file, name) != getattr(_DEFAULTS, name)]
+
+
 class _UniqueKeyLoader(yaml.SafeLoader):
     """PyYAML takes the last of two equal keys without a word; a configuration should not."""
 

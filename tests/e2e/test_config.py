@@ -1,6 +1,10 @@
 """The configuration in a running interceptor: missing, broken, changed."""
 
+import hashlib
 import os
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,7 @@ import requests
 
 from .. import harness
 from ..conftest import use
-from ..harness import ENDPOINT, VAST_KEY, StandIn, error_of
+from ..harness import APP_KEY, ENDPOINT, VAST_KEY, StandIn, error_of
 
 URL = "https://api.openai.com/v1/chat/completions"
 BODY: Any = {"model": "m", "messages": [{"role": "user", "content": "hello there"}]}
@@ -75,6 +79,66 @@ def test_a_change_holds_for_the_next_call_and_a_broken_one_does_not(
         interceptor.wait_for("stays in force")
         endpoints = [call["path"].split("/")[1] for call in standin.calls()]
         assert endpoints == [ENDPOINT, "big-one", "big-one"]
+
+
+def written_late(path: Path, text: str) -> None:
+    with path.open("w") as file:
+        time.sleep(0.4)
+        file.write(text)
+
+
+def written_by_halves(path: Path, text: str) -> None:
+    with path.open("w") as file:
+        file.write(text[: len(text) // 2])
+        file.flush()
+        time.sleep(0.2)
+        file.write(text[len(text) // 2 :])
+
+
+def written_byte_by_byte(path: Path, text: str) -> None:
+    with path.open("wb", buffering=0) as file:
+        for byte in text.encode():
+            file.write(bytes([byte]))
+            time.sleep(0.002)
+
+
+@pytest.mark.parametrize("write", [written_late, written_by_halves, written_byte_by_byte])
+def test_no_call_ever_meets_a_configuration_that_is_being_written(
+    write: Callable[[Path, str], None],
+    standin: StandIn,
+    certs: tuple[Path, Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither is a call without a listed key served meanwhile, nor one with it refused."""
+    path = tmp_path / "vast.yaml"
+    key_file = tmp_path / "key"
+    key_file.write_text(VAST_KEY)
+    vast = harness.vast_section(standin, certs[0], api_key=f"file:{key_file}")
+    listed = {"name": "app", "sha256": hashlib.sha256(APP_KEY.encode()).hexdigest()}
+    config = {"vast": vast, "clients": {"keys": [listed]}}
+    with harness.intercept(tmp_path, config, environ={"VAST_API_KEY": ""}) as interceptor:
+        use(interceptor, monkeypatch)
+        text = path.read_text()
+
+        def rewrite() -> None:
+            for _ in range(2):
+                write(path, text)
+                write(key_file, VAST_KEY)
+
+        writer = threading.Thread(target=rewrite)
+        writer.start()
+        while writer.is_alive():
+            for key, status in ((APP_KEY, 200), ("sk-another-0123456789", 401)):
+                headers = {"Authorization": f"Bearer {key}"}
+                answer = requests.post(URL, json=BODY, headers=headers, timeout=30)
+                assert answer.status_code == status, answer.text
+        writer.join()
+        standin.forget_calls()
+        write(path, text.replace(f"endpoint: {ENDPOINT}", "endpoint: big-one"))
+        headers = {"Authorization": f"Bearer {APP_KEY}"}
+        assert requests.post(URL, json=BODY, headers=headers, timeout=30).status_code == 200
+        assert [call["path"].split("/")[1] for call in standin.calls()] == ["big-one"]
 
 
 def test_a_provider_that_is_added_is_taken_over_at_once(

@@ -27,9 +27,9 @@ class AccessControl:
         self._relay = relay
         self._told: OrderedDict[str, None] = OrderedDict()
 
-    def client_connected(self, client: connection.Client) -> None:
+    async def client_connected(self, client: connection.Client) -> None:
         """Closes connections from where `clients.allow_from` does not name."""
-        config = self._settings.refresh()
+        config = await self._settings.current()
         address = parse_address(client.peername[0])
         if address is None or is_allowed(address, config.allow_from):
             return

@@ -83,7 +83,7 @@ class CallInterceptor:
             # mitmproxy refuses it as invalid HTTP, and does not know yet for which host it is.
             mask_keys(flow.request)
             return
-        config = self._settings.refresh()
+        config = await self._settings.current()
         request = flow.request
         replayed = flow.is_replay == "request" and original_url(flow)
         if replayed:

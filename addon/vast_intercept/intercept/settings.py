@@ -11,7 +11,7 @@ from mitmproxy.proxy.mode_specs import ProxyMode, UpstreamMode
 from mitmproxy.utils import human
 
 from ..config import Config, config_file, load_config
-from ..config_watch import ConfigWatch
+from ..config_watch import SETTLED, ConfigWatch
 from ..inspect.call_log import JSON, TEXT, JsonFormatter
 from ..inspect.chat.contentview import ChatContentview
 from ..relay.server import Relay
@@ -22,7 +22,9 @@ _OPTIONS = {"vast_config", "vast_endpoint", "vast_interface"}
 _BODY_LIMIT = "64m"
 # In the list of hosts even where there is no provider: an empty list would take over every host.
 _STATUS = rf"^{re.escape(STATUS_HOST)}:80$"
-_CONFIG_CHECK = 1.0  # seconds
+# Seconds between two looks at the files: while no calls come, and while a call waits for a change.
+_CONFIG_CHECK = 1.0
+_LOOK_AGAIN = 0.02
 
 
 class Settings:
@@ -55,6 +57,17 @@ class Settings:
         if self._watch.refresh():
             self._take_over_providers()
         return self._watch.config
+
+    async def current(self) -> Config:
+        """The configuration in force for a call that begins.
+
+        Waits a moment for a file that is being written, so that a change holds for the next call.
+        """
+        config = self.refresh()
+        while self._watch.awaited:
+            await asyncio.sleep(_LOOK_AGAIN)
+            config = self.refresh()
+        return config
 
     # --- hooks --------------------------------------------------------------------------------
 
@@ -99,7 +112,10 @@ class Settings:
             _format_log(ctx.options.vast_log)
         if updated & _OPTIONS:
             self._watch = ConfigWatch(_from_options, config_file(ctx.options.vast_config))
-            self._watch.refresh()
+            if self._background:
+                self._watch.refresh()
+            else:
+                self._watch.start()  # nothing runs yet that this would block
             self._take_over_providers()
 
     def running(self) -> None:
@@ -114,7 +130,7 @@ class Settings:
     async def _check_config(self) -> None:
         await self._relay.start()
         while True:
-            await asyncio.sleep(_CONFIG_CHECK)
+            await asyncio.sleep(SETTLED if self._watch.pending else _CONFIG_CHECK)
             self.refresh()
 
     def _use_upstream_proxy(self) -> None:
