@@ -326,7 +326,9 @@ def test_row(
     assert harness.VAST_KEY not in reply.body.decode()
     assert not reply.done
     attempts = int(reply.headers.get("x-vast-attempts", "1"))
-    if retried == "yes":
+    if retried == "yes, once":
+        assert attempts == 2
+    elif retried == "yes":
         assert attempts > 1
     elif happened != "the interceptor is stopped":
         assert attempts <= 1

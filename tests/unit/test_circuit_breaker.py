@@ -25,14 +25,21 @@ def breaker(clock: Clock) -> CircuitBreaker:
     return CircuitBreaker(clock)
 
 
+def fail(breaker: CircuitBreaker, call: object = None, *, suspect: bool = False) -> None:
+    """Another call fails, or this one once more."""
+    breaker.failed(call or object(), probe=breaker.admit(), suspect=suspect)
+
+
 def fail_until_open(breaker: CircuitBreaker, clock: Clock) -> None:
     for _ in range(11):
-        breaker.failed(probe=breaker.admit())
+        fail(breaker)
         clock.now += 1
     assert breaker.state is State.OPEN
 
 
-def test_failures_in_a_row_over_some_time_open_it(breaker: CircuitBreaker, clock: Clock) -> None:
+def test_several_calls_that_fail_over_some_time_open_it(
+    breaker: CircuitBreaker, clock: Clock
+) -> None:
     fail_until_open(breaker, clock)
     with pytest.raises(CircuitOpen) as refused:
         breaker.admit()
@@ -40,25 +47,84 @@ def test_failures_in_a_row_over_some_time_open_it(breaker: CircuitBreaker, clock
 
 
 def test_many_failures_at_the_same_time_do_not(breaker: CircuitBreaker) -> None:
-    for _ in range(1_000):
-        breaker.failed(probe=breaker.admit())
+    for _ in range(2_000):
+        fail(breaker)
     assert breaker.state is State.CLOSED
 
 
-def test_few_failures_over_a_long_time_do_not(breaker: CircuitBreaker, clock: Clock) -> None:
-    for _ in range(9):
-        breaker.failed(probe=breaker.admit())
-        clock.now += 3_600
+def test_one_call_does_not_however_often_it_fails(breaker: CircuitBreaker, clock: Clock) -> None:
+    for number in range(1_000):
+        fail(breaker, f"call {number % 2}")
+        clock.now += 1
     assert breaker.state is State.CLOSED
 
 
-def test_a_success_in_between_starts_the_row_anew(breaker: CircuitBreaker, clock: Clock) -> None:
-    for count in range(100):
-        breaker.failed(probe=breaker.admit())
-        if count % 9 == 8:
+def test_a_few_calls_do_that_are_tried_again_and_again(
+    breaker: CircuitBreaker, clock: Clock
+) -> None:
+    for number in range(11):
+        fail(breaker, f"call {number % 3}")
+        clock.now += 1
+    assert breaker.state is State.OPEN
+
+
+def test_failures_long_ago_do_not_count(breaker: CircuitBreaker, clock: Clock) -> None:
+    for _ in range(100):
+        fail(breaker)
+        clock.now += 20
+    assert breaker.state is State.CLOSED
+
+
+def test_successes_weigh_as_much_as_failures(breaker: CircuitBreaker, clock: Clock) -> None:
+    for _ in range(100):
+        fail(breaker)
+        breaker.succeeded()
+        clock.now += 1
+    assert breaker.state is State.CLOSED
+    for _ in range(100):
+        fail(breaker)
+        clock.now += 1
+        if breaker.state is State.OPEN:
+            return
+    pytest.fail("it never opened")
+
+
+def test_a_call_that_succeeds_in_the_end_has_not_failed(
+    breaker: CircuitBreaker, clock: Clock
+) -> None:
+    for number in range(100):
+        fail(breaker, number)
+        breaker.recovered(number)
+        clock.now += 1
+    assert breaker.state is State.CLOSED
+
+
+def test_calls_that_may_be_why_themselves_do_not_outweigh_a_single_success(
+    breaker: CircuitBreaker, clock: Clock
+) -> None:
+    for number in range(200):
+        fail(breaker, suspect=True)
+        if number % 20 == 0:
             breaker.succeeded()
-        clock.now += 2
+        clock.now += 0.5
     assert breaker.state is State.CLOSED
+
+
+def test_where_no_call_succeeds_they_open_it(breaker: CircuitBreaker, clock: Clock) -> None:
+    for _ in range(11):
+        fail(breaker, suspect=True)
+        clock.now += 1
+    assert breaker.state is State.OPEN
+    clock.now += 10
+    fail(breaker, suspect=True)  # the probe: another call may be the one to succeed
+    clock.now += 10
+    assert breaker.state is State.HALF_OPEN
+
+
+def test_what_it_remembers_is_bounded(breaker: CircuitBreaker) -> None:
+    for _ in range(5_000):
+        fail(breaker)
+    assert len(breaker._failing) == 1_000
 
 
 def test_half_open_it_lets_one_call_through_at_a_time(
@@ -90,7 +156,7 @@ def test_each_probe_that_fails_doubles_the_pause_up_to_a_minute(
     pauses = []
     clock.now += 10
     for _ in range(5):
-        breaker.failed(probe=breaker.admit())
+        fail(breaker)
         with pytest.raises(CircuitOpen) as refused:
             breaker.admit()
         pauses.append(refused.value.retry_after)
@@ -102,7 +168,7 @@ def test_calls_from_before_do_not_lengthen_the_pause(breaker: CircuitBreaker, cl
     earlier = [breaker.admit() for _ in range(20)]
     fail_until_open(breaker, clock)
     for probe in earlier:
-        breaker.failed(probe=probe)
+        breaker.failed("earlier", probe=probe)
     clock.now += 10
     assert breaker.admit()
 
@@ -129,14 +195,17 @@ class AnyCalls(RuleBasedStateMachine):
             self.admitted.append(probe)
 
     @precondition(lambda self: self.admitted)
-    @rule(end=st.sampled_from(["succeeded", "failed", "failed", "failed", "left"]))
-    def ends(self, end: str) -> None:
+    @rule(
+        end=st.sampled_from(["succeeded", "failed", "failed", "failed", "left"]),
+        suspect=st.booleans(),
+    )
+    def ends(self, end: str, *, suspect: bool) -> None:
         probe = self.admitted.pop(0)
         if end == "succeeded":
             self.breaker.succeeded()
             self.admitted = [False] * len(self.admitted)
         elif end == "failed":
-            self.breaker.failed(probe=probe)
+            self.breaker.failed(object(), probe=probe, suspect=suspect)
         else:
             self.breaker.left(probe=probe)
 

@@ -4,13 +4,18 @@ https://martinfowler.com/bliki/CircuitBreaker.html
 """
 
 import time
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from enum import StrEnum
 
-# It opens after so many failures in a row, if the row is as long as this, in seconds: calls that
-# come together and fail together say less than some that fail one after the other.
-_FAILURES = 10
+# It opens once so many different calls have failed, if their failures span at least so many
+# seconds: calls that come together and fail together say less than some that fail one by one.
+_FAILING_CALLS = 3
 _FAILING_FOR = 10.0
+# Only what happened within so many seconds counts; and no more failing calls are remembered.
+_WINDOW = 30.0
+_MAX_REMEMBERED = 1_000
 
 # How long it stays open, in seconds: at first, and at most. A probe that fails doubles it.
 _OPEN_FOR = 10.0
@@ -33,13 +38,23 @@ class CircuitOpen(Exception):  # noqa: N818  (the call was not even tried)
         self.retry_after = retry_after
 
 
+@dataclass(slots=True)
+class _Failing:
+    """A call that fails: since when, when last, and whether the call itself may be why."""
+
+    since: float
+    last: float
+    suspect: bool
+
+
 class CircuitBreaker:
-    """Who was admitted reports what became of it: `succeeded`, `failed`, or `left` for neither."""
+    """Counts calls, not attempts. Who was admitted reports `succeeded`, `failed`, or `left`."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._failures = 0
-        self._failing_since = 0.0
+        #: By the call's name; the one that failed last comes last.
+        self._failing: OrderedDict[Hashable, _Failing] = OrderedDict()
+        self._successes = _RecentCount()
         self._open_for = 0.0  # 0 while it is closed
         self._probe_at = 0.0
         self._probing = False
@@ -62,26 +77,35 @@ class CircuitBreaker:
         return True
 
     def succeeded(self) -> None:
-        """It answers: all is well."""
-        self._failures = 0
-        self._open_for = 0.0
-        self._probing = False
+        """Counts a call that was answered, and closes the circuit."""
+        self._successes.add(self._clock())
+        if self._open_for:
+            self._failing.clear()
+            self._open_for = 0.0
+            self._probing = False
 
-    def failed(self, *, probe: bool) -> None:
-        """It failed once more."""
+    def recovered(self, call: Hashable) -> None:
+        """Forgets the failures of a call that was answered after all."""
+        self._failing.pop(call, None)
+
+    def failed(self, call: Hashable, *, probe: bool, suspect: bool = False) -> None:
+        """Counts a failed attempt of a call, and opens the circuit if too many calls fail.
+
+        `call` tells one call from another, however often it is tried. `suspect` says that the call
+        itself may be why.
+        """
         now = self._clock()
         if probe:
             self._probing = False
-            self._open(now, min(self._open_for * 2, _LONGEST_OPEN))
+            # What the call itself may have brought about does not make the pause longer.
+            pause = self._open_for if suspect else min(self._open_for * 2, _LONGEST_OPEN)
+            self._open(now, pause)
             return
-        if not self._failures:
-            self._failing_since = now
-        self._failures += 1
-        if (
-            not self._open_for
-            and self._failures >= _FAILURES
-            and now - self._failing_since >= _FAILING_FOR
-        ):
+        failing = self._failing.setdefault(call, _Failing(now, now, suspect))
+        failing.last, failing.suspect = now, failing.suspect and suspect
+        self._failing.move_to_end(call)
+        self._forget(now)
+        if not self._open_for and self._fails(now):
             self._open(now, _OPEN_FOR)
 
     def left(self, *, probe: bool) -> None:
@@ -89,6 +113,45 @@ class CircuitBreaker:
         if probe:
             self._probing = False
 
+    def _forget(self, now: float) -> None:
+        oldest = next(iter(self._failing.values()))
+        while oldest.last < now - _WINDOW or len(self._failing) > _MAX_REMEMBERED:
+            self._failing.popitem(last=False)
+            oldest = next(iter(self._failing.values()))
+
+    def _fails(self, now: float) -> bool:
+        """Whether it is the endpoint that fails.
+
+        A suspect call tells nothing about the endpoint as long as any other call is answered.
+        """
+        calls = self._failing.values()
+        if len(calls) < _FAILING_CALLS or now - min(call.since for call in calls) < _FAILING_FOR:
+            return False
+        successes = self._successes.since(now)
+        return not successes or sum(not call.suspect for call in calls) > successes
+
     def _open(self, now: float, seconds: float) -> None:
         self._open_for = seconds
         self._probe_at = now + seconds
+
+
+class _RecentCount:
+    """How often something happened in the last `_WINDOW` to twice that, in constant space."""
+
+    def __init__(self) -> None:
+        self._began = float("-inf")
+        self._before = self._now = 0
+
+    def add(self, now: float) -> None:
+        self._turn(now)
+        self._now += 1
+
+    def since(self, now: float) -> int:
+        self._turn(now)
+        return self._before + self._now
+
+    def _turn(self, now: float) -> None:
+        if now - self._began >= _WINDOW:
+            self._before = self._now if now - self._began < 2 * _WINDOW else 0
+            self._now = 0
+            self._began = now

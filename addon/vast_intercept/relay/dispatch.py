@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
@@ -21,7 +22,9 @@ from .openai_interface import OpenAIInterface
 from .provider_interface import ProviderInterface
 from .retry import (
     BUSY_STATUSES,
+    GAVE_UP_STATUS,
     MAX_ATTEMPTS,
+    MAX_LOST,
     RETRIED_STATUSES,
     AttemptFailed,
     EndpointFailed,
@@ -36,6 +39,8 @@ _MAX_ENDPOINTS = 256
 # What another endpoint would say, too, and the provider should not be paid for.
 _THE_SAME_EVERYWHERE = frozenset({"vast_key_missing", "vast_key_refused"})
 _LONGEST_NAME = 200  # characters of what an app has made up
+# A call is known again by so many bytes of each end of its body.
+_KNOWN_BY = 16 * 1024
 
 
 class Interface(Protocol):
@@ -139,7 +144,8 @@ class Dispatcher:
                 "vast_timeout",
                 504,
             )
-            self._health_of(kind, name).failed(AttemptFailed(silent), probe=False)
+            health = self._health_of(kind, name)
+            health.failed(AttemptFailed(silent), call.request_id, probe=False)
             raise EndpointFailed(call.outcome.failure or silent) from None
 
     async def _attempts(
@@ -150,7 +156,8 @@ class Dispatcher:
         outcome.endpoint = name
         health = self._health_of(kind, name)
         last: AttemptFailed | None = None
-        failures = 0
+        failed_as: set[Hashable] = set()
+        failures = lost = 0
         while True:
             try:
                 probe = health.admit()
@@ -161,7 +168,9 @@ class Dispatcher:
             try:
                 begun = await self._attempt(call, self._interfaces[kind], name, prompt, health)
             except AttemptFailed as failed:
-                health.failed(failed, probe=probe)
+                known_as = _known_as(call, prompt, failed)
+                failed_as.add(known_as)
+                health.failed(failed, known_as, probe=probe)
                 last = failed
             except ApiError as error:
                 if error.status < 500:
@@ -177,9 +186,14 @@ class Dispatcher:
                 raise
             else:
                 health.succeeded()
+                for known_as in failed_as:
+                    health.recovered(known_as)
                 return begun
             failures += 1
+            lost += last.lost
             outcome.failure = last.error
+            if lost >= MAX_LOST:
+                raise EndpointFailed(_lost_to_it(last.error))
             await _pause(last, failures, health.budget, deadline)
             outcome.retried.append(name)
 
@@ -228,6 +242,25 @@ class Dispatcher:
         return health
 
 
+def _known_as(call: Call, prompt: Prompt, failed: AttemptFailed) -> Hashable:
+    """What tells the call from others that fail.
+
+    Where the call itself may be why, it is the same call when an app makes it again.
+    """
+    if not failed.lost:
+        return call.request_id
+    body = prompt.request.body
+    return hash((len(body), body[:_KNOWN_BY], body[-_KNOWN_BY:]))
+
+
+def _lost_to_it(error: ApiError) -> ApiError:
+    return replace(
+        error,
+        message=f"{error.message} So did another one before, each with the whole call: the call"
+        " itself may be the reason, and no other worker is tried.",
+    )
+
+
 async def _begun(
     upstream: aiohttp.ClientResponse, call: Call, explain: Explain, *, stream: bool
 ) -> Begun:
@@ -239,6 +272,7 @@ async def _begun(
                 error,
                 retry_after=retry_after_of(upstream),
                 busy=upstream.status in BUSY_STATUSES,
+                lost=upstream.status == GAVE_UP_STATUS,
             )
         raise error
     first = b""
@@ -247,12 +281,13 @@ async def _begun(
         try:
             first = await upstream.content.readany()
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise failure(error, upstream.url.host or "") from None
+            raise failure(error, upstream.url.host or "", sent=True) from None
         if not first:
             raise AttemptFailed(
                 bad_gateway(
                     f"{upstream.url.host!r} ended the stream before it began.", "vast_disconnected"
-                )
+                ),
+                lost=True,
             )
     call.outcome.timing.first_byte = time.perf_counter()
     listen_on(upstream, call.config.timeout.between_bytes)

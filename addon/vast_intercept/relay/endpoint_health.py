@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections.abc import Hashable
 
 from ..openai_api.errors import ApiError, bad_gateway
 from .circuit_breaker import CircuitBreaker, CircuitOpen, State
@@ -47,14 +48,18 @@ class EndpointHealth:
             logger.info("%r answers again.", self.name)
         self._breaker.succeeded()
 
-    def failed(self, failed: AttemptFailed, *, probe: bool) -> None:
-        """An attempt failed. Who has too much to do is not taken for broken."""
+    def recovered(self, call: Hashable) -> None:
+        """A call that had failed before was answered after all."""
+        self._breaker.recovered(call)
+
+    def failed(self, failed: AttemptFailed, call: Hashable, *, probe: bool) -> None:
+        """An attempt of the call failed. Who has too much to do is not taken for broken."""
         self._trouble = failed.error
         if failed.busy:
             self._breaker.left(probe=probe)
             return
         was_open = self._breaker.state is State.OPEN
-        self._breaker.failed(probe=probe)
+        self._breaker.failed(call, probe=probe, suspect=failed.lost)
         if self._breaker.state is State.OPEN and not was_open:
             logger.warning(
                 "%r has failed again and again, and is left alone for a while: %s",

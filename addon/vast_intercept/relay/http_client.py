@@ -53,18 +53,20 @@ class HttpClient:
         timeout: TimeoutSection,  # noqa: ASYNC109  (several, not one for all)
     ) -> aiohttp.ClientResponse:
         """The head of the answer, whatever its status. Raises AttemptFailed or ApiError."""
+        file = io.BytesIO(body) if len(body) >= _LARGE_BODY else None
         try:
             answer = await self._session.post(
                 url,
                 headers=headers,
-                data=body if len(body) < _LARGE_BODY else io.BytesIO(body),
+                data=file or body,
                 allow_redirects=False,
                 ssl=tls,
                 timeout=_client_timeout(timeout),
                 **self._proxy.options_for(url),
             )
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise failure(error, url.host or "") from None
+            sent = file is None or file.tell() == len(body)  # a small one goes out in one write
+            raise failure(error, url.host or "", sent=sent) from None
         self._end_with_connection(answer)
         return answer
 
@@ -163,14 +165,26 @@ def _end(content: aiohttp.StreamReader) -> None:
         content.feed_eof()
 
 
-def failure(error: aiohttp.ClientError | TimeoutError, host: str) -> Exception:
-    """AttemptFailed, or ApiError where another attempt cannot help."""
+def failure(
+    error: aiohttp.ClientError | TimeoutError, host: str, *, sent: bool = False
+) -> Exception:
+    """AttemptFailed, or ApiError where another attempt cannot help.
+
+    `sent` says that the whole call was sent if a connection was made.
+    """
     described = describe_failure(error, host)
     if described.retry is False:
         return described
-    dropped = isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
     connecting = isinstance(error, aiohttp.ClientConnectorError | TimeoutError)
-    return AttemptFailed(described, at_once=dropped and not connecting)
+    dropped = not connecting and isinstance(
+        error,
+        aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | aiohttp.ClientPayloadError,
+    )
+    return AttemptFailed(
+        described,
+        at_once=dropped and not isinstance(error, aiohttp.ClientPayloadError),
+        lost=dropped and sent,
+    )
 
 
 @lru_cache(maxsize=8)

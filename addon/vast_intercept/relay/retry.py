@@ -13,8 +13,13 @@ RETRIED_STATUSES = frozenset({408, 429, 499, 500, 502, 503, 504})
 #: Of these, what says that there is too much to do, not that something is wrong.
 BUSY_STATUSES = frozenset({408, 429})
 
+#: What a worker says that takes its caller for gone.
+GAVE_UP_STATUS = 499
+
 #: More attempts than that do not tell anything new.
 MAX_ATTEMPTS = 16
+#: A call that so many workers were lost to is not sent to another one: it may itself be why.
+MAX_LOST = 2
 
 _FIRST_BACKOFF = 0.5  # seconds
 _LONGEST_BACKOFF = 5.0
@@ -29,7 +34,8 @@ class AttemptFailed(Exception):  # noqa: N818  (the call may well succeed)
     `error` is what the app gets if it is not. `retry_after` is for how many seconds the far side
     asks to be left alone. `at_once` is true where a kept connection may just have been closed when
     it was used again (RFC 9112, section 9.3.1): nothing is wrong with a new one. `busy` is true
-    where the far side is well, and only has too much to do.
+    where the far side is well, and only has too much to do. `lost` is true where it had the whole
+    call, and was gone before it answered: the call itself may be why.
     """
 
     def __init__(
@@ -39,12 +45,14 @@ class AttemptFailed(Exception):  # noqa: N818  (the call may well succeed)
         retry_after: float | None = None,
         at_once: bool = False,
         busy: bool = False,
+        lost: bool = False,
     ) -> None:
         super().__init__(str(error))
         self.error = error
         self.retry_after = retry_after
         self.at_once = at_once
         self.busy = busy
+        self.lost = lost
 
 
 class EndpointFailed(Exception):  # noqa: N818  (the call may well succeed)
@@ -74,11 +82,11 @@ def parse_retry_after(value: str, now: datetime) -> float | None:
         return float(value[:12])
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max((date - now).total_seconds(), 0.0)
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=UTC)
+        return max((date - now).total_seconds(), 0.0)
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None  # the email package raises all of these
 
 
 class RetryBudget:
