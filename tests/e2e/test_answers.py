@@ -75,10 +75,19 @@ class TestWhatReachesVast:
         }
 
     def test_what_vast_does_not_take_is_left_out(self, standin: StandIn) -> None:
-        assert ask(parallel_tool_calls=True, user="me").status_code == 200
+        assert ask(suffix="", user="me").status_code == 200
         sent = json.loads(harness.body_of(standin.calls()[0]))
-        assert "parallel_tool_calls" not in sent
+        assert "suffix" not in sent
         assert sent["user"] == "me"
+
+    def test_an_app_that_wants_one_tool_call_gets_one(self, standin: StandIn) -> None:
+        tool = {"type": "function", "function": {"name": "look", "parameters": {}}}
+        more = {"tools": [tool], "standin": {"tool_calls": 2}}
+        for parallel, calls in ((None, 2), (True, 2), (False, 1)):
+            answer = ask(parallel_tool_calls=parallel, **more)
+            assert len(answer.json()["choices"][0]["message"]["tool_calls"]) == calls
+            sent = json.loads(harness.body_of(standin.calls()[-1]))
+            assert sent["parallel_tool_calls"] is parallel
 
     def test_a_route_chooses_the_endpoint(self, standin: StandIn) -> None:
         assert ask(model="gpt-4o-mini").status_code == 200

@@ -23,7 +23,7 @@ from vast_intercept.openai_api.requests import (
 )
 
 CHAT, TEXT = Operation.CHAT_COMPLETIONS, Operation.COMPLETIONS
-LEFT_OUT = {"parallel_tool_calls", "suffix"}
+LEFT_OUT = {"suffix"}
 
 
 def refused(body: bytes, operation: Operation = CHAT) -> ApiError:
@@ -90,16 +90,21 @@ SENT = {
         b'{"messages":[]}',
         ("suffix",),
     ),
-    "parallel_tool_calls in the middle": (
-        b'{"messages":[],\n "parallel_tool_calls": false,\n "n":1}',
+    "suffix in the middle": (
+        b'{"messages":[],\n "suffix": false,\n "n":1}',
         b'{"messages":[],\n "n":1}',
-        ("parallel_tool_calls",),
+        ("suffix",),
+    ),
+    "parallel_tool_calls as it is": (
+        b'{"parallel_tool_calls": false,"model":"m","messages":[]}',
+        b'{"parallel_tool_calls": false,"model":"","messages":[]}',
+        (),
     ),
     "suffix last": (b'{"messages":[] ,"suffix":null}', b'{"messages":[] }', ("suffix",)),
-    "both, and model between": (
+    "suffix, and model behind it": (
         b'{"suffix":"","model":"m","parallel_tool_calls":true,"messages":[]}',
-        b'{"model":"","messages":[]}',
-        ("parallel_tool_calls", "suffix"),
+        b'{"model":"","parallel_tool_calls":true,"messages":[]}',
+        ("suffix",),
     ),
     "suffix is an object with braces": (
         b'{"suffix":{"a":"},{","b":[1,{"c":"]"}]},"messages":[]}',

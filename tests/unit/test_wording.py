@@ -43,12 +43,12 @@ LINES: dict[str, tuple[CallReport, str]] = {
             tokens=5_678,
             tokens_per_second=45.678,
             attempts=2,
-            left_out=("suffix", "parallel_tool_calls"),
+            left_out=("suffix", "best_of"),
         ),
         (
             "m → e (llama); 200; waited 20.5 s for a worker; first token 0.12 s; 12.3 s in all;"
             " 1,234 + 5,678 tokens; 46 tokens/s; 2 attempts;"
-            " left out: suffix, parallel_tool_calls"
+            " left out: suffix, best_of"
         ),
     ),
     "tokens by estimate": (report(tokens=10), "m → e; 200; about 10 tokens"),

@@ -16,8 +16,8 @@ from .operations import Operation
 
 _BOM = b"\xef\xbb\xbf"
 
-# Vast's documentation says unsupported and ignored; vLLM refuses `suffix` (FACTS V1).
-_LEFT_OUT = ("parallel_tool_calls", "suffix")
+# Vast's documentation says that it is ignored, but vLLM refuses it (FACTS V1).
+_LEFT_OUT = ("suffix",)
 
 # "Text in, text out" (FACTS V1). A refusal is text too: an answer of before, sent back.
 _TEXT_PARTS = frozenset({"text", "refusal"})
