@@ -22,6 +22,7 @@ from .config_checks import (
     read_routes,
     read_unsupported,
     read_url,
+    variables_with_key,
 )
 from .config_file import (
     ENDPOINT_PATTERN,
@@ -41,6 +42,7 @@ from .config_file import (
 from .openai_api.operations import Operation
 from .providers import Provider
 from .secret import Secret
+from .status import VAST_KEY_VARIABLE
 
 _PROJECT_CONFIG = Path(__file__).parents[2] / "config" / "vast.yaml"
 
@@ -73,6 +75,8 @@ class Config:
     inspect: InspectSection = field(default_factory=InspectSection)
     warnings: tuple[str, ...] = ()
     key_file: Path | None = None
+    #: Environment variables that hold the Vast key, or may.
+    key_variables: tuple[str, ...] = (VAST_KEY_VARIABLE,)
 
     def destinations_for(self, model: str | None) -> tuple[str, ...]:
         """Where calls for the model go: an endpoint, and its fallbacks in order; or nowhere.
@@ -196,6 +200,7 @@ def _checked(file: ConfigFile, source: str, environ: Mapping[str, str]) -> Confi
         api_key=key,
         api_key_problem=key_problem,
         key_file=key_file,
+        key_variables=variables_with_key(file.vast.api_key, key, environ),
         interface=file.vast.interface,
         openai_url=read_url(file.vast.openai_url, "vast.openai_url"),
         route_url=read_url(file.vast.route_url, "vast.route_url"),

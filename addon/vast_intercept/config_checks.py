@@ -20,6 +20,7 @@ from .config_file import (
 from .openai_api.operations import UNSUPPORTED, Operation
 from .providers import Provider, built_in_providers, own_provider
 from .secret import Secret, is_sendable
+from .status import VAST_KEY_VARIABLE
 
 type Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -47,6 +48,18 @@ def read_key(reference: str, environ: Mapping[str, str]) -> tuple[Secret | None,
     if key and not is_sendable(key):
         key, problem = "", "holds something else than a key"
     return (Secret(key), "", key_file) if key else (None, f"{where} {problem}", key_file)
+
+
+def variables_with_key(
+    reference: str, key: Secret | None, environ: Mapping[str, str]
+) -> tuple[str, ...]:
+    """The environment variables that are named for the key, and all others that hold it."""
+    names = [VAST_KEY_VARIABLE]
+    if reference.startswith("env:"):
+        names.append(reference.removeprefix("env:"))
+    if key:
+        names += [name for name, value in environ.items() if value.strip() == key.reveal()]
+    return tuple(dict.fromkeys(names))
 
 
 def _read_key_file(path: Path) -> tuple[str, str]:

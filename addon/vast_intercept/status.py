@@ -9,6 +9,9 @@ STATUS_PATH = "/status"
 #: In reverse mode every host is the provider's: there a header says what is asked for.
 STATUS_HEADER = ("x-vast-intercept", "status")
 
+#: Where the Vast key is looked for first.
+VAST_KEY_VARIABLE = "VAST_API_KEY"
+
 
 class Tally(msgspec.Struct):
     """Numbers of the calls to providers' APIs that were not passed on, and of their tokens."""
@@ -65,3 +68,5 @@ class Status(msgspec.Struct):
     provider_hosts: list[str]
     provider_ports: list[int]
     tally: Tally
+    #: Names of the environment variables that hold the Vast key, or may.
+    key_variables: list[str] = msgspec.field(default_factory=lambda: [VAST_KEY_VARIABLE])

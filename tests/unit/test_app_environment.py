@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from vast_intercept.launch.environment import app_variables, bundle_variables, without_vast_key
+from vast_intercept.launch.environment import app_variables, bundle_variables
+from vast_intercept.launch.key_variables import with_the_same_key, without_variables
 from vast_intercept.launch.trust import files_in
 
 FILES = files_in(Path("/some where/vast"))
@@ -33,4 +34,7 @@ def test_php_keeps_its_own_folders() -> None:
 
 
 def test_the_key_is_not_for_the_app() -> None:
-    assert without_vast_key({"VAST_API_KEY": "x", "VAST_ENDPOINT": "e"}) == {"VAST_ENDPOINT": "e"}
+    environ = {"MINE": "key", "OTHER": "key ", "VAST_API_KEY": "x", "VAST_ENDPOINT": "e", "NO": ""}
+    names = with_the_same_key(["MINE", "NO", "NONE"], environ)
+    assert names == ["MINE", "OTHER", "VAST_API_KEY", "NO"]
+    assert without_variables(names, environ) == {"VAST_ENDPOINT": "e"}

@@ -24,6 +24,7 @@ from mitmproxy.tools.dump import DumpMaster
 from mitmproxy.tools.web.master import WebMaster
 
 from ..intercept.addon import VastIntercept
+from ..launch.key_variables import hide_variables
 from .banner import Banner
 from .page_style import COLUMNS, PageStyle
 
@@ -51,6 +52,8 @@ class _WithInterceptor(master.Master):
         except exceptions.OptionsError as error:
             print(f"{sys.argv[0]}: {error}", file=sys.stderr)
             sys.exit(1)
+        # The apps of whoever runs this can read what /proc shows of it.
+        hide_variables(self.interceptor.config.key_variables)
         await super().run()
 
 

@@ -7,8 +7,8 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -23,11 +23,11 @@ from ..launch.environment import (
     app_variables,
     bundle_variables,
     without_proxies,
-    without_vast_key,
 )
 from ..launch.interceptor import InterceptorProcess, StartError
 from ..launch.jail.problems import JailError
-from ..launch.running import NotRunningError, RunningInterceptor
+from ..launch.key_variables import hide_variables, with_the_same_key, without_variables
+from ..launch.running import NotRunningError, RunningInterceptor, ask_status
 from ..launch.shells import FORMATS
 from ..launch.trust import files_in, write_trust_files
 from ..launch.upstream import UpstreamProxyError, named_proxy
@@ -110,7 +110,8 @@ def run(
     if allowed and not jail:
         raise click.UsageError("--jail-allow needs --jail.")
     if dry_run:
-        _show(attach or port, jail, command)
+        names = _key_variables(attach, config, settings)
+        _show(attach or port, jail, command, without_variables(names, os.environ))
         return
     if os.name != "posix":
         _fail(
@@ -157,8 +158,8 @@ class _Run:
 
     def plain(self) -> int:
         """Runs it with variables that name the proxy and the CAs. Returns its status."""
-        environ = without_vast_key(os.environ)
         ready, ca = self._ready()
+        environ = self._environ(ready)
         files = write_trust_files(self.folder, ca, environ, CA_VARIABLES)
         for host in ready.provider_hosts:
             if proxy_bypass_environment(host):
@@ -174,16 +175,16 @@ class _Run:
         from ..launch.jail.files import TrustedFiles  # noqa: PLC0415
         from ..launch.jail.jail import Jail  # noqa: PLC0415
 
-        environ = without_proxies(without_vast_key(os.environ))
-        with Jail(self.command, environ, allowed) as jail:
-            trusted = TrustedFiles(self.command, environ)
+        with Jail(self.command, os.environ, allowed) as jail:
+            trusted = TrustedFiles(self.command, os.environ)
             ready, ca = self._ready()
+            environ = without_proxies(self._environ(ready))
             files = write_trust_files(self.folder, ca, environ, CA_VARIABLES)
             mounts = trusted.replaced(self.folder, ca, files)
             hold_signals()
             proxy = ("127.0.0.1", self.interceptor.port)
-            variables = bundle_variables(files, environ)
-            jail.start(proxy, ready.provider_ports, mounts, variables)
+            environ |= bundle_variables(files, environ)
+            jail.start(proxy, ready.provider_ports, mounts, environ)
             return jail.wait(
                 _once(
                     lambda: self.interceptor.died() or jail.died(),
@@ -191,6 +192,19 @@ class _Run:
                     jail.end_soon,
                 )
             )
+
+    def _environ(self, ready: Status) -> dict[str, str]:
+        """The app's environment. The Vast key is in none that the app can see."""
+        names = with_the_same_key(ready.key_variables, os.environ)
+        if "OPENAI_API_KEY" in names:
+            self.say(
+                "OPENAI_API_KEY holds the Vast key, so the app does not get it. Set it to any other"
+                " text for an app that needs one."
+            )
+        hide_variables(names)
+        for name in names:
+            del os.environ[name]
+        return dict(os.environ)
 
     def _ready(self) -> tuple[Status, CertificateAuthority]:
         ready = self.interceptor.wait_until_ready()
@@ -263,14 +277,29 @@ def _ended_by_signals() -> Iterator[None]:
         raise SystemExit(128 + signal.SIGINT) from None
 
 
-def _show(port: int | None, jail: bool, command: Sequence[str]) -> None:
+def _key_variables(attach: int | None, config: str | None, settings: Sequence[str]) -> list[str]:
+    """What the interceptor would say of them, as far as that can be told without one."""
+    # Not before they are needed: they take their time.
+    from ..config import config_file, load_config  # noqa: PLC0415
+    from ..config_file import ConfigError  # noqa: PLC0415
+
+    names: Sequence[str] = ()
+    with suppress(NotRunningError, ConfigError):
+        if attach:
+            names = ask_status(attach).key_variables
+        else:
+            set_path = dict(each.partition("=")[::2] for each in settings).get("vast_config")
+            names = load_config(config_file(set_path or config)).key_variables
+    return with_the_same_key(names, os.environ)
+
+
+def _show(port: int | None, jail: bool, command: Sequence[str], environ: Mapping[str, str]) -> None:
     """What `--dry-run` prints: what would be set, as `sh` would have it."""
     files = files_in(Path("FOLDER"))
     if jail:
-        environ = without_proxies(without_vast_key(os.environ))
+        environ = without_proxies(environ)
         variables = bundle_variables(files, environ)
     else:
-        environ = without_vast_key(os.environ)
         variables = app_variables(f"http://127.0.0.1:{port or 'PORT'}", files, environ)
     for name in sorted(set(os.environ) - set(environ)):
         click.echo(f"unset {name}")

@@ -58,6 +58,7 @@ class StatusPage:
             provider_hosts=[host for provider in config.providers for host in provider.hosts],
             provider_ports=sorted({port for each in config.providers for port in each.ports}),
             tally=self._monitor.tally,
+            key_variables=list(config.key_variables),
         )
 
     def state(self) -> State:

@@ -68,11 +68,6 @@ def app_variables(proxy: str, files: TrustFiles, environ: Mapping[str, str]) -> 
     return using | trust_variables(files, {**environ, **using})
 
 
-def without_vast_key(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of an app: the key is for the interceptor alone."""
-    return {name: value for name, value in environ.items() if name != "VAST_API_KEY"}
-
-
 def without_proxies(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment of an app whose connections are redirected whatever it does."""
     return {name: value for name, value in environ.items() if name.lower() not in _PROXY_NAMES}

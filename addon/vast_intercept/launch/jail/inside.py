@@ -8,7 +8,8 @@ turn, in JSON, what they have done:
     {"unshared": true}                        writes the maps of ids
                                               {"listen": [[address, port], ...]}
     {"listening": true}, with the sockets     has the network made, and the interceptor started
-                                              {"rules", "mounts", "path", "variables"}
+                                              {"rules", "mounts", "path"}, with a file:
+                                              the environment, NUL between the variables
     {"started": true}                         {"signal": number}, any number of times
     {"ended": status}
 
@@ -67,10 +68,14 @@ class Link:
 
     def hear(self) -> Any:
         """Waits for the next one. Ends this process, and so the jail, if nobody is there."""
-        message = self.socket.recv(_MAX_MESSAGE)
+        return self.hear_with_file()[0]
+
+    def hear_with_file(self) -> tuple[Any, list[int]]:
+        """The same, with the file that may come with it."""
+        message, files, _, _ = socket.recv_fds(self.socket, _MAX_MESSAGE, 1)
         if not message:
             os._exit(1)
-        return json.loads(message)
+        return json.loads(message), files
 
 
 def main() -> None:
@@ -125,7 +130,8 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _run(link: Link, command: list[str], ids: tuple[int, int], ours: set[signal.Signals]) -> None:
     """The app, and this process as its init."""
-    order = link.hear()
+    order, files = link.hear_with_file()
+    environ = _read_environment(*files)
     for arguments, text in order["rules"]:
         done = subprocess.run(arguments, input=text, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -142,8 +148,7 @@ def _run(link: Link, command: list[str], ids: tuple[int, int], ours: set[signal.
     app = os.fork()
     if not app:
         _be_as_outside(ids, ours)
-        # The rest is this process's own: an environment may be larger than a message.
-        _become(link, order["path"], command, {**os.environ, **order["variables"]})
+        _become(link, order["path"], command, environ)
     link.say({"started": True})
     while True:
         readable, _, _ = select.select([link.socket.fileno(), awake], [], [])
@@ -154,6 +159,13 @@ def _run(link: Link, command: list[str], ids: tuple[int, int], ours: set[signal.
                 return
         if link.socket.fileno() in readable:
             os.kill(app, link.hear()["signal"])
+
+
+def _read_environment(descriptor: int) -> dict[bytes, bytes]:
+    with open(descriptor, "rb") as file:
+        file.seek(0)
+        variables = file.read().split(b"\0")
+    return dict(each.partition(b"=")[::2] for each in variables if each)
 
 
 def _reap(app: int) -> int | None:
@@ -182,7 +194,7 @@ def _be_as_outside(ids: tuple[int, int], ours: set[signal.Signals]) -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def _become(link: Link, path: str, command: list[str], environ: dict[str, str]) -> NoReturn:
+def _become(link: Link, path: str, command: list[str], environ: dict[bytes, bytes]) -> NoReturn:
     """The app."""
     try:
         try:

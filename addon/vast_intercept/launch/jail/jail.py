@@ -29,6 +29,8 @@ _STEP_SECONDS = 20.0
 _LAST_SECONDS = 5.0
 # Where tools for networks are, though not on everyone's PATH.
 _SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
+# All that the jail's own processes get: the app can read what /proc shows of them.
+_OWN_VARIABLES = ("PATH", "LD_LIBRARY_PATH")
 
 
 class Jail:
@@ -45,7 +47,6 @@ class Jail:
         if not hasattr(os, "unshare"):
             raise JailError("The jail is made of Linux's namespaces: there is none elsewhere.")
         self._command = list(command)
-        self._environ = environ
         self._network: Network | None = None
         self._relay: Relay | None = None
         self._listening: list[socket.socket] = []
@@ -55,7 +56,7 @@ class Jail:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(_INSIDE), str(theirs.fileno()), *command],
-                env=dict(environ),
+                env={name: environ[name] for name in _OWN_VARIABLES if name in environ},
                 pass_fds=[theirs.fileno()],
             )
         try:
@@ -84,19 +85,23 @@ class Jail:
         interceptor: Address,
         ports: Iterable[int],
         mounts: Sequence[tuple[str, str]],
-        variables: Mapping[str, str],
+        environ: Mapping[str, str],
     ) -> None:
         """Starts the command. Raises JailError, or CannotRunError.
 
         `ports` are those of the providers; `mounts`, pairs of a file and the one that it replaces;
-        `variables` are added to the environment.
+        `environ` is the app's environment.
         """
         rules = redirect_rules(ports, _find_tool)
         redirected, *allowed = self._listening
         self._listening = []
         self._relay = Relay(redirected, interceptor, allowed)
-        path = find_command(self._command[0], self._environ)
-        self._say(rules=rules, mounts=list(mounts), path=path, variables=dict(variables))
+        path = find_command(self._command[0], environ)
+        # An environment may be larger than a message.
+        with open(os.memfd_create("environment"), "wb+", buffering=0) as file:  # noqa: PTH123
+            file.write(b"\0".join(os.fsencode(f"{name}={environ[name]}") for name in environ))
+            order = {"rules": rules, "mounts": list(mounts), "path": path}
+            socket.send_fds(self._link, [json.dumps(order).encode()], [file.fileno()])
         self._hear("started")
 
     def wait(self, look: Callable[[], None]) -> int:
