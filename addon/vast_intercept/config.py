@@ -83,11 +83,17 @@ class Config:
 
         It is the first route whose pattern matches the model, else the default endpoint.
         """
+        if route := self.route_for(model):
+            return route.endpoint, *route.fallback
+        return (self.endpoint,) if self.endpoint else ()
+
+    def route_for(self, model: str | None) -> Route | None:
+        """The first route whose pattern matches the model."""
         if model is not None:
             for route in self.routes:
                 if fnmatchcase(model, route.model):
-                    return route.endpoint, *route.fallback
-        return (self.endpoint,) if self.endpoint else ()
+                    return route
+        return None
 
     @property
     def falls_back_to_provider(self) -> bool:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from .config_file import (
     DEFAULT_API_KEY,
+    REASONING,
     UNSUPPORTED_SETTINGS,
     ConfigError,
     OwnProvider,
@@ -146,8 +147,13 @@ def read_providers(entries: list[str | OwnProvider]) -> tuple[Provider, ...]:
 
 
 def read_routes(routes: list[Route]) -> tuple[Route, ...]:
-    """Routes that go to no endpoint twice."""
+    """Routes that go to no endpoint twice, and say how answers name the model's reasoning."""
     for index, route in enumerate(routes):
+        if route.reasoning not in REASONING:
+            raise ConfigError(
+                f"routes[{index}].reasoning: {route.reasoning!r} is unknown."
+                f"{nearest(route.reasoning, REASONING)}"
+            )
         seen = {route.endpoint}
         for number, name in enumerate(route.fallback):
             if name in seen:

@@ -13,6 +13,7 @@ from .providers import Scheme
 
 INTERFACES = ("openai", "serverless")
 Unsupported = Literal["reject", "pass"]
+REASONING = ("as_is", "both")
 UNSUPPORTED_SETTINGS: dict[str, Unsupported] = {"reject": "reject", "pass": "pass"}
 
 #: How the configuration names the key when it says nothing.
@@ -82,11 +83,13 @@ class Route(Section, frozen=True):
     """Calls for models that match the pattern (`*` and `?`) go to the endpoint.
 
     Where it cannot answer, they go to the first of `fallback` that can: endpoints, or `provider`.
+    With `reasoning: both`, the answers have the model's reasoning under both of its names.
     """
 
     model: str
     endpoint: EndpointName
     fallback: list[EndpointName] = []
+    reasoning: str = "as_is"
 
 
 class ClientKey(Section, frozen=True):

@@ -231,6 +231,19 @@ def test_a_route_s_fallbacks_follow_its_endpoint(load: Load) -> None:
     assert not load("routes: [{model: a, endpoint: one, fallback: [two]}]").falls_back_to_provider
 
 
+def test_the_first_route_whose_pattern_matches_is_the_route(load: Load) -> None:
+    config = load(
+        "routes: [{model: 'a*', endpoint: one, reasoning: both}, {model: '*', endpoint: two}]"
+    )
+    chosen = [config.route_for(model) for model in ("a1", "b")]
+    assert [(each.endpoint, each.reasoning) for each in chosen if each] == [
+        ("one", "both"),
+        ("two", "as_is"),
+    ]
+    assert config.route_for(None) is None
+    assert load("").route_for("a") is None
+
+
 def test_the_serverless_interface_has_its_urls(load: Load) -> None:
     config = load("vast: {interface: serverless, route_url: 'https://r/x/'}")
     assert (config.interface, config.route_url) == ("serverless", "https://r/x")
@@ -254,6 +267,14 @@ WRONG: dict[str, tuple[str | bytes, list[str]]] = {
     "a fallback that is no name": (
         "routes: [{model: a, endpoint: one, fallback: ['a b']}]",
         ["routes[0].fallback[0]", "can be part of a path"],
+    ),
+    "reasoning under a name of its own": (
+        "routes: [{model: a, endpoint: one, reasoning: reasoning_content}]",
+        ["routes[0].reasoning", "'reasoning_content' is unknown", "as_is, both"],
+    ),
+    "both of two names, misspelled": (
+        "routes: [{model: a, endpoint: one, reasoning: bot}]",
+        ["routes[0].reasoning", "Did you mean 'both'?"],
     ),
     "a route's URL without TLS": ("vast: {route_url: 'http://run.vast.ai'}", ["vast.route_url"]),
     "a console's URL that is none": ("vast: {console_url: console}", ["vast.console_url"]),

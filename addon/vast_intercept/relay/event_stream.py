@@ -22,14 +22,22 @@ _MAX_HELD = 64 * 1024
 
 
 class EventStream:
-    """The answer to a streamed call. `begun` once its head is out: no other answer can follow."""
+    """The answer to a streamed call. `begun` once its head is out: no other answer can follow.
+
+    `rewrite`, if there is one, makes of Vast's events those that the app gets.
+    """
 
     def __init__(
-        self, request: web.BaseRequest, headers: Mapping[str, str], outcome: Outcome
+        self,
+        request: web.BaseRequest,
+        headers: Mapping[str, str],
+        outcome: Outcome,
+        rewrite: Callable[[bytes], bytes] | None = None,
     ) -> None:
         self._request = request
         self._headers = headers
         self._outcome = outcome
+        self._rewrite = rewrite
         self._out: web.StreamResponse | None = None
         #: What was sent last; at first, the start of a line.
         self._tail = b"\n"
@@ -93,6 +101,7 @@ class EventStream:
         chunk is held back until the rest of it has come.
         """
         out = await self._begin()
+        rewrite = self._rewrite
         read = answer.upstream.content.readany
         host = answer.upstream.url.host or "Vast"
         chunk = answer.first
@@ -110,7 +119,7 @@ class EventStream:
                     end = len(chunk)  # a huge event: on with what is there
                 ready, held = chunk[:end], chunk[end:]
                 if ready:
-                    await out.write(ready)
+                    await out.write(rewrite(ready) if rewrite else ready)
                     self._tail = ready[-TAIL:] if end >= TAIL else (self._tail + ready)[-TAIL:]
                     timing.events += ready.count(b"\n\n")
                 chunk = await read()
@@ -124,7 +133,7 @@ class EventStream:
                 "Vast ended the stream before the answer was complete.", "vast_disconnected"
             )
         if held:
-            await out.write(held)
+            await out.write(rewrite(held) if rewrite else held)
         self._outcome.usage = usage_at_end(self._tail + held)
         await out.write_eof()
 

@@ -11,6 +11,7 @@ from aiohttp import web
 from ..openai_api.chunks import empty_chunk
 from ..openai_api.errors import ApiError, bad_gateway
 from ..openai_api.prompt import beginning_of_prompt
+from ..openai_api.reasoning import with_both_names, with_both_names_in_events
 from ..openai_api.requests import check_content_type as check_request_type
 from ..openai_api.requests import decode_content, read_request
 from ..openai_api.usage import model_of, usage_of
@@ -20,6 +21,8 @@ from .dispatch import Begun, Dispatcher
 from .event_stream import EventStream
 
 type Headers = dict[str, str]
+
+_LARGE_ANSWER = 256 * 1024
 
 
 class Generation:
@@ -52,12 +55,16 @@ class Generation:
         total = self._call.config.timeout.total
         deadline = asyncio.get_running_loop().time() + total
         outcome = self._call.outcome
-        stream = EventStream(self._request, headers, outcome) if prompt.request.stream else None
+        both = self._both_names_of_reasoning()
+        stream = None
+        if prompt.request.stream:
+            rewrite = with_both_names_in_events if both else None
+            stream = EventStream(self._request, headers, outcome, rewrite)
         try:
             async with self._until(deadline) as limit:
                 if stream is None:
                     begun = await self._begin(prompt, deadline, headers)
-                    return await self._whole(begun, headers)
+                    return await self._whole(begun, headers, both_names=both)
                 async with stream.kept_alive(self._call.config.keepalive, self._empty_chunk):
                     begun = await self._begin(prompt, deadline, headers)
                 if self._ended_with is None:
@@ -135,7 +142,13 @@ class Generation:
         self._upstream = begun.upstream
         return begun
 
-    async def _whole(self, begun: Begun, headers: Headers) -> web.Response:
+    def _both_names_of_reasoning(self) -> bool:
+        if self._work.endpoint:  # the path names it: no route was asked
+            return False
+        route = self._call.config.route_for(self._call.outcome.model)
+        return route is not None and route.reasoning == "both"
+
+    async def _whole(self, begun: Begun, headers: Headers, *, both_names: bool) -> web.Response:
         whole = await read_whole(begun.upstream, self._call)
         headers["content-type"] = begun.upstream.headers.get("content-type", JSON)
         outcome = self._call.outcome
@@ -143,6 +156,11 @@ class Generation:
         outcome.answered = True
         outcome.usage = usage_of(whole)
         outcome.response_model = model_of(whole)
+        if both_names:
+            large = len(whole) > _LARGE_ANSWER  # it would hold up others
+            whole = (
+                await asyncio.to_thread(with_both_names, whole) if large else with_both_names(whole)
+            )
         return web.Response(status=begun.upstream.status, body=whole, headers=headers)
 
     def _out_of_time(self, total: float) -> ApiError:
