@@ -12,6 +12,7 @@ from vast_intercept.openai_api.operations import (
     ApiCall,
     Operation,
     classify,
+    clean_path,
     normalize_path,
 )
 
@@ -164,3 +165,32 @@ def _spelled(data: st.DataObject, segment: str) -> str:
         characters.append(character)
     detours = st.sampled_from(["", "/", "./", "x/../", "//./", "%2e/", "x/%2e%2e/", "a/b/../.%2E/"])
     return data.draw(detours) + "".join(characters)
+
+
+@pytest.mark.parametrize(
+    ("path", "clean"),
+    [
+        ("/v1/chat/completions", "/v1/chat/completions"),
+        ("/v1/chat/completions/", "/v1/chat/completions/"),
+        ("/v1/%63hat/completions?a=%2e%2e//..", "/v1/%63hat/completions?a=%2e%2e//.."),
+        ("/v1/.well-known/..x", "/v1/.well-known/..x"),
+        ("*", "*"),
+        ("/", "/"),
+        ("v1/models", "/v1/models"),
+        ("//v1/models", "/v1/models"),
+        ("/v1/../admin/.", "/admin"),
+        ("/v1/%2E%2e/%2e/a%20b%2fc?d", "/a%20b%2Fc?d"),
+        ("/../../..", "/"),
+        ("/v1/models#/../x", "/v1/models"),
+    ],
+)
+def test_a_path_that_can_be_read_in_two_ways_is_written_in_one(path: str, clean: str) -> None:
+    assert clean_path(path) == clean
+
+
+@given(st.lists(st.sampled_from(["/", ".", "%2e", "..", "%2F", "a", "?", "#", "é", "%"])))
+def test_a_clean_path_means_the_same_and_stays_as_it_is(pieces: list[str]) -> None:
+    path = "/" + "".join(pieces)
+    clean = clean_path(path)
+    assert normalize_path(clean) == normalize_path(path)
+    assert clean_path(clean) == clean

@@ -8,8 +8,9 @@ from mitmproxy import connection
 from mitmproxy.proxy import server_hooks
 from mitmproxy.utils import human
 
+from ..addresses import Address, parse_address, reaches_loopback
 from ..relay.server import Relay
-from .clients import Address, is_allowed, parse_address, reaches_this_machine
+from .clients import is_allowed
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class AccessControl:
         address = parse_address(host) or await _resolve(host, port)
         if address is None:
             return  # mitmproxy says that the name does not resolve
-        if reaches_this_machine(address):
+        if reaches_loopback(address):
             data.server.error = "services on this machine's loopback are not for other machines"
             self._tell_once(
                 f"{client} {host}:{port}",
@@ -78,4 +79,4 @@ async def _resolve(host: str, port: int) -> Address | None:
         return None
     addresses = [parse_address(str(entry[4][0])) for entry in found]
     # One that leads to this machine is enough to refuse the name.
-    return next((one for one in addresses if one and reaches_this_machine(one)), addresses[0])
+    return next((one for one in addresses if one and reaches_loopback(one)), addresses[0])

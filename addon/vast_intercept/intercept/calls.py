@@ -20,17 +20,18 @@ from ..inspect.report import CallReport, Ending, report_of
 from ..inspect.retention import Retention
 from ..inspect.wording import waiting_comment
 from ..openai_api.errors import ApiError, bad_request, misconfigured
-from ..openai_api.operations import Operation
+from ..openai_api.operations import Operation, clean_path
 from ..providers import Provider, find_provider
 from ..relay.call import Answer, Call, Generate, ProviderCall
 from ..relay.server import Relay
 from ..secret import Secret
 from .clients import invalid_api_key, name_of_client
 from .decide import PassOn, decide
+from .destination import Destination, Parts, destination_of
 from .handover import HandedOver
 from .masking import api_key_of, mask_keys, mask_path
 from .notes import begin_notes, mark, note, note_report, noted, original_url, say
-from .provider_call import Parts, parts_of, provider_call, url_of, with_key
+from .provider_call import parts_of, provider_call, url_of, with_key
 from .replay import OPENAI_API_KEY, is_for_provider, key_problem
 from .settings import Settings
 from .status import StatusPage
@@ -88,10 +89,11 @@ class CallInterceptor:
         replayed = flow.is_replay == "request" and original_url(flow)
         if replayed:
             original = parts_of(replayed)
-            provider = find_provider(config.providers, *original[1:3])
+            found = Destination(original, find_provider(config.providers, *original[1:3]))
         else:
-            original = (request.scheme, request.pretty_host, request.port, request.path)
-            provider = _provider_of(flow, config.providers)
+            found = destination_of(flow, config.providers)
+            original = found.parts
+        provider = found.provider
         if provider is None:
             self._status_page.answer(flow)
             return
@@ -114,7 +116,9 @@ class CallInterceptor:
                 f"The interceptor's configuration cannot be used. {self._settings.problem}",
                 "configuration_invalid",
             )
+        work = found.problem or work
         if isinstance(work, PassOn):
+            request.path = clean_path(request.path)
             self._status_page.answer(flow)  # in reverse mode, every host is the provider's
             request.stream = True
             if decision.operation:
@@ -140,15 +144,14 @@ class CallInterceptor:
     def _loaded(self, flow: http.HTTPFlow) -> None:
         """A flow from a file: mitmproxy calls the hooks for it as if it came in anew."""
         config = self._settings.config
-        provider = _provider_of(flow, config.providers)
+        found = destination_of(flow, config.providers)
+        provider, request = found.provider, flow.request
         if provider is None or original_url(flow):
             return
-        request = flow.request
-        original = (request.scheme, request.pretty_host, request.port, request.path)
         decision = decide(config, provider, request.method, request.path, request.headers)
         note(
             flow,
-            url=url_of(*original),
+            url=url_of(*found.parts),
             provider=provider.name,
             operation=decision.operation,
         )
@@ -238,12 +241,13 @@ class CallInterceptor:
         """A person has made another call of one that was held; its body, the relay judges."""
         flow, call = handed_over.flow, handed_over.call
         config, request = call.config, flow.request
-        provider = _provider_of(flow, config.providers)
+        found = destination_of(flow, config.providers)
+        provider = found.provider
         not_for_this_app = config.client_keys and not call.client_name
         if provider is None or not_for_this_app or self._settings.problem:
             return
         decision = decide(config, provider, request.method, request.path, request.headers)
-        work = decision.work
+        work = found.problem or decision.work
         if isinstance(work, PassOn):
             # Its keys are masked by now.
             work = bad_request(
@@ -359,13 +363,3 @@ def _mask_taken_over(flow: http.HTTPFlow) -> None:
     """Masks the keys of a request to a provider, whatever the configuration says by now."""
     if original_url(flow):
         mask_keys(flow.request)
-
-
-def _provider_of(flow: http.HTTPFlow, providers: tuple[Provider, ...]) -> Provider | None:
-    port = flow.request.port
-    return (
-        find_provider(providers, flow.request.host, port)
-        # In transparent mode the host is an address: SNI and the Host header have the name.
-        or find_provider(providers, flow.client_conn.sni or "", port)
-        or find_provider(providers, flow.request.pretty_host, port)
-    )

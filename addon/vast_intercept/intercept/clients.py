@@ -1,38 +1,17 @@
-"""Who may use the proxy, and what for."""
+"""Who may use the proxy, and as whom."""
 
-import ipaddress
 from collections.abc import Iterable
 
+from ..addresses import Address
 from ..config_checks import Network
 from ..config_file import ClientKey
 from ..openai_api.errors import ApiError
 from ..secret import mask, same_hash, sha256_of
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-def parse_address(text: str) -> Address | None:
-    """An IP address as sockets give it (with a zone, or IPv4 within IPv6), or None for a name."""
-    try:
-        address = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        return address.ipv4_mapped
-    return address
-
 
 def is_allowed(address: Address, networks: Iterable[Network]) -> bool:
     """Whether a client's address is in one of the networks of `clients.allow_from`."""
     return any(address in network for network in networks)
-
-
-def reaches_this_machine(address: Address) -> bool:
-    """Whether connecting to the address ends at a service that listens on loopback only.
-
-    Linux takes the unspecified address (0.0.0.0, ::) for loopback when it connects.
-    """
-    return address.is_loopback or address.is_unspecified
 
 
 def name_of_client(key: str | None, known: Iterable[ClientKey]) -> str | None:

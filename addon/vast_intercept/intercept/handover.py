@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mitmproxy import connection, ctx, http
-from mitmproxy.net.http.url import hostport
 
 from ..openai_api.sse import says_done
 from ..openai_api.usage import TAIL, usage_at_end
 from ..relay.call import Call
 from ..relay.server import TOKEN_HEADER
-from .provider_call import Parts, parts_of
+from .destination import Parts
+from .provider_call import authority_of, parts_of
 from .stream import BodyRecorder
 
 # A connection that is to become a WebSocket gets an HTTP answer (FACTS M10), and the token is ours.
@@ -98,7 +98,7 @@ class HandedOver:
         request.headers.pop(TOKEN_HEADER, None)
         if request.is_http2:
             request.headers.pop("transfer-encoding", None)
-        request.host_header = hostport(scheme, host, port)
+        request.host_header = authority_of(scheme, host, port)
 
     def stream_response(self) -> BodyRecorder:
         """Has the answer go to the app as it comes. Returns what keeps it."""

@@ -8,12 +8,11 @@ from mitmproxy import http
 from mitmproxy.net.http.url import hostport
 from mitmproxy.net.http.url import parse as parse_url
 
+from ..openai_api.operations import clean_path
 from ..providers import Provider
 from ..relay.call import ProviderCall
+from .destination import Parts
 from .masking import is_secret, mask_path
-
-#: Scheme, host, port and path.
-type Parts = tuple[str, str, int, str]
 
 # All of ASCII that a URL can hold: nothing of a path is encoded but what a flow file cannot keep.
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
@@ -41,7 +40,12 @@ _NOT_PASSED_ON = frozenset(
 
 def url_of(scheme: str, host: str, port: int, path: str) -> str:
     """The URL, without the keys in it, and with nothing in it that a flow file cannot keep."""
-    return f"{scheme}://{hostport(scheme, host, port)}{_encoded(mask_path(path))}"
+    return f"{scheme}://{authority_of(scheme, host, port)}{_encoded(mask_path(path))}"
+
+
+def authority_of(scheme: str, host: str, port: int) -> str:
+    """Host and port as URLs and `Host` headers have them."""
+    return hostport(scheme, f"[{host}]" if ":" in host else host, port)
 
 
 @lru_cache(maxsize=256)
@@ -60,7 +64,7 @@ def provider_call(provider: Provider, request: http.Request, asked: Parts) -> Pr
     ]
     return ProviderCall(
         name=provider.name,
-        url=f"{scheme}://{hostport(scheme, host, port)}{_encoded(path)}",
+        url=f"{scheme}://{authority_of(scheme, host, port)}{_encoded(clean_path(path))}",
         shown_url=url_of(*asked),
         headers=tuple(
             (name, value)

@@ -9,11 +9,11 @@ from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 from mitmproxy.utils import human
 
 from .. import __version__
+from ..addresses import parse_address
 from ..inspect.monitor import Monitor
 from ..inspect.state import HowTo, State, state_of
 from ..relay.server import Relay
 from ..status import STATUS_HEADER, STATUS_HOST, STATUS_PATH, Status
-from .clients import parse_address
 from .how_to import commands_for
 from .settings import Settings
 

@@ -1,8 +1,9 @@
 """What a path below an API's prefix asks for. Pure text in, a value out."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 
 class Operation(StrEnum):
@@ -53,6 +54,12 @@ _ALIASES = {
 }
 
 
+# What a segment may hold as it is, besides letters, digits and "-._~" (RFC 3986, section 3.3).
+_SEGMENT = "!$&'()*+,;=:@"
+# An empty segment but the last, or a dot segment, however it is written.
+_UNCLEAN = re.compile(r"/(?:(?:\.|%2e){0,2}/|(?:\.|%2e){1,2}$)", re.IGNORECASE)
+
+
 @dataclass(frozen=True, slots=True)
 class ApiCall:
     """What a request asks for: the operation, and the model if the path names one."""
@@ -79,6 +86,21 @@ def normalize_path(path: str) -> tuple[str, ...]:
         elif segment not in {"", "."}:
             segments.append(segment)
     return tuple(segments)
+
+
+def clean_path(path: str) -> str:
+    """A path as it is sent on: one that a server may read otherwise is written as it was judged.
+
+    A path without empty segments and dot segments stays as it is. The query always does.
+
+    >>> clean_path("/v1//chat/%2e%2E/completions?a=..")
+    '/v1/completions?a=..'
+    """
+    before, mark, query = path.partition("?")
+    if path == "*" or (before.startswith("/") and not _UNCLEAN.search(before)):
+        return path
+    segments = (quote(segment, safe=_SEGMENT) for segment in normalize_path(before))
+    return f"/{'/'.join(segments)}{mark}{query}"
 
 
 def classify(method: str, segments: tuple[str, ...]) -> ApiCall:

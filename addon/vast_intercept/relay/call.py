@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ..addresses import parse_address
 from ..config import Config
 from ..openai_api.errors import ApiError, misconfigured
 from ..openai_api.operations import Operation
@@ -99,6 +100,12 @@ class Call:
     outcome: Outcome = field(default_factory=Outcome)
     #: Keys that were sent for this call: no error may repeat them.
     sent_keys: list[Secret] = field(default_factory=list)
+
+    @property
+    def from_another_machine(self) -> bool:
+        """Whether the app runs elsewhere, so that this machine's services are not for it."""
+        address = parse_address(str(self.client[0])) if self.client else None
+        return address is not None and not address.is_loopback
 
     def redact(self, text: str) -> str:
         """`text` without the keys."""

@@ -2,16 +2,19 @@
 
 import asyncio
 import io
+import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 
 import aiohttp
 from yarl import URL
 
 from ..config_file import TimeoutSection
 from ..openai_api.errors import bad_gateway
+from . import far_clients
 from .failures import describe_failure
 from .retry import BUSY_STATUSES, RETRIED_STATUSES, AttemptFailed, parse_retry_after
 from .upstream_proxy import UpstreamProxy
@@ -25,24 +28,25 @@ _LARGE_BODY = 512 * 1024
 # What the router and the console have to say comes at once, as the SDK expects, too (FACTS V3).
 _SHORT = aiohttp.ClientTimeout(total=10)
 
+type SocketFactory = Callable[[tuple[Any, ...]], socket.socket]
+
 
 class HttpClient:
     """An aiohttp session that follows no redirects and sends only the headers that it is given."""
 
     def __init__(self, proxy: UpstreamProxy) -> None:
         self._proxy = proxy
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_MAX_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            # Only what is named, so that nothing of the app reaches Vast.
-            skip_auto_headers={"accept", "accept-encoding", "content-type", "user-agent"},
-        )
+        self._session = _session()
+        #: Never connects to this machine. Its connections are its own: one that another call has
+        #: opened may lead anywhere.
+        self._guarded = _session(far_clients.make_socket)
         #: What is read from each connection, by the future that says that it was closed.
         self._read_from: dict[asyncio.Future[None], aiohttp.StreamReader] = {}
 
     async def close(self) -> None:
         """Closes the connections."""
         await self._session.close()
+        await self._guarded.close()
 
     async def post(
         self,
@@ -51,18 +55,29 @@ class HttpClient:
         body: bytes,
         tls: ssl.SSLContext,
         timeout: TimeoutSection,  # noqa: ASYNC109  (several, not one for all)
+        *,
+        for_another_machine: bool = False,
     ) -> aiohttp.ClientResponse:
-        """The head of the answer, whatever its status. Raises AttemptFailed or ApiError."""
+        """The head of the answer, whatever its status. Raises AttemptFailed or ApiError.
+
+        A call `for_another_machine` is never sent to this one.
+        """
+        session, proxy = self._session, self._proxy.options_for(url)
+        if for_another_machine:
+            if far_clients.names_this_machine(url):
+                raise far_clients.refused(url.host or "")
+            if not proxy:  # which may be on this machine, and resolves names itself
+                session = self._guarded
         file = io.BytesIO(body) if len(body) >= _LARGE_BODY else None
         try:
-            answer = await self._session.post(
+            answer = await session.post(
                 url,
                 headers=headers,
                 data=file or body,
                 allow_redirects=False,
                 ssl=tls,
                 timeout=_client_timeout(timeout),
-                **self._proxy.options_for(url),
+                **proxy,
             )
         except (aiohttp.ClientError, TimeoutError) as error:
             sent = file is None or file.tell() == len(body)  # a small one goes out in one write
@@ -142,6 +157,17 @@ class HttpClient:
             raise failure(error, url.host or "") from None
 
 
+def _session(make_socket: SocketFactory | None = None) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=_MAX_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE, socket_factory=make_socket
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # Only what is named, so that nothing of the app reaches Vast.
+        skip_auto_headers={"accept", "accept-encoding", "content-type", "user-agent"},
+    )
+
+
 def retry_after_of(answer: aiohttp.ClientResponse) -> float | None:
     """For how many seconds the far side asks to be left alone."""
     value = answer.headers.get("retry-after")
@@ -172,6 +198,10 @@ def failure(
 
     `sent` says that the whole call was sent if a connection was made.
     """
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(
+        error.os_error, far_clients.ThisMachineError
+    ):
+        return far_clients.refused(host)
     described = describe_failure(error, host)
     if described.retry is False:
         return described

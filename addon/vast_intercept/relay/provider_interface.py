@@ -35,4 +35,5 @@ class ProviderInterface:
             prompt.original,
             public_context(call.config),
             call.config.timeout,
+            for_another_machine=call.from_another_machine,
         )

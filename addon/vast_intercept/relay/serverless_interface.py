@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 from yarl import URL
 
+from ..config_checks import is_loopback_name
 from ..openai_api.errors import ApiError, bad_gateway
 from .answer import explain_vast
 from .call import Call, Prompt, Waiting
@@ -72,7 +73,14 @@ class ServerlessInterface:
             else public_context(call.config)
         )
         try:
-            answer = await self._client.post(url, headers, body, tls, call.config.timeout)
+            answer = await self._client.post(
+                url,
+                headers,
+                body,
+                tls,
+                call.config.timeout,
+                for_another_machine=call.from_another_machine and not _is_configured(url, call),
+            )
         except ApiError as error:
             if error.code == "vast_tls_error" and await self._trust.renew(call.config):
                 raise AttemptFailed(error) from None  # Vast has a new root
@@ -167,6 +175,12 @@ class ServerlessInterface:
                 "vast_root_unavailable",
             )
         )
+
+
+def _is_configured(worker: URL, call: Call) -> bool:
+    """Whether the configuration itself has its workers on the router's machine, such as this."""
+    router = _router_url(call.config.route_url).host or ""
+    return is_loopback_name(router) or router == worker.host
 
 
 @lru_cache(maxsize=8)

@@ -1,0 +1,135 @@
+"""Whom a request is for: the host that its connection was made to, whatever its headers say."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from http import HTTPStatus
+
+from mitmproxy import http
+from mitmproxy.net.http.url import parse_authority
+from mitmproxy.proxy.mode_specs import ReverseMode
+
+from ..addresses import parse_address
+from ..openai_api.errors import ApiError, bad_request
+from ..providers import Provider, find_provider
+
+_LONGEST_NAME = 255
+
+#: Scheme, host, port and path.
+type Parts = tuple[str, str, int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a request leads, and the provider there, if any.
+
+    `problem` is the answer to a request whose headers name another host: they must not choose where
+    it goes, and nobody can tell which of the two was meant.
+    """
+
+    parts: Parts
+    provider: Provider | None
+    problem: ApiError | None = None
+
+
+def destination_of(flow: http.HTTPFlow, providers: tuple[Provider, ...]) -> Destination:
+    """Where a request leads that came over a connection, or from a file (FACTS M48)."""
+    request = flow.request
+    host, port = request.host, request.port
+    named = list(_named(request))
+    provider = find_provider(providers, host, port)
+    reverse = isinstance(flow.client_conn.proxy_mode, ReverseMode)
+    if provider is None and not reverse and parse_address(host):
+        # The network has redirected it, or the app has resolved the name itself: TLS has the name,
+        # and without TLS only the request has.
+        name = flow.client_conn.sni or next(map(_host_of, named), "")
+        if provider := find_provider(providers, name, port):
+            host = name
+    parts = request.scheme or "http", host, port, request.path
+    if reverse:
+        return Destination(parts, provider)  # the app calls it by another name
+    if provider:
+        return Destination(parts, provider, _disagreement(request, named, host, port))
+    return _misdirected(flow, parts, named, providers)
+
+
+def _named(request: http.Request) -> Iterator[bytes]:
+    """What the request itself says whom it is for: `Host` and, of HTTP/2, `:authority`."""
+    if request.data.authority:
+        yield request.data.authority
+    for name, value in request.headers.fields:
+        if value and name.lower() == b"host":
+            yield value
+
+
+def _disagreement(
+    request: http.Request, named: list[bytes], host: str, port: int
+) -> ApiError | None:
+    """Why a request to `host` that names those is refused, if it is."""
+    if len(named) > 1 and len(request.headers.get_all("host")) > 1:
+        # RFC 9112, section 3.2: a server must answer 400.
+        return bad_request("The request has more than one Host header.", "invalid_host")
+    for text in named:
+        authority = _authority(text)
+        if authority is None:
+            return bad_request(
+                f"{_printable(text)} in the Host header is not the name of a host.", "invalid_host"
+            )
+        if authority[0] != _comparable(host) or authority[1] not in {None, port}:
+            return _misdirected_request(host, text)
+    return None
+
+
+def _misdirected(
+    flow: http.HTTPFlow, parts: Parts, named: list[bytes], providers: tuple[Provider, ...]
+) -> Destination:
+    """A request to another host: one that names a provider all the same is refused."""
+    port = parts[2]
+    for text in ((flow.client_conn.sni or "").encode(errors="replace"), *named):
+        name, its_port = _authority(text) or ("", None)
+        if provider := find_provider(providers, name, its_port or port):
+            return Destination(parts, provider, _misdirected_request(parts[1], text))
+    return Destination(parts, None)
+
+
+def _misdirected_request(host: str, named: bytes) -> ApiError:
+    # RFC 9110, section 15.5.20
+    return bad_request(
+        f"The connection was made to {_printable(host.encode(errors='replace'))}, and the request"
+        f" is for {_printable(named)}.",
+        "misdirected_request",
+        status=HTTPStatus.MISDIRECTED_REQUEST,
+    )
+
+
+def _printable(name: bytes) -> str:
+    """A host's name for people, whatever it consists of."""
+    return ascii(name.decode("utf-8", "backslashreplace"))[:_LONGEST_NAME]
+
+
+def _host_of(text: bytes) -> str:
+    authority = _authority(text)
+    return authority[0] if authority else ""
+
+
+@lru_cache(maxsize=1_024)
+def _authority(text: bytes) -> tuple[str, int | None] | None:
+    """Host and port, or None if it is not the name of a host."""
+    try:
+        host, port = parse_authority(text, check=True)
+    except ValueError:
+        return None
+    return _comparable(host), port
+
+
+def _comparable(host: str) -> str:
+    """The host in the one form that is compared: lower case, no dot at the end, IDNA in ASCII."""
+    if address := parse_address(host):
+        return str(address)
+    host = host.lower().removesuffix(".")
+    if not host.isascii():
+        try:
+            return host.encode("idna").decode()
+        except UnicodeError:
+            pass
+    return host
