@@ -154,6 +154,25 @@ class TestProcess:
             started.end()
         assert started.code == 9
 
+    def test_forwards_signals_when_the_tests_ignore_them(self, options: list[str]) -> None:
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            self.test_forwards_signals(signal.SIGHUP, options)
+        finally:
+            signal.signal(signal.SIGHUP, before)
+
+    def test_a_signal_that_is_ignored_stays_so_for_the_app(self, options: list[str]) -> None:
+        """That is what `nohup` is for."""
+        script = "trap 'echo got it' 1; echo ready; read line; echo $line"
+        nohup = ["sh", "-c", "trap '' 1; exec \"$@\"", "sh"]
+        with wrapped("sh", "-c", script, options=options, prefix=nohup) as started:
+            started.wait_for_line()
+            started.process.send_signal(signal.SIGHUP)
+            started.tell("still here")
+            started.wait_for_line("still here")
+            started.end()
+        assert started.code == 0
+
     def test_what_the_terminal_sends_comes_once(self, options: list[str]) -> None:
         program = """
 import signal, sys

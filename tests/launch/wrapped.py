@@ -12,6 +12,8 @@ import psutil
 from .. import harness
 
 _SECONDS = 60.0
+#: What shells and `nohup` ignore for a command in the background.
+_IGNORED_BY_NOHUP = (signal.SIGHUP, signal.SIGINT)
 
 #: Says that it runs, then waits for a line, or for its standard input to end.
 WAITING = "echo ready; read line; echo got $line"
@@ -27,15 +29,16 @@ class Wrapped:
         environ: dict[str, str],
         prefix: Sequence[str] = (),
     ) -> None:
-        self.process = subprocess.Popen(
-            [*prefix, harness.tool("vast-intercept"), "run", *options, "--", *command],
-            env=environ,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=harness.PROJECT,
-        )
+        with _default_signals():
+            self.process = subprocess.Popen(
+                [*prefix, harness.tool("vast-intercept"), "run", *options, "--", *command],
+                env=environ,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd=harness.PROJECT,
+            )
 
     def wait_for_line(self, line: str = "ready") -> None:
         """Waits until the command has printed this."""
@@ -68,6 +71,22 @@ class Wrapped:
         """Its exit code, or the signal that it died by, negative."""
         assert self.process.returncode is not None
         return self.process.returncode
+
+
+@contextmanager
+def _default_signals() -> Iterator[None]:
+    """Has what is started meanwhile find signals as in a terminal, also when the tests ignore them.
+
+    A process inherits that a signal is ignored (as under `nohup`), but no handler.
+    """
+    ignored = [each for each in _IGNORED_BY_NOHUP if signal.getsignal(each) == signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, lambda *_: None)
+    try:
+        yield
+    finally:
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
