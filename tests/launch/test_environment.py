@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from vast_intercept.launch.environment import (
     CA_VARIABLES,
+    NO_PROXY_VARIABLES,
     PROXY_VARIABLES,
     app_variables,
     bundle_variables,
@@ -51,9 +52,10 @@ class TestNames:
     def test_what_the_user_wants_to_call_directly_is_left_as_it_is(
         self, environ: dict[str, str]
     ) -> None:
-        names = {name.lower() for name in app_variables(PROXY, FILES, environ)}
-        assert "no_proxy" not in names
-        assert {name.lower() for name in PROXY_VARIABLES} < names
+        variables = app_variables(PROXY, FILES, environ)
+        assert {name.lower() for name in PROXY_VARIABLES} < {name.lower() for name in variables}
+        for name in NO_PROXY_VARIABLES:
+            assert variables[name].startswith(environ.get(name, ""))
 
     @given(ENVIRONS)
     def test_both_are_the_two_together(self, environ: dict[str, str]) -> None:

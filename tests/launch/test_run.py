@@ -99,7 +99,8 @@ print(json.dumps([variables, size]))
         assert {variables[name] for name in CA_VARIABLES} == {variables["SSL_CERT_FILE"]}
         assert set(sizes) >= {*CA_VARIABLES, "WGETRC"}
         assert all(sizes.values())
-        assert variables["no_proxy"] == "intranet.example"
+        own = variables["https_proxy"].removeprefix("http://")
+        assert variables["no_proxy"] == variables["NO_PROXY"] == f"intranet.example,{own}"
         assert harness.VAST_KEY not in variables.values()
         assert variables["JAVA_TOOL_OPTIONS"].startswith("-Dmine=1 ")
         assert variables["NODE_USE_ENV_PROXY"] == "1"

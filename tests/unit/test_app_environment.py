@@ -22,8 +22,25 @@ FILES = files_in(Path("/some where/vast"))
 )
 def test_no_proxy_is_javas_too(no_proxy: str, hosts: str) -> None:
     variables = app_variables("http://127.0.0.1:8080", FILES, {"no_proxy": no_proxy})
-    assert "no_proxy" not in variables
     assert f"-Dhttp.nonProxyHosts={hosts}" in shlex.split(variables["JAVA_TOOL_OPTIONS"])
+
+
+@pytest.mark.parametrize(
+    ("environ", "lower", "upper"),
+    [
+        ({}, "127.0.0.1:8080", "127.0.0.1:8080"),
+        ({"no_proxy": "a,b"}, "a,b,127.0.0.1:8080", "a,b,127.0.0.1:8080"),
+        ({"NO_PROXY": "a"}, "a,127.0.0.1:8080", "a,127.0.0.1:8080"),
+        ({"no_proxy": "a", "NO_PROXY": "b"}, "a,127.0.0.1:8080", "b,127.0.0.1:8080"),
+        ({"no_proxy": "*"}, "*", "*"),
+    ],
+)
+def test_the_proxy_itself_is_called_directly(
+    environ: dict[str, str], lower: str, upper: str
+) -> None:
+    for _ in range(2):  # as from `env`, in a shell where it was called before
+        environ = environ | app_variables("http://127.0.0.1:8080", FILES, environ)
+        assert (environ["no_proxy"], environ["NO_PROXY"]) == (lower, upper)
 
 
 def test_php_keeps_its_own_folders() -> None:

@@ -28,18 +28,26 @@ CA_VARIABLES = {
 # With `no_proxy` gone, too, nothing is told from what was meant for a proxy that is not used.
 _PROXY_NAMES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "grpc_proxy"}
 PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "grpc_proxy")
+NO_PROXY_VARIABLES = ("no_proxy", "NO_PROXY")
 
 
 def proxy_variables(proxy: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """What has runtimes use the proxy (`http://host:port`). `no_proxy` stays as it is."""
+    """What has runtimes use the proxy (`http://host:port`).
+
+    `no_proxy` stays as it is but for the proxy itself, to which Node goes through the proxy
+    otherwise: clients that find their proxy on their own and connect to it fail (FACTS C10).
+    """
     host, port = _host_and_port(proxy)
     java = [f"-D{scheme}.proxy{what}" for scheme in ("http", "https") for what in ("Host", "Port")]
     values = [host, port] * 2
     options = [f"{name}={value}" for name, value in zip(java, values, strict=True)]
-    if direct := environ.get("no_proxy") or environ.get("NO_PROXY"):
+    own = f"{host}:{port}"
+    kept = {name: _without(environ.get(name, ""), own) for name in NO_PROXY_VARIABLES}
+    if direct := next(filter(None, kept.values()), ""):
         options.append(f"-Dhttp.nonProxyHosts={_java_hosts(direct)}")
     return {
         **dict.fromkeys(PROXY_VARIABLES, proxy),
+        **{name: _with(value or direct, own) for name, value in kept.items()},
         "NODE_USE_ENV_PROXY": "1",
         "JAVA_TOOL_OPTIONS": _java_options(environ, options),
     }
@@ -71,6 +79,17 @@ def app_variables(proxy: str, files: TrustFiles, environ: Mapping[str, str]) -> 
 def without_proxies(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment of an app whose connections are redirected whatever it does."""
     return {name: value for name, value in environ.items() if name.lower() not in _PROXY_NAMES}
+
+
+def _with(hosts: str, host: str) -> str:
+    if hosts.strip() == "*":
+        return hosts  # which many clients understand only by itself
+    return f"{hosts},{host}" if hosts else host
+
+
+def _without(hosts: str, host: str) -> str:
+    """A list of hosts without one of them: `env` may be called where it was called before."""
+    return ",".join(each for each in hosts.split(",") if each.strip() != host)
 
 
 def _host_and_port(proxy: str) -> tuple[str, str]:
