@@ -1,6 +1,7 @@
 """What the log says of apps that cannot work: once for each, with the command that helps."""
 
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -60,6 +61,16 @@ def test_an_app_that_does_not_trust_the_ca(interceptor: Interceptor) -> None:
     interceptor.wait_for(r"curl \(process \d+\) does not trust")
     assert interceptor.output.count("does not trust") == 2
     assert "handshake failed" not in interceptor.output
+
+
+def test_a_name_that_would_move_the_cursor(interceptor: Interceptor, tmp_path: Path) -> None:
+    program = tmp_path / "evil\x1b[2J\n"
+    program.symlink_to(shutil.which("curl") or "")
+    run_app(interceptor, str(program), "https://api.openai.com/v1/models")
+    interceptor.wait_for(
+        r"evil\N{REPLACEMENT CHARACTER}\[2J\N{REPLACEMENT CHARACTER} \(process \d+\) does"
+    )
+    assert "\x1b[2J" not in interceptor.output
 
 
 def test_the_command_that_helps_does(interceptor: Interceptor) -> None:

@@ -241,12 +241,18 @@ print("interrupted", count, flush=True)
         code, output, _ = run(str(script), "x", options=options)
         assert (code, output) == (0, f"{script} x\n")
 
-    def test_nothing_is_left_when_it_is_killed(self, options: list[str]) -> None:
-        with wrapped("sh", "-c", WAITING, options=options) as started:
+    @pytest.mark.parametrize("jail", [[], ["--jail"]], ids=["plain", "jail"])
+    def test_nothing_is_left_when_it_is_killed(
+        self, jail: list[str], options: list[str], tmp_path: Path
+    ) -> None:
+        environ = harness.clean_environ(VAST_API_KEY=harness.VAST_KEY, TMPDIR=str(tmp_path))
+        with wrapped("sh", "-c", WAITING, options=[*jail, *options], environ=environ) as started:
             started.wait_for_line()
-            interceptor = started.child("background")
+            assert temporary_folders(tmp_path)
+            interceptor, remover = started.child("background"), started.child("rm -rf")
             started.process.kill()
-            assert gone(interceptor)
+            assert gone(interceptor, remover)
+            assert temporary_folders(tmp_path) == []
 
     def test_an_interceptor_that_dies_is_told_and_the_app_runs_on(self, options: list[str]) -> None:
         with wrapped("sh", "-c", WAITING, options=options) as started:

@@ -3,10 +3,8 @@
 import os
 import re
 import shlex
-import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -29,6 +27,7 @@ from ..launch.jail.problems import JailError
 from ..launch.key_variables import hide_variables, with_the_same_key, without_variables
 from ..launch.running import NotRunningError, RunningInterceptor, ask_status
 from ..launch.shells import FORMATS
+from ..launch.temporary import temporary_folder
 from ..launch.trust import files_in, write_trust_files
 from ..launch.upstream import UpstreamProxyError, named_proxy
 from ..status import Status
@@ -124,7 +123,7 @@ def run(
         find_command(command[0], os.environ)
         with ExitStack() as stack:
             stack.enter_context(_ended_by_signals())
-            folder = stack.enter_context(_temporary_folder())
+            folder = stack.enter_context(temporary_folder())
             interceptor: _Interceptor
             if attach:
                 interceptor = RunningInterceptor(attach)
@@ -247,17 +246,6 @@ def _arguments(
     for setting in settings:
         arguments += ["--set", setting]
     return arguments
-
-
-@contextmanager
-def _temporary_folder() -> Iterator[Path]:
-    """A folder that the app can read whoever it runs as: what is in it is public."""
-    folder = Path(tempfile.mkdtemp(prefix="vast-intercept-"))
-    folder.chmod(0o755)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

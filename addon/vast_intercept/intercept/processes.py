@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psutil
 
+from ..inspect.wording import printable
 from ..launch.environment import CA_VARIABLES
 
 _MAX_BUNDLE = 16 * 1024 * 1024
@@ -23,7 +24,8 @@ class Process:
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def __str__(self) -> str:
-        return "The app in the jail" if self.jailed else f"{self.name} (process {self.pid})"
+        name = printable(self.name)  # which is whatever the process wants
+        return "The app in the jail" if self.jailed else f"{name} (process {self.pid})"
 
     def was_given(self, ca: bytes) -> bool:
         """Whether its variables name a file with this certificate (PEM)."""
