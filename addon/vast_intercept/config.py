@@ -62,6 +62,8 @@ class Config:
     route_url: str = "https://run.vast.ai"
     console_url: str = "https://console.vast.ai"
     ca_file: Path | None = None
+    #: Whether only those of `ca_file` are trusted, and not the public CAs.
+    ca_only: bool = False
     timeout: TimeoutSection = field(default_factory=TimeoutSection)
     keepalive: float = 15
     drain: float = 30
@@ -211,7 +213,8 @@ def _checked(file: ConfigFile, source: str, environ: Mapping[str, str]) -> Confi
         openai_url=read_url(file.vast.openai_url, "vast.openai_url"),
         route_url=read_url(file.vast.route_url, "vast.route_url"),
         console_url=read_url(file.vast.console_url, "vast.console_url"),
-        ca_file=read_ca_file(file.vast.ca_file),
+        ca_file=read_ca_file(file.vast.ca_file, only=file.vast.ca_only),
+        ca_only=file.vast.ca_only,
         timeout=file.vast.timeout,
         keepalive=file.vast.keepalive,
         drain=file.vast.drain,

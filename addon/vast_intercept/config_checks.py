@@ -114,9 +114,11 @@ def _path(text: str, place: str) -> Path:
     return path
 
 
-def read_ca_file(text: str | None) -> Path | None:
+def read_ca_file(text: str | None, *, only: bool) -> Path | None:
     """A file with certificates, which has to be there."""
     if text is None:
+        if only:
+            raise ConfigError("vast.ca_only: needs vast.ca_file, which says whom to trust.")
         return None
     path = _path(text, "vast.ca_file")
     if not path.is_file():

@@ -62,6 +62,7 @@ class VastSection(Section, frozen=True):
     route_url: str = "https://run.vast.ai"
     console_url: str = "https://console.vast.ai"
     ca_file: str | None = None
+    ca_only: bool = False
     timeout: TimeoutSection = msgspec.field(default_factory=TimeoutSection)
     keepalive: SecondsOrNone = 15
     drain: SecondsOrNone = 30

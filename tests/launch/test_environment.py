@@ -46,7 +46,7 @@ class TestNames:
     def test_each_names_the_bundle(self) -> None:
         variables = trust_variables(FILES, {})
         for name in CA_VARIABLES:
-            assert variables[name] == str(FILES.bundle)
+            assert variables[name] == str(FILES.bundle_for(name))
 
     @given(ENVIRONS)
     def test_what_the_user_wants_to_call_directly_is_left_as_it_is(

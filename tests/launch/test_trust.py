@@ -13,7 +13,7 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
 
-from vast_intercept.launch import trust
+from vast_intercept import public_cas
 from vast_intercept.launch.ca import CertificateAuthority, read_ca
 from vast_intercept.launch.environment import CA_VARIABLES, app_variables
 from vast_intercept.launch.jail.files import TrustedFiles
@@ -152,36 +152,59 @@ def trusts(bundle: Path, authority: trustme.CA) -> bool:
 
 
 class TestBundle:
-    def test_a_client_trusts_all_that_it_did_and_ours(
+    def test_a_client_trusts_whom_it_did_and_ours_and_nobody_else(
         self, ours: trustme.CA, ca: CertificateAuthority, folder: Path, tmp_path: Path
     ) -> None:
         company, other, stranger = trustme.CA(), trustme.CA(), trustme.CA()
-        bundle = write(
+        files = write(
             folder,
             ca,
             REQUESTS_CA_BUNDLE=str(pem(company, tmp_path / "company.pem")),
             PIP_CERT=str(pem(other, tmp_path / "other.pem")),
             SSL_CERT_DIR=str(pem(stranger, tmp_path / "stranger.pem")),
-        ).bundle
-        assert [trusts(bundle, each) for each in (ours, company, other)] == [True] * 3
-        assert not trusts(bundle, stranger)
+        )
+        for variable, whom in {
+            "REQUESTS_CA_BUNDLE": company,
+            "PIP_CERT": other,
+            "SSL_CERT_FILE": None,
+            "NODE_EXTRA_CA_CERTS": None,
+        }.items():
+            bundle = files.bundle_for(variable)
+            trusted = [each for each in (ours, company, other, stranger) if trusts(bundle, each)]
+            assert trusted == [ours, *([whom] if whom else [])]
+            if whom:
+                assert len(certificates(bundle)) == 2
+        assert certificates(files.bundle_for("NODE_EXTRA_CA_CERTS")) == certificates(ca.path)
 
-    def test_has_each_once(self, ca: CertificateAuthority, folder: Path, tmp_path: Path) -> None:
+    def test_has_the_systems_each_once(
+        self, ca: CertificateAuthority, folder: Path, tmp_path: Path
+    ) -> None:
+        found = certificates(write(folder, ca).bundle)
+        assert len(found) == len(set(found))
+        systems = certificates(Path("/etc/ssl/certs/ca-certificates.crt"))
+        assert systems, "apt-get install ca-certificates"
+        assert set(found) <= {*systems, *certificates(ca.path)}
+        assert not {*certificates(Path(certifi.where()))} <= set(found)
+        # Those that are left out are in test_public_cas.py.
+        assert len(found) > len(systems) - 10
+
+    def test_has_what_a_variable_names_each_once(
+        self, ca: CertificateAuthority, folder: Path, tmp_path: Path
+    ) -> None:
         company = pem(trustme.CA(), tmp_path / "company.pem")
         windows = tmp_path / "windows.pem"
         windows.write_bytes(company.read_bytes().replace(b"\n", b"\r\n") + ca.path.read_bytes())
-        named = dict.fromkeys(("SSL_CERT_FILE", "AWS_CA_BUNDLE"), str(company))
-        found = certificates(write(folder, ca, **named, CURL_CA_BUNDLE=str(windows)).bundle)
-        assert len(found) == len(set(found))
-        sources = [Path(path) for path in trust.SYSTEM_BUNDLES if Path(path).exists()]
-        assert sources, "apt-get install ca-certificates"
-        for source in (*sources, Path(certifi.where()), company, ca.path):
-            assert set(certificates(source)) <= set(found)
+        files = write(folder, ca, CURL_CA_BUNDLE=str(windows), AWS_CA_BUNDLE=str(company))
+        expected = [*certificates(company), *certificates(ca.path)]
+        assert certificates(files.bundle_for("CURL_CA_BUNDLE")) == expected
+        assert certificates(files.bundle_for("AWS_CA_BUNDLE")) == expected
 
     def test_a_machine_without_public_cas_has_certifis(
         self, ca: CertificateAuthority, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(trust, "SYSTEM_BUNDLES", ())
+        nowhere = ssl.get_default_verify_paths()._replace(openssl_cafile="/nowhere")
+        monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: nowhere)
+        monkeypatch.setattr(public_cas, "SYSTEM_BUNDLES", ())
         found = set(certificates(write(folder, ca).bundle))
         assert found == {*certificates(Path(certifi.where())), *certificates(ca.path)}
 
@@ -199,15 +222,29 @@ class TestBundle:
             PIP_CERT="",
             REQUESTS_CA_BUNDLE=str(garbage),
         )
-        assert certificates(found.bundle) == usual
+        for variable in ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "PIP_CERT", "REQUESTS_CA_BUNDLE"):
+            assert certificates(found.bundle_for(variable)) == usual
 
     def test_the_second_time_it_stands_for_what_it_was_made_of(
         self, ca: CertificateAuthority, folder: Path, tmp_path: Path
     ) -> None:
         company = trustme.CA()
-        first = write(folder, ca, SSL_CERT_FILE=str(pem(company, tmp_path / "company.pem")))
-        second = write(folder, ca, SSL_CERT_FILE=str(first.bundle))
-        assert trusts(second.bundle, company)
+        environ = {"SSL_CERT_FILE": str(pem(company, tmp_path / "company.pem"))}
+        for _ in range(2):
+            files = write(folder, ca, **environ)
+            bundles = {name: files.bundle_for(name) for name in CA_VARIABLES}
+            assert trusts(bundles["SSL_CERT_FILE"], company)
+            assert len(certificates(bundles["SSL_CERT_FILE"])) == 2
+            assert not trusts(bundles["PIP_CERT"], company)
+            environ = {name: str(path) for name, path in bundles.items()}
+
+    def test_the_systems_are_read_anew_the_second_time(
+        self, ca: CertificateAuthority, folder: Path
+    ) -> None:
+        files = write(folder, ca)
+        files.bundle.write_text("")
+        environ = {name: str(files.bundle_for(name)) for name in CA_VARIABLES}
+        assert len(certificates(write(folder, ca, **environ).bundle)) > 100
 
 
 class TestJava:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from vast_intercept.config import Config, load_config
 from vast_intercept.openai_api.errors import ApiError
+from vast_intercept.relay import tls
 from vast_intercept.relay.dispatch import Dispatcher
 from vast_intercept.relay.retry import AttemptFailed
 from vast_intercept.relay.tls import WorkerTrust, public_context, usable_root
@@ -201,6 +202,46 @@ async def test_a_ca_file_takes_the_root_s_place(
     ca_file = tmp_path / "ca.pem"
     ca.cert_pem.write_to_path(str(ca_file))
     handshake(await trust.context(config_for(console, ca_file)), ca)
+    assert console.requests == []
+
+
+def test_one_store_is_trusted_and_not_the_sum_of_two(
+    ca: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the system's nor certifi's CAs come beside those of the store that is in use."""
+    store = tmp_path / "store.pem"
+    ca.cert_pem.write_to_path(str(store))
+    monkeypatch.setenv("SSL_CERT_FILE", str(store))
+    tls._context.cache_clear()
+    context = public_context(load_config(None, {}))
+    tls._context.cache_clear()
+    handshake(context, ca)
+    assert len(context.get_ca_certs()) == 1
+
+
+def test_a_machine_s_store_is_the_system_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    tls._context.cache_clear()
+    known = {each["serialNumber"] for each in public_context(load_config(None, {})).get_ca_certs()}
+    system = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    system.load_verify_locations("/etc/ssl/certs/ca-certificates.crt")
+    assert len(known) > 100
+    assert known <= {each["serialNumber"] for each in system.get_ca_certs()}
+
+
+async def test_a_ca_file_alone_is_trusted_where_the_configuration_says_so(
+    console: Console, trust: WorkerTrust, ca: trustme.CA, tmp_path: Path
+) -> None:
+    ca_file = tmp_path / "ca.pem"
+    ca.cert_pem.write_to_path(str(ca_file))
+    added = config_for(console, ca_file)
+    alone = replace(added, ca_only=True)
+    for context in (public_context(alone), await trust.context(alone)):
+        handshake(context, ca)
+        assert len(context.get_ca_certs()) == 1
+    for context in (public_context(added), await trust.context(added)):
+        handshake(context, ca)
+        assert len(context.get_ca_certs()) > 100
     assert console.requests == []
 
 

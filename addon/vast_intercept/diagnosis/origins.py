@@ -87,7 +87,7 @@ def _from_file_or_default(config: Config, set_in_file: Mapping[str, str]) -> Ite
         "providers": ", ".join(provider.name for provider in config.providers) or "none",
     }
     others = {
-        "vast.ca_file": str(config.ca_file),
+        "vast.ca_file": f"{config.ca_file}{' alone' if config.ca_only else ''}",
         "vast.timeout": f"total {config.timeout.total:g} s, queue {config.timeout.queue:g} s",
         "routes": ", ".join(f"{route.model} → {route.endpoint}" for route in config.routes),
         "clients.keys": ", ".join(key.name for key in config.client_keys),

@@ -15,8 +15,8 @@ from requests.utils import should_bypass_proxies
 from ..config_checks import is_loopback_name
 from ..launch.ca import CertificateAuthority
 from ..launch.environment import CA_VARIABLES
-from ..launch.trust import SYSTEM_BUNDLES
 from ..launch.upstream import UpstreamProxyError, named_proxy
+from ..public_cas import SYSTEM_BUNDLES
 
 #: Those without which nearly no app trusts the interceptor (FACTS C2).
 _NEEDED = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")

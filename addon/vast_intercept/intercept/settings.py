@@ -16,7 +16,7 @@ from ..inspect.call_log import JSON, TEXT, JsonFormatter
 from ..inspect.chat.contentview import ChatContentview
 from ..relay.server import Relay
 from ..status import STATUS_HOST
-from .authority import check_authority
+from .authority import PUBLIC_KEY_OPTIONS, check_authority, check_signing_key
 
 _OPTIONS = {"vast_config", "vast_endpoint", "vast_interface"}
 _BODY_LIMIT = "64m"
@@ -98,6 +98,8 @@ class Settings:
 
     def configure(self, updated: set[str]) -> None:
         """Reads the configuration when the options for it are set or changed."""
+        if updated & PUBLIC_KEY_OPTIONS:
+            check_signing_key(ctx.options)
         if "confdir" in updated:
             confdir = Path(ctx.options.confdir).expanduser()
             check_authority(confdir)

@@ -63,7 +63,7 @@ def bundle_variables(files: TrustFiles, environ: Mapping[str, str]) -> dict[str,
     """The same without Java's, which has the JVM say so on standard error."""
     scanned = environ.get("PHP_INI_SCAN_DIR", "").removesuffix(f":{files.php}")
     return {
-        **dict.fromkeys(CA_VARIABLES, str(files.bundle)),
+        **{name: str(files.bundle_for(name)) for name in CA_VARIABLES},
         "WGETRC": str(files.wgetrc),
         # An empty part stands for the folder that PHP was built with.
         "PHP_INI_SCAN_DIR": f"{scanned}:{files.php}",

@@ -1,38 +1,31 @@
 """Files that make runtimes trust the interceptor's CA, beside all that they trusted before."""
 
+import hashlib
 import os
-import re
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import certifi
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
 
+from ..public_cas import certificates, system_cas
 from .ca import CaError, CertificateAuthority
-
-#: Where systems keep the public CAs: Debian, Arch and Alpine; Fedora; openSUSE; macOS and BSDs.
-SYSTEM_BUNDLES = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-)
 
 _PUBLIC = 0o644
 _PRIVATE = 0o600  # a user's wgetrc may hold passwords
 
-_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\s.+?-----END CERTIFICATE-----", re.DOTALL)
+
+# Node trusts what it names beside its own CAs, where the others trust nothing else (FACTS C2).
+_ADDS = "NODE_EXTRA_CA_CERTS"
 
 
 @dataclass(frozen=True, slots=True)
 class TrustFiles:
-    """Each holds the public CAs and the interceptor's, in the form that some runtimes want."""
+    """Each holds the CAs that some runtimes would trust, and the interceptor's, in their form."""
 
-    #: PEM: for nearly all.
+    #: PEM, with the system's CAs.
     bundle: Path
     #: PKCS#12, read with any password or none: so is Java's own store, which it may stand in for.
     java: Path
@@ -40,12 +33,22 @@ class TrustFiles:
     wgetrc: Path
     #: A folder with a php.ini, since PHP's curl reads no such variable either.
     php: Path
+    #: PEM, by variable: for those that named a file of their own, or add to what is trusted.
+    others: Mapping[str, Path] = field(default_factory=dict)
+
+    def bundle_for(self, variable: str) -> Path:
+        """What the variable is to name."""
+        return self.others.get(variable, self.bundle)
 
 
 def files_in(folder: Path) -> TrustFiles:
-    """Where they are in a folder."""
+    """Where they are in a folder, for an app whose variables name no file."""
     return TrustFiles(
-        folder / "ca-bundle.pem", folder / "truststore.p12", folder / "wgetrc", folder / "php"
+        folder / "ca-bundle.pem",
+        folder / "truststore.p12",
+        folder / "wgetrc",
+        folder / "php",
+        {_ADDS: folder / "ca-added.pem"},
     )
 
 
@@ -54,26 +57,45 @@ def write_trust_files(
 ) -> TrustFiles:
     """Writes them into the folder, which is made. Raises CaError if that cannot be done.
 
-    All but Node's variables replace what a runtime trusts (FACTS C2), and hosts that are no
-    providers show their own certificates: so the bundle has the machine's public CAs, certifi's,
-    and those of the files that the variables `named_by` name already, such as a company's.
+    Hosts that are no providers show their own certificates, so a runtime must trust whom it would
+    trust without us: where a variable of `named_by` names a file already, such as a company's, the
+    CAs in that; else the system's.
     """
     files = files_in(folder)
-    named = [environ[name] for name in named_by if environ.get(name)]
-    certificates = _certificates([*SYSTEM_BUNDLES, *named, certifi.where(), str(ca.path)])
-    bundle = "\n".join(certificates) + "\n"
-    php = f'curl.cainfo = "{files.bundle}"\nopenssl.cafile = "{files.bundle}"\n'
+    ours = certificates([str(ca.path)])
+    trusted = {files.bundle: system_cas() + ours, files.others[_ADDS]: ours}
+    others = dict(files.others)
+    for name in named_by:
+        named = environ.get(name, "")
+        if Path(named).absolute() in {path.absolute() for path in trusted}:
+            continue  # made here before, or just now
+        if found := certificates([named]) if named else []:
+            others[name] = _bundle_of(named, folder)
+            trusted[others[name]] = found + ours
+    files = replace(files, others=others)
+    # What names none of its own goes by OpenSSL's variable.
+    usual = files.bundle_for("SSL_CERT_FILE")
+    php = f'curl.cainfo = "{usual}"\nopenssl.cafile = "{usual}"\n'
     try:
         files.php.mkdir(parents=True, exist_ok=True)
-        _write(files.wgetrc, *_wgetrc(files, environ))
+        _write(files.wgetrc, *_wgetrc(files, usual, environ))
         _write(files.php / "vast-intercept.ini", php)
-        _write(files.bundle, bundle)
-        _write_bytes(files.java, _java_trust_store(certificates))
+        for path, bundle in trusted.items():
+            _write(path, "\n".join(dict.fromkeys(bundle)) + "\n")
+        _write_bytes(files.java, _java_trust_store(dict.fromkeys(trusted[usual])))
     except OSError as error:
         raise CaError(
             f"The CAs for apps cannot be written to {folder}: {error.strerror}."
         ) from None
     return files
+
+
+def _bundle_of(named: str, folder: Path) -> Path:
+    """Where a file that a variable names is kept with the interceptor's CA in it."""
+    path = Path(named).absolute()
+    if path.parent == folder.absolute():
+        return path  # it is one of ours
+    return folder / f"ca-bundle-{hashlib.sha256(str(path).encode()).hexdigest()[:12]}.pem"
 
 
 def _write(path: Path, text: str, mode: int = _PUBLIC) -> None:
@@ -91,20 +113,7 @@ def _write_bytes(path: Path, content: bytes, mode: int = _PUBLIC) -> None:
     unfinished.replace(path)
 
 
-def _certificates(paths: Iterable[str]) -> list[str]:
-    """The certificates of all of the files that can be read, each once, in PEM."""
-    found: dict[str, str] = {}
-    for path in paths:
-        try:
-            text = Path(path).read_text("utf-8", "replace")
-        except OSError:
-            continue  # one system has this file, another that
-        for match in _CERTIFICATE.finditer(text):
-            found.setdefault("".join(match[0].split()), match[0])
-    return list(found.values())
-
-
-def _wgetrc(files: TrustFiles, environ: Mapping[str, str]) -> tuple[str, int]:
+def _wgetrc(files: TrustFiles, bundle: Path, environ: Mapping[str, str]) -> tuple[str, int]:
     """The user's own settings and the CAs, and who may read that."""
     named = environ.get("WGETRC")
     if not named or named == str(files.wgetrc):
@@ -113,12 +122,12 @@ def _wgetrc(files: TrustFiles, environ: Mapping[str, str]) -> tuple[str, int]:
         own = Path(named).read_text("utf-8", "surrogateescape").rstrip("\n") + "\n"
     except OSError:
         own = ""
-    return f"{own}ca_certificate = {files.bundle}\n", _PRIVATE if own else _PUBLIC
+    return f"{own}ca_certificate = {bundle}\n", _PRIVATE if own else _PUBLIC
 
 
-def _java_trust_store(certificates: Iterable[str]) -> bytes:
+def _java_trust_store(trusted: Iterable[str]) -> bytes:
     entries = []
-    for number, certificate in enumerate(certificates):
+    for number, certificate in enumerate(trusted):
         try:
             with warnings.catch_warnings(action="ignore"):
                 loaded = x509.load_pem_x509_certificate(certificate.encode())

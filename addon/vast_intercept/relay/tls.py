@@ -1,4 +1,4 @@
-"""Whom to trust: the public CAs, the user's own, and for workers Vast's root. Always verified."""
+"""Whom to trust: the public CAs or the user's own, and for workers Vast's root. Always verified."""
 
 import asyncio
 import logging
@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from pathlib import Path
 
-import certifi
 from yarl import URL
 
 from ..config import Config
 from ..openai_api.errors import bad_gateway, misconfigured
+from ..public_cas import certificates, public_cas
 from .retry import AttemptFailed
 
 logger = logging.getLogger(__name__)
@@ -26,8 +26,11 @@ type Fetch = Callable[[URL, ssl.SSLContext, int], Awaitable[bytes]]
 
 
 def public_context(config: Config) -> ssl.SSLContext:
-    """Trusts the public CAs and `vast.ca_file`. Raises ApiError if that cannot be used."""
-    return _context(config.ca_file)
+    """Trusts the public CAs and `vast.ca_file`, or only the latter with `vast.ca_only`.
+
+    Raises ApiError if that cannot be used.
+    """
+    return _context(config.ca_file, config.ca_only)
 
 
 class WorkerTrust:
@@ -40,13 +43,13 @@ class WorkerTrust:
     def __init__(self, fetch: Fetch, folder: Path) -> None:
         self._fetch = fetch
         self._folder = folder
-        self._contexts: dict[tuple[str, Path | None], ssl.SSLContext] = {}
+        self._contexts: dict[tuple[str, Path | None, bool], ssl.SSLContext] = {}
         self._lock = asyncio.Lock()
         self._renewed_at = float("-inf")
 
     async def context(self, config: Config) -> ssl.SSLContext:
         """Raises AttemptFailed if the root can neither be fetched nor read."""
-        source = config.console_url, config.ca_file
+        source = config.console_url, config.ca_file, config.ca_only
         if found := self._contexts.get(source):
             return found
         async with self._lock:
@@ -69,7 +72,7 @@ class WorkerTrust:
         except AttemptFailed as failed:
             logger.warning("%s", failed.error.message)
             return False
-        self._contexts = {(config.console_url, None): _worker_context(config, root)}
+        self._contexts = {(config.console_url, None, False): _worker_context(config, root)}
         return root != before
 
     def _kept(self, config: Config) -> str | None:
@@ -111,7 +114,7 @@ class WorkerTrust:
 
 
 def _worker_context(config: Config, root: str | None) -> ssl.SSLContext:
-    context = _new_context(config.ca_file)
+    context = _new_context(config.ca_file, config.ca_only)
     if root:
         context.load_verify_locations(cadata=root)
     # Vast's root has a key usage that the strict check refuses; the chain, its signatures and the
@@ -137,20 +140,30 @@ def usable_root(data: bytes) -> str:
 
 
 @lru_cache(maxsize=8)
-def _context(ca_file: Path | None) -> ssl.SSLContext:
-    return _new_context(ca_file)
+def _context(ca_file: Path | None, ca_only: bool) -> ssl.SSLContext:
+    return _new_context(ca_file, ca_only)
 
 
-def _new_context(ca_file: Path | None) -> ssl.SSLContext:
-    try:
-        # The machine's CAs and certifi's: some Pythons know none of the machine's.
-        context = ssl.create_default_context()
-        context.load_verify_locations(certifi.where())
-        if ca_file:
-            context.load_verify_locations(ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise misconfigured(
-            f"vast.ca_file: {ca_file} has no usable certificates: {error}.",
-            "configuration_invalid",
-        ) from None
+def _new_context(ca_file: Path | None, ca_only: bool) -> ssl.SSLContext:
+    own = _own(ca_file) if ca_file else ""
+    # With certificates, none but these are trusted.
+    context = ssl.create_default_context(cadata=own if ca_only else "\n".join(public_cas()))
+    if own:
+        context.load_verify_locations(cadata=own)
     return context
+
+
+def _own(ca_file: Path) -> str:
+    """The certificates of the file, in PEM. Raises ApiError if it has none that can be used."""
+    problem = "there is none in it that may be trusted"
+    own = "\n".join(certificates([str(ca_file)]))
+    try:
+        if own:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=own)
+            return own
+        ca_file.read_bytes()
+    except (OSError, ssl.SSLError) as error:
+        problem = str(error)
+    raise misconfigured(
+        f"vast.ca_file: {ca_file} has no usable certificates: {problem}.", "configuration_invalid"
+    )

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from ...public_cas import SYSTEM_BUNDLES
 from ..ca import CaError, CertificateAuthority
-from ..trust import SYSTEM_BUNDLES, TrustFiles
+from ..trust import TrustFiles
 
 #: slirp4netns' own resolver, which asks the host's. pasta is told to have one there, too.
 RESOLVER = "10.0.2.3"
