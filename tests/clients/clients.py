@@ -21,6 +21,8 @@ class Client:
     command: Callable[[], list[str]]
     #: Where it prints bodies as they are, since that is what it is for.
     prints_bodies: bool = False
+    #: Whether it asks for a text completion.
+    completes_text: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -44,9 +46,22 @@ class Client:
         return [content for content in contents if content]
 
 
-def _python(program: str, requirements: str = "current") -> Client:
+def _python(
+    program: str, requirements: str = "current", name: str = "", *, completes_text: bool = False
+) -> Client:
     path = str(PROGRAMS / f"{program}_app.py")
-    return Client(f"python-{program}", lambda: [environments.python(requirements), path])
+    return Client(
+        f"python-{name or program}",
+        lambda: [environments.python(requirements), path],
+        completes_text=completes_text,
+    )
+
+
+def _node(name: str) -> Client:
+    program = f"{name}_app.mjs"
+    return Client(
+        f"node-{name}", lambda: [environments.tool("node"), environments.node_program(program)]
+    )
 
 
 def _shell(name: str) -> Client:
@@ -64,18 +79,22 @@ PYTHON = [
     _python("urllib"),
     _python("httpx"),
     _python("openai"),
+    _python("openai_completion", "openai_018", "openai_018", completes_text=True),
+    _python("openai_completion", "openai_025", "openai_025", completes_text=True),
+    _python("openai_028", "openai_027", "openai_027"),
     _python("openai_028", "openai_028"),
+    _python("lines"),
     _python("langchain"),
+    _python("langchain_0", "langchain_0"),
     _python("llama_index", "llama_index"),
 ]
 # These two know of no proxy: aiohttp until it is told to, Node's fetch until Node 24.
 AIOHTTP = _python("aiohttp")
 NODE = [
     Client("node-fetch", lambda: [environments.tool("node"), str(PROGRAMS / "fetch_app.mjs")]),
-    Client(
-        "node-openai",
-        lambda: [environments.tool("node"), environments.node_program("openai_app.mjs")],
-    ),
+    _node("openai"),
+    _node("openai_3"),
+    _node("openai_4"),
 ]
 SHELL = [_shell("curl"), _shell("wget")]
 JAVA = Client(

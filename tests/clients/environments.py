@@ -69,7 +69,8 @@ def python(requirements: str) -> str:
             # be compiled: that halves the time.
             _run(sys.executable, "-m", "venv", "--without-pip", str(folder))
             pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
-            install = ("install", "--no-compile", "--only-binary", ":all:")
+            # The lists are complete, and some old packages forbid what works all the same.
+            install = ("install", "--no-compile", "--no-deps", "--only-binary", ":all:")
             _run(*pip, "--python", executable, *install, "--requirement", str(listed))
     return executable
 
@@ -79,11 +80,10 @@ def node_program(name: str) -> str:
     tool("node")
     folder = _FOLDER / "node"
     listed = [_REQUIREMENTS / "package.json", _REQUIREMENTS / "package-lock.json"]
-    program = PROGRAMS / name
-    texts = [path.read_text() for path in (*listed, program)]
-    with _made(folder, *texts) as missing:
+    copied = [*listed, *sorted(PROGRAMS.glob("openai*.mjs"))]
+    with _made(folder, *(path.read_text() for path in copied)) as missing:
         if missing:
-            for path in (*listed, program):
+            for path in copied:
                 shutil.copy(path, folder)
             _run(tool("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder)
     return str(folder / name)

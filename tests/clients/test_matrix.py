@@ -26,10 +26,19 @@ MATRIX = pytest.mark.parametrize(
     ],
 )
 
-ANSWER = "You said: hello there"
-#: The stand-in's tokens.
-PIECES = ["You", " said", ":", " hello", " there"]
+#: The stand-in's tokens, of a chat and of a text completion.
+CHAT = ["You", " said", ":", " hello", " there"]
+TEXT = [" You", " wrote", ":", " hello", " there"]
 _SECONDS = 60.0
+_KEEPALIVE = 0.1
+# Logs when the head of a stream's answer is there, which is before its first chunk if it waits.
+_HEADS = """\
+import logging, re
+
+def responseheaders(flow):
+    if gate := re.search(rb'"gate": *"(.+?)"', flow.request.content or b""):
+        logging.warning("the head of %s is there", gate[1].decode())
+"""
 # What would have a client of this machine trust, ask or do other than it does by itself.
 _CA_WORDS = ("CERT", "CA_BUNDLE", "CAINFO", "CAFILE", "SSL_ROOTS")
 _SETTINGS = ("JAVA_", "JDK_JAVA_", "NODE_", "OPENAI_", "PHP_", "PYTHON", "RUBY", "WGETRC")
@@ -70,7 +79,8 @@ class App(Process):
 @pytest.fixture(scope="session")
 def config(_standin: StandIn, certs: tuple[Path, Path, Path]) -> dict[str, object]:
     """The interceptor's configuration."""
-    return {"vast": harness.vast_section(_standin, certs[0], timeout={"total": 30})}
+    vast = harness.vast_section(_standin, certs[0], timeout={"total": 30}, keepalive=_KEEPALIVE)
+    return {"vast": vast}
 
 
 @pytest.fixture(scope="session")
@@ -81,8 +91,11 @@ def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def interceptor(config: dict[str, object], confdir: Path) -> Iterator[Interceptor]:
-    """A `vast-intercept serve` that runs already."""
-    with harness.intercept(confdir, config, kind="serve") as interceptor:
+    """A `vast-intercept serve` that runs already, and tells when an answer has a head."""
+    script = confdir / "heads.py"
+    script.write_text(_HEADS)
+    options = ["-s", str(script)]
+    with harness.intercept(confdir, config, *options, kind="serve") as interceptor:
         yield interceptor
 
 
@@ -123,40 +136,54 @@ def started(launcher: list[str], client: Client, folder: Path, *arguments: str) 
         print(app.errors())  # which pytest shows if the test fails
 
 
-def check_call(standin: StandIn, *, streamed: bool) -> None:
+def check_call(standin: StandIn, client: Client, *, streamed: bool) -> None:
     """The one call that reached the stand-in is the app's, but for the key."""
     (call,) = standin.calls()
-    assert call["path"] == f"/{ENDPOINT}/v1/chat/completions"
+    kind = "completions" if client.completes_text else "chat/completions"
+    assert call["path"] == f"/{ENDPOINT}/v1/{kind}"
     headers = [(name.lower(), value) for name, value in call["headers"]]
     assert [value for name, value in headers if name == "authorization"] == [f"Bearer {VAST_KEY}"]
     assert APP_KEY not in str(headers)
     body = json.loads(harness.body_of(call))
     assert body.get("stream", False) is streamed
-    assert [message["content"] for message in body["messages"]] == ["hello there"]
+    if client.completes_text:
+        assert body["prompt"] == "hello there"
+    else:
+        assert [message["content"] for message in body["messages"]] == ["hello there"]
 
 
 @MATRIX
 def test_whole(client: Client, launcher: list[str], standin: StandIn, tmp_path: Path) -> None:
     with started(launcher, client, tmp_path, "whole") as app:
-        assert client.text(app.end()) == ANSWER
-    check_call(standin, streamed=False)
+        assert client.text(app.end()) == "".join(TEXT if client.completes_text else CHAT)
+    check_call(standin, client, streamed=False)
 
 
 @MATRIX
 def test_streamed_as_it_comes(
-    client: Client, launcher: list[str], standin: StandIn, tmp_path: Path
+    client: Client,
+    launcher: list[str],
+    interceptor: Interceptor,
+    standin: StandIn,
+    tmp_path: Path,
 ) -> None:
+    """After a wait, in which empty chunks come."""
     gate = uuid4().hex
+    pieces = TEXT if client.completes_text else CHAT
+    standin.shut_gate(gate)
     with started(launcher, client, tmp_path, "stream", gate) as app:
-        # The first chunk has the role, and waits for nothing.
-        standin.open_gate(gate)
-        standin.open_gate(gate)
-        app.wait_for('" said"')
-        assert '" hello"' not in app.output
-        for _ in (*PIECES[2:], "finish_reason", "usage", "[DONE]"):
+        interceptor.wait_for(f"the head of {gate} is there", _SECONDS)
+        if client.prints_bodies:
+            app.wait_for(r'"delta":{"content":""}')
+        assert f'"{pieces[0]}"' not in app.output
+        for _ in ("the role", *pieces[:2]):
             standin.open_gate(gate)
-        assert client.pieces(app.end()) == PIECES
-    check_call(standin, streamed=True)
+        app.wait_for(f'"{pieces[1]}"')
+        assert f'"{pieces[3]}"' not in app.output
+        for _ in (*pieces[2:], "finish_reason", "usage", "[DONE]"):
+            standin.open_gate(gate)
+        assert client.pieces(app.end()) == pieces
+    check_call(standin, client, streamed=True)
 
 
 def test_an_interceptor_of_its_own(
@@ -166,5 +193,5 @@ def test_an_interceptor_of_its_own(
     run = [harness.tool("vast-intercept"), "run", "--config", str(path)]
     launcher = [*run, "--set", f"confdir={confdir}", "--quiet", "--"]
     with started(launcher, PYTHON[0], tmp_path, "whole") as app:
-        assert app.end() == f"{ANSWER}\n"
-    check_call(standin, streamed=False)
+        assert app.end() == "You said: hello there\n"
+    check_call(standin, PYTHON[0], streamed=False)
