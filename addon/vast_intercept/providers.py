@@ -12,6 +12,7 @@ import yaml
 Scheme = Literal["https", "http"]
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
+_SHORTEST_KEY = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,12 @@ class Provider:
     hosts: tuple[str, ...]
     prefixes: tuple[str, ...]
     ports: tuple[int, ...] = (443, 80)
+    #: How its keys begin, where that is known.
+    keys: tuple[str, ...] = ("",)
+
+    def may_have_issued(self, key: str) -> bool:
+        """Whether a key can be one of the provider's, by its looks. Most placeholders cannot."""
+        return len(key) >= _SHORTEST_KEY and key.startswith(self.keys)
 
     def serves(self, host: str, port: int) -> bool:
         """Whether requests to this host and port are for this provider."""
@@ -77,7 +84,9 @@ def built_in_providers() -> dict[str, Provider]:
     """The built-in table, by name."""
     table = yaml.safe_load((files(__package__) / "providers.yaml").read_text("utf-8"))
     return {
-        name: Provider(name, tuple(row["hosts"]), tuple(row["prefixes"]))
+        name: Provider(
+            name, tuple(row["hosts"]), tuple(row["prefixes"]), keys=tuple(row.get("keys", ("",)))
+        )
         for name, row in table.items()
     }
 

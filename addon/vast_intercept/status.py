@@ -28,6 +28,8 @@ class Tally(msgspec.Struct):
     tokens: int = 0
     #: Answers that do not say how many tokens they took: streams, unless the app asks for it.
     uncounted: int = 0
+    #: About how many came in these.
+    streamed_tokens: int = 0
 
     def since(self, before: "Tally") -> "Tally":
         """What has come to it since then."""
@@ -36,10 +38,13 @@ class Tally(msgspec.Struct):
         return Tally(running=self.running, **grown)
 
     def __str__(self) -> str:
-        tokens = f"{self.tokens:,} {_plural(self.tokens, 'token')}"
+        parts = [f"{self.calls:,} {_plural(self.calls, 'call')}"]
+        if self.tokens or not self.uncounted:
+            parts.append(f"{self.tokens:,} {_plural(self.tokens, 'token')}")
         if self.uncounted:
-            tokens += f" ({self.uncounted:,} {_plural(self.uncounted, 'answer')} did not say)"
-        parts = [f"{self.calls:,} {_plural(self.calls, 'call')}", tokens]
+            about = f"about {self.streamed_tokens:,} {_plural(self.streamed_tokens, 'token')}"
+            streams = f"{self.uncounted:,} {_plural(self.uncounted, 'stream')}"
+            parts.append(f"{about} in {streams} (the app did not ask for the usage)")
         parts += [f"{self.refused:,} refused", f"{self.errors:,} {_plural(self.errors, 'error')}"]
         if self.running:
             parts.append(f"{self.running:,} still running")

@@ -15,6 +15,7 @@ PAGE = (PROJECT / "docs" / "ways-in.md").read_text()
 SECTIONS = sections(PAGE)
 ANSWER = "You said: hello there\n"
 SUMMARY = "vast-intercept: 1 call, 8 tokens, 0 refused, 0 errors\n"
+OF_ALL = SUMMARY.rstrip() + " (all apps that use port 8080)\n"
 #: Sections whose commands are run by other tests.
 ELSEWHERE = {"Transparent"}
 
@@ -91,7 +92,7 @@ class TestEnvironmentVariables:
             assert machine.run(f'{use}\nexport -p >"$TMPDIR/variables"') == ANSWER
             shell, command = machine.run(others).split(" errors", 1)
             assert shell.startswith("vast-intercept: 0 calls")
-            assert command.endswith(ANSWER + SUMMARY)
+            assert command.endswith(ANSWER + OF_ALL)
         assert len(machine.calls()) == 2
         # Once it is stopped, what has the variables reaches nothing.
         curl = "curl --silent https://elsewhere.example/ || echo $?"
@@ -158,7 +159,7 @@ END
         machine.run(self.LEGACY)
         machine.run(service)
         machine.wait_for_port()
-        assert machine.run(by_users) == ANSWER + SUMMARY
+        assert machine.run(by_users) == ANSWER + OF_ALL
         machine.run(by_services)
         assert machine.run("cat /run/legacy.log") == ANSWER
         assert len(machine.calls()) == 2

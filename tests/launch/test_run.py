@@ -47,7 +47,28 @@ class TestCalls:
     def test_none_at_all_has_a_hint(self, options: list[str]) -> None:
         _, _, errors = run("true", options=options)
         assert errors.startswith("vast-intercept: 0 calls, ")
+        assert "the app called no provider, or not through the proxy" in errors
         assert "--jail" in errors
+
+    def test_none_since_the_app_failed_has_none(self, options: list[str]) -> None:
+        _, _, errors = run("false", options=options)
+        assert errors.endswith(
+            ": the app ended with an error before a call of its reached the interceptor\n"
+        )
+        assert "--jail" not in errors
+
+    def test_a_stream_whose_usage_nobody_asked_for(self, options: list[str]) -> None:
+        program = """
+import requests
+body = {"model": "m", "messages": [{"role": "user", "content": "hello there"}], "stream": True}
+print(len(requests.post("https://api.openai.com/v1/chat/completions", json=body).content) > 0)
+"""
+        code, output, errors = run(PYTHON, "-c", program, options=options)
+        assert (code, output) == (0, "True\n")
+        assert errors == (
+            "vast-intercept: 1 call, about 5 tokens in 1 stream (the app did not ask for the"
+            " usage), 0 refused, 0 errors\n"
+        )
 
     def test_through_one_that_runs_already(
         self, standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path
@@ -59,7 +80,10 @@ class TestCalls:
                     PYTHON, "-c", CHAT, options=["--attach", str(interceptor.port)]
                 )
                 assert (code, output) == (0, "You said: hello there\n")
-                assert errors == "vast-intercept: 1 call, 8 tokens, 0 refused, 0 errors\n"
+                assert errors == (
+                    "vast-intercept: 1 call, 8 tokens, 0 refused, 0 errors"
+                    f" (all apps that use port {interceptor.port})\n"
+                )
         assert len(standin.calls()) == 2
 
     def test_with_mitmweb_beside_it(self, options: list[str]) -> None:

@@ -11,7 +11,7 @@ from vast_intercept.config import Config, load_config
 from vast_intercept.intercept.decide import Decision, PassOn, decide
 from vast_intercept.openai_api.errors import ApiError
 from vast_intercept.openai_api.operations import UNSUPPORTED, Operation
-from vast_intercept.providers import built_in_providers
+from vast_intercept.providers import Provider, built_in_providers
 from vast_intercept.relay.call import Answer, Generate
 
 OPENAI = built_in_providers()["openai"]
@@ -115,6 +115,29 @@ def test_what_vast_does_not_serve_is_refused_or_passed_on(
     (tmp_path / "vast.yaml").write_text(advice)
     advised = load_config(tmp_path / "vast.yaml", {})
     assert decide(advised, OPENAI, method, path).work is PassOn.IN_API
+
+
+@pytest.mark.parametrize("key", ["", "anything", "sk-no-key", "vast-" + "0123456789abcdef" * 4])
+def test_a_call_is_not_to_be_passed_on_with_what_is_no_key(key: str, config: Config) -> None:
+    work = decide(config, OPENAI, "POST", "/v1/images/generations", key=key).work
+    assert isinstance(work, ApiError)
+    assert "openai would refuse these calls, too: the app has no key for it." in work.message
+    assert "unsupported:" not in work.message
+
+
+@pytest.mark.parametrize(
+    ("provider", "key"),
+    [(OPENAI, "sk-" + "x" * 48), (OPENAI, "sk-proj-" + "x" * 100), (AZURE, "0123456789abcdef" * 2)],
+)
+def test_a_call_may_be_passed_on_with_what_looks_like_a_key(
+    provider: Provider, key: str, tmp_path: Path
+) -> None:
+    (tmp_path / "vast.yaml").write_text("providers: [openai, azure]")
+    config = load_config(tmp_path / "vast.yaml", {})
+    path = "/openai/v1/images/edits" if provider is AZURE else "/v1/images/edits"
+    work = decide(config, provider, "POST", path, key=key).work
+    assert isinstance(work, ApiError)
+    assert "unsupported: {images: pass}" in work.message
 
 
 def test_a_websocket_of_the_realtime_api_is_refused(config: Config) -> None:

@@ -15,10 +15,17 @@ class TestTally:
                 "1 call, 1 token, 0 refused, 1 error",
             ),
             (
-                Tally(calls=1234, tokens=56789, refused=2, uncounted=1, running=3),
+                Tally(calls=1, uncounted=1, streamed_tokens=6),
                 (
-                    "1,234 calls, 56,789 tokens (1 answer did not say), 2 refused, 0 errors,"
-                    " 3 still running"
+                    "1 call, about 6 tokens in 1 stream (the app did not ask for the usage),"
+                    " 0 refused, 0 errors"
+                ),
+            ),
+            (
+                Tally(calls=1234, tokens=56789, refused=2, uncounted=2, running=3),
+                (
+                    "1,234 calls, 56,789 tokens, about 0 tokens in 2 streams (the app did not ask"
+                    " for the usage), 2 refused, 0 errors, 3 still running"
                 ),
             ),
         ],

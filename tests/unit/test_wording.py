@@ -94,6 +94,11 @@ def test_a_comment_quotes_the_error_and_the_log_does_not(ending: str, word: str)
     )
 
 
+def test_the_log_has_the_path_of_a_refused_call() -> None:
+    made = report(Ending.REFUSED, **NOWHERE, operation="images", path="/v1/images/\x1b[2J")
+    assert log_line(made).startswith("req_1 billing images (/v1/images/�[2J): ")
+
+
 def test_an_error_without_a_place_or_a_text() -> None:
     made = report(Ending.FAILED, error="vast_timeout", status=504)
     assert comment(made) == "m → e; 504; failed: vast_timeout"

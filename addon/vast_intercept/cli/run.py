@@ -30,7 +30,7 @@ from ..launch.shells import FORMATS
 from ..launch.temporary import temporary_folder
 from ..launch.trust import files_in, write_trust_files
 from ..launch.upstream import UpstreamProxyError, named_proxy
-from ..status import Status
+from ..status import Status, Tally
 
 # As `env`, `timeout` and `docker run` do: what the app itself may exit with stays its own.
 _FAILED = 125
@@ -140,8 +140,7 @@ def run(
     except _FAILURES as error:
         _fail(str(error), _FAILED)
     if tally:
-        hint = "" if tally.calls or jail else ". If it should have: --jail needs nothing of it"
-        say(f"{tally}{hint}")
+        say(f"{tally}{_explained(tally, status, attach, jail=jail)}")
     exit_like(status)
 
 
@@ -212,6 +211,20 @@ class _Run:
         ca = read_ca(Path(ready.ca_file))
         ca.check_validity()
         return ready, ca
+
+
+def _explained(tally: Tally, status: int, attach: int | None, *, jail: bool) -> str:
+    """What goes with the numbers: whose they are, and what it may mean that there are none."""
+    if tally.calls:
+        return f" (all apps that use port {attach})" if attach else ""
+    if status:
+        return ": the app ended with an error before a call of its reached the interceptor"
+    if jail:
+        return ""
+    return (
+        ": the app called no provider, or not through the proxy. If it should have, put --jail in"
+        " front of the --, which works whatever the app knows of proxies"
+    )
 
 
 def _once(

@@ -117,3 +117,4 @@ def _count(tally: Tally, report: CallReport) -> None:
         tally.tokens += report.prompt_tokens + (report.completion_tokens or 0)
     elif report.outcome is Ending.OK and report.attempts:
         tally.uncounted += 1
+        tally.streamed_tokens += report.tokens or 0

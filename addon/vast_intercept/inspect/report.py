@@ -45,6 +45,8 @@ class CallReport(msgspec.Struct, frozen=True, kw_only=True):
     time: float
     outcome: Ending
     operation: str | None = None
+    #: Of the app's request, without its query; only where the call was refused.
+    path: str | None = None
     #: The app: its name if it has one, else its address.
     client: str | None = None
     #: Asked for; where it went last; and the one that answered.
@@ -94,7 +96,7 @@ def shortened[T: (str, str | None)](text: T, longest: int = _LONGEST_NAME) -> T:
     return text[:longest] if text is not None else text
 
 
-def report_of(call: Call, status: int | None, *, left: bool) -> CallReport:
+def report_of(call: Call, status: int | None, *, left: bool, path: str | None = None) -> CallReport:
     """The report of a call that has just ended. `left` says that its app took no whole answer."""
     outcome, timing = call.outcome, call.outcome.timing
     error, usage = outcome.error, outcome.usage
@@ -112,11 +114,13 @@ def report_of(call: Call, status: int | None, *, left: bool) -> CallReport:
             rate = 1 / per_token
     elif tokens and (computing := _between(timing.sent, timing.last_byte)):
         rate = tokens / computing
+    ending = _ending(call, began=began and outcome.streamed, left=left)
     return CallReport(
         request_id=call.request_id,
         time=time.time(),
-        outcome=_ending(call, began=began and outcome.streamed, left=left),
+        outcome=ending,
         operation=call.operation,
+        path=shortened(path) if ending is Ending.REFUSED else None,
         client=call.client_name or (str(call.client[0]) if call.client else None),
         model=shortened(outcome.model),
         endpoint=shortened(outcome.endpoint),

@@ -16,6 +16,8 @@ def comment(report: CallReport) -> str:
 def log_line(report: CallReport) -> str:
     """For the log: nothing of what the app or the model said is in it."""
     operation = report.operation or "request"
+    if report.path:
+        operation = f"{operation} ({printable(report.path)})"
     what = _route(report) + _numbers(report) + _trouble(report, quoting=False)
     client = printable(report.client or "somebody")
     return f"{report.request_id} {client} {operation}: {'; '.join(what)}"

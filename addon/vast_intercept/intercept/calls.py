@@ -7,6 +7,7 @@ import time
 import uuid
 from dataclasses import replace
 from http import HTTPStatus
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from aiohttp.http import SERVER_SOFTWARE
@@ -100,7 +101,14 @@ class CallInterceptor:
         if flow.response:
             mask_keys(request)  # another addon has answered already
             return
-        decision = decide(config, provider, request.method, original[3], request.headers)
+        decision = decide(
+            config,
+            provider,
+            request.method,
+            original[3],
+            request.headers,
+            key=None if replayed else api_key_of(request) or "",  # a replay's is masked
+        )
         work = decision.work
         at_provider = bool(replayed) and is_for_provider(flow)
         begin_notes(
@@ -312,7 +320,12 @@ class CallInterceptor:
 
     def _ended(self, flow: http.HTTPFlow, call: Call, *, left: bool) -> None:
         self._live.ended(flow)
-        report = report_of(call, flow.response.status_code if flow.response else None, left=left)
+        report = report_of(
+            call,
+            flow.response.status_code if flow.response else None,
+            left=left,
+            path=urlsplit(original_url(flow) or "").path,
+        )
         note_report(flow, report)
         self._monitor.ended(call, report)
         log_call(report)

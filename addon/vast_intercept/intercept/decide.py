@@ -43,8 +43,10 @@ def decide(
     method: str,
     path: str,
     headers: Mapping[str, str] = MappingProxyType({}),
+    *,
+    key: str | None = None,
 ) -> Decision:
-    """The path is as the app sent it, with its query."""
+    """The path is as the app sent it, with its query; `key` is the app's own, if it is known."""
     found = _find_call(provider, method, path.partition("?")[0])
     if found is None:
         return Decision(PassOn.OUTSIDE_API)
@@ -59,7 +61,7 @@ def decide(
         return Decision(_models(config, call), operation)
     if config.unsupported.get(operation) == "pass":
         return Decision(PassOn.IN_API, operation)
-    return Decision(_unsupported(provider, method, path, operation), operation)
+    return Decision(_unsupported(provider, method, path, operation, key), operation)
 
 
 @lru_cache(maxsize=1_024)
@@ -93,13 +95,21 @@ def _models(config: Config, call: ApiCall) -> Answer | ApiError:
     return Answer(200, body, {"content-type": "application/json"})
 
 
-def _unsupported(provider: Provider, method: str, path: str, operation: Operation) -> ApiError:
+def _unsupported(
+    provider: Provider, method: str, path: str, operation: Operation, key: str | None
+) -> ApiError:
     # mitmproxy stands a byte that is not UTF-8 for as half of a surrogate pair, which JSON cannot.
     path = path.partition("?")[0].encode(errors="backslashreplace").decode()
+    if key is None or provider.may_have_issued(key):
+        advice = (
+            f"To send these calls on to {provider.name} with the app's own key, put `unsupported:"
+            f" {{{operation}: pass}}` into the interceptor's configuration."
+        )
+    else:
+        advice = f"{provider.name} would refuse these calls, too: the app has no key for it."
     return bad_request(
         f"{method} {path[:200]} is not served here: Vast serves POST chat/completions and POST"
-        f" completions only. To send these calls on to {provider.name} with the app's own key, put"
-        f" `unsupported: {{{operation}: pass}}` into the interceptor's configuration.",
+        f" completions only. {advice}",
         "unsupported_endpoint",
         status=404,
     )
