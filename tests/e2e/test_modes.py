@@ -99,6 +99,7 @@ def test_transparent(tmp_path: Path, certs: tuple[Path, Path, Path]) -> None:
     assert json.loads(done.stdout.splitlines()[-1]) == {
         "https": 200,
         "http": 200,
+        "in pieces": [200, 200],
         "refused": "unsupported_endpoint",
         "endpoints": [ENDPOINT, ENDPOINT],
     }

@@ -120,6 +120,11 @@ class Metrics:
             "TLS handshakes that an app broke off: most do not trust the CA.",
             registry=registry,
         )
+        self._refused_connections = counter(
+            "refused_connections",
+            "Connections to providers that were refused: not HTTP, or without a call.",
+            "reason",
+        )
         registry.register(_Now(config, running, endpoints))
         self._reasons: set[str] = set()
 
@@ -160,6 +165,10 @@ class Metrics:
     def tls_failed(self) -> None:
         """Counts a handshake that an app broke off."""
         self._tls_failures.inc()
+
+    def refused_connection(self, reason: str) -> None:
+        """Counts a connection to a provider that was refused."""
+        self._refused_connections(reason).inc()
 
     def _reason(self, code: str) -> str:
         if len(self._reasons) < _MAX_REASONS:

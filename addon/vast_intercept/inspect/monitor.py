@@ -106,6 +106,10 @@ class Monitor:
         self.tls_failures += 1
         self.metrics.tls_failed()
 
+    def refused_connection(self, reason: str) -> None:
+        """Counts a connection to a provider that was refused, or what an app sent on one."""
+        self.metrics.refused_connection(reason)
+
 
 def _count(tally: Tally, report: CallReport) -> None:
     tally.calls += 1

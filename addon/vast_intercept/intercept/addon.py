@@ -12,6 +12,7 @@ from ..relay.server import Relay
 from ..status import Status
 from .access import AccessControl
 from .calls import CallInterceptor
+from .connections import Connections
 from .direct_hooks import DirectAddonManager
 from .hints import Hints
 from .lifecycle import Lifecycle
@@ -33,6 +34,7 @@ class VastIntercept:
         relay = Relay()
         self._settings = Settings(relay)
         monitor = Monitor(lambda: self._settings.config, relay.endpoints)
+        connections = Connections(self._settings, relay, monitor)
         live = LiveStreams()
         self._status_page = StatusPage(self._settings, monitor, relay)
         retention = Retention(MARKERS.values())
@@ -43,10 +45,12 @@ class VastIntercept:
             live=live,
             retention=retention,
             status_page=self._status_page,
+            connections=connections,
         )
         page = Dashboard(self._status_page.state, monitor.metrics, self._status_page.not_ready)
         self.addons = [
             self._settings,
+            connections,
             AccessControl(self._settings, relay),
             calls,
             Hints(monitor),

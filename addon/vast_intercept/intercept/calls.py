@@ -27,6 +27,7 @@ from ..relay.call import Answer, Call, Generate, ProviderCall
 from ..relay.server import Relay
 from ..secret import Secret
 from .clients import invalid_api_key, name_of_client
+from .connections import Connections
 from .decide import PassOn, decide
 from .destination import Destination, Parts, destination_of
 from .handover import HandedOver
@@ -54,6 +55,7 @@ class CallInterceptor:
         live: LiveStreams,
         retention: Retention,
         status_page: StatusPage,
+        connections: Connections,
     ) -> None:
         self._settings = settings
         self._relay = relay
@@ -61,6 +63,7 @@ class CallInterceptor:
         self._live = live
         self._retention = retention
         self._status_page = status_page
+        self._connections = connections
         self._handed_over: dict[str, HandedOver] = {}
         self._on_to_provider: WeakKeyDictionary[http.HTTPFlow, tuple[Operation, Provider]] = (
             WeakKeyDictionary()
@@ -128,6 +131,7 @@ class CallInterceptor:
         if isinstance(work, PassOn):
             request.path = clean_path(request.path)
             self._status_page.answer(flow)  # in reverse mode, every host is the provider's
+            self._connections.passes_on(flow)
             request.stream = True
             if decision.operation:
                 self._on_to_provider[flow] = decision.operation, provider

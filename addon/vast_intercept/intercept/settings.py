@@ -1,8 +1,10 @@
 """Options and configuration, and the life of the relay."""
 
 import asyncio
+import logging
 import re
 from pathlib import Path
+from typing import Any
 
 from mitmproxy import contentviews, ctx
 from mitmproxy.addonmanager import Loader
@@ -14,17 +16,23 @@ from ..config import Config, config_file, load_config
 from ..config_watch import SETTLED, ConfigWatch
 from ..inspect.call_log import JSON, TEXT, JsonFormatter
 from ..inspect.chat.contentview import ChatContentview
+from ..providers import find_provider
 from ..relay.server import Relay
 from ..status import STATUS_HOST
 from .authority import PUBLIC_KEY_OPTIONS, check_authority, check_signing_key
 
+logger = logging.getLogger(__name__)
+
 _OPTIONS = {"vast_config", "vast_endpoint", "vast_interface"}
 _BODY_LIMIT = "64m"
 # In the list of hosts even where there is no provider: an empty list would take over every host.
+_STATUS_ADDRESS = STATUS_HOST, 80
 _STATUS = rf"^{re.escape(STATUS_HOST)}:80$"
 # Seconds between two looks at the files: while no calls come, and while a call waits for a change.
 _CONFIG_CHECK = 1.0
 _LOOK_AGAIN = 0.02
+# Never a connection to the original host, unless a call is really passed on (FACTS M1).
+_WITHOUT_THE_PROVIDER: dict[str, Any] = {"connection_strategy": "lazy", "upstream_cert": False}
 
 
 class Settings:
@@ -69,6 +77,18 @@ class Settings:
             config = self.refresh()
         return config
 
+    def takes_over(self, host: str, port: int) -> bool:
+        """Whether connections to the host and the port are taken over."""
+        return (host, port) == _STATUS_ADDRESS or bool(
+            find_provider(self.config.providers, host, port)
+        )
+
+    def takes_over_port(self, port: int) -> bool:
+        """Whether there is any host of which connections to the port are taken over."""
+        return port == _STATUS_ADDRESS[1] or any(
+            port in provider.ports for provider in self.config.providers
+        )
+
     # --- hooks --------------------------------------------------------------------------------
 
     def load(self, loader: Loader) -> None:
@@ -93,8 +113,7 @@ class Settings:
             "vast_log", str, TEXT, "How the log is written: for people, or as JSON.", (TEXT, JSON)
         )
         contentviews.add(ChatContentview())
-        # Never a connection to the original host, unless a call is really passed on (FACTS M1).
-        ctx.options.update(connection_strategy="lazy", upstream_cert=False)
+        ctx.options.update(**_WITHOUT_THE_PROVIDER)
 
     def configure(self, updated: set[str]) -> None:
         """Reads the configuration when the options for it are set or changed."""
@@ -110,6 +129,8 @@ class Settings:
             self.max_body = human.parse_size(ctx.options.stream_large_bodies or _BODY_LIMIT) or 0
         if "intercept_active" in updated:  # mitmweb's and the console's
             self.intercepting = bool(ctx.options.intercept_active)
+        if updated & {*_WITHOUT_THE_PROVIDER}:
+            _connect_for_calls_only()
         if "vast_log" in updated:
             _format_log(ctx.options.vast_log)
         if updated & _OPTIONS:
@@ -153,6 +174,19 @@ class Settings:
         users = [regex for regex in ctx.options.allow_hosts if regex not in self._allow_hosts]
         self._allow_hosts = ours
         ctx.options.update(allow_hosts=users + ours)
+
+
+def _connect_for_calls_only() -> None:
+    """Undoes options that would have mitmproxy connect to providers before there is a call."""
+    for name, value in _WITHOUT_THE_PROVIDER.items():
+        if getattr(ctx.options, name) != value:
+            logger.warning(
+                "The option %s stays %s: otherwise mitmproxy would connect to providers for calls"
+                " that are not passed on.",
+                name,
+                str(value).lower(),
+            )
+            ctx.options.update(**{name: value})
 
 
 def _format_log(kind: str) -> None:

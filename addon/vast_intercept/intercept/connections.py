@@ -1,0 +1,250 @@
+"""Connections to providers: HTTP or refused, and mitmproxy's own only for calls that are passed on.
+
+Nothing that an app sends on a connection that was taken over goes on by itself (FACTS M20): each
+request is judged, and what is no request is refused.
+"""
+
+import logging
+import re
+from collections import OrderedDict
+from collections.abc import Iterator
+from functools import partial
+from http import HTTPStatus
+from weakref import WeakKeyDictionary, WeakSet
+
+from mitmproxy import connection, ctx, exceptions, http
+from mitmproxy.proxy import layer, server_hooks
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.mode_specs import UpstreamMode
+from mitmproxy.utils import human
+
+from ..inspect.monitor import Monitor
+from ..mitm import layers
+from ..mitm.first_bytes import (
+    MAX_HEAD,
+    NeedsMoreError,
+    named_in_hello,
+    named_in_request,
+    starts_tls,
+)
+from ..mitm.http_server import AppHttpLayer, IsForProvider
+from ..openai_api.errors import bad_gateway
+from ..relay.server import Relay
+from .settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_MAX_REMEMBERED = 1_000
+
+type _Address = tuple[str, int]
+
+
+class Connections:
+    """Decides which protocol comes next on a connection, and where mitmproxy may connect to."""
+
+    name = "vast_connections"
+
+    def __init__(self, settings: Settings, relay: Relay, monitor: Monitor) -> None:
+        self._settings = settings
+        self._relay = relay
+        self._monitor = monitor
+        #: Where the clients wanted to go whose connections were taken over.
+        self._taken_over: WeakKeyDictionary[connection.Client, _Address] = WeakKeyDictionary()
+        #: Clients whose bytes go on as they are, since the person who runs mitmproxy says so.
+        self._raw: WeakSet[connection.Client] = WeakSet()
+        #: Calls that are passed on, by client. Those that are replayed have a client of their own.
+        self._passed_on: WeakKeyDictionary[connection.Client, WeakSet[http.HTTPFlow]] = (
+            WeakKeyDictionary()
+        )
+        self._replayed: WeakSet[http.HTTPFlow] = WeakSet()
+        self._told: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def passes_on(self, flow: http.HTTPFlow) -> None:
+        """Lets mitmproxy connect to the provider for this call, until it has ended."""
+        if flow.is_replay:
+            self._replayed.add(flow)
+        else:
+            self._passed_on.setdefault(flow.client_conn, WeakSet()).add(flow)
+
+    # --- what is spoken -----------------------------------------------------------------------
+
+    def next_layer(self, data: layer.NextLayer) -> None:
+        """Decides for explicit proxies and for providers, and leaves the rest to mitmproxy."""
+        if data.layer:
+            return  # another addon has decided
+        try:
+            data.layer = self._layer_for(data.context, data.data_client())
+        except NeedsMoreError:
+            # mitmproxy's own addon, which would be next, does not wait for more.
+            raise exceptions.AddonHalt from None
+
+    def _layer_for(self, context: Context, received: bytes) -> layer.Layer | None:
+        if layers.is_explicit_proxy(context):
+            make_http = self._http_for(self._is_for_provider)
+            return layers.explicit_proxy_layer(context, received, make_http)
+        try:
+            names = self._names_of_provider(context, received)
+            if not names:
+                return None
+            if choice := _persons_choice(context, names):
+                self._raw.add(context.client)
+                self._tell_once(
+                    choice,
+                    names[-1],
+                    f"{choice} lets all connections to {names[-1]} through as they are: no call in"
+                    " them is served, and no key in them is masked.",
+                )
+                return None
+            assert context.server.address
+            self._taken_over[context.client] = context.server.address[:2]
+            return layers.layer_for_provider(context, received, self._http_for(_always))
+        except NeedsMoreError:
+            if len(received) <= MAX_HEAD:
+                raise
+            why = f"it does not say within {MAX_HEAD:,} bytes for which host it is"
+        except layers.NotHttpError as error:
+            why = str(error)
+        self._refused(context.client, why)
+        return layers.RefusedLayer(context)
+
+    def _names_of_provider(self, context: Context, received: bytes) -> list[str]:
+        """The names that the host goes by, up to one of a provider; none if there is none."""
+        if context.server.address is None:
+            return []
+        port = context.server.address[1]
+        names = []
+        if self._settings.takes_over_port(port):
+            for name in _names_of_host(context, received):
+                names.append(name)
+                if self._settings.takes_over(name, port):
+                    return names
+        return []
+
+    def _http_for(self, is_for_provider: IsForProvider) -> layers.MakeHttp:
+        return partial(AppHttpLayer, refused=self._refused, is_for_provider=is_for_provider)
+
+    def _is_for_provider(self, request: http.Request | None) -> bool:
+        return request is not None and self._settings.takes_over(request.host, request.port)
+
+    def _refused(self, client: connection.Client, why: str) -> None:
+        self._monitor.refused_connection("not_http")
+        host = client.peername[0] if client.peername else "-"
+        self._tell_once(
+            host,
+            why,
+            f"Refused what {host} sends on a connection to a provider: {why}. Nothing of it went"
+            " on. Only HTTP is served.",
+        )
+
+    # --- where to -----------------------------------------------------------------------------
+
+    def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
+        """Refuses to connect to a provider, but for a call that is passed on to it."""
+        client, server = data.client, data.server
+        if server.address is None or client in self._raw:
+            return
+        address = server.address[:2]
+        if address == self._relay.address or not self._leads_to_provider(client, server, address):
+            return
+        if any(_goes_to(flow, address) for flow in self._calls_of(client)):
+            return
+        self._monitor.refused_connection("not_passed_on")
+        server.error = "no call is passed on there"
+        host, where = client.peername[0] if client.peername else "-", human.format_address(address)
+        self._tell_once(
+            host,
+            where,
+            f"Refused to connect {host} to {where}: {server.error}. To let all connections to it"
+            " through as they are, put it into mitmproxy's option ignore_hosts.",
+        )
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        """Refuses a 101 that mitmproxy would have raw TCP follow: only a WebSocket may."""
+        if (
+            flow.response is None
+            or flow.response.status_code != HTTPStatus.SWITCHING_PROTOCOLS
+            or flow.websocket
+            or not (flow.client_conn in self._taken_over or self._is_for_provider(flow.request))
+        ):
+            return
+        why = "the provider would go on in another protocol (status 101), which cannot be judged"
+        self._refused(flow.client_conn, why)
+        error = bad_gateway(f"Refused: {why}.", "bad_gateway", retry=False)
+        # Without the connection, what the app may send behind its request goes nowhere.
+        headers = {**error.response_headers(), "connection": "close"}
+        flow.response = http.Response.make(error.status, error.body(), headers)
+
+    def _leads_to_provider(
+        self, client: connection.Client, server: connection.Server, address: _Address
+    ) -> bool:
+        if original := self._taken_over.get(client):
+            mode = client.proxy_mode
+            proxy = mode.address if isinstance(mode, UpstreamMode) else None
+            if address in {original, proxy}:
+                return True
+        return any(
+            self._settings.takes_over(name, address[1]) for name in (address[0], server.sni) if name
+        )
+
+    def _calls_of(self, client: connection.Client) -> Iterator[http.HTTPFlow]:
+        yield from self._passed_on.get(client, ())
+        yield from self._replayed
+
+    def _tell_once(self, whom: str, what: str, message: str) -> None:
+        key = whom, what
+        if key in self._told:
+            return
+        self._told[key] = None
+        if len(self._told) > _MAX_REMEMBERED:
+            self._told.popitem(last=False)
+        logger.warning(message)
+
+
+def _names_of_host(context: Context, received: bytes) -> Iterator[str]:
+    """Each name of the host that a client wants to reach, the surest first.
+
+    Raises NeedsMoreError when the next one has not come yet.
+    """
+    assert context.server.address
+    yield context.server.address[0]
+    if layers.is_within_tls(context):
+        name = context.client.sni
+    elif context.client.transport_protocol == "udp":
+        name = layers.named_in_datagram(received)
+    elif starts_tls(received):
+        name = named_in_hello(received)
+    else:
+        name = named_in_request(received)
+    if name:
+        yield name
+
+
+def _persons_choice(context: Context, names: list[str]) -> str | None:
+    """The option that has such a connection go on as it is, if there is one."""
+    assert context.server.address
+    port = context.server.address[1]
+    if layers.is_raw_by_mode(context):
+        return f"The mode {context.client.proxy_mode.full_spec}"
+    if _matches(ctx.options.ignore_hosts, [f"{name}:{port}" for name in names]):
+        return "The option ignore_hosts"
+    option = f"{context.client.transport_protocol}_hosts"
+    if _matches(getattr(ctx.options, option), names):
+        return f"The option {option}"
+    return None
+
+
+def _matches(patterns: list[str], names: list[str]) -> bool:
+    return any(re.search(each, name, re.IGNORECASE) for each in patterns for name in names)
+
+
+def _goes_to(flow: http.HTTPFlow, address: _Address) -> bool:
+    """Whether a call that has not ended is sent to the address, or through a proxy there."""
+    via = flow.server_conn.via
+    return flow.live and (
+        (flow.request.host, flow.request.port) == address or bool(via and via[1] == address)
+    )
+
+
+def _always(request: http.Request | None) -> bool:
+    del request
+    return True

@@ -1,0 +1,186 @@
+"""mitmproxy's side towards apps, made to refuse in OpenAI's shape, and to take what is valid HTTP.
+
+What mitmproxy's own does otherwise (FACTS M25): it answers what it refuses with a page of HTML,
+loses a request that follows an empty line, crashes at trailers, and reads a head without an end.
+"""
+
+import uuid
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Final
+
+import h2.events
+import h11
+from h11._readers import ChunkedReader
+from mitmproxy import http
+from mitmproxy.connection import Client, ConnectionState
+from mitmproxy.net.http import http1
+from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layer import CommandGenerator
+from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
+from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
+from mitmproxy.proxy.layers.http._events import (
+    ErrorCode,
+    RequestProtocolError,
+    ResponseProtocolError,
+)
+from mitmproxy.proxy.layers.http._http1 import Http1Server
+from mitmproxy.proxy.layers.http._http2 import Http2Server
+
+from ..openai_api.errors import ApiError, bad_gateway, bad_request
+from .first_bytes import MAX_HEAD, starts_http
+
+#: Is told of a client that does not speak HTTP, or not well, and in which way.
+type Refused = Callable[[Client, str], None]
+#: Says whether a request is for a provider, or (for None) all of the connection's are.
+type IsForProvider = Callable[[http.Request | None], bool]
+
+_HTTP_1_ONLY: Final = "it is no request of HTTP/1, and no other protocol was agreed on (ALPN)"
+_BAD_HEAD: Final = "its head cannot be read"
+_CUT_HEAD: Final = "its head was not sent to the end"
+_LONG_HEAD: Final = f"its head is longer than {MAX_HEAD:,} bytes"
+_LONG_LINE: Final = f"its body has a line of more than {MAX_HEAD:,} bytes between the chunks"
+
+
+class AppHttpLayer(HttpLayer):
+    """HTTP on a connection with an app."""
+
+    def __init__(
+        self, context: Context, mode: HTTPMode, *, refused: Refused, is_for_provider: IsForProvider
+    ) -> None:
+        super().__init__(context, mode)
+        self._refused = refused
+        self._is_for_provider = is_for_provider
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        if isinstance(event, events.Start):
+            client = self.context.client
+            # mitmproxy leaves alone what is there already: its own replays need that, too.
+            if client.alpn == b"h2":
+                self.connections[client] = _Http2Server(self.context.fork(), self._is_for_provider)
+            elif client.transport_protocol == "tcp":
+                self.connections[client] = _Http1Server(
+                    self.context.fork(), self._refused, self._is_for_provider
+                )
+        yield from super()._handle_event(event)
+
+
+class _Http1Server(Http1Server):
+    def __init__(self, context: Context, refused: Refused, is_for_provider: IsForProvider) -> None:
+        super().__init__(context)
+        self._refused = refused
+        self._is_for_provider = is_for_provider
+
+    def read_headers(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
+        if isinstance(event, events.DataReceived) and not starts_http(self._without_empty_lines()):
+            yield from self._refuse(400, _HTTP_1_ONLY)
+            return
+        for command in super().read_headers(event):
+            if isinstance(command, commands.SendData):  # mitmproxy's page
+                yield from self._answer(_error(400, f"The request is not valid HTTP: {_BAD_HEAD}."))
+                self._refused(self.context.client, _BAD_HEAD)
+            elif isinstance(command, commands.Log):  # it has the bytes, and the key that is in them
+                if isinstance(event, events.ConnectionClosed):
+                    self._refused(self.context.client, _CUT_HEAD)
+            else:
+                yield command
+        if self.state == self.read_headers and len(self.buf) > MAX_HEAD:
+            yield from self._refuse(431, _LONG_HEAD)
+
+    def read_body(self, event: events.Event) -> CommandGenerator[None]:
+        if type(self.body_reader) is ChunkedReader:
+            self.body_reader = _WithoutTrailers()
+        for command in super().read_body(event):
+            if isinstance(command, commands.CloseConnection) and self._unanswered:
+                yield from self._answer(_error(400, "The request's body is not valid HTTP."))
+            yield command
+        # What a reader of chunks leaves is the beginning of a line.
+        if self.state == self.read_body and len(self.buf) > MAX_HEAD:
+            yield from self._refuse(431, _LONG_LINE)
+            yield ReceiveHttp(
+                RequestProtocolError(self.stream_id, _LONG_LINE, ErrorCode.GENERIC_CLIENT_ERROR)
+            )
+
+    def send(self, event: HttpEvent) -> CommandGenerator[None]:
+        if isinstance(event, ResponseProtocolError) and self._unanswered:
+            status = event.code.http_status_code()
+            if status is not None and self._is_for_provider(self.request):
+                yield from self._answer(_error(status, event.message))
+                yield commands.CloseConnection(self.conn)
+                return
+        yield from super().send(event)
+
+    @property
+    def _unanswered(self) -> bool:
+        return self.response is None or self.response.status_code < HTTPStatus.OK
+
+    def _without_empty_lines(self) -> bytes:
+        # RFC 9112, section 2.2: "a server that is expecting to receive and parse a request-line
+        # SHOULD ignore at least one empty line (CRLF) received prior to the request-line."
+        received = bytes(self.buf)
+        head = received.lstrip(b"\r\n")
+        self.buf.maybe_extract_at_most(len(received) - len(head))
+        return head
+
+    def _refuse(self, status: int, why: str) -> CommandGenerator[None]:
+        yield from self._answer(_error(status, f"The request is not valid HTTP: {why}."))
+        yield commands.CloseConnection(self.conn)
+        self.state = self.done
+        self._refused(self.context.client, why)
+
+    def _answer(self, error: ApiError) -> CommandGenerator[None]:
+        if self.conn.state & ConnectionState.CAN_WRITE:
+            headers = {**_headers(error), "connection": "close"}
+            response = http.Response.make(error.status, error.body(), headers)
+            yield commands.SendData(self.conn, http1.assemble_response(response))
+
+
+class _WithoutTrailers(ChunkedReader):
+    """Discards trailers, as RFC 9110, section 6.5.1 allows: mitmproxy has no use for them."""
+
+    def __call__(self, buf: Any) -> Any:
+        event = super().__call__(buf)
+        return h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) else event
+
+
+class _Http2Server(Http2Server):
+    def __init__(self, context: Context, is_for_provider: IsForProvider) -> None:
+        super().__init__(context)
+        self._is_for_provider = is_for_provider
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        if isinstance(event, ResponseProtocolError) and self._is_for_provider(None):
+            status = event.code.http_status_code()
+            stream = self.h2_conn.streams.get(event.stream_id)
+            if (
+                status is not None
+                and stream is not None
+                and self.is_open_for_us(event.stream_id)
+                and not stream.state_machine.headers_sent
+            ):
+                error = _error(status, event.message)
+                headers = {":status": str(status), **_headers(error)}
+                self.h2_conn.send_headers(event.stream_id, list(headers.items()))
+                self.h2_conn.send_data(event.stream_id, error.body(), end_stream=True)
+                yield commands.SendData(self.conn, self.h2_conn.data_to_send())
+                return
+        yield from super()._handle_event(event)
+
+    def handle_h2_event(self, event: h2.events.Event) -> CommandGenerator[bool]:
+        if isinstance(event, h2.events.TrailersReceived):
+            return False  # discarded, see _WithoutTrailers
+        return (yield from super().handle_h2_event(event))
+
+
+def _error(status: int, message: str) -> ApiError:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return bad_gateway(f"The provider cannot be reached: {message}", "bad_gateway", status)
+    too_large = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    return bad_request(
+        message, "request_too_large" if too_large else "invalid_request", None, status
+    )
+
+
+def _headers(error: ApiError) -> dict[str, str]:
+    return {**error.response_headers(), "x-request-id": f"req_{uuid.uuid4().hex}"}

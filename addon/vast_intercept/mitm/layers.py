@@ -1,0 +1,120 @@
+"""Which protocol comes next on a connection: one whose every byte is part of a request.
+
+mitmproxy's own `NextLayer` guesses from the first bytes, and what it does not know, it takes for
+raw TCP, which goes to the original host (FACTS M20). Here nothing is guessed.
+"""
+
+from collections.abc import Callable
+
+from mitmproxy.addons.next_layer import _starts_like_quic
+from mitmproxy.proxy import commands, events, tunnel
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layer import CommandGenerator, Layer
+from mitmproxy.proxy.layers import (
+    ClientQuicLayer,
+    ClientTLSLayer,
+    ServerQuicLayer,
+    ServerTLSLayer,
+    modes,
+)
+from mitmproxy.proxy.layers.http import HTTPMode
+from mitmproxy.proxy.layers.quic import quic_parse_client_hello_from_datagrams
+from mitmproxy.proxy.layers.tls import HTTP_ALPNS, dtls_parse_client_hello
+from mitmproxy.proxy.mode_specs import ReverseMode
+from mitmproxy.tls import ClientHello
+
+from .first_bytes import NeedsMoreError, starts_tls
+from .http_server import AppHttpLayer
+
+type MakeHttp = Callable[[Context, HTTPMode], AppHttpLayer]
+
+
+class NotHttpError(Exception):
+    """What a client sends is no HTTP. The message says what it is."""
+
+
+class RefusedLayer(Layer):
+    """Closes the connection, and drops what comes."""
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        if isinstance(event, events.Start):
+            yield commands.CloseConnection(self.context.client)
+
+
+def is_explicit_proxy(context: Context) -> bool:
+    """Whether the client is about to say, in HTTP, which host it wants."""
+    return len(context.layers) == 1 and isinstance(
+        context.layers[0], (modes.HttpProxy, modes.HttpUpstreamProxy)
+    )
+
+
+def is_within_tls(context: Context) -> bool:
+    """Whether the bytes are those within a TLS connection that ends here."""
+    return isinstance(context.layers[-1], (ClientTLSLayer, ClientQuicLayer))
+
+
+def is_raw_by_mode(context: Context) -> bool:
+    """Whether the mode itself says that all bytes go on as they are, as `reverse:tcp://` does."""
+    mode = context.client.proxy_mode
+    return isinstance(mode, ReverseMode) and mode.scheme not in {"http", "https", "http3"}
+
+
+def named_in_datagram(data: bytes) -> str | None:
+    """The host that QUIC's or DTLS's ClientHello names. Raises NeedsMoreError if it is cut."""
+    for parse in (_quic_hello, dtls_parse_client_hello):
+        try:
+            hello = parse(data)
+        except ValueError:
+            continue
+        if hello is None:
+            raise NeedsMoreError
+        return hello.sni
+    return None
+
+
+def explicit_proxy_layer(context: Context, data: bytes, make_http: MakeHttp) -> Layer | None:
+    """HTTP for an explicit proxy, over TLS or not."""
+    if context.client.transport_protocol == "udp":
+        return None  # HTTP/3: mitmproxy does the same
+    stack = tunnel.LayerStack()
+    if starts_tls(data):
+        stack /= ClientTLSLayer(context)
+    upstream = isinstance(context.layers[0], modes.HttpUpstreamProxy)
+    stack /= make_http(context, HTTPMode.upstream if upstream else HTTPMode.regular)
+    return stack[0]
+
+
+def layer_for_provider(context: Context, data: bytes, make_http: MakeHttp) -> Layer:
+    """HTTP, or what comes before it. Raises NotHttpError, or NeedsMoreError."""
+    if context.client.transport_protocol == "udp":
+        return _datagram_layer(context, data, make_http)
+    stack = tunnel.LayerStack()
+    mode = context.client.proxy_mode
+    reverse_to = mode.scheme if isinstance(mode, ReverseMode) else None
+    tls = not is_within_tls(context) and starts_tls(data)
+    # From whether there is this layer, mitmproxy takes the scheme of what is passed on.
+    if reverse_to == "https" or (tls and not reverse_to):
+        stack /= ServerTLSLayer(context)
+    if tls:
+        stack /= ClientTLSLayer(context)  # which asks for the next layer if there is none
+    if reverse_to or not tls:
+        stack /= make_http(context, HTTPMode.transparent)
+    return stack[0]
+
+
+def _datagram_layer(context: Context, data: bytes, make_http: MakeHttp) -> Layer:
+    if is_within_tls(context):
+        if context.client.alpn in HTTP_ALPNS:
+            return make_http(context, HTTPMode.transparent)
+    elif _starts_like_quic(data, context.server.address):
+        stack = tunnel.LayerStack()
+        stack /= ServerQuicLayer(context)
+        stack /= ClientQuicLayer(context)
+        if isinstance(context.client.proxy_mode, ReverseMode):
+            stack /= make_http(context, HTTPMode.transparent)
+        return stack[0]
+    raise NotHttpError("it is UDP without HTTP/3")
+
+
+def _quic_hello(data: bytes) -> ClientHello | None:
+    return quic_parse_client_hello_from_datagrams([data])
