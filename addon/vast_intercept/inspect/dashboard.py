@@ -47,6 +47,41 @@ _TRY_AGAIN = 10.0
 type Handler = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
 
+class _Server(web.Server):
+    """Keeps so many connections, and closes the one that was not used for longest for a new one.
+
+    So nobody is kept out by connections on which nothing, or half a request, ever comes.
+    """
+
+    def __init__(self, handler: Handler) -> None:
+        super().__init__(
+            handler,
+            access_log=None,
+            keepalive_timeout=_KEEP_ALIVE,
+            logger=http_logger(__name__),
+        )
+        self._used: dict[web.RequestHandler, None] = {}
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        self.used(handler)
+        if len(self._used) > _MAX_CONNECTIONS:
+            oldest = next(iter(self._used))
+            del self._used[oldest]
+            oldest.force_close()
+
+    def connection_lost(
+        self, handler: web.RequestHandler, exc: BaseException | None = None
+    ) -> None:
+        self._used.pop(handler, None)
+        super().connection_lost(handler, exc)
+
+    def used(self, handler: web.RequestHandler) -> None:
+        """Notes that a request has come on the connection."""
+        self._used.pop(handler, None)
+        self._used[handler] = None
+
+
 class Dashboard:
     """Listens on a port of 127.0.0.1, or not; `listen_on` may be called again and again."""
 
@@ -60,7 +95,7 @@ class Dashboard:
         self._metrics = metrics
         self._not_ready = not_ready
         self._port = 0
-        self._server: web.Server | None = None
+        self._server: _Server | None = None
         self._runner: web.ServerRunner | None = None
         self._try_again = 0.0
         self._pages: dict[str, tuple[bytes, str]] = {}
@@ -84,12 +119,7 @@ class Dashboard:
         if not port:
             return
         self._pages = self._pages or _read_pages()
-        server = web.Server(
-            self._handle,
-            access_log=None,
-            keepalive_timeout=_KEEP_ALIVE,
-            logger=http_logger(__name__),
-        )
+        server = _Server(self._handle)
         runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN)
         await runner.setup()
         try:
@@ -117,15 +147,13 @@ class Dashboard:
             await runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:
+        if self._server and request.protocol:
+            self._server.used(request.protocol)
         response = self._answer(request)
         response.headers.update(_HEADERS)
         return response
 
     def _answer(self, request: web.BaseRequest) -> web.Response:
-        if self._server and len(self._server.connections) > _MAX_CONNECTIONS:
-            response = _text("Too many connections.\n", 503)
-            response.force_close()
-            return response
         if not _names_this_machine(request.headers.get("host", "")):
             return _text("Only for names of this machine, such as localhost.\n", 403)
         if _is_of_another_site(request):
