@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import certifi
 import psutil
 
 from .. import harness
@@ -25,7 +24,16 @@ _HERE = Path(__file__).parent
 _SECONDS = 60.0
 _NAMESPACES = ("--user", "--mount", "--net", "--pid")
 _HOSTS = "127.0.0.1 localhost openai.vast.ai\n192.0.2.1 api.openai.com\n"  # RFC 5737: nobody's
-_COPIED = ("addon", "config", "docs", "scripts", "constraints.txt", "pyproject.toml")
+_COPIED = (
+    "addon",
+    "config",
+    "docs",
+    "scripts",
+    "requirements.txt",
+    "requirements-dev.txt",
+    "pyproject.toml",
+)
+_CAS = "/etc/ssl/certs/ca-certificates.crt"
 _NOT_COPIED = shutil.ignore_patterns("__pycache__")
 # What would have an app trust, ask or do other than it does by itself.
 _SETTINGS = ("JAVA_", "NODE_", "OPENAI_", "PHP_", "PYTHON", "SSL_CERT", "WGETRC")
@@ -65,7 +73,7 @@ class Machine:
             (folder / name).mkdir()
         (folder / "hosts").write_text(_HOSTS)
         ca, self._certificate, self._key = harness.certificate(folder, "openai.vast.ai")
-        (folder / "cas.pem").write_bytes(Path(certifi.where()).read_bytes() + ca.read_bytes())
+        (folder / "cas.pem").write_bytes(Path(_CAS).read_bytes() + ca.read_bytes())
         self.environ = self._environ()
         self._first = Process(
             *("unshare", *_NAMESPACES, "--map-root-user", "--fork", "--kill-child"),
@@ -73,7 +81,7 @@ class Machine:
             environ={
                 **self.environ,
                 "FOLDER": str(folder),
-                "CAS": certifi.where(),
+                "CAS": _CAS,
             },
         )
         self._first.wait_for("ready")
