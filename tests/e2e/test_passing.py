@@ -63,7 +63,8 @@ class _ProviderHandler(socketserver.BaseRequestHandler):
                 ),
                 0,
             )
-            while len(body) < length:
+            chunked = b"transfer-encoding: chunked" in head.lower()
+            while len(body) < length or (chunked and not body.endswith(b"0\r\n\r\n")):
                 body += tls.recv(65536)
             self.server.received.append(head + b"\r\n\r\n" + body)
             start = (

@@ -1,21 +1,23 @@
 """A flow whose call the relay has: where it goes, what it shows, the bodies that pass by."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mitmproxy import connection, ctx, http
 
 from ..openai_api.sse import says_done
 from ..openai_api.usage import TAIL, usage_at_end
-from ..relay.call import Call
+from ..relay.call import Answer, Call
 from ..relay.server import TOKEN_HEADER
 from .destination import Parts
+from .hop import answer_for_app, request_for_relay
 from .provider_call import authority_of, parts_of
 from .stream import BodyRecorder
 
-# A connection that is to become a WebSocket gets an HTTP answer (FACTS M10), and the token is ours.
-_NOT_FORWARDED = frozenset({b"connection", b"upgrade", TOKEN_HEADER.encode()})
+#: Method, and where to.
+type Target = tuple[str, Parts]
+
+_TOKEN = TOKEN_HEADER.encode()
 # Of one client over HTTP/2, see _allow_many_streams.
 _MAX_STREAMS = 1_000
 
@@ -30,75 +32,124 @@ class HandedOver:
     #: What the app asked for, or the person who edited it.
     original: Parts
     relay: tuple[str, int]
+    #: The app's own request: what the flow shows but while it is pointed at the relay.
+    request: http.Request = field(init=False)
+    #: What the call was judged by, to see whether it has become another one.
+    judged: Target = field(init=False)
+    #: What another addon has answered while the body was still coming.
+    answer: http.Response | None = field(default=None, init=False)
+    #: The relay was given the call.
+    pointed: bool = field(default=False, init=False)
+    #: The answer has come.
+    _begun: bool = field(default=False, init=False)
     _request_body: BodyRecorder | None = field(default=None, init=False)
     _response_body: BodyRecorder | None = field(default=None, init=False)
     #: The URL that the flow shows by now.
     _shown: str | None = field(default=None, init=False)
 
-    def point_at_relay(self) -> None:
-        """Has mitmproxy send the request there, whatever its own upstream proxy is (FACTS M6)."""
-        flow, request = self.flow, self.flow.request
-        self._shown = None
-        # In one pass: each look-up in mitmproxy's headers walks through all of them.
-        headers = {name.lower(): value for name, value in request.headers.fields}
-        request.headers.fields = (
-            *(field for field in request.headers.fields if field[0].lower() not in _NOT_FORWARDED),
-            (TOKEN_HEADER.encode(), self.token.encode()),
+    def __post_init__(self) -> None:
+        self.request = self.flow.request
+        self.judged = target_of(self.request)
+
+    def point_at_relay(self, *, streamed: bool = False) -> None:
+        """Has mitmproxy send the call there, whatever its own upstream proxy is (FACTS M6).
+
+        `streamed`: on to the relay as it comes, which reads no more than the limit.
+        """
+        flow = self.flow
+        asked = self.request = flow.request
+        http2 = not asked.http_version.startswith("HTTP/1")
+        content = None if streamed else asked.raw_content or b""
+        sent = http.Request(
+            *self.relay,
+            # The answer to HEAD has no body, whatever the relay makes of it.
+            b"HEAD" if asked.method.upper() == "HEAD" else b"POST",
+            b"http",
+            b"",
+            b"/",
+            b"HTTP/1.1",
+            http.Headers(
+                request_for_relay(
+                    asked.headers.fields,
+                    (_TOKEN, self.token.encode()),
+                    _framing(asked, content),
+                    only=http2,  # mitmproxy uses it once (`Http1Connection.mark_done`)
+                )
+            ),
+            content,
+            None,
+            asked.timestamp_start,
+            asked.timestamp_end,
         )
-        if not _fits(headers, self.call.max_body, http2=request.is_http2):
-            # On to the relay as it comes, which reads no more than the limit.
-            self._request_body = request.stream = BodyRecorder(self.call.max_body)
-            if request.is_http2 and b"content-length" not in headers:
-                # mitmproxy would send the body to the relay without any framing.
-                request.headers["transfer-encoding"] = "chunked"
-        # Not through the properties: the Host header keeps saying what the app said.
-        request.data.scheme = b"http"
-        request.data.host, request.data.port = self.relay
-        flow.server_conn.via = None
+        if streamed:
+            if "expect" in asked.headers:
+                sent.headers["expect"] = asked.headers["expect"]  # mitmproxy answers it
+            self._request_body = BodyRecorder(self.call.max_body)
+            sent.stream = asked.stream = self._pass_on
+        flow.request = sent
+        flow.server_conn = connection.Server(address=self.relay)
+        self.pointed = True
+        self.call.arrived = self.show_request
         if flow.client_conn.alpn == b"h2":
             _allow_many_streams(flow.client_conn, self.relay)
 
-    def show_until_resumed(self, edited: Callable[[], None]) -> None:
-        """Shows what the app asked for, and not the relay, while a person may hold the request.
+    def _pass_on(self, chunk: bytes) -> bytes:
+        # The head is out.
+        self.show_request()
+        assert self._request_body
+        return self._request_body(chunk)
 
-        `edited` is called if the person has changed method or path.
-        """
-        if self._request_body:
-            return  # on its way already
+    def show_request(self) -> None:
+        """Has the flow show the app's request again."""
+        self.flow.request = self.request
+
+    def show_asked(self) -> None:
+        """Has a replay, which shows where it went before, be for the provider again."""
         self.show_upstream()
-        flow, request = self.flow, self.flow.request
-        before = request.method, request.path
-        wait = flow.wait_for_resume
-
-        async def wait_and_point_at_relay() -> None:
-            # mitmproxy awaits it once all addons have had the request, held or not.
-            await wait()  # type: ignore[no-untyped-call]
-            del flow.wait_for_resume
-            if flow.response or flow.error:
-                return
-            if (request.method, request.path) != before:
-                self.original = (*self.original[:3], request.path)
-                edited()
-            self.point_at_relay()
-
-        flow.wait_for_resume = wait_and_point_at_relay  # type: ignore[method-assign]
+        self.judged = target_of(self.request)
 
     def show_upstream(self) -> None:
         """Has the flow say where the call really goes, as far as that is known."""
+        self.show_request()
         url = self.call.outcome.url or ""
         if self._shown == url:
             return
         self._shown = url
         scheme, host, port, path = parts_of(url) if url else self.original
-        request = self.flow.request
+        request = self.request
         # Past the properties, each of which would write the Host header anew.
         data = request.data
         data.scheme, data.host, data.port = scheme.encode(), host, port
         data.path = path.encode("utf-8", "surrogateescape")
-        request.headers.pop(TOKEN_HEADER, None)
-        if request.is_http2:
-            request.headers.pop("transfer-encoding", None)
         request.host_header = authority_of(scheme, host, port)
+
+    def has_changed(self) -> bool:
+        """Whether another addon, or a person, has made another call of it since it was judged."""
+        return target_of(self.flow.request) != self.judged
+
+    def take_answer(self) -> bool:
+        """Takes what another addon has answered. The relay gives it once it has had the body.
+
+        False if no other addon has.
+        """
+        response = self.flow.response
+        if response is None or self._begun:
+            return False
+        self.answer, self.flow.response = response, None
+        self.call.work = Answer(response.status_code, response.raw_content or b"")
+        return True
+
+    def begin_answer(self) -> None:
+        """Shows where the call went, and puts the answer on the app's connection."""
+        self._begun = True
+        self.show_upstream()
+        if self.answer:
+            self.flow.response = self.answer
+        response, request = self.flow.response, self.request
+        assert response
+        response.headers.fields = answer_for_app(
+            request.http_version, request.headers.fields, response.headers.fields
+        )
 
     def stream_response(self) -> BodyRecorder:
         """Has the answer go to the app as it comes. Returns what keeps it."""
@@ -111,6 +162,12 @@ class HandedOver:
         """Gives the flow the body of a request that was streamed, to look at and to save."""
         if self._request_body:
             self.flow.request.data.content = self._request_body.body
+
+    def use_changed_body(self) -> None:
+        """Has the relay take what other addons have made of a body that was streamed."""
+        content = self.request.raw_content
+        if self._request_body and content != self._request_body.body:
+            self.call.body = content
 
     def app_has_all(self) -> bool:
         """Whether the stream's closing event has passed: then it is not early to leave.
@@ -136,12 +193,29 @@ class HandedOver:
         return True
 
 
-def _fits(headers: dict[bytes, bytes], limit: int, *, http2: bool) -> bool:
+def target_of(request: http.Request) -> Target:
+    """What decides about a call, but for its body."""
+    return request.method, (request.scheme, request.host, request.port, request.path)
+
+
+def fits(request: http.Request, limit: int) -> bool:
     """Whether a body of the declared length may be held; one of no declared length may not."""
+    if request.raw_content is not None:  # of a replay
+        return len(request.raw_content) <= limit
+    headers = {name.lower(): value for name, value in request.headers.fields}
     if length := headers.get(b"content-length"):
         return length.isdigit() and int(length) <= limit
     # Without either there is no body in HTTP/1, but there may be one in HTTP/2.
-    return not http2 and b"transfer-encoding" not in headers
+    return not request.is_http2 and b"transfer-encoding" not in headers
+
+
+def _framing(request: http.Request, content: bytes | None) -> tuple[bytes, bytes]:
+    if content is not None:
+        return b"content-length", b"%d" % len(content)
+    length = request.headers.get("content-length", "")
+    if length.isdecimal():
+        return b"content-length", length.encode()
+    return b"transfer-encoding", b"chunked"
 
 
 def _allow_many_streams(client: connection.Client, address: tuple[str, int]) -> None:

@@ -1,5 +1,6 @@
 """What a flow says about its call: comment, marker, and `flow.metadata["vast"]`: saved with it."""
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -10,6 +11,8 @@ from ..inspect.report import CallReport, Ending
 from ..inspect.wording import comment
 
 METADATA = "vast"
+
+_REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 
 #: Names of emoji, as mitmproxy has them for `flow.marked`.
 MARKERS = {
@@ -95,9 +98,21 @@ def say(flow: http.HTTPFlow, text: str) -> None:
 
 
 def mark(flow: http.HTTPFlow, ending: Ending) -> None:
-    """Unless a person has marked it."""
+    """Marks the flow, unless a person has."""
     if not flow.marked:
         flow.marked = MARKERS[ending]
+
+
+def unmark(flow: http.HTTPFlow, ending: Ending) -> None:
+    """Takes back what `mark` did."""
+    if flow.marked == MARKERS[ending]:
+        flow.marked = ""
+
+
+def request_id_of(request: http.Request) -> str | None:
+    """The app's own, if it has a good one."""
+    request_id = request.headers.get("x-request-id", "")
+    return request_id if _REQUEST_ID.fullmatch(request_id) else None
 
 
 def _rounded(value: float | None) -> float | None:

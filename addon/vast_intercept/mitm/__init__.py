@@ -1,6 +1,7 @@
-"""What reaches into mitmproxy beyond its documented interface: its protocol layers.
+"""What reaches into mitmproxy beyond its documented interface: its protocol layers, its addons.
 
 first_bytes.py   pure: what the first bytes of a connection say about it
 http_server.py   the side of mitmproxy that speaks HTTP with apps, made stricter and kinder
 layers.py        which protocol comes next on a connection
+turns.py         acting on a flow once all other addons have had their say
 """

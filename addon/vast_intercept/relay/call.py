@@ -97,6 +97,10 @@ class Call:
     client_name: str | None = None
     #: Is told when the outcome has changed in a way that is worth showing at once.
     changed: Callable[[], None] = lambda: None
+    #: Is told when the relay has the request's head.
+    arrived: Callable[[], None] = lambda: None
+    #: What to take for the body that comes, if another addon has changed it.
+    body: bytes | None = None
     outcome: Outcome = field(default_factory=Outcome)
     #: Keys that were sent for this call: no error may repeat them.
     sent_keys: list[Secret] = field(default_factory=list)

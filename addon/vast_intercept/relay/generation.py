@@ -13,10 +13,10 @@ from ..openai_api.errors import ApiError, bad_gateway
 from ..openai_api.prompt import beginning_of_prompt
 from ..openai_api.reasoning import with_both_names, with_both_names_in_events
 from ..openai_api.requests import check_content_type as check_request_type
-from ..openai_api.requests import decode_content, read_request
+from ..openai_api.requests import decode_content, read_request, request_too_large
 from ..openai_api.usage import model_of, usage_of
 from .answer import EVENT_STREAM, JSON, check_content_type, read_whole
-from .call import Call, Generate, Prompt
+from .call import Answer, Call, Generate, Prompt
 from .dispatch import Begun, Dispatcher
 from .event_stream import EventStream
 
@@ -46,12 +46,20 @@ class Generation:
             self._ended_with = error
             self._limit.reschedule(asyncio.get_running_loop().time())
 
-    async def answer(self, body: Awaitable[bytes], headers: Headers) -> web.StreamResponse:
+    async def answer(self, body: Awaitable[bytes | None], headers: Headers) -> web.StreamResponse:
         """The answer, or the stream that has been sent. Raises ApiError while nothing was sent.
 
-        `headers` are those of the answer, and get some more.
+        `body` is None if it is too large. `headers` are those of the answer, and get some more.
         """
-        prompt = self._read(await self._received(body))
+        received = await self._received(body)
+        if not isinstance(self._call.work, Generate):  # any more, since the body has come
+            return answered_here(self._call, headers)
+        self._work = self._call.work
+        if self._call.body is not None:
+            received = self._call.body
+        if received is None:
+            raise request_too_large(self._call.max_body)
+        prompt = self._read(received)
         total = self._call.config.timeout.total
         deadline = asyncio.get_running_loop().time() + total
         outcome = self._call.outcome
@@ -98,7 +106,7 @@ class Generation:
             finally:
                 self._limit = None
 
-    async def _received(self, body: Awaitable[bytes]) -> bytes:
+    async def _received(self, body: Awaitable[bytes | None]) -> bytes | None:
         """The app may take its time to send it."""
         try:
             async with self._until(None):
@@ -172,3 +180,14 @@ class Generation:
                 f"There was no answer within {total:g} s (vast.timeout.total).", "vast_timeout", 504
             )
         )
+
+
+def answered_here(call: Call, headers: Headers) -> web.Response:
+    """The answer to a call that is not for Vast. Raises ApiError if that is what it gets."""
+    if isinstance(call.work, ApiError):
+        raise call.work
+    assert isinstance(call.work, Answer)
+    call.outcome.answered = True
+    return web.Response(
+        status=call.work.status, body=call.work.body, headers={**headers, **call.work.headers}
+    )

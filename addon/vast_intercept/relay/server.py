@@ -16,11 +16,10 @@ from pathlib import Path
 from aiohttp import web
 
 from ..openai_api.errors import ApiError, bad_gateway
-from ..openai_api.requests import request_too_large
 from .call import Answer, Call, Generate
 from .dispatch import Dispatcher
 from .endpoint_health import EndpointHealth
-from .generation import Generation
+from .generation import Generation, answered_here
 from .http_log import http_logger
 from .upstream_proxy import UpstreamProxy
 
@@ -30,9 +29,8 @@ TOKEN_HEADER = "x-vast-intercept-call"  # noqa: S105  (a header's name)
 
 _HOST = "127.0.0.1"
 _EXPOSED = "x-request-id, x-vast-endpoint, x-vast-attempts, retry-after"
-# mitmproxy passes on whatever an app sends; what is too long for it never comes here.
+# An app's own headers may be this long; what is too long for mitmproxy never comes here.
 _MAX_HEADER = 1024 * 1024
-_MAX_HEADERS = 10_000
 # mitmproxy closes its connections when the app closes its own. If the relay closed them first,
 # the next call could fall into the gap.
 _KEEP_ALIVE = 365 * 24 * 3600
@@ -79,7 +77,6 @@ class Relay:
             keepalive_timeout=_KEEP_ALIVE,
             max_line_size=_MAX_HEADER,
             max_field_size=_MAX_HEADER,
-            max_headers=_MAX_HEADERS,
             logger=http_logger(__name__),
         )
         self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN)
@@ -150,6 +147,7 @@ class Relay:
         call = self._calls.pop(request.headers.get(TOKEN_HEADER, ""), None)
         if call is None:
             return web.Response(status=404, text="Not for you.\n")
+        call.arrived()
         if call.outcome.timing.received is None:
             call.outcome.timing.received = time.perf_counter()
         headers = {"x-request-id": call.request_id, "server": "vast-intercept"}
@@ -182,21 +180,13 @@ class Relay:
     async def _answer(
         self, request: web.BaseRequest, call: Call, headers: dict[str, str]
     ) -> web.StreamResponse:
-        match call.work:
-            case Answer() as answer:
-                await _drop_body(request)
-                call.outcome.answered = True
-                return web.Response(
-                    status=answer.status, body=answer.body, headers={**headers, **answer.headers}
-                )
-            case ApiError() as error:
-                await _drop_body(request)
-                raise error
-            case Generate() if self._draining:
-                await _drop_body(request)
-                raise _shutting_down("and takes no more calls")
-            case Generate() as work:
-                return await self._generate(request, call, work, headers)
+        if isinstance(call.work, Generate):
+            if not self._draining:
+                return await self._generate(request, call, call.work, headers)
+            await _drop_body(request)
+            raise _shutting_down("and takes no more calls")
+        await _drop_body(request)
+        return answered_here(call, headers)
 
     async def _generate(
         self, request: web.BaseRequest, call: Call, work: Generate, headers: dict[str, str]
@@ -218,8 +208,8 @@ def _shutting_down(what: str) -> ApiError:
     )
 
 
-async def _read_body(request: web.BaseRequest, limit: int) -> bytes:
-    """The request's body. Raises ApiError (413) if it is larger than `limit`; no more is held."""
+async def _read_body(request: web.BaseRequest, limit: int) -> bytes | None:
+    """The request's body, or None if it is larger than `limit`; no more is held."""
     pieces: list[bytes] = []
     size = 0
     while piece := await request.content.readany():
@@ -227,7 +217,7 @@ async def _read_body(request: web.BaseRequest, limit: int) -> bytes:
         if size > limit:
             pieces.clear()
             await _drop_body(request)
-            raise request_too_large(limit)
+            return None
         pieces.append(piece)
     return b"".join(pieces)
 

@@ -1,0 +1,194 @@
+"""From an app's request to the relay: once all other addons have agreed, or by another way."""
+
+import asyncio
+import os
+import uuid
+
+from mitmproxy import ctx, hooks, http
+
+from ..config import Config
+from ..inspect.monitor import Monitor
+from ..inspect.wording import waiting_comment
+from ..mitm.turns import after_others
+from ..openai_api.errors import ApiError, bad_request
+from ..openai_api.operations import Operation
+from ..providers import Provider, find_provider
+from ..relay.call import Answer, Call, Generate, ProviderCall
+from ..relay.server import Relay
+from ..secret import Secret
+from .decide import PassOn, decide
+from .destination import Destination, Parts, destination_of
+from .handover import HandedOver, Target, fits, target_of
+from .masking import mask_path
+from .notes import note, noted, request_id_of, say
+from .provider_call import url_of
+from .replay import OPENAI_API_KEY
+from .settings import Settings
+
+
+class ToRelay:
+    """The calls that the relay has, or is to have."""
+
+    def __init__(self, settings: Settings, relay: Relay, monitor: Monitor) -> None:
+        self._settings = settings
+        self._relay = relay
+        self._monitor = monitor
+        self._handed_over: dict[str, HandedOver] = {}
+        self._none_left = asyncio.Event()
+
+    async def ended(self) -> None:
+        """Returns once no call is with the relay any more, and its answer with the client."""
+        while self._handed_over:
+            self._none_left.clear()
+            await self._none_left.wait()
+        # mitmproxy goes on when the last hook has returned.
+        await asyncio.sleep(0.05)
+
+    def find(self, flow: http.HTTPFlow) -> HandedOver | None:
+        """A flow that was loaded from a file may have the id of one that is on its way."""
+        handed_over = self._handed_over.get(flow.id)
+        return handed_over if handed_over and handed_over.flow is flow else None
+
+    def take_back(self, flow: http.HTTPFlow) -> HandedOver | None:
+        """As `find`, and the call is with the relay no more."""
+        handed_over = self.find(flow)
+        if handed_over:
+            del self._handed_over[flow.id]
+            self._relay.forget(handed_over.token)
+            # So that neither keeps the other in memory.
+            handed_over.call.changed = handed_over.call.arrived = _nothing
+        if not self._handed_over:
+            self._none_left.set()
+        return handed_over
+
+    def answered_by_another(
+        self, handed_over: HandedOver, how: str = "answered by another addon"
+    ) -> None:
+        """The call is none of ours any more."""
+        self.take_back(handed_over.flow)
+        say(handed_over.flow, how)
+        self._monitor.answered_by_another(handed_over.call)
+
+    async def prepare(
+        self,
+        flow: http.HTTPFlow,
+        work: Answer | ApiError | Generate,
+        config: Config,
+        original: Parts,
+        *,
+        provider: ProviderCall | None = None,
+        operation: Operation | None = None,
+    ) -> HandedOver:
+        """Tells the relay of a call that is to come."""
+        if self._relay.address is None:
+            await self._relay.start()
+        assert self._relay.address
+        call = Call(
+            work=work,
+            config=config,
+            request_id=request_id_of(flow.request) or f"req_{uuid.uuid4().hex}",
+            max_body=self._settings.max_body,
+            client=flow.client_conn.peername,
+            provider=provider,
+            operation=operation,
+            client_name=noted(flow, "client"),
+        )
+        if isinstance(work, Generate) and work.at_provider:
+            call.sent(Secret(os.environ[OPENAI_API_KEY]))
+        handed_over = HandedOver(
+            flow, self._relay.prepare(call), call, original, self._relay.address
+        )
+        self._handed_over[flow.id] = handed_over
+        self._monitor.began(call)
+        call.changed = lambda: _show_now(handed_over)
+        return handed_over
+
+    def hand_over(self, handed_over: HandedOver) -> None:
+        """All addons have had the headers: what may not be held goes to the relay at once."""
+        flow = handed_over.flow
+        held = fits(flow.request, handed_over.call.max_body)
+        flow.request.stream = False
+        if flow.error or (flow.response and held):
+            return
+        if held:
+            after_others(flow, lambda: self._hand_over_whole(handed_over))
+        else:
+            handed_over.take_answer()
+            handed_over.point_at_relay(streamed=True)
+
+    def _hand_over_whole(self, handed_over: HandedOver) -> None:
+        """All addons have had the request, and nobody holds it any more."""
+        flow = handed_over.flow
+        if flow.error or flow.response or self.find(flow) is not handed_over:
+            return
+        if handed_over.has_changed() and not self._judge_again(handed_over):
+            return
+        handed_over.point_at_relay()
+
+    def hand_over_rest(self, handed_over: HandedOver) -> None:
+        """All addons have had a request that was streamed. The relay waits for its end."""
+        flow, call = handed_over.flow, handed_over.call
+        if flow.error:
+            call.work = bad_request("The call was ended in mitmproxy.", "call_ended")
+        elif not handed_over.take_answer() and handed_over.has_changed():
+            self._judge_again(handed_over)
+        handed_over.use_changed_body()
+
+    def _judge_again(self, handed_over: HandedOver) -> bool:
+        """Another addon, or a person, has made another call of it. False if it is none of ours.
+
+        Its body, the relay judges.
+        """
+        flow, call = handed_over.flow, handed_over.call
+        config, request = call.config, flow.request
+        if (config.client_keys and not call.client_name) or self._settings.problem:
+            return True
+        found = destination_now(flow, config.providers, handed_over.judged)
+        if found.provider is None and not handed_over.pointed:
+            self.answered_by_another(handed_over, "sent elsewhere by another addon")
+            return False
+        work: Answer | ApiError | Generate | PassOn = PassOn.OUTSIDE_API
+        operation = None
+        if found.provider:
+            decision = decide(config, found.provider, request.method, request.path, request.headers)
+            work, operation = found.problem or decision.work, decision.operation
+        if isinstance(work, PassOn) or (handed_over.pointed and isinstance(work, Generate)):
+            # Its keys are masked by now, and its body may be gone.
+            work = bad_request(
+                "The call was changed in mitmproxy, into one that cannot be sent on from there.",
+                "edited_call_not_served",
+            )
+        place = handed_over.original[:3]
+        if _has_moved(request, handed_over.judged):
+            place = found.parts[:3]
+        handed_over.original = (*place, mask_path(request.path))
+        call.work, call.operation, call.provider = work, operation, None
+        note(flow, url=url_of(*handed_over.original), operation=operation)
+        return True
+
+
+def _show_now(handed_over: HandedOver) -> None:
+    """Has mitmweb show how a call is doing that has no answer yet."""
+    handed_over.show_upstream()
+    say(handed_over.flow, waiting_comment(handed_over.call.outcome))
+    ctx.master.addons.trigger(hooks.UpdateHook([handed_over.flow]))
+
+
+def _nothing() -> None:
+    pass
+
+
+def destination_now(
+    flow: http.HTTPFlow, providers: tuple[Provider, ...], judged: Target
+) -> Destination:
+    """Where a call goes by now that another addon, or a person, has changed."""
+    request = flow.request
+    if not _has_moved(request, judged):
+        return destination_of(flow, providers)
+    # Elsewhere than its connection, and that on purpose.
+    parts = request.scheme, request.host, request.port, request.path
+    return Destination(parts, find_provider(providers, request.host, request.port))
+
+
+def _has_moved(request: http.Request, judged: Target) -> bool:
+    return target_of(request)[1][:3] != judged[1][:3]
