@@ -55,6 +55,7 @@ class Config:
     #: Those of the file that say something else than the defaults.
     sections: frozenset[str] = frozenset()
     endpoint: str | None = None
+    any_endpoint: bool = False
     api_key: Secret | None = None
     api_key_problem: str = ""
     interface: str = "openai"
@@ -123,10 +124,12 @@ class Config:
         return list(dict.fromkeys(names))
 
     def knows_model(self, model: str) -> bool:
-        """Whether `GET /v1/models/{id}` has an answer: it is listed, or a route is for it."""
-        return model in self.listed_models() or any(
-            fnmatchcase(model, route.model) for route in self.routes
-        )
+        """Whether `GET /v1/models/{id}` has an answer: a call would be served, or it is listed."""
+        return bool(self.destinations_for(model)) or model in self.listed_models()
+
+    def may_call(self, endpoint: str) -> bool:
+        """Whether an app may name this endpoint itself, in the path."""
+        return self.any_endpoint or endpoint in self.endpoints()
 
 
 def _is_pattern(text: str) -> bool:
@@ -205,6 +208,7 @@ def _checked(file: ConfigFile, source: str, environ: Mapping[str, str]) -> Confi
     return Config(
         source=source,
         endpoint=endpoint,
+        any_endpoint=file.vast.any_endpoint,
         api_key=key,
         api_key_problem=key_problem,
         key_file=key_file,

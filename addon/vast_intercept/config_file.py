@@ -56,6 +56,7 @@ class VastSection(Section, frozen=True):
     """`vast`: where calls go, and with which key."""
 
     endpoint: EndpointName | None = None
+    any_endpoint: bool = False
     api_key: str = DEFAULT_API_KEY
     interface: str = "openai"
     openai_url: str = "https://openai.vast.ai"

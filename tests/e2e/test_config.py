@@ -214,3 +214,25 @@ def test_options_win_over_the_environment_and_the_environment_over_the_file(
         assert ask().status_code == 200
     assert [call["path"].split("/")[1] for call in standin.calls()] == [ENDPOINT, "big-one"]
     assert os.environ.get("VAST_ENDPOINT") is None
+
+
+def test_an_app_gets_no_further_than_the_configuration_names(
+    standin: StandIn,
+    certs: tuple[Path, Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Though it names one of the account's other endpoints, which the key would open."""
+    config = {"vast": harness.vast_section(standin, certs[0]), "providers": ["openai", "vast"]}
+    named = "https://openai.vast.ai/{}/v1/chat/completions"
+    with harness.intercept(tmp_path, config) as interceptor:
+        use(interceptor, monkeypatch)
+        refused = requests.post(named.format("big-one"), json=BODY, timeout=30)
+        assert refused.status_code == 403
+        assert error_of(refused)["code"] == "endpoint_not_allowed"
+        assert standin.calls() == []
+        assert requests.post(named.format(ENDPOINT), json=BODY, timeout=30).status_code == 200
+        # What would be served is there, also for the SDK; what is listed is what it was.
+        client = openai.OpenAI()
+        assert client.models.retrieve("gpt-4o-2024-08-06").id == "gpt-4o-2024-08-06"
+        assert [model.id for model in client.models.list()] == [ENDPOINT]

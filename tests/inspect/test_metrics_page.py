@@ -511,7 +511,8 @@ HOSTILE = 150
 def test_apps_cannot_make_series(watching: Watching) -> None:
     """Made-up models, paths, methods, endpoints in paths: after the first there is nothing new."""
     providers = ["openai", "azure", "huggingface", "vast", "gemini"]
-    dashboard = watching(interface="openai", sections={"providers": providers}).dashboard
+    sections = {"providers": providers}
+    dashboard = watching(interface="openai", any_endpoint=True, sections=sections).dashboard
     chat = json.dumps({"messages": MESSAGES}).encode()
 
     def attack(session: requests.Session, name: str) -> None:

@@ -59,8 +59,8 @@ def has(console: Console, **endpoints: str) -> None:
     console.answers[LIST] = 200, json.dumps({"success": True, "results": results}).encode()
 
 
-def call_to(console: Console, key: str = ACCOUNT_KEY) -> Call:
-    config = load_config(None, {"VAST_API_KEY": key})
+def call_to(console: Console, key: str = ACCOUNT_KEY, configured: str = "three") -> Call:
+    config = load_config(None, {"VAST_API_KEY": key, "VAST_ENDPOINT": configured})
     return Call(
         work=Generate(Operation.COMPLETIONS),
         config=replace(config, console_url=console.url),
@@ -197,13 +197,26 @@ async def test_an_unknown_endpoint_is_an_error_that_names_the_known_ones(
     assert await key_of(keys, console, "three") == "key-3"
 
 
+async def test_an_app_that_names_an_endpoint_is_not_told_of_the_others(
+    keys: EndpointKeys, console: Console
+) -> None:
+    has(console, one="key-1", two="key-2")
+    for _ in range(2):
+        with pytest.raises(ApiError) as unknown:
+            await key_of(keys, console, "of-the-app")
+        assert (unknown.value.status, unknown.value.code) == (404, "vast_endpoint_unknown")
+        assert "'of-the-app'" in unknown.value.message
+        assert "one" not in unknown.value.message
+        assert "two" not in unknown.value.message
+
+
 @pytest.mark.parametrize("names", [0, 1, 25])
 async def test_the_error_s_list_of_names_is_short(
     keys: EndpointKeys, console: Console, names: int
 ) -> None:
     has(console, **{f"e{number:02}": "key" for number in range(names)})
     with pytest.raises(ApiError) as unknown:
-        await key_of(keys, console, "x")
+        await key_of(keys, console, "three")
     assert unknown.value.message.count("'e") == min(names, 20)
     assert ("and 5 more" in unknown.value.message) == (names == 25)
 
@@ -260,10 +273,10 @@ async def test_entries_without_a_usable_key_are_as_if_they_were_not_there(
     results = [
         {"endpoint_name": "one", "api_key": None},
         {"endpoint_name": None, "api_key": "key"},
-        {"endpoint_name": "two", "api_key": "a\r\nb: c"},
-        {"endpoint_name": "three", "api_key": "key-3"},
+        {"endpoint_name": "three", "api_key": "a\r\nb: c"},
+        {"endpoint_name": "four", "api_key": "key-4"},
     ]
     console.answers[LIST] = 200, json.dumps({"results": results}).encode()
-    assert await key_of(keys, console, "three") == "key-3"
-    with pytest.raises(ApiError, match="It has 'three'"):
-        await key_of(keys, console, "two")
+    assert await key_of(keys, console, "four") == "key-4"
+    with pytest.raises(ApiError, match="It has 'four'"):
+        await key_of(keys, console, "three")

@@ -1,6 +1,7 @@
 """What happens to a request to a provider."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,9 +58,32 @@ def test_the_path_s_model_and_endpoint_come_along(config: Config) -> None:
     assert decide(config, AZURE, "POST", path).work == Generate(
         Operation.CHAT_COMPLETIONS, model="gpt-4o"
     )
-    assert decide(config, VAST, "POST", "/ep/v1/completions").work == Generate(
-        Operation.COMPLETIONS, endpoint="ep"
+    assert decide(config, VAST, "POST", "/big-one/v1/completions").work == Generate(
+        Operation.COMPLETIONS, endpoint="big-one"
     )
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/secret/v1/chat/completions"),
+        ("POST", "/secret/completions"),
+        ("POST", "/my-endpoint/../secret/v1/completions"),
+        ("POST", "/secre%74/v1/completions"),
+        ("GET", "/secret/v1/models/m"),
+        ("GET", "/secret/models"),
+    ],
+)
+def test_an_app_may_only_name_an_endpoint_that_the_configuration_names(
+    method: str, path: str, config: Config
+) -> None:
+    work = decide(config, VAST, method, path).work
+    assert isinstance(work, ApiError)
+    assert (work.status, work.code) == (403, "endpoint_not_allowed")
+    assert "'secret'" in work.message
+    assert "my-endpoint" not in work.message
+    any_of_them = replace(config, any_endpoint=True)
+    assert not isinstance(decide(any_of_them, VAST, method, path).work, ApiError)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "DELETE"])
@@ -212,9 +236,20 @@ def test_a_model_that_is_known_is_there(path: str, model: str, config: Config) -
     assert json.loads(work.body)["id"] == model
 
 
-@pytest.mark.parametrize("model", ["gpt-5", "GPT-4o", "a/b", "na'me\"", "%F0%9F%90%8E", "%00"])
-def test_a_model_that_is_not_known_is_not(model: str, config: Config) -> None:
-    work = decide(config, OPENAI, "GET", f"/v1/models/{model}").work
+UNKNOWN = ["gpt-5", "GPT-4o", "a/b", "na'me\"", "%F0%9F%90%8E", "%00", "x" * 9_000, "\udcff"]
+
+
+@pytest.mark.parametrize("model", UNKNOWN)
+def test_a_model_whose_calls_are_served_is_there(model: str, config: Config) -> None:
+    for provider, path in ((OPENAI, "/v1/models"), (VAST, "/big-one/v1/models")):
+        work = decide(config, provider, "GET", f"{path}/{model}").work
+        assert isinstance(work, Answer)
+        assert json.loads(work.body)["object"] == "model"
+
+
+@pytest.mark.parametrize("model", UNKNOWN)
+def test_a_model_whose_calls_are_not_served_is_not(model: str, config: Config) -> None:
+    work = decide(replace(config, endpoint=None), OPENAI, "GET", f"/v1/models/{model}").work
     assert isinstance(work, ApiError)
     assert (work.status, work.code, work.param) == (404, "model_not_found", "model")
     json.loads(work.body())

@@ -1,6 +1,7 @@
 """Which requests are for a provider's API, and where in the path it starts."""
 
 import re
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -20,7 +21,7 @@ from vast_intercept.providers import (
 from vast_intercept.relay.call import Generate
 
 BUILT_IN = built_in_providers()
-CONFIG = load_config(None, {})
+CONFIG = replace(load_config(None, {}), any_endpoint=True)
 
 CHAT, TEXT = Operation.CHAT_COMPLETIONS, Operation.COMPLETIONS
 

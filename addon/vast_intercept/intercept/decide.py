@@ -21,6 +21,9 @@ from ..openai_api.operations import (
 from ..providers import ApiPath, Provider
 from ..relay.call import Answer, Generate
 
+#: What is answered for an endpoint that the path names.
+_BY_ENDPOINT = GENERATING | {Operation.MODELS}
+
 
 class PassOn(Enum):
     """On to the original provider, untouched."""
@@ -54,11 +57,14 @@ def decide(
         return Decision(_preflight(headers.get("access-control-request-headers", "")))
     api_path, call = found
     operation = call.operation
+    named = api_path.endpoint
+    if named and operation in _BY_ENDPOINT and not config.may_call(named):
+        return Decision(_not_allowed(named), operation)
     if operation in GENERATING:
         work = Generate(operation, call.model or api_path.model, api_path.endpoint)
         return Decision(work, operation)
     if operation is Operation.MODELS:
-        return Decision(_models(config, call), operation)
+        return Decision(_models(config, call, named), operation)
     if config.unsupported.get(operation) == "pass":
         return Decision(PassOn.IN_API, operation)
     return Decision(_unsupported(provider, method, path, operation, key), operation)
@@ -85,14 +91,24 @@ def _preflight(requested_headers: str) -> Answer:
     )
 
 
-def _models(config: Config, call: ApiCall) -> Answer | ApiError:
+def _models(config: Config, call: ApiCall, endpoint: str | None) -> Answer | ApiError:
     if call.model is None:
         body = model_list(config.listed_models())
-    elif config.knows_model(call.model):
+    elif endpoint or config.knows_model(call.model):
         body = msgspec.json.encode(model_object(call.model))
     else:
         return model_not_found(call.model)
     return Answer(200, body, {"content-type": "application/json"})
+
+
+def _not_allowed(endpoint: str) -> ApiError:
+    """Calls go out with the configuration's key: what it does not name is not for every app."""
+    return bad_request(
+        f"The endpoint {endpoint!r} is not one that calls may go to here. To allow it, name it in a"
+        " route, or set `vast: {any_endpoint: true}`, in the interceptor's configuration.",
+        "endpoint_not_allowed",
+        status=403,
+    )
 
 
 def _unsupported(

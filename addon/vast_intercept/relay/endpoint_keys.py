@@ -12,7 +12,7 @@ import msgspec
 from yarl import URL
 
 from ..config import Config
-from ..openai_api.errors import ApiError, bad_gateway, misconfigured
+from ..openai_api.errors import ApiError, bad_gateway, bad_request, misconfigured
 from ..secret import Secret, is_sendable
 from .call import Call
 from .http_client import HttpClient
@@ -87,7 +87,7 @@ class EndpointKeys:
         age = self._age(account)
         missing = endpoint not in account.keys
         if missing and account.missing and age is not None and age < _ASK_AGAIN:
-            raise _unknown_endpoint(endpoint, account.keys)
+            raise _unknown_endpoint(endpoint, account.keys, call.config)
         if missing or age is None or age > _FIRM_REFRESH:
             await self._fetch(account, call)
         elif age > _SOFT_REFRESH and self._clock() - account.asked_at > _REFRESH_AGAIN:
@@ -95,7 +95,7 @@ class EndpointKeys:
         key = account.keys.get(endpoint)
         if key is None:
             account.missing = True
-            raise _unknown_endpoint(endpoint, account.keys)
+            raise _unknown_endpoint(endpoint, account.keys, call.config)
         call.sent(key)
         return key
 
@@ -184,7 +184,14 @@ def _read_list(status: int, body: bytes) -> dict[str, Secret]:
     )
 
 
-def _unknown_endpoint(endpoint: str, known: dict[str, Secret]) -> ApiError:
+def _unknown_endpoint(endpoint: str, known: dict[str, Secret], config: Config) -> ApiError:
+    if endpoint not in config.endpoints():
+        # An app has named it, and is not told what else there is.
+        return bad_request(
+            f"The interceptor's Vast account has no endpoint {endpoint!r}.",
+            "vast_endpoint_unknown",
+            status=404,
+        )
     names = [repr(name) for name in sorted(known)]
     shown = ", ".join(names[:_NAMES_SHOWN])
     if len(names) > _NAMES_SHOWN:
