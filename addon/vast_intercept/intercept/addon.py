@@ -8,6 +8,7 @@ from ..inspect.dashboard import Dashboard
 from ..inspect.live import LiveStreams
 from ..inspect.monitor import Monitor
 from ..inspect.retention import Retention
+from ..mitm.server_replay import match_asked_urls
 from ..relay.server import Relay
 from ..status import Status
 from .access import AccessControl
@@ -16,7 +17,7 @@ from .connections import Connections
 from .direct_hooks import DirectAddonManager
 from .hints import Hints
 from .lifecycle import Lifecycle
-from .notes import MARKERS
+from .notes import MARKERS, original_url
 from .settings import Settings
 from .status import StatusPage
 
@@ -65,9 +66,10 @@ class VastIntercept:
         ]
 
     def load(self, loader: Loader) -> None:
-        """Has mitmproxy find hooks faster."""
+        """Has mitmproxy find hooks faster, and recorded answers by what apps asked."""
         del loader
         DirectAddonManager.take_over(ctx.master.addons)
+        match_asked_urls(original_url)
 
     @property
     def config(self) -> Config:

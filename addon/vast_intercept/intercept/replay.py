@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 from weakref import WeakSet
 
 import pyperclip
-from mitmproxy import command, ctx, exceptions, flow, http
+from mitmproxy import command, ctx, exceptions, flow, hooks, http
 
 from ..openai_api.errors import ApiError
 from ..openai_api.operations import GENERATING, Operation
@@ -84,6 +84,14 @@ class Commands:
             raise exceptions.CommandError(
                 f"Only chat and text completions have two answers to compare, not {operation}."
             )
+
+    @command.command("vast.asked")  # type: ignore[untyped-decorator]
+    def show_asked(self, flows: Sequence[flow.Flow]) -> None:
+        """Have flows show the URL that the app asked for, so that any mitmproxy can replay them."""
+        for each in flows:
+            if isinstance(each, http.HTTPFlow) and (url := original_url(each)):
+                each.request.url = url
+        ctx.master.addons.trigger(hooks.UpdateHook(flows))
 
     @command.command("vast.curl")  # type: ignore[untyped-decorator]
     def curl(self, flow: flow.Flow) -> str:
