@@ -1,6 +1,7 @@
 """What the log says of apps that cannot work: once for each, with the command that helps."""
 
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -13,6 +14,7 @@ import pytest
 
 from .. import harness
 from ..harness import Interceptor, StandIn
+from .wrapped import run
 
 CALL = "import requests; requests.get('https://api.openai.com/v1/models')"
 PINNING = """
@@ -113,10 +115,53 @@ def test_an_app_that_pins(interceptor: Interceptor) -> None:
             interceptor, sys.executable, "-c", PINNING, str(interceptor.port), str(interceptor.ca)
         )
     interceptor.wait_for(
-        r"\(process \d+\) accepted the interceptor's certificate for api\.openai\.com, and left"
-        r" without a call: it may pin"
+        r"\(process \d+\) left right after the TLS handshake for api\.openai\.com, without a call:"
+        r" it does not trust the interceptor's CA, or pins the provider's certificate\. Start"
     )
-    assert "handshake" not in interceptor.output
+    assert interceptor.output.count("left right after") == 1
+    assert "handshake failed" not in interceptor.output
+
+
+def test_an_app_that_looks_at_the_certificate_after_the_handshake(interceptor: Interceptor) -> None:
+    """Debian's wget, which is built with GnuTLS, and reads no variable with CAs."""
+    run_app(
+        interceptor,
+        "wget",
+        "--quiet",
+        "--tries=1",
+        "https://api.openai.com/v1/models",
+        SSL_CERT_FILE=str(interceptor.ca),
+        https_proxy=interceptor.url,
+    )
+    interceptor.wait_for(
+        r"wget \(process \d+\) left right after the TLS handshake for api\.openai\.com, without a"
+        r" call: .* If it reads the system's list: \S+ run --jail --attach"
+    )
+    assert "accepted" not in interceptor.output
+
+
+def test_an_app_that_nobody_knows_after_one_that_works(interceptor: Interceptor) -> None:
+    """Processes are not looked up then. The hint helps, however the app was started."""
+    trusted = {"REQUESTS_CA_BUNDLE": str(interceptor.ca)}
+    run_app(interceptor, sys.executable, "-c", CALL, **trusted)
+    run_app(interceptor, "curl", "https://api.openai.com/v1/models")
+    interceptor.wait_for(
+        r"Something at 127\.0\.0\.1 does not trust the interceptor's CA.*\. Start it with: \S+ run"
+        r" --attach \d+ -- COMMAND \(COMMAND is the app's own\); if it was, with --jail before"
+    )
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["given", "not given"])
+def test_in_run_no_hint_names_an_interceptor_that_is_about_to_end(
+    given: bool, options: list[str]
+) -> None:
+    own_list = f"REQUESTS_CA_BUNDLE={ssl.get_default_verify_paths().cafile}"
+    ignore = "" if given else "-i"
+    script = f'exec env {ignore} https_proxy=$https_proxy {own_list} "$@"'
+    _, _, errors = run("sh", "-c", script, "sh", sys.executable, "-c", CALL, options=options)
+    assert ("was given" in errors) is given
+    assert re.search(r"run --jail -- COMMAND", errors), errors
+    assert "--attach" not in errors
 
 
 def test_something_that_does_not_speak_the_proxy_protocol(interceptor: Interceptor) -> None:
@@ -150,5 +195,5 @@ def test_nothing_is_said_of_apps_that_work(interceptor: Interceptor) -> None:
         REQUESTS_CA_BUNDLE=str(interceptor.ca),
     )
     run_app(interceptor, "curl", "-k", "https://api.openai.com/v1/models")
-    for hint in ("does not trust", "refuses it", "without a word", "may pin", "as if"):
+    for hint in ("does not trust", "refuses it", "without a word", "left right", "as if"):
         assert hint not in interceptor.output

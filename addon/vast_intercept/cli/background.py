@@ -64,10 +64,10 @@ def main(descriptor: int) -> None:
     sys.argv[0] = "vast-intercept"  # mitmproxy's error messages begin with it
     reporter = partial(Reporter, connection=connection)
     if order["web"]:
-        web = partial(InspectingMaster, herald=reporter, dashboard=False)
+        web = partial(InspectingMaster, herald=reporter, of_run=True)
         run(web, cmdline.mitmweb, order["arguments"])  # type: ignore[arg-type]
     else:
-        lean = partial(LeanMaster, herald=reporter, dashboard=False)
+        lean = partial(LeanMaster, herald=reporter, of_run=True)
         run(lean, cmdline.mitmdump, order["arguments"])  # type: ignore[arg-type]
 
 

@@ -35,9 +35,9 @@ type Herald = Callable[[VastIntercept], object]
 class _WithInterceptor(master.Master):
     interceptor: VastIntercept
 
-    def add_interceptor(self, herald: Herald, *, dashboard: bool) -> None:
+    def add_interceptor(self, herald: Herald, *, of_run: bool) -> None:
         """Puts the addon in front of all others, so that no key gets past it (FACTS M7)."""
-        self.interceptor = VastIntercept(dashboard=dashboard)
+        self.interceptor = VastIntercept(of_run=of_run)
         logging.getLogger("mitmproxy.proxy.server").addFilter(_is_not_hinted_at)
         self.addons.add(self.interceptor, herald(self.interceptor))
         chain = self.addons.chain
@@ -69,7 +69,7 @@ class LeanMaster(_WithInterceptor):
     """Just what intercepting needs: every addon that mitmproxy asks costs time (FACTS M12)."""
 
     def __init__(
-        self, opts: options.Options, herald: Herald = Banner, *, dashboard: bool = True
+        self, opts: options.Options, herald: Herald = Banner, *, of_run: bool = False
     ) -> None:
         super().__init__(opts)
         # A check of types that mitmproxy makes for every message unless Python runs with -O.
@@ -91,7 +91,7 @@ class LeanMaster(_WithInterceptor):
             update_alt_svc.UpdateAltSvc(),
             upstream_auth.UpstreamAuth(),
         )
-        self.add_interceptor(herald, dashboard=dashboard)
+        self.add_interceptor(herald, of_run=of_run)
         self.addons.add(errorcheck.ErrorCheck())
 
 
@@ -99,19 +99,19 @@ class FullMaster(DumpMaster, _WithInterceptor):
     """mitmdump."""
 
     def __init__(
-        self, opts: options.Options, herald: Herald = Banner, *, dashboard: bool = True
+        self, opts: options.Options, herald: Herald = Banner, *, of_run: bool = False
     ) -> None:
         super().__init__(opts)
-        self.add_interceptor(herald, dashboard=dashboard)
+        self.add_interceptor(herald, of_run=of_run)
 
 
 class InspectingMaster(WebMaster, _WithInterceptor):
     """mitmweb."""
 
     def __init__(
-        self, opts: options.Options, herald: Herald = Banner, *, dashboard: bool = True
+        self, opts: options.Options, herald: Herald = Banner, *, of_run: bool = False
     ) -> None:
         super().__init__(opts)
         opts.update(web_columns=COLUMNS)
         self.app.transforms.insert(0, PageStyle)
-        self.add_interceptor(herald, dashboard=dashboard)
+        self.add_interceptor(herald, of_run=of_run)

@@ -25,13 +25,13 @@ from .status import StatusPage
 class VastIntercept:
     """Takes over the connections to the configured providers, and hands their calls to the relay.
 
-    mitmproxy calls the hooks of the addons in `addons`, in this order. `dashboard` says whether
-    there may be a page with numbers, as the configuration has it.
+    mitmproxy calls the hooks of the addons in `addons`, in this order. `of_run` says that it is
+    the interceptor of `vast-intercept run`, which has one app, and no page with numbers.
     """
 
     name = "vast_intercept"
 
-    def __init__(self, *, dashboard: bool = True) -> None:
+    def __init__(self, *, of_run: bool = False) -> None:
         relay = Relay()
         self._settings = Settings(relay)
         monitor = Monitor(lambda: self._settings.config, relay.endpoints)
@@ -54,14 +54,14 @@ class VastIntercept:
             connections,
             AccessControl(self._settings, relay),
             calls,
-            Hints(monitor),
+            Hints(monitor, of_run=of_run),
             Lifecycle(
                 self._settings,
                 relay,
                 calls,
                 live=live,
                 retention=retention,
-                dashboard=page if dashboard else None,
+                dashboard=None if of_run else page,
             ),
         ]
 

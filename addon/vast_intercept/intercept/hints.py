@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
 from pathlib import Path
 
@@ -12,34 +13,41 @@ from ..inspect.monitor import Monitor
 from ..inspect.wording import printable
 from ..launch.ca import CA_CERT
 from ..launch.own_command import own_command
+from .advice import Advice
 from .processes import Process, find_process
 
 logger = logging.getLogger(__name__)
 
 _MAX_REMEMBERED = 1_000
 _MAX_OPEN = 10_000
-_COMMAND = "COMMAND is the app's own"
+# Seconds between two look-ups of a process while apps' calls to the host come through.
+_LOOK_AGAIN = 10.0
+_AT_ONCE = 2.0
 
 
 class Hints:
     """Watches how connections begin and end.
 
-    A process is looked up only while it matters: until an app has trusted the CA for a host, and
-    again after one has not. It has to be done while the connection is open.
+    A process is looked up while its connection is open, which takes tens of milliseconds (FACTS
+    C13): at every connection until an app has made a call to the host, and from then on at most
+    once in a while.
     """
 
     name = "vast_hints"
 
-    def __init__(self, monitor: Monitor) -> None:
+    def __init__(self, monitor: Monitor, *, of_run: bool = False) -> None:
         self._monitor = monitor
-        #: Hosts for which the last app that came has trusted the CA.
+        self._of_run = of_run
+        #: Hosts that were called over TLS since an app last refused the certificate for them.
         self._trusted: set[str] = set()
-        #: Hosts that were called over TLS at least once.
+        #: Hosts that were called over TLS at least once, and by which processes, where known.
         self._called: set[str] = set()
+        self._callers: OrderedDict[tuple[str, int], None] = OrderedDict()
         #: Connections over which nothing was asked for yet.
         self._silent: OrderedDict[str, None] = OrderedDict()
         self._processes: OrderedDict[str, Process | None] = OrderedDict()
         self._looking = asyncio.Lock()
+        self._looked = -_LOOK_AGAIN
         self._told: OrderedDict[str, None] = OrderedDict()
 
     # --- hooks --------------------------------------------------------------------------------
@@ -53,23 +61,21 @@ class Hints:
         """It is about to see our certificate, and waits."""
         client, host = data.context.client, data.client_hello.sni or ""
         self._silent.pop(client.id, None)
-        if host in self._trusted or client.id in self._processes or self._looking.locked():
+        if client.id in self._processes or self._looking.locked():
+            return
+        if host in self._trusted and time.monotonic() < self._looked + _LOOK_AGAIN:
             return
         if client.peername[0] != client.sockname[0]:
             return  # from another machine, or redirected
         async with self._looking:
             process = await asyncio.to_thread(
-                find_process, client.peername[:2], client.sockname[:2]
+                find_process, client.peername[:2], client.sockname[:2], _our_ca()
             )
+            self._looked = time.monotonic()
         _remember(self._processes, client.id, process, _MAX_OPEN)
 
-    def tls_established_client(self, data: tls.TlsData) -> None:
-        """It has trusted it."""
-        if len(self._trusted) < _MAX_REMEMBERED:
-            self._trusted.add(data.conn.sni or "")
-
     def tls_failed_client(self, data: tls.TlsData) -> None:
-        """It has not."""
+        """The client refused our certificate, or something else went wrong in the handshake."""
         self._monitor.tls_failed()
         client, host = data.context.client, data.conn.sni or "the provider"
         self._trusted.discard(host)
@@ -77,10 +83,9 @@ class Hints:
         if not _is_refusal(data.conn.error or ""):
             return
         who = str(process or _somebody(client))
-        given = process and (process.jailed or process.was_given(_our_ca()))
         self._tell_once(
-            f"refused {host} {process.name if process else who} {given}",
-            _has_its_own_cas(who, host, process) if given else _does_not_trust(who, host),
+            f"refused {host} {process.identity if process else who}",
+            self._advice().does_not_trust(who, host, process),
         )
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
@@ -95,13 +100,15 @@ class Hints:
         self._silent.pop(client.id, None)
         if client.sni and len(self._called) < _MAX_REMEMBERED:
             self._called.add(client.sni)
+            self._trusted.add(client.sni)
+        if process := self._processes.get(client.id):
+            _remember(self._callers, (client.sni or "", process.pid), None, _MAX_REMEMBERED)
         if _is_for_proxy(flow):
-            url = printable(flow.request.pretty_url)
             self._tell_once(
                 "base url",
-                f"{_somebody(client)} calls {url} as if the proxy were the API."
-                " For an app whose base URL can be changed, start the interceptor with:"
-                f" {own_command()} serve -p {_port()} --mode reverse:https://api.openai.com",
+                self._advice().calls_the_proxy(
+                    _somebody(client), printable(flow.request.pretty_url)
+                ),
             )
 
     def client_disconnected(self, client: connection.Client) -> None:
@@ -111,13 +118,24 @@ class Hints:
             del self._silent[client.id]
             self._tell_once(
                 f"silent {client.peername[0]}",
-                f"{_somebody(client)} connected to port {client.sockname[1]} and left without a"
-                " word of the proxy protocol. An app that knows no proxies is started with:"
-                f" {own_command()} run --jail --attach {_port()} -- COMMAND ({_COMMAND})",
+                self._advice().knows_no_proxy(_somebody(client), client.sockname[1]),
             )
-        elif client.tls_established and client.sni not in self._called:
+        elif _left_at_once(client) and not self._has_called(client.sni or "", process):
+            self._trusted.discard(client.sni or "")
             who = str(process or _somebody(client))
-            self._tell_once(f"pins {client.sni} {who}", _pins(who, client.sni or "the provider"))
+            self._tell_once(
+                f"left {client.sni} {process.identity if process else who}",
+                self._advice().left_after_handshake(who, client.sni or "the provider", process),
+            )
+
+    def _has_called(self, host: str, process: Process | None) -> bool:
+        """Whether whoever is at the other end has made a call to the host, as far as is known."""
+        if process is None:
+            return host in self._called
+        return (host, process.pid) in self._callers
+
+    def _advice(self) -> Advice:
+        return Advice(own_command(), None if self._of_run else _port())
 
     def _tell_once(self, key: str, hint: str) -> None:
         if key not in self._told:
@@ -125,7 +143,7 @@ class Hints:
             logger.warning("%s", hint)
 
 
-def _remember[T](known: OrderedDict[str, T], key: str, value: T, limit: int) -> None:
+def _remember[K, T](known: OrderedDict[K, T], key: K, value: T, limit: int) -> None:
     known[key] = value
     if len(known) > limit:
         known.popitem(last=False)
@@ -139,6 +157,12 @@ def _is_refusal(error: str) -> bool:
     return any(alert in error for alert in alerts) or error == "connection closed"
 
 
+def _left_at_once(client: connection.Client) -> bool:
+    """Whether it left when it had seen the certificate. Connections kept for later live longer."""
+    since = client.timestamp_tls_setup
+    return since is not None and time.time() < since + _AT_ONCE
+
+
 def _is_for_proxy(flow: http.HTTPFlow) -> bool:
     """Whether a request names the proxy itself as the host that it is for."""
     request, client = flow.request, flow.client_conn
@@ -147,33 +171,6 @@ def _is_for_proxy(flow: http.HTTPFlow) -> bool:
         and isinstance(client.proxy_mode, RegularMode | UpstreamMode)
         and not client.tls_established
         and (request.host_header or "").rpartition(":")[2] == str(client.sockname[1])
-    )
-
-
-def _does_not_trust(who: str, host: str) -> str:
-    return (
-        f"{who} does not trust the interceptor's CA, so that its calls to {host} fail. Start it"
-        f" with: {own_command()} run --attach {_port()} -- COMMAND ({_COMMAND})"
-    )
-
-
-def _has_its_own_cas(who: str, host: str, process: Process | None) -> str:
-    hint = (
-        f"{who} was given the interceptor's CA and refuses it all the same: it brings its own list"
-        f" of CAs, or pins the certificate of {host}."
-    )
-    if process and process.jailed:
-        return f"{hint} Nothing outside of the app changes that."
-    return (
-        f"{hint} If it reads the system's list: {own_command()} run --jail --attach {_port()} --"
-        f" COMMAND ({_COMMAND}). Nothing outside of the app helps against a pinned certificate."
-    )
-
-
-def _pins(who: str, host: str) -> str:
-    return (
-        f"{who} accepted the interceptor's certificate for {host}, and left without a call: it may"
-        " pin the provider's own certificate. Nothing outside of the app changes that."
     )
 
 

@@ -1,7 +1,6 @@
 """Which process of this machine is at the other end of a connection."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -20,17 +19,19 @@ class Process:
 
     name: str
     pid: int
+    #: Whether it is in a jail: what comes out of one comes from the `run` that made it.
     jailed: bool = False
-    environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    #: Whether its variables name a file with the interceptor's CA.
+    has_our_ca: bool = False
 
     def __str__(self) -> str:
         name = printable(self.name)  # which is whatever the process wants
         return "The app in the jail" if self.jailed else f"{name} (process {self.pid})"
 
-    def was_given(self, ca: bytes) -> bool:
-        """Whether its variables name a file with this certificate (PEM)."""
-        files = {self.environ[name] for name in CA_VARIABLES if name in self.environ}
-        return any(_holds(Path(file), ca.strip()) for file in files)
+    @property
+    def identity(self) -> str:
+        """The same for all processes of an app."""
+        return f"{self.name} {self.jailed} {self.has_our_ca}"
 
 
 def _holds(file: Path, ca: bytes) -> bool:
@@ -41,8 +42,8 @@ def _holds(file: Path, ca: bytes) -> bool:
         return False
 
 
-def find_process(client: Address, proxy: Address) -> Process | None:
-    """Whose end of a connection `client` is, if that can be known.
+def find_process(client: Address, proxy: Address, ca: bytes) -> Process | None:
+    """Whose end of a connection `client` is, if that can be known. `ca` is our CA (PEM).
 
     It walks through the processes' open files, which takes some milliseconds, and shows an ordinary
     user nothing but their own.
@@ -50,15 +51,14 @@ def find_process(client: Address, proxy: Address) -> Process | None:
     try:
         for connection in psutil.net_connections(kind="tcp"):
             if connection.pid and (connection.laddr, connection.raddr) == (client, proxy):
-                return _describe(psutil.Process(connection.pid))
+                return _describe(psutil.Process(connection.pid), ca)
     except (psutil.Error, OSError):
         pass
     return None
 
 
-def _describe(process: psutil.Process) -> Process:
+def _describe(process: psutil.Process, ca: bytes) -> Process:
     arguments = process.cmdline()
-    # What comes out of a jail comes from the `run` that made it.
     jailed = "--jail" in arguments and any(
         Path(argument).name == "vast-intercept" for argument in arguments[:3]
     )
@@ -66,4 +66,6 @@ def _describe(process: psutil.Process) -> Process:
         environ = process.environ()
     except (psutil.Error, OSError):
         environ = {}
-    return Process(process.name(), process.pid, jailed, environ)
+    files = {environ[name] for name in CA_VARIABLES if name in environ}
+    has_our_ca = any(_holds(Path(file), ca.strip()) for file in files)
+    return Process(process.name(), process.pid, jailed, has_our_ca)

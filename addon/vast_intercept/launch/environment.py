@@ -28,6 +28,8 @@ CA_VARIABLES = {
 # With `no_proxy` gone, too, nothing is told from what was meant for a proxy that is not used.
 _PROXY_NAMES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "grpc_proxy"}
 PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "grpc_proxy")
+# Node.js, Perl's LWP and Mojolicious look at the others only with these (FACTS C1, C11).
+_USE_PROXY_VARIABLES = ("NODE_USE_ENV_PROXY", "PERL_LWP_ENV_PROXY", "MOJO_PROXY")
 NO_PROXY_VARIABLES = ("no_proxy", "NO_PROXY")
 
 
@@ -48,7 +50,7 @@ def proxy_variables(proxy: str, environ: Mapping[str, str]) -> dict[str, str]:
     return {
         **dict.fromkeys(PROXY_VARIABLES, proxy),
         **{name: _with(value or direct, own) for name, value in kept.items()},
-        "NODE_USE_ENV_PROXY": "1",
+        **dict.fromkeys(_USE_PROXY_VARIABLES, "1"),
         "JAVA_TOOL_OPTIONS": _java_options(environ, options),
     }
 
