@@ -152,6 +152,12 @@ def _dead(vast: StandIn, start: Intercepting) -> Reply:
     return ask()
 
 
+@case("vLLM's engine dies before any text: an error with status 200")
+def _engine_dead(vast: StandIn, start: Intercepting) -> Reply:
+    start(timeout={"total": 10})
+    return ask(stream=True, standin={"fault": "engine_dead", "after": 1})
+
+
 @case("the connection is dropped before an answer")
 def _dropped(vast: StandIn, start: Intercepting) -> Reply:
     del vast

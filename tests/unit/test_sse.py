@@ -17,7 +17,6 @@ from vast_intercept.openai_api.sse import (
     EventParser,
     complete_events_end,
     error_event,
-    says_done,
 )
 
 RECORDED = Path(__file__).parents[1] / "recorded"
@@ -199,47 +198,6 @@ def test_of_whole_events_nothing_is_held_back(lines: list[bytes], data: st.DataO
 # --- what OpenAI's streams say -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "tail",
-    [
-        b"data: [DONE]\n\n",
-        b"data: [DONE]\r\n\r\n",
-        b"data: [DONE]\n",
-        b"data: [DONE]",
-        b"data:[DONE]\n\n",
-        b'"x"}]}\n\ndata: [DONE]\n\n',
-        b'data: {"usage":{}}\r\n\r\ndata: [DONE]\r\n\r\n: bye\r\n\r\n',
-    ],
-)
-def test_a_stream_says_done(tail: bytes) -> None:
-    assert says_done(b"\n" + tail)
-
-
-@pytest.mark.parametrize(
-    "tail",
-    [
-        b"",
-        b"data: [DON",
-        b"[DONE]\n\n",
-        b": data: [DONE]\n\n",
-        b'data: {"content":"[DONE]"}\n\n',
-        b'data: {"content":"\\n\\ndata: [DONE]"}\n\n',
-        b"event: [DONE]\n\n",
-    ],
-)
-def test_a_stream_does_not_say_done(tail: bytes) -> None:
-    assert not says_done(b"\n" + tail)
-
-
-def test_a_text_about_it_does_not_say_done_where_the_tail_begins_in_it() -> None:
-    assert not says_done(b'data: [DONE] is what ends it"}\n\ndata: {"cho')
-
-
-@given(st.binary(max_size=80))
-def test_any_tail_says_done_or_not(tail: bytes) -> None:
-    assert says_done(tail) in {True, False}
-
-
 ERRORS = [
     bad_gateway("Vast ended the stream.", "vast_disconnected"),
     bad_request('lines\nand "quotes" \u2028 \r\n\r\n data: x', "é", "messages[0]"),
@@ -287,5 +245,3 @@ def test_a_recorded_stream_is_chunks_and_done(stream: bytes) -> None:
         event.data for event in events
     ]
     assert complete_events_end(stream) == len(stream)
-    assert says_done(stream[-64:])
-    assert not says_done(stream[: -len("data: [DONE]\n\n")][-64:])

@@ -231,7 +231,7 @@ class CallInterceptor:
             self._to_relay.answered_by_another(handed_over)
             return
         handed_over.keep_response_body()
-        self._ended(flow, handed_over.call, left=not handed_over.app_has_all())
+        self._ended(flow, handed_over.call, left=not handed_over.call.outcome.complete)
 
     def _ended(self, flow: http.HTTPFlow, call: Call, *, left: bool) -> None:
         self._live.ended(flow)

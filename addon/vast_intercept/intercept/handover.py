@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 
 from mitmproxy import connection, ctx, http
 
-from ..openai_api.sse import says_done
-from ..openai_api.usage import TAIL, usage_at_end
 from ..relay.call import Answer, Call
 from ..relay.server import TOKEN_HEADER
 from .destination import Parts
@@ -168,22 +166,6 @@ class HandedOver:
         content = self.request.raw_content
         if self._request_body and content != self._request_body.body:
             self.call.body = content
-
-    def app_has_all(self) -> bool:
-        """Whether the stream's closing event has passed: then it is not early to leave.
-
-        The `openai` package does so, often before the relay has come to the stream's end. So the
-        answer's usage is taken here.
-        """
-        body = self._response_body.body if self._response_body else None
-        if body is None:
-            return False
-        tail = (b"\n" + body)[-TAIL:]
-        if not says_done(tail):
-            return False
-        outcome = self.call.outcome
-        outcome.usage = outcome.usage or usage_at_end(tail)
-        return True
 
     def keep_response_body(self) -> bool:
         """The same with the answer's, as far as it came. Returns whether it was streamed."""

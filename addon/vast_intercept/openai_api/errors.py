@@ -143,6 +143,23 @@ def from_upstream(
     return ApiError(status, message, "server_error", code, param, retry=None)
 
 
+def error_of_event(data: bytes) -> tuple[int, bytes]:
+    """Status and body of an error that comes within an answer, as if it had come in its place.
+
+    vLLM puts the status into `code`. An event named `error` may be the bare error.
+    """
+    fields = _object(data)
+    if fields is None:
+        return 500, data
+    error = fields if "error" not in fields else _object(fields["error"]) or {}
+    try:
+        status = msgspec.json.decode(error.get("code", _NULL), type=int, strict=False)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        status = 500
+    body = data if "error" in fields else b'{"error":%b}' % data
+    return status if 400 <= status <= 599 else 500, body
+
+
 def from_provider(
     status: int, body: bytes, *, name: str, redact: Callable[[str], str] = str
 ) -> ApiError:

@@ -13,7 +13,8 @@ DONE = "[DONE]"
 # "end-of-line = ( cr lf / cr / lf )"; an event ends with a blank line. A lone CR at the very end
 # may be half a CRLF: it counts as one only once the next byte has come.
 _END_OF_LINE = re.compile(rb"\r\n|\n|\r(?!\Z)")
-_END_OF_EVENT = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
+#: An end of line, and a blank line.
+END_OF_EVENT = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -80,24 +81,17 @@ class EventParser:
         return Event("\n".join(data), event) if data else None
 
 
-def complete_events_end(chunk: bytes) -> int:
-    """How many bytes of `chunk` are whole events: the place after its last blank line, or 0."""
+def complete_events_end(chunk: bytes, start: int = 0) -> int:
+    """How many bytes of `chunk` are whole events: the place after its last blank line, or 0.
+
+    A blank line that begins before `start` is not looked for.
+    """
     if chunk.endswith(b"\n\n"):  # what vLLM sends: an event per chunk
         return len(chunk)
     end = 0
-    for match in _END_OF_EVENT.finditer(chunk):
+    for match in END_OF_EVENT.finditer(chunk, start):
         end = match.end()
     return end
-
-
-def says_done(tail: bytes) -> bool:
-    """Whether the end of a stream holds OpenAI's closing event, `data: [DONE]`.
-
-    `tail` may begin in the middle of a line, which may be a text about `data: [DONE]`: what counts
-    comes after its first end of line.
-    """
-    _, _, lines = tail.replace(b"\r", b"\n").partition(b"\n")
-    return any(event.data.startswith(DONE) for event in EventParser().feed(lines + b"\n\n"))
 
 
 def error_event(error: ApiError) -> bytes:

@@ -4,9 +4,6 @@ from typing import Annotated
 
 import msgspec
 
-#: More than the chunk with the usage, `data: [DONE]`, and the blank lines behind them, in bytes.
-TAIL = 2048
-
 #: More than any answer has: a number beyond it would spoil every sum that it is added to.
 MOST_TOKENS = 10**9
 
@@ -46,23 +43,3 @@ def model_of(body: bytes) -> str | None:
         return _model.decode(body).model
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-
-
-def model_at_start(head: bytes) -> str | None:
-    """That of a stream, whose first chunk has it. `head` begins with the stream."""
-    line = head.partition(b"\n")[0]
-    return model_of(line.removeprefix(b"data:")) if line.startswith(b"data:") else None
-
-
-def usage_at_end(tail: bytes) -> Usage | None:
-    """That of a stream, whose last chunk has it if the app asked for it (`include_usage`).
-
-    `tail` is the end of the stream, and may begin in the middle of an event.
-    """
-    if b'"usage"' not in tail:  # most streams do not say: no time is spent on them
-        return None
-    _, _, lines = tail.replace(b"\r", b"\n").partition(b"\n")
-    for line in reversed(lines.split(b"\n")):
-        if line.startswith(b"data:") and (usage := usage_of(line.removeprefix(b"data:"))):
-            return usage
-    return None

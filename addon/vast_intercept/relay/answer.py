@@ -18,16 +18,20 @@ from .http_client import retry_after_of
 EVENT_STREAM = "text/event-stream"
 JSON = "application/json"
 
-_MAX_ERROR_BODY = 64 * 1024
+#: No more of an error is read.
+MAX_ERROR_BODY = 64 * 1024
 
 _any_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-async def read_whole(upstream: aiohttp.ClientResponse, call: Call) -> bytes:
-    """The body of a success that is not a stream. Raises ApiError if it is not one JSON object."""
+async def read_whole(upstream: aiohttp.ClientResponse, first: bytes, call: Call) -> bytes:
+    """The body of a success that is not a stream, of which `first` was read already.
+
+    Raises ApiError if it is not one JSON object.
+    """
     check_content_type(upstream, JSON)
-    body = await _read(upstream, call.max_body)
-    if body is None:
+    body = await _read(upstream, call.max_body, first)
+    if len(body) > call.max_body:
         raise bad_gateway(
             f"Vast's answer is larger than {call.max_body:,} bytes. The limit is mitmproxy's"
             " option stream_large_bodies: raise it where the interceptor is started, for example"
@@ -55,7 +59,7 @@ def explain_vast(status: int, body: bytes, call: Call) -> ApiError:
 async def read_error(upstream: aiohttp.ClientResponse, call: Call, explain: Explain) -> ApiError:
     """An answer that is no success, as OpenAI would word it."""
     try:
-        body = await _read(upstream, _MAX_ERROR_BODY) or b""
+        body = await _read(upstream, MAX_ERROR_BODY)
     except ApiError:
         body = b""  # the status says enough
     error = explain(upstream.status, body, call)
@@ -74,15 +78,13 @@ def check_content_type(upstream: aiohttp.ClientResponse, expected: str) -> None:
         )
 
 
-async def _read(upstream: aiohttp.ClientResponse, limit: int) -> bytes | None:
-    """The body, or None if it is larger than `limit`. Raises ApiError if it is cut."""
-    pieces = []
-    size = 0
+async def _read(upstream: aiohttp.ClientResponse, limit: int, first: bytes = b"") -> bytes:
+    """The body, or its beginning if it is larger than `limit`. Raises ApiError if it is cut."""
+    pieces = [first]
+    size = len(first)
     try:
-        while piece := await upstream.content.readany():
+        while size <= limit and (piece := await upstream.content.readany()):
             size += len(piece)
-            if size > limit:
-                return None
             pieces.append(piece)
     except (aiohttp.ClientError, TimeoutError) as error:
         raise describe_failure(error, upstream.url.host or "Vast") from None

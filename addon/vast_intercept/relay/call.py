@@ -70,6 +70,8 @@ class Outcome:
     #: The relay has written the head of an answer, or of a stream of events.
     answered: bool = False
     streamed: bool = False
+    #: The end of a stream has come from Vast: the answer is complete, whatever happens next.
+    complete: bool = False
     timing: Timing = field(default_factory=Timing)
     #: How the prompt begins; only if `inspect.show_prompts` is on.
     prompt: str | None = None

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
@@ -13,19 +13,16 @@ import aiohttp
 
 from ..config_file import PROVIDER
 from ..openai_api.errors import ApiError, bad_gateway, misconfigured
-from .answer import Explain, read_error
+from .beginning import Begun, begun
 from .call import Call, Generate, Prompt, Waiting
 from .circuit_breaker import CircuitOpen
 from .endpoint_health import EndpointHealth
-from .http_client import HttpClient, failure, listen_on, retry_after_of
+from .http_client import HttpClient
 from .openai_interface import OpenAIInterface
 from .provider_interface import ProviderInterface
 from .retry import (
-    BUSY_STATUSES,
-    GAVE_UP_STATUS,
     MAX_ATTEMPTS,
     MAX_LOST,
-    RETRIED_STATUSES,
     AttemptFailed,
     EndpointFailed,
     RetryBudget,
@@ -58,14 +55,6 @@ class Interface(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """An answer that has begun: of a stream, the first bytes are there, too."""
-
-    upstream: aiohttp.ClientResponse
-    first: bytes = b""
-
-
 class Dispatcher:
     """Knows the interfaces, and how the endpoints do."""
 
@@ -83,6 +72,10 @@ class Dispatcher:
         """Closes the connections."""
         await self._serverless.close()
         await self._client.close()
+
+    def finish(self, upstream: aiohttp.ClientResponse) -> None:
+        """Has the rest of an answer read that is complete, so that its connection is kept."""
+        self._client.finish(upstream)
 
     def endpoints(self) -> list[tuple[str, EndpointHealth]]:
         """Those that were called, each with the interface that was used."""
@@ -166,7 +159,7 @@ class Dispatcher:
             outcome.attempts += 1
             outcome.timing.sent = time.perf_counter()
             try:
-                begun = await self._attempt(call, self._interfaces[kind], name, prompt, health)
+                beginning = await self._attempt(call, self._interfaces[kind], name, prompt, health)
             except AttemptFailed as failed:
                 known_as = _known_as(call, prompt, failed)
                 failed_as.add(known_as)
@@ -188,7 +181,7 @@ class Dispatcher:
                 health.succeeded()
                 for known_as in failed_as:
                     health.recovered(known_as)
-                return begun
+                return beginning
             failures += 1
             lost += last.lost
             outcome.failure = last.error
@@ -226,7 +219,7 @@ class Dispatcher:
         finally:
             waiting(None)
         try:
-            return await _begun(upstream, call, interface.explain, stream=prompt.request.stream)
+            return await begun(upstream, call, interface.explain, stream=prompt.request.stream)
         except BaseException:
             upstream.close()  # does nothing to a connection that was given back
             raise
@@ -256,42 +249,9 @@ def _known_as(call: Call, prompt: Prompt, failed: AttemptFailed) -> Hashable:
 def _lost_to_it(error: ApiError) -> ApiError:
     return replace(
         error,
-        message=f"{error.message} So did another one before, each with the whole call: the call"
+        message=f"{error.message} Two workers were lost once they had the whole call: the call"
         " itself may be the reason, and no other worker is tried.",
     )
-
-
-async def _begun(
-    upstream: aiohttp.ClientResponse, call: Call, explain: Explain, *, stream: bool
-) -> Begun:
-    """Raises AttemptFailed or ApiError unless a success has begun."""
-    if not 200 <= upstream.status < 300:
-        error = await read_error(upstream, call, explain)
-        if upstream.status in RETRIED_STATUSES:
-            raise AttemptFailed(
-                error,
-                retry_after=retry_after_of(upstream),
-                busy=upstream.status in BUSY_STATUSES,
-                lost=upstream.status == GAVE_UP_STATUS,
-            )
-        raise error
-    first = b""
-    if stream:
-        # Nothing of the answer is there before its first byte, whatever the head says.
-        try:
-            first = await upstream.content.readany()
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise failure(error, upstream.url.host or "", sent=True) from None
-        if not first:
-            raise AttemptFailed(
-                bad_gateway(
-                    f"{upstream.url.host!r} ended the stream before it began.", "vast_disconnected"
-                ),
-                lost=True,
-            )
-    call.outcome.timing.first_byte = time.perf_counter()
-    listen_on(upstream, call.config.timeout.between_bytes)
-    return Begun(upstream, first)
 
 
 async def _pause(

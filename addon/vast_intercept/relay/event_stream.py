@@ -9,16 +9,17 @@ from contextlib import asynccontextmanager
 import aiohttp
 from aiohttp import web
 
+from ..openai_api.answer_stream import AnswerStream
 from ..openai_api.errors import ApiError, bad_gateway
-from ..openai_api.sse import complete_events_end, error_event, says_done
-from ..openai_api.usage import TAIL, model_at_start, usage_at_end
+from ..openai_api.sse import error_event
 from .answer import EVENT_STREAM
+from .beginning import LOOK, Begun
 from .call import Outcome
-from .dispatch import Begun
 from .failures import describe_failure
+from .http_client import read_rest
 
-# The longest piece of an event that is held back until the rest of it is there.
-_MAX_HELD = 64 * 1024
+# How long the end of an answer waits for the end of Vast's stream, in seconds.
+_MOMENT = 0.15
 
 
 class EventStream:
@@ -39,8 +40,10 @@ class EventStream:
         self._outcome = outcome
         self._rewrite = rewrite
         self._out: web.StreamResponse | None = None
-        #: What was sent last; at first, the start of a line.
-        self._tail = b"\n"
+        self._stream: AnswerStream | None = None
+        #: All of the answer has come; of it, `_last` is still to be sent.
+        self.over = False
+        self._last = b""
 
     @property
     def begun(self) -> bool:
@@ -97,52 +100,93 @@ class EventStream:
     async def send(self, answer: Begun) -> None:
         """Sends the events on as they arrive, byte for byte. Raises ApiError if they break off.
 
-        For `fail` to be able to add an event of its own then, the piece of an event that ends a
-        chunk is held back until the rest of it has come.
+        Only whole events are sent, so that `fail` can add one of its own.
         """
         out = await self._begin()
         rewrite = self._rewrite
+        stream = self._stream = answer.stream
         read = answer.upstream.content.readany
-        host = answer.upstream.url.host or "Vast"
-        chunk = answer.first
-        held = b""
-        self._outcome.response_model = model_at_start(chunk)
-        clock = time.perf_counter
+        ready, rest = answer.first, answer.rest
+        self._outcome.response_model = stream.model or None
         timing = self._outcome.timing
+        clock = time.perf_counter
         last = timing.first_byte or clock()
-        try:
-            while chunk:
-                if held:
-                    chunk = held + chunk
-                end = complete_events_end(chunk)
-                if len(chunk) - end > _MAX_HELD:
-                    end = len(chunk)  # a huge event: on with what is there
-                ready, held = chunk[:end], chunk[end:]
-                if ready:
-                    await out.write(rewrite(ready) if rewrite else ready)
-                    self._tail = ready[-TAIL:] if end >= TAIL else (self._tail + ready)[-TAIL:]
-                    timing.events += ready.count(b"\n\n")
-                chunk = await read()
+        while not stream.over:
+            if ready:
+                await out.write(rewrite(ready) if rewrite else ready)
+                timing.events = stream.events
+            if rest:
+                chunk = rest
+                await asyncio.sleep(0)  # other calls have their turn
+            else:
+                try:
+                    chunk = await read()
+                except (aiohttp.ClientError, TimeoutError) as error:
+                    self._broken_off(answer, describe_failure(error, answer.host))
+                    break
                 timing.last_byte = now = clock()
                 timing.longest_gap = max(timing.longest_gap, now - last)
                 last = now
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise describe_failure(error, host) from None
-        if not says_done(self._tail + held):
+                if not chunk:
+                    self._ended(answer)
+                    break
+            rest = chunk[LOOK:]
+            ready = stream.feed(chunk[:LOOK] if rest else chunk)
+        else:
+            await self._hold(answer, ready)
+        await self.end()
+
+    def _broken_off(self, answer: Begun, failure: ApiError) -> None:
+        last = answer.stream.end()
+        if not answer.stream.over:
+            raise failure
+        self._note(answer, last + b"\n\n")  # what was lost of its last event is the blank line
+
+    def _ended(self, answer: Begun) -> None:
+        last = answer.stream.end()
+        if not answer.stream.over and not answer.stream.finished:
             raise bad_gateway(
                 "Vast ended the stream before the answer was complete.", "vast_disconnected"
             )
-        if held:
-            await out.write(rewrite(held) if rewrite else held)
-        self._outcome.usage = usage_at_end(self._tail + held)
-        await out.write_eof()
+        self._note(answer, last)
+
+    async def _hold(self, answer: Begun, last: bytes) -> None:
+        """Keeps the answer's last bytes back until Vast has ended the stream, for a moment at most.
+
+        Apps leave as soon as they have them (FACTS M40). If Vast has ended it by then, the next
+        call finds the connection free.
+        """
+        self._note(answer, last)
+        rest = await read_rest(answer.upstream, _MOMENT)
+        if not answer.stream.done:
+            self._last += answer.stream.feed(rest)  # `[DONE]` behind an error
+
+    def _note(self, answer: Begun, last: bytes) -> None:
+        """All of the answer has come, and these bytes of it are still to be sent."""
+        outcome, stream = self._outcome, answer.stream
+        if stream.error is not None:
+            outcome.error = answer.explain(stream.error)
+        outcome.complete = stream.error is None
+        outcome.timing.events = stream.events
+        outcome.timing.last_byte = outcome.timing.last_byte or outcome.timing.first_byte
+        outcome.usage = stream.usage
+        self._last = last
+        self.over = True
+
+    async def end(self) -> None:
+        """Sends what is still to be sent of an answer that is over."""
+        out = await self._begin()
+        with contextlib.suppress(ConnectionError):
+            if last := self._last:
+                await out.write(self._rewrite(last) if self._rewrite else last)
+            await out.write_eof()
 
     async def fail(self, error: ApiError) -> None:
         """Ends the stream with the error as its last event, if the app is still there."""
         out = await self._begin()
-        whole = self._tail == b"\n" or self._tail.endswith((b"\n\n", b"\r\r", b"\r\n\r\n"))
+        within_event = self._stream and self._stream.within_event
         with contextlib.suppress(ConnectionError):
-            await out.write((b"" if whole else b"\n\n") + error_event(error))
+            await out.write((b"\n\n" if within_event else b"") + error_event(error))
             await out.write_eof()
 
     @property

@@ -16,8 +16,9 @@ from ..openai_api.requests import check_content_type as check_request_type
 from ..openai_api.requests import decode_content, read_request, request_too_large
 from ..openai_api.usage import model_of, usage_of
 from .answer import EVENT_STREAM, JSON, check_content_type, read_whole
+from .beginning import Begun
 from .call import Answer, Call, Generate, Prompt
-from .dispatch import Begun, Dispatcher
+from .dispatch import Dispatcher
 from .event_stream import EventStream
 
 type Headers = dict[str, str]
@@ -84,16 +85,22 @@ class Generation:
             failure = error if isinstance(error, ApiError) else self._out_of_time(total)
             if stream is None or not stream.begun:
                 raise failure from None
-            outcome.error = failure
-            await stream.fail(failure)
+            if stream.over:
+                await stream.end()  # the app has all that matters, or is about to
+            else:
+                outcome.error = failure
+                await stream.fail(failure)
         except ConnectionError:  # of the app: those of Vast have become an ApiError
             if stream is None or not stream.begun:
                 raise
         finally:
-            # Gives the connection back if the answer was read to its end. If it was not, it is
-            # closed: the worker then stops generating.
+            # The connection was given back if the answer was read to its end. If the answer is not
+            # complete, it is closed: the worker then stops generating.
             if self._upstream and not self._upstream.closed:
-                self._upstream.close()
+                if outcome.complete:
+                    self._dispatcher.finish(self._upstream)
+                else:
+                    self._upstream.close()
         return stream.response
 
     @asynccontextmanager
@@ -157,7 +164,7 @@ class Generation:
         return route is not None and route.reasoning == "both"
 
     async def _whole(self, begun: Begun, headers: Headers, *, both_names: bool) -> web.Response:
-        whole = await read_whole(begun.upstream, self._call)
+        whole = await read_whole(begun.upstream, begun.first, self._call)
         headers["content-type"] = begun.upstream.headers.get("content-type", JSON)
         outcome = self._call.outcome
         outcome.timing.last_byte = time.perf_counter()

@@ -1,6 +1,7 @@
 """Connections to Vast: kept, and shared by all calls."""
 
 import asyncio
+import contextlib
 import io
 import socket
 import ssl
@@ -25,6 +26,10 @@ _KEEP_ALIVE = 60  # seconds that an idle connection is kept
 # aiohttp copies larger bytes in one go, which would hold up other calls; it reads files in pieces.
 _LARGE_BODY = 512 * 1024
 
+# How long the rest of an answer is read that nobody waits for, and how much of it.
+_REST_SECONDS = 1.0
+_MAX_REST = 64 * 1024
+
 # What the router and the console have to say comes at once, as the SDK expects, too (FACTS V3).
 _SHORT = aiohttp.ClientTimeout(total=10)
 
@@ -42,9 +47,13 @@ class HttpClient:
         self._guarded = _session(far_clients.make_socket)
         #: What is read from each connection, by the future that says that it was closed.
         self._read_from: dict[asyncio.Future[None], aiohttp.StreamReader] = {}
+        self._finishing: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
         """Closes the connections."""
+        for task in self._finishing:
+            task.cancel()
+        await asyncio.gather(*self._finishing, return_exceptions=True)
         await self._session.close()
         await self._guarded.close()
 
@@ -84,6 +93,12 @@ class HttpClient:
             raise failure(error, url.host or "", sent=sent) from None
         self._end_with_connection(answer)
         return answer
+
+    def finish(self, answer: aiohttp.ClientResponse) -> None:
+        """Reads the rest of an answer for a moment, so that its connection can be used again."""
+        task = asyncio.create_task(_finish(answer), name="read the rest of an answer")
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
 
     def _end_with_connection(self, answer: aiohttp.ClientResponse) -> None:
         """Has the answer end when its connection does.
@@ -166,6 +181,23 @@ def _session(make_socket: SocketFactory | None = None) -> aiohttp.ClientSession:
         # Only what is named, so that nothing of the app reaches Vast.
         skip_auto_headers={"accept", "accept-encoding", "content-type", "user-agent"},
     )
+
+
+async def read_rest(answer: aiohttp.ClientResponse, seconds: float) -> bytes:
+    """What comes of an answer within so many seconds. It stops at its end, or at a failure."""
+    rest = b""
+    with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+        async with asyncio.timeout(seconds):
+            while len(rest) < _MAX_REST and (chunk := await answer.content.readany()):
+                rest += chunk
+    return rest
+
+
+async def _finish(answer: aiohttp.ClientResponse) -> None:
+    try:
+        await read_rest(answer, _REST_SECONDS)
+    finally:
+        answer.close()  # does nothing to a connection that was given back
 
 
 def retry_after_of(answer: aiohttp.ClientResponse) -> float | None:

@@ -14,6 +14,8 @@ JSON = "application/json"
 HTML = "text/html; charset=utf-8"
 EVENT_STREAM = "text/event-stream; charset=utf-8"
 
+DONE = b"data: [DONE]\n\n"
+
 # What vLLM's HTTP server says of itself.
 _SERVER = {"server": "uvicorn"}
 
@@ -89,6 +91,7 @@ class Exchange:
         if self.answer.stream:
             response = await self.begin()
             await self.send(response, self.answer.parts)
+            await asyncio.sleep(self.told.end_delay)
             return response
         if not self.told.delay and not self.told.gate:
             return whole(self.answer.body)
@@ -115,6 +118,8 @@ class Exchange:
         for index, part in enumerate(parts):
             if index and self.told.delay:
                 await asyncio.sleep(self.told.delay)
+            if part == DONE:
+                await asyncio.sleep(self.told.end_delay)
             await self._passage.passable()
             await response.write(part)
 
@@ -129,6 +134,8 @@ class Exchange:
                 raise HangUp from None
             if index and self.told.delay:
                 await asyncio.sleep(self.told.delay)
+            if part == DONE:
+                await asyncio.sleep(self.told.end_delay)
             await self._passage.passable()
             await response.write(part)
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from .exchange import HTML, Exchange, HangUp, whole
+from .exchange import DONE, HTML, Exchange, HangUp, whole
 from .instructions import Fault
 
 # A fault that waits for the client to leave does not wait longer than this.
@@ -17,7 +17,6 @@ ENGINE_DEAD = (
     b'data: {"error": {"message": "EngineCore encountered an issue. See stack trace (above) for '
     b'the root cause.", "type": "InternalServerError", "param": null, "code": 500}}\n\n'
 )
-DONE = b"data: [DONE]\n\n"
 
 BIG = 10 * 1024 * 1024
 _SPLIT = 7
@@ -91,6 +90,23 @@ async def _end_early(exchange: Exchange) -> web.StreamResponse:
     return await _first_chunks(exchange)
 
 
+async def _no_done(exchange: Exchange) -> web.StreamResponse:
+    response = await exchange.begin()
+    await exchange.send(response, [part for part in exchange.answer.parts if part != DONE])
+    return response
+
+
+async def _cut_behind_done(exchange: Exchange) -> web.StreamResponse:
+    await exchange.send(await exchange.begin(), exchange.answer.parts)
+    raise HangUp
+
+
+async def _linger(exchange: Exchange) -> web.StreamResponse:
+    await exchange.send(await exchange.begin(), exchange.answer.parts)
+    await asyncio.sleep(SILENCE)
+    raise HangUp
+
+
 async def _stall(exchange: Exchange) -> web.StreamResponse:
     await _first_chunks(exchange)
     await asyncio.sleep(SILENCE)
@@ -134,6 +150,7 @@ _PLAYS: dict[Fault, Callable[[Exchange], Awaitable[web.StreamResponse]]] = {
     "big_event": _big_event,
     "compressed": _compressed,
     "cut": _cut,
+    "cut_behind_done": _cut_behind_done,
     "cut_mid_event": _cut_mid_event,
     "drop": _drop,
     "empty": _empty,
@@ -142,6 +159,8 @@ _PLAYS: dict[Fault, Callable[[Exchange], Awaitable[web.StreamResponse]]] = {
     "garbage": _garbage,
     "hang": _hang,
     "html": _html,
+    "linger": _linger,
+    "no_done": _no_done,
     "not_json": _not_json,
     "redirect": _redirect,
     "split": _split,
@@ -152,5 +171,8 @@ _PLAYS: dict[Fault, Callable[[Exchange], Awaitable[web.StreamResponse]]] = {
 
 # These are done to a stream; a whole answer has no chunks for them.
 STREAM_FAULTS: frozenset[Fault] = frozenset(
-    {"big_event", "cut_mid_event", "end_early", "engine_dead", "split", "stall"}
+    (
+        *("big_event", "cut_behind_done", "cut_mid_event", "end_early", "engine_dead", "linger"),
+        *("no_done", "split", "stall"),
+    )
 )

@@ -12,6 +12,7 @@ type Fault = Literal[
     "big_event",  # a stream with one event of 10 MB
     "compressed",  # gzip, which nobody asked for
     "cut",  # the connection ends in the middle of the answer
+    "cut_behind_done",  # a stream's connection ends behind [DONE], where HTTP has more to say
     "cut_mid_event",  # a stream's connection ends in the middle of an event
     "drop",  # the connection ends without a byte of an answer
     "empty",  # 500 with no body
@@ -20,6 +21,8 @@ type Fault = Literal[
     "garbage",  # an answer that is not HTTP
     "hang",  # no answer at all
     "html",  # 502 with a web page
+    "linger",  # a stream that has sent [DONE] stays open
+    "no_done",  # a stream ends well, as HTTP goes, with a finish_reason but without [DONE]
     "not_json",  # 200 and application/json, but not JSON
     "redirect",  # 302 to somewhere else
     "split",  # a stream in pieces of 7 bytes, which end anywhere
@@ -45,6 +48,8 @@ class Instructions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Wait before the head of the answer."""
     delay: Seconds = 0
     """Wait between the chunks of a stream; between head and body of another answer."""
+    end_delay: Seconds = 0
+    """Wait before [DONE], and between [DONE] and the end of a stream."""
     gate: str | None = None
     """Send chunk k (or, not streaming, the body) only once this gate has been opened k times."""
 

@@ -5,7 +5,7 @@ from itertools import count
 import msgspec
 
 from . import answers, errors, faults
-from .exchange import Answer
+from .exchange import DONE, Answer
 from .instructions import Instructions
 from .requests import Chat, read_chat, read_completion
 
@@ -37,7 +37,7 @@ class Model:
                 if isinstance(request, Chat)
                 else answers.completion_chunks(request, label)
             )
-            return Answer([*map(_event, chunks), faults.DONE], stream=True), told
+            return Answer([*map(_event, chunks), DONE], stream=True), told
         whole_answer = (
             answers.chat_whole(request, label)
             if isinstance(request, Chat)
