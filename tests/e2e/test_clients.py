@@ -66,6 +66,14 @@ def curl(mitmdump: Interceptor, *options: str, http: str = "--http1.1") -> str:
     return done.stdout
 
 
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/files"])
+def test_a_request_without_a_body_over_http2(path: str, mitmdump: Interceptor) -> None:
+    with httpx.Client(http2=True, verify=http2_only(mitmdump)) as client:
+        answer = client.get(f"https://api.openai.com{path}")
+        assert answer.http_version == "HTTP/2"
+        assert answer.status_code == (200 if path == "/v1/models" else 404)
+
+
 @pytest.mark.parametrize("http", ["--http1.1", "--http2"])
 def test_curl_whole_and_streamed(mitmdump: Interceptor, http: str) -> None:
     whole = curl(mitmdump, URL, "-d", json.dumps(BODY), http=http)

@@ -38,6 +38,8 @@ class HandedOver:
     answer: http.Response | None = field(default=None, init=False)
     #: The relay was given the call.
     pointed: bool = field(default=False, init=False)
+    #: The relay's request, once there is one.
+    _sent: http.Request | None = field(default=None, init=False)
     #: The answer has come.
     _begun: bool = field(default=False, init=False)
     _request_body: BodyRecorder | None = field(default=None, init=False)
@@ -84,7 +86,7 @@ class HandedOver:
                 sent.headers["expect"] = asked.headers["expect"]  # mitmproxy answers it
             self._request_body = BodyRecorder(self.call.max_body)
             sent.stream = asked.stream = self._pass_on
-        flow.request = sent
+        flow.request = self._sent = sent
         flow.server_conn = connection.Server(address=self.relay)
         self.pointed = True
         self.call.arrived = self.show_request
@@ -123,7 +125,9 @@ class HandedOver:
 
     def has_changed(self) -> bool:
         """Whether another addon, or a person, has made another call of it since it was judged."""
-        return target_of(self.flow.request) != self.judged
+        request = self.flow.request
+        # Over HTTP/2, a request without a body is not sent before all addons have had it.
+        return request is not self._sent and target_of(request) != self.judged
 
     def take_answer(self) -> bool:
         """Takes what another addon has answered. The relay gives it once it has had the body.
