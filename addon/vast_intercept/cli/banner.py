@@ -1,5 +1,6 @@
 """What `serve` says once it listens."""
 
+import contextlib
 import logging
 
 from mitmproxy import ctx
@@ -32,7 +33,8 @@ class Banner:
             logger.info("Listening on %s", where or "nothing")
             return
         mode = ProxyMode.parse(ctx.options.mode[0])
-        print("\n".join(banner(self._interceptor.config, addresses, mode)), flush=True)
+        with contextlib.suppress(OSError):  # a full disk is no reason to serve no calls
+            print("\n".join(banner(self._interceptor.config, addresses, mode)), flush=True)
 
 
 def banner(config: Config, addresses: list[tuple[str, int]], mode: ProxyMode) -> list[str]:

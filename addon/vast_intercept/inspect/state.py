@@ -121,7 +121,14 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     history: Charts
 
 
-def state_of(monitor: Monitor, config: Config, problem: str, how_to: HowTo) -> State:
+def state_of(
+    monitor: Monitor,
+    config: Config,
+    problem: str,
+    how_to: HowTo,
+    *,
+    notices: Iterable[str] = (),
+) -> State:
     """What is so at this moment. `problem` is why the configuration cannot be used, if so."""
     now = time.time()
     tally = monitor.tally
@@ -131,7 +138,7 @@ def state_of(monitor: Monitor, config: Config, problem: str, how_to: HowTo) -> S
         now=now,
         started=monitor.started,
         problem=problem,
-        notices=list(config.warnings),
+        notices=[*config.warnings, *notices],
         how_to=how_to,
         totals={
             "calls": tally.calls,

@@ -8,6 +8,7 @@ from ..inspect.dashboard import Dashboard
 from ..inspect.live import LiveStreams
 from ..inspect.monitor import Monitor
 from ..inspect.retention import Retention
+from ..mitm.saving import keep_going
 from ..mitm.server_replay import match_asked_urls
 from ..relay.server import Relay
 from ..status import Status
@@ -66,10 +67,11 @@ class VastIntercept:
         ]
 
     def load(self, loader: Loader) -> None:
-        """Has mitmproxy find hooks faster, and recorded answers by what apps asked."""
+        """Has mitmproxy find hooks faster, recorded answers by what apps asked, and go on."""
         del loader
         DirectAddonManager.take_over(ctx.master.addons)
         match_asked_urls(original_url)
+        keep_going(ctx.master.addons)
 
     @property
     def config(self) -> Config:

@@ -12,6 +12,7 @@ from .. import __version__
 from ..addresses import parse_address
 from ..inspect.monitor import Monitor
 from ..inspect.state import HowTo, State, state_of
+from ..mitm.saving import trouble_with_saving
 from ..relay.server import Relay
 from ..status import STATUS_HEADER, STATUS_HOST, STATUS_PATH, Status
 from .how_to import commands_for
@@ -70,7 +71,13 @@ class StatusPage:
             provider_hosts=status.provider_hosts,
             commands=commands_for(ProxyMode.parse(status.modes[0]), status.listening),
         )
-        return state_of(self._monitor, self._settings.config, status.problem, how_to)
+        return state_of(
+            self._monitor,
+            self._settings.config,
+            status.problem,
+            how_to,
+            notices=filter(None, [trouble_with_saving()]),
+        )
 
     def not_ready(self) -> list[str]:
         """Why calls for Vast would not be served now; nothing if they would be."""

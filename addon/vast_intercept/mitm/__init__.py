@@ -4,5 +4,6 @@ first_bytes.py   pure: what the first bytes of a connection say about it
 http_server.py   the side of mitmproxy that speaks HTTP with apps, made stricter and kinder
 layers.py        which protocol comes next on a connection
 server_replay.py   mitmproxy's server replay finds answers by what apps asked
+saving.py        saving and logging that go on when a disk is full
 turns.py         acting on a flow once all other addons have had their say
 """

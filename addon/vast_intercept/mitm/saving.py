@@ -1,0 +1,136 @@
+"""Saving and logging that go on when a disk is full, where mitmproxy ends (FACTS M46)."""
+
+import errno
+import io
+import logging
+import os
+import stat
+import time
+from typing import Any, BinaryIO, cast
+
+from mitmproxy import ctx, flow, flowfilter
+from mitmproxy.addonmanager import AddonManager
+from mitmproxy.addons import save, termlog
+from mitmproxy.io import FlowWriter
+
+logger = logging.getLogger(__name__)
+
+# Seconds until saving is tried again.
+_TRY_AGAIN = 2.0
+
+
+def keep_going(addons: AddonManager) -> None:
+    """Has mitmproxy's own addons go on where they would end the process. Others' are left alone."""
+    saving: Any = addons.get("save")
+    if type(saving) is save.Save:
+        saving.__class__ = SteadySave
+        cast("SteadySave", saving).begin()
+    log: Any = addons.get("termlog")
+    if log is not None and type(log.logger) is termlog.TermLogHandler:
+        log.logger.__class__ = SteadyLog
+
+
+def trouble_with_saving() -> str:
+    """Why no flows are saved at the moment, for a person to read; or nothing."""
+    saving = ctx.master.addons.get("save")
+    return saving.trouble if isinstance(saving, SteadySave) else ""
+
+
+class SteadySave(save.Save):
+    """Writes whole flows or nothing, and goes on where it cannot write."""
+
+    #: Why nothing is saved at the moment.
+    trouble: str
+    _missed: int
+    _try_again: float
+
+    def begin(self) -> None:
+        """Makes one of these of mitmproxy's own, which may have a file already."""
+        self.trouble, self._missed, self._try_again = "", 0, 0.0
+        self._unbuffer()
+
+    def maybe_rotate_to_new_file(self) -> None:
+        before = self.stream
+        super().maybe_rotate_to_new_file()
+        if self.stream is not before:
+            self._unbuffer()
+
+    def save_flow(self, flow: flow.Flow) -> None:
+        self.active_flows.discard(flow)
+        if ctx.options.save_stream_file:
+            self._save(flow)
+
+    def done(self) -> None:
+        if self.stream:
+            for unfinished in self.active_flows:
+                self._save(unfinished)
+        self.active_flows.clear()
+        if self._missed:
+            logger.warning("%d flows were not saved.", self._missed)
+        self.trouble, self._missed = "", 0
+        super().done()
+
+    def _save(self, flow: flow.Flow) -> None:
+        if self.filt and not flowfilter.match(self.filt, flow):
+            return
+        if self.trouble and time.monotonic() < self._try_again:
+            self._missed += 1
+            return
+        try:
+            if ctx.options.save_stream_file:
+                self.maybe_rotate_to_new_file()
+            self._append(flow)
+        except OSError as error:
+            self._stopped(error)
+        else:
+            if self.trouble:
+                logger.warning("Flows are saved again; %d were not.", self._missed)
+            self.trouble, self._missed = "", 0
+
+    def _append(self, flow: flow.Flow) -> None:
+        assert self.stream
+        whole = io.BytesIO()
+        FlowWriter(whole).add(flow)
+        _append_whole(cast("io.FileIO", self.stream.fo), whole.getbuffer())
+
+    def _stopped(self, error: OSError) -> None:
+        self._missed += 1
+        self._try_again = time.monotonic() + _TRY_AGAIN
+        if self.trouble:
+            return
+        self.trouble = (
+            f"Flows are not saved to {ctx.options.save_stream_file}: {error.strerror}. Calls are"
+            " served as ever, and saving goes on once it can."
+        )
+        logger.warning("%s", self.trouble)
+
+    def _unbuffer(self) -> None:
+        """What is buffered is written at some time, in part, and cannot be taken back."""
+        if self.stream and isinstance(self.stream.fo, io.BufferedWriter):
+            self.stream.fo = cast("BinaryIO", self.stream.fo.detach())
+
+
+def _append_whole(file: io.FileIO, content: memoryview) -> None:
+    """Writes all of it, or leaves the file as it was and raises OSError."""
+    status = os.fstat(file.fileno())
+    regular = stat.S_ISREG(status.st_mode)
+    try:
+        while content:
+            written = file.write(content)
+            content = content[written or 0 :]
+    except OSError:
+        if regular:
+            file.truncate(status.st_size)
+            file.seek(status.st_size)
+        raise
+
+
+class SteadyLog(termlog.TermLogHandler):
+    """Leaves lines out that cannot be written, unless nobody reads them any more."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            print(self.format(record), file=self.file)
+        except OSError as error:
+            if error.errno in {errno.EPIPE, errno.EBADF}:
+                super().emit(record)  # ends the process
