@@ -73,5 +73,7 @@ class Status(msgspec.Struct):
     provider_hosts: list[str]
     provider_ports: list[int]
     tally: Tally
+    #: Models that apps have asked for and that their provider has shut down, with the date.
+    shut_down: list[str] = []
     #: Names of the environment variables that hold the Vast key, or may.
     key_variables: list[str] = msgspec.field(default_factory=lambda: [VAST_KEY_VARIABLE])

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from .. import __version__
 from ..launch.ca import CaError, read_ca
 from ..launch.running import NotRunningError, ask_status
+from ..shut_down_models import what_it_means
 from . import shell
 from .outcome import Finding, NotApplicable, Problem
 from .subject import Subject
@@ -56,12 +57,14 @@ def look_at_interceptor(subject: Subject) -> Finding:
             f"configuration  {status.config}",
             f"takes over     {hosts}{more}",
         ),
-        "\n".join(_differences(subject)),
+        "\n".join(_advice(subject)),
     )
 
 
-def _differences(subject: Subject) -> Iterator[str]:
+def _advice(subject: Subject) -> Iterator[str]:
     status = subject.status
+    if said := what_it_means(status.shut_down):
+        yield said
     if status.version != __version__:
         yield f"This is version {__version__}, the interceptor's {status.version}: start it anew."
     if subject.config_is_valid and not _same(status.config, subject.config.source):

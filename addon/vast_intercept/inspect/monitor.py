@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..config import Config
 from ..relay.call import Call
 from ..relay.endpoint_health import EndpointHealth
+from ..shut_down_models import known_model
 from ..status import Tally
 from .history import History
 from .metrics import OTHER, Metrics
@@ -56,6 +57,8 @@ class Monitor:
         #: By reason and operation.
         self.refusals: dict[tuple[str, str], Refusals] = {}
         self.endpoint_calls: dict[str, EndpointCalls] = {}
+        #: Providers and models of the table of those that are shut down, as apps have asked.
+        self.shut_down: dict[tuple[str, str], None] = {}
         self.endpoints = endpoints
         self.metrics = Metrics(config, self.running.values, endpoints)
 
@@ -64,8 +67,10 @@ class Monitor:
         self.running[id(call)] = call
         self.tally.running = len(self.running)
 
-    def ended(self, call: Call, report: CallReport) -> None:
-        """It has ended, however."""
+    def ended(self, call: Call, report: CallReport, provider: str | None = None) -> None:
+        """Counts a call that has ended, with whatever outcome. `provider` is who it was for."""
+        if provider and (model := known_model(provider, report.model)):
+            self.shut_down[provider, model] = None
         self.running.pop(id(call), None)
         self.endings[report.outcome] += 1
         _count(self.tally, report)

@@ -25,7 +25,7 @@ from .decide import PassOn, decide
 from .destination import Destination, destination_of
 from .handover import target_of
 from .masking import api_key_of, mask_keys, mask_path
-from .notes import begin_notes, note, note_report, original_url
+from .notes import begin_notes, note, note_report, noted, original_url
 from .passing import Passing
 from .provider_call import parts_of, provider_call, url_of, with_key
 from .replay import OPENAI_API_KEY, is_for_provider, key_problem
@@ -242,7 +242,7 @@ class CallInterceptor:
             path=urlsplit(original_url(flow) or "").path,
         )
         note_report(flow, report)
-        self._monitor.ended(call, report)
+        self._monitor.ended(call, report, noted(flow, "provider"))
         log_call(report)
 
 

@@ -14,6 +14,7 @@ from ..inspect.monitor import Monitor
 from ..inspect.state import HowTo, State, state_of
 from ..mitm.saving import trouble_with_saving
 from ..relay.server import Relay
+from ..shut_down_models import shut_down, what_it_means
 from ..status import STATUS_HEADER, STATUS_HOST, STATUS_PATH, Status
 from .how_to import commands_for
 from .settings import Settings
@@ -59,6 +60,7 @@ class StatusPage:
             provider_hosts=[host for provider in config.providers for host in provider.hosts],
             provider_ports=sorted({port for each in config.providers for port in each.ports}),
             tally=self._monitor.tally,
+            shut_down=shut_down(self._monitor.shut_down),
             key_variables=list(config.key_variables),
         )
 
@@ -76,7 +78,7 @@ class StatusPage:
             self._settings.config,
             status.problem,
             how_to,
-            notices=filter(None, [trouble_with_saving()]),
+            notices=filter(None, [trouble_with_saving(), what_it_means(status.shut_down)]),
         )
 
     def not_ready(self) -> list[str]:
