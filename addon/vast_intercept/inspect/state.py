@@ -1,6 +1,7 @@
 """What the dashboard shows, as JSON."""
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
@@ -220,7 +221,7 @@ def _endpoints(monitor: Monitor, config: Config) -> list[Endpoint]:
     called: dict[str, tuple[str, EndpointHealth]] = {
         health.name: (kind, health) for kind, health in monitor.endpoints()
     }
-    running = [call.outcome.endpoint for call in monitor.running.values()]
+    running = Counter(call.outcome.endpoint for call in monitor.running.values())
     endpoints = []
     for name in dict.fromkeys([*config.endpoints(), *called]):
         kind, health = called.get(name, (config.interface, None))
@@ -230,7 +231,7 @@ def _endpoints(monitor: Monitor, config: Config) -> list[Endpoint]:
                 name=name,
                 interface=kind,
                 state=health.state if health else "closed",
-                running=running.count(name),
+                running=running[name],
                 waiting=health.waiting if health else 0,
                 calls=calls.calls,
                 failed=calls.failed,

@@ -8,10 +8,12 @@ from typing import Any
 import msgspec
 
 from ...openai_api.sse import DONE, EventParser
+from .extent import ends_of_stream
 from .layout import as_dict, as_list
 
 _DATA = b"data:"
 _DONE = DONE.encode()
+_LEFT_OUT = " […] "
 
 
 @dataclass(slots=True)
@@ -52,6 +54,8 @@ class Answer:
     done: bool = False
     #: Events of a stream that cannot be understood.
     strange: int = 0
+    #: Bytes in the middle of a stream that were not looked at.
+    left_out: int = 0
 
     @property
     def understood(self) -> bool:
@@ -110,17 +114,27 @@ def assemble_whole(body: bytes) -> Answer | None:
 def assemble_stream(body: bytes) -> Answer | None:
     """What has come of a stream says; None if it is not one. Its last event may be cut."""
     answer = Answer(streamed=True)
-    *complete, rest = _events(body)
-    for data in complete:
-        if data.strip() == _DONE:
-            answer.done = True
-        elif not _add(answer, data):
-            answer.strange += 1
+    head, answer.left_out, tail = ends_of_stream(body)
+    if answer.left_out:
+        *complete, _ = _events(head)
+        _add_events(answer, complete)
+        for choice in answer.choices.values():
+            choice.text.append(_LEFT_OUT)
+    *complete, rest = _events(tail if answer.left_out else head)
+    _add_events(answer, complete)
     if rest.strip() == _DONE:  # an end that nobody has finished is one all the same
         answer.done = True
     elif rest:
         _add(answer, rest)
     return answer if answer.understood else None
+
+
+def _add_events(answer: Answer, events: Iterable[bytes]) -> None:
+    for data in events:
+        if data.strip() == _DONE:
+            answer.done = True
+        elif not _add(answer, data):
+            answer.strange += 1
 
 
 def _events(body: bytes) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from mitmproxy.contentviews import Contentview, Metadata, SyntaxHighlight
 from ...openai_api.operations import normalize_path
 from ...openai_api.usage import MOST_TOKENS
 from .assembly import Answer, assemble_stream, assemble_whole
+from .extent import beginning, is_small_enough
 from .layout import paragraphs, pretty_json
 from .rendering import Circumstances, answer_text, error_text
 from .transcript import transcript
@@ -49,13 +50,18 @@ class ChatContentview(Contentview):
     def prettify(self, data: bytes, metadata: Metadata) -> str:
         """The text. Never raises."""
         flow = metadata.flow if isinstance(metadata.flow, http.HTTPFlow) else None
+        if not _is_stream(data, metadata) and not is_small_enough(data):
+            return beginning(data)
         if flow is None or metadata.http_message is not flow.response:
             text = transcript(data)
             if text is not None:
                 return text
         answer = _assemble(data, metadata)
         if answer is None:
-            return pretty_json(data.decode(errors="replace"))
+            small = is_small_enough(data)
+            return pretty_json(data.decode(errors="replace")) if small else beginning(data)
+        if answer.left_out and not answer.choices:
+            return beginning(data)
         about = _circumstances(flow, answer) if flow else Circumstances()
         if answer.error and not answer.choices and not answer.streamed:
             who = f"answered by {about.who}" if about.who else ""
@@ -64,10 +70,12 @@ class ChatContentview(Contentview):
 
 
 def _assemble(data: bytes, metadata: Metadata) -> Answer | None:
+    return assemble_stream(data) if _is_stream(data, metadata) else assemble_whole(data)
+
+
+def _is_stream(data: bytes, metadata: Metadata) -> bool:
     start = data[:_START].lstrip(b"\xef\xbb\xbf \t\r\n")
-    if metadata.content_type == _EVENT_STREAM or not start.startswith((b"{", b"[")):
-        return assemble_stream(data)
-    return assemble_whole(data)
+    return metadata.content_type == _EVENT_STREAM or not start.startswith((b"{", b"["))
 
 
 def _is_completion(request: http.Request) -> bool:

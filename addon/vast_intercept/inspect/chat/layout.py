@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-# How many times larger indenting may make JSON, besides so many characters.
+# How many times larger indenting may make JSON, and how many characters; besides so many.
 _LARGEST_GROWTH = 20
+_MOST_GROWTH = 4_000_000
 _SMALL = 2_000
 # Characters of JSON with many brackets: how deep it is takes time to find out.
 _LARGEST_DEEP = 200_000
@@ -59,7 +60,7 @@ def _may_be_indented(text: str) -> bool:
     """Each line is indented as deep as it is nested: in the worst case the size is squared."""
     brackets = text.count("[") + text.count("{")
     growth = 2 * (text.count(",") + 2 * brackets)  # for each level
-    allowed = _LARGEST_GROWTH * len(text) + _SMALL
+    allowed = min(_LARGEST_GROWTH * len(text), _MOST_GROWTH) + _SMALL
     if growth * brackets <= allowed:
         return True
     if len(text) > _LARGEST_DEEP:

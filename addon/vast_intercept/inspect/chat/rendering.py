@@ -86,6 +86,8 @@ def _end(answer: Answer, about: Circumstances) -> str:
     if answer.strange:
         events = "event is" if answer.strange == 1 else "events are"
         texts.append(f"{answer.strange:,} {events} not of OpenAI's kind, and left out")
+    if answer.left_out:
+        texts.append(f"{answer.left_out:,} bytes in the middle are not shown: it is too long")
     if answer.streamed and not answer.done and not answer.error:
         texts.append(
             "broken off: the stream ended without [DONE]"
