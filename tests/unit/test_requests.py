@@ -7,23 +7,39 @@ import re
 import time
 import tracemalloc
 import zlib
+from collections.abc import Callable, Generator
 from typing import Any
 
+import brotli
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vast_intercept.openai_api.content_coding import decode_content as decode_in_steps
 from vast_intercept.openai_api.errors import ApiError
+from vast_intercept.openai_api.limits import STEP
 from vast_intercept.openai_api.operations import Operation
 from vast_intercept.openai_api.requests import (
     GenerationRequest,
     check_content_type,
-    decode_content,
     read_request,
 )
 
 CHAT, TEXT = Operation.CHAT_COMPLETIONS, Operation.COMPLETIONS
 LEFT_OUT = {"suffix"}
+
+
+def decode_content(body: bytes, coding: str, limit: int) -> bytes:
+    return bytes(at_once(decode_in_steps(body, coding, limit)))
+
+
+def at_once[T](work: Generator[None, None, T]) -> T:
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            return done.value
 
 
 def refused(body: bytes, operation: Operation = CHAT) -> ApiError:
@@ -524,6 +540,12 @@ def test_a_mutated_body_is_a_request_or_an_error(data: st.DataObject) -> None:
 # --- content encoding and content type -----------------------------------------------------------
 
 LIMIT = 1_000_000
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "br": brotli.compress,
+    "zstd": zstandard.compress,
+}
 ENCODED = {
     "": GOOD,
     "identity": GOOD,
@@ -532,6 +554,9 @@ ENCODED = {
     "GZIP": gzip.compress(GOOD),
     "x-gzip": gzip.compress(GOOD),
     "deflate": zlib.compress(GOOD),
+    "Deflate": zlib.compress(GOOD, wbits=-15),  # without zlib's header
+    "br": brotli.compress(GOOD),
+    "zstd": zstandard.compress(GOOD),
 }
 
 
@@ -544,6 +569,72 @@ def test_gzip_with_something_behind_it_is_read_up_to_there() -> None:
     assert decode_content(gzip.compress(GOOD) + b"\0\0rubbish", "gzip", LIMIT) == GOOD
 
 
+@pytest.mark.parametrize(
+    ("coding", "compress"), [("gzip", gzip.compress), ("zstd", zstandard.compress)]
+)
+def test_one_member_after_the_other_is_read(
+    coding: str, compress: Callable[[bytes], bytes]
+) -> None:
+    members = b"".join(compress(GOOD[at : at + 5]) for at in range(0, len(GOOD), 5))
+    assert decode_content(members, coding, LIMIT) == GOOD
+    assert decode_content(members + compress(b"") + b"\0", coding, LIMIT) == GOOD
+    with pytest.raises(ApiError, match="ends too early"):
+        decode_content(members[:-1], coding, LIMIT)
+
+
+@pytest.mark.parametrize("size", [STEP - 1, STEP, STEP + 1, 10 * STEP])
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
+def test_it_does_not_matter_where_a_step_ends(coding: str, size: int) -> None:
+    noise = random.Random(size).randbytes(size)
+    for body in (noise, noise[:1000] * (size // 1000)):
+        assert decode_content(COMPRESS[coding](body), coding, LIMIT) == body
+
+
+def with_large_window(body: bytes) -> bytes:
+    """Its decoder needs 128 MiB."""
+    parameters = zstandard.ZstdCompressionParameters(window_log=27)
+    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    return compressor.compress(body) + compressor.flush()
+
+
+# What becomes much of little, or is nothing but work.
+BOMBS = {
+    "gzip": (gzip.compress(bytes(30_000_000)), "gzip", "request_too_large"),
+    "deflate": (zlib.compress(bytes(30_000_000)), "deflate", "request_too_large"),
+    "br": (brotli.compress(bytes(30_000_000), quality=4), "br", "request_too_large"),
+    "zstd": (zstandard.compress(bytes(30_000_000)), "zstd", "request_too_large"),
+    "a large window": (with_large_window(GOOD), "zstd", "invalid_encoding"),
+    "many empty members": (gzip.compress(b"") * 100_000, "gzip", "invalid_encoding"),
+    "many empty frames": (zstandard.compress(b"") * 100_000, "zstd", "invalid_encoding"),
+    "many empty blocks": (
+        zstandard.compress(b"")[:4] + b"\0\x48" + b"\0\0\0" * 1_000_000,
+        "zstd",
+        "invalid_encoding",
+    ),
+    "many stored blocks": (b"\0\0\0\xff\xff" * 1_000_000, "deflate", "invalid_encoding"),
+    "cut br": (brotli.compress(bytes(1000))[:-1], "br", "invalid_encoding"),
+    "cut zstd": (zstandard.compress(bytes(1000))[:-1], "zstd", "invalid_encoding"),
+    "something behind br": (brotli.compress(GOOD) + b"x", "br", "invalid_encoding"),
+}
+
+
+@pytest.mark.parametrize(("body", "coding", "code"), BOMBS.values(), ids=BOMBS.keys())
+def test_what_is_compressed_is_undone_in_short_steps(body: bytes, coding: str, code: str) -> None:
+    work = decode_in_steps(body, coding, 64_000_000)
+    longest = 0.0
+    with pytest.raises(ApiError) as caught:  # noqa: PT012
+        while True:
+            before = time.thread_time()
+            try:
+                next(work)
+            finally:
+                longest = max(longest, time.thread_time() - before)
+    assert caught.value.code == code
+    assert longest < 0.05
+    if code == "request_too_large":
+        assert "16,777,216 bytes" in caught.value.message
+
+
 NOT_DECODED = {
     "not gzip": (GOOD, "gzip", "invalid_encoding"),
     "not deflate": (gzip.compress(GOOD), "deflate", "invalid_encoding"),
@@ -552,8 +643,8 @@ NOT_DECODED = {
     "gzip without its checksum": (gzip.compress(GOOD)[:-8], "gzip", "invalid_encoding"),
     "a wrong checksum": (gzip.compress(GOOD)[:-8] + b"\0" * 8, "gzip", "invalid_encoding"),
     "empty gzip": (b"", "gzip", "invalid_encoding"),
-    "br": (GOOD, "br", "unsupported_encoding"),
-    "zstd": (GOOD, "zstd", "unsupported_encoding"),
+    "not br": (GOOD, "br", "invalid_encoding"),
+    "not zstd": (GOOD, "zstd", "invalid_encoding"),
     "two encodings": (gzip.compress(GOOD), "gzip, br", "unsupported_encoding"),
     "gzip twice": (gzip.compress(gzip.compress(GOOD)), "gzip, gzip", "unsupported_encoding"),
     "nonsense": (GOOD, "\x00 é", "unsupported_encoding"),
@@ -567,9 +658,9 @@ def test_an_encoding_is_refused(body: bytes, encoding: str, code: str) -> None:
     assert (caught.value.status, caught.value.code) == (400, code)
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
 def test_a_body_may_be_as_large_as_the_limit_and_no_larger(encoding: str) -> None:
-    compress = gzip.compress if encoding == "gzip" else zlib.compress
+    compress = COMPRESS[encoding]
     exact = bytes(LIMIT)
     assert decode_content(compress(exact), encoding, LIMIT) == exact
     with pytest.raises(ApiError) as caught:
@@ -594,7 +685,7 @@ def test_a_gigabyte_of_zeros_costs_no_more_than_the_limit() -> None:
     assert peak < 4 * LIMIT + len(bomb)
 
 
-@given(st.binary(), st.sampled_from(["gzip", "deflate", "identity"]) | st.text())
+@given(st.binary(), st.sampled_from(["gzip", "deflate", "br", "zstd", "identity"]) | st.text())
 def test_any_encoding_is_undone_or_refused(body: bytes, encoding: str) -> None:
     try:
         decode_content(body, encoding, LIMIT)

@@ -245,3 +245,20 @@ def test_a_recorded_stream_is_chunks_and_done(stream: bytes) -> None:
         event.data for event in events
     ]
     assert complete_events_end(stream) == len(stream)
+
+
+# As the standard's rules for ends of line say it: a CRLF is one, and a blank line ends an event.
+BLANK_LINE = re.compile(rb"(?=((?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))))")
+
+
+@given(st.lists(st.sampled_from([b"\n", b"\r", b"\r\n", b"x"]), max_size=12).map(b"".join))
+def test_the_last_blank_line_is_found_from_the_end(chunk: bytes) -> None:
+    ends = [match.end(1) for match in BLANK_LINE.finditer(chunk)]
+    assert complete_events_end(chunk) == max(ends, default=0)
+
+
+def test_it_takes_no_longer_where_there_are_many() -> None:
+    chunk = b"\r\n" * 100_000 + b"x"
+    before = time.thread_time()
+    assert complete_events_end(chunk) == 200_000
+    assert time.thread_time() - before < 0.005

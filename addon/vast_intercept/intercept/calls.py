@@ -190,6 +190,8 @@ class CallInterceptor:
         handed_over.begin_answer()
         if handed_over.call.outcome.streamed and not change_answers(flow):
             self._live.began(flow, handed_over.stream_response())
+        else:
+            handed_over.stream_large_answer()
 
     def response(self, flow: http.HTTPFlow) -> None:
         """Gives the flow the body of a streamed answer, to look at and to save."""

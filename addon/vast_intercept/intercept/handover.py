@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from mitmproxy import connection, ctx, http
 
+from ..openai_api.limits import MAX_HELD
 from ..relay.call import Answer, Call
 from ..relay.server import TOKEN_HEADER
 from .destination import Parts
@@ -30,6 +31,8 @@ class HandedOver:
     #: What the app asked for, or the person who edited it.
     original: Parts
     relay: tuple[str, int]
+    #: Of a body that passes in pieces, the flow keeps so many bytes, or nothing.
+    kept: int
     #: The app's own request: what the flow shows but while it is pointed at the relay.
     request: http.Request = field(init=False)
     #: What the call was judged by, to see whether it has become another one.
@@ -84,7 +87,7 @@ class HandedOver:
         if streamed:
             if "expect" in asked.headers:
                 sent.headers["expect"] = asked.headers["expect"]  # mitmproxy answers it
-            self._request_body = BodyRecorder(self.call.max_body)
+            self._request_body = BodyRecorder(self.kept)
             sent.stream = asked.stream = self._pass_on
         flow.request = self._sent = sent
         flow.server_conn = connection.Server(address=self.relay)
@@ -156,9 +159,16 @@ class HandedOver:
     def stream_response(self) -> BodyRecorder:
         """Has the answer go to the app as it comes. Returns what keeps it."""
         assert self.flow.response
-        recorder = BodyRecorder(self.call.max_body, self.call.outcome.timing)
+        recorder = BodyRecorder(self.kept, self.call.outcome.timing)
         self._response_body = self.flow.response.stream = recorder
         return recorder
+
+    def stream_large_answer(self) -> None:
+        """Has a whole answer go to the app piece by piece if it is too large to be held."""
+        assert self.flow.response
+        length = self.flow.response.headers.get("content-length", "")
+        if length.isdecimal() and int(length) > MAX_HELD:
+            self.stream_response()
 
     def keep_request_body(self) -> None:
         """Gives the flow the body of a request that was streamed, to look at and to save."""

@@ -62,7 +62,7 @@ class Passing:
 
     async def pass_on(self, flow: http.HTTPFlow, config: Config, judged: Target) -> None:
         """All addons have had the headers of a call that is to be passed on."""
-        held = fits(flow.request, self._settings.max_body)
+        held = fits(flow.request, self._settings.max_held)
         flow.request.stream = False
         if flow.error or (flow.response and held):
             self._forget(flow)
@@ -118,14 +118,14 @@ class Passing:
 
     def begin_answer(self, flow: http.HTTPFlow) -> None:
         """Has the answer go to the app as it comes, unless another addon needs all of it first."""
-        limit = self._settings.max_body
+        limit = self._settings.max_held
         response = flow.response
         if response is None or response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             return
         if _is_awaited(flow, limit):
             return
         if passed_on := self._passed_on.get(flow):
-            passed_on.answer = response.stream = BodyRecorder(limit)
+            passed_on.answer = response.stream = BodyRecorder(self._settings.kept)
         else:
             response.stream = True
 

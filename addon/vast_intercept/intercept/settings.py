@@ -16,6 +16,7 @@ from ..config import Config, config_file, load_config
 from ..config_watch import SETTLED, ConfigWatch
 from ..inspect.call_log import JSON, TEXT, JsonFormatter
 from ..inspect.chat.contentview import ChatContentview
+from ..openai_api.limits import MAX_HELD
 from ..providers import find_provider
 from ..relay.server import Relay
 from ..status import STATUS_HOST
@@ -28,6 +29,17 @@ _BODY_LIMIT = "64m"
 # In the list of hosts even where there is no provider: an empty list would take over every host.
 _STATUS_ADDRESS = STATUS_HOST, 80
 _STATUS = rf"^{re.escape(STATUS_HOST)}:80$"
+# What `mitmdump -s` loads.
+_ADDON = Path(__file__).parents[2] / "vast.py"
+# Options with which mitmproxy's addons look into bodies.
+_LOOKING = (
+    "save_stream_file",
+    "hardump",
+    "modify_body",
+    "intercept",
+    "block_list",
+    "dumper_filter",
+)
 # Seconds between two looks at the files: while no calls come, and while a call waits for a change.
 _CONFIG_CHECK = 1.0
 _LOOK_AGAIN = 0.02
@@ -47,6 +59,10 @@ class Settings:
         self._allow_hosts: list[str] = []
         #: The limit of a body that is looked into, in bytes.
         self.max_body = 0
+        #: The limit of one that mitmproxy holds: what is larger passes in pieces.
+        self.max_held = 0
+        #: Of a body that passes in pieces, a flow keeps so many bytes.
+        self.kept = 0
         #: Whether a person holds calls, to look at them and to edit them.
         self.intercepting = False
 
@@ -127,6 +143,8 @@ class Settings:
             self._use_upstream_proxy()
         if "stream_large_bodies" in updated:
             self.max_body = human.parse_size(ctx.options.stream_large_bodies or _BODY_LIMIT) or 0
+        self.max_held = min(self.max_body, MAX_HELD)
+        self.kept = self.max_held if _bodies_are_looked_at() else 0
         if "intercept_active" in updated:  # mitmweb's and the console's
             self.intercepting = bool(ctx.options.intercept_active)
         if updated & {*_WITHOUT_THE_PROVIDER}:
@@ -199,6 +217,18 @@ def _format_log(kind: str) -> None:
         handler.setFormatter(JsonFormatter())
     elif isinstance(handler.formatter, JsonFormatter):
         handler.setFormatter(MitmFormatter(handler.has_vt_codes))
+
+
+def _bodies_are_looked_at() -> bool:
+    """Whether anybody gets to see a body that has passed: not under mitmdump by itself."""
+    options = ctx.options
+    scripts = [Path(path).expanduser().resolve() for path in options.scripts]
+    return (
+        hasattr(ctx.master, "view")  # mitmweb and mitmproxy's console
+        or any(name in options and getattr(options, name) for name in _LOOKING)
+        or ("flow_detail" in options and options.flow_detail >= 3)
+        or any(path != _ADDON for path in scripts)
+    )
 
 
 def _from_options() -> Config:

@@ -96,7 +96,12 @@ class ToRelay:
         if isinstance(work, Generate) and work.at_provider:
             call.sent(Secret(os.environ[OPENAI_API_KEY]))
         handed_over = HandedOver(
-            flow, self._relay.prepare(call), call, original, self._relay.address
+            flow,
+            self._relay.prepare(call),
+            call,
+            original,
+            self._relay.address,
+            self._settings.kept,
         )
         self._handed_over[flow.id] = handed_over
         self._monitor.began(call)
@@ -106,7 +111,7 @@ class ToRelay:
     def hand_over(self, handed_over: HandedOver) -> None:
         """All addons have had the headers: what may not be held goes to the relay at once."""
         flow = handed_over.flow
-        held = fits(flow.request, handed_over.call.max_body)
+        held = fits(flow.request, self._settings.max_held)
         flow.request.stream = False
         if flow.error or (flow.response and held):
             return

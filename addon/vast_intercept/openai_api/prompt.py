@@ -22,7 +22,7 @@ class _Prompt(msgspec.Struct):
 _prompt = msgspec.json.Decoder(_Prompt)
 
 
-def beginning_of_prompt(body: bytes) -> str:
+def beginning_of_prompt(body: bytes | bytearray) -> str:
     """Of what the user said last in a chat, or of a text to complete; nothing if there is none."""
     try:
         decoded = _prompt.decode(body)

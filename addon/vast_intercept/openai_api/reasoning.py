@@ -8,11 +8,10 @@ import re
 
 import msgspec
 
+from .outline import Buffer, needs_outline
+
 _NAMES = ("reasoning", "reasoning_content")
 _MARK = b'"reasoning'
-
-# More than a model writes, and little enough to be read quickly, whatever it holds.
-_LARGEST = 2 * 1024 * 1024
 
 # A line of an event, whatever ends it.
 _DATA = re.compile(rb"(?<![^\r\n])data:[^\r\n]*")
@@ -21,13 +20,13 @@ _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 
-def with_both_names(answer: bytes) -> bytes:
+def with_both_names(answer: Buffer) -> Buffer:
     """A whole answer, or a chunk of a stream, with the reasoning of each message under both names.
 
-    All other values stay to the byte the same. What has no reasoning, is no answer, or is larger
-    than 2 MiB is returned as it is.
+    All other values stay to the byte the same. What has no reasoning, is no answer, or holds so
+    much that it would take long to read is returned as it is.
     """
-    if len(answer) > _LARGEST or _MARK not in answer:
+    if _MARK not in answer or needs_outline(answer):
         return answer
     try:
         members = _object.decode(answer)
@@ -48,7 +47,7 @@ def with_both_names_in_events(events: bytes) -> bytes:
 def _complete_event(line: re.Match[bytes]) -> bytes:
     chunk = line[0][len(b"data:") :]
     completed = with_both_names(chunk)
-    return line[0] if completed is chunk else b"data: " + completed
+    return line[0] if completed is chunk else b"data: " + bytes(completed)
 
 
 def _complete(choice: dict[str, msgspec.Raw], name: str) -> bool:

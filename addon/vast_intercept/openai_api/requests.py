@@ -5,16 +5,20 @@ JSON and otherwise never touched: it goes out byte for byte as it came in.
 """
 
 import re
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
 
 from .errors import ApiError, bad_request
+from .limits import MAX_MEMBERS, MAX_MESSAGES, MAX_PARTS, MAX_STRUCTURE
 from .operations import Operation
+from .outline import Buffer, NotJsonError, Outline, TooMuchStructureError, outline
+
+type Piece = bytes | bytearray | memoryview
 
 _BOM = b"\xef\xbb\xbf"
+_COMMA = ord(",")
 
 # Vast's documentation says that it is ignored, but vLLM refuses it (FACTS V1).
 _LEFT_OUT = ("suffix",)
@@ -52,57 +56,17 @@ class GenerationRequest:
 
     model: str | None
     stream: bool
-    body: bytes
+    #: The body, in pieces: to join a large one takes long.
+    pieces: tuple[Piece, ...]
     left_out: tuple[str, ...]
     #: How many tokens each of the `choices` answers may have, where the app says so.
     max_tokens: int | None = None
     choices: int = 1
 
-
-def decode_content(body: bytes, encoding: str, limit: int) -> bytes:
-    """The body without its content encoding, of `limit` bytes at most.
-
-    Raises ApiError (400 or 413). The work and the memory are bounded by `limit`, whatever the
-    compressed body would grow to.
-    """
-    encoding = encoding.strip().lower()
-    if encoding in {"", "identity"}:
-        return body
-    if encoding in {"gzip", "x-gzip"}:
-        window_bits = 16 + zlib.MAX_WBITS
-    elif encoding == "deflate":
-        window_bits = zlib.MAX_WBITS
-    else:
-        raise bad_request(
-            f"The request body has the content encoding {encoding!r}, which is not supported:"
-            " send it as it is, or with gzip.",
-            "unsupported_encoding",
-        )
-    decompressor = zlib.decompressobj(window_bits)
-    try:
-        decoded = decompressor.decompress(body, limit + 1)
-    except zlib.error as error:
-        raise bad_request(
-            f"The request body is not valid {encoding}: {error}.", "invalid_encoding"
-        ) from None
-    if len(decoded) > limit:
-        raise request_too_large(limit)
-    if not decompressor.eof:
-        raise bad_request(
-            f"The request body is not valid {encoding}: it ends too early.", "invalid_encoding"
-        )
-    return decoded
-
-
-def request_too_large(limit: int) -> ApiError:
-    """413, with the limit and the way to change it."""
-    return bad_request(
-        f"The request body is larger than {limit:,} bytes. The limit is mitmproxy's option"
-        " stream_large_bodies: raise it where the interceptor is started, for example with"
-        " --set stream_large_bodies=200m.",
-        "request_too_large",
-        status=413,
-    )
+    @property
+    def body(self) -> bytes:
+        """The body in one piece."""
+        return b"".join(self.pieces)
 
 
 def check_content_type(content_type: str) -> None:
@@ -116,9 +80,47 @@ def check_content_type(content_type: str) -> None:
         )
 
 
-def read_request(operation: Operation, body: bytes) -> GenerationRequest:
-    """What the body of a chat or text completion asks for. Raises ApiError (400)."""
-    members = _decode_members(body)
+def outline_of(body: Buffer) -> Generator[None, None, Outline]:
+    """The outline of a large body. Raises ApiError (400) for more than a body may hold."""
+    try:
+        made = yield from outline(body)
+    except NotJsonError as error:
+        raise bad_request(f"The request body is not valid JSON: {error}.", "invalid_json") from None
+    except TooMuchStructureError:
+        raise _too_much(
+            f"{MAX_STRUCTURE:,} bytes, not counting long texts and lists of whole numbers"
+        ) from None
+    _, members, entries, _, parts = made.values
+    _check_amounts(members, entries, parts)
+    return made
+
+
+def _check_amounts(members: int = 0, messages: int = 0, parts: int = 0) -> None:
+    if members > MAX_MEMBERS:
+        raise _too_much(f"{MAX_MEMBERS:,} members")
+    if messages > MAX_MESSAGES:
+        raise _too_much(f"{MAX_MESSAGES:,} messages, or entries of other lists")
+    if parts > MAX_PARTS:
+        raise _too_much(f"{MAX_PARTS:,} content parts")
+
+
+def _too_much(what: str) -> ApiError:
+    return bad_request(
+        f"The request body holds more than {what}. No model takes that: send less in one call.",
+        "request_too_complex",
+    )
+
+
+def read_request(
+    operation: Operation, body: Buffer, made: Outline | None = None
+) -> GenerationRequest:
+    """What the body of a chat or text completion asks for. Raises ApiError (400).
+
+    Of a large body, `made` is the outline.
+    """
+    text = made.text if made else body
+    members = _decode_members(text)
+    _check_amounts(len(members))
     model = _decode(_text_or_null, members.get("model"), "model")
     stream = _decode(_flag_or_null, members.get("stream"), "stream")
     if operation is Operation.CHAT_COMPLETIONS:
@@ -129,7 +131,7 @@ def read_request(operation: Operation, body: bytes) -> GenerationRequest:
     return GenerationRequest(
         model,
         bool(stream),
-        _body_for_vast(body, members),
+        _pieces_for_vast(body, text, members, made),
         left_out=tuple(name for name in _LEFT_OUT if name in members),
         max_tokens=_count(members, "max_completion_tokens") or _count(members, "max_tokens"),
         choices=_count(members, "n") or 1,
@@ -145,8 +147,8 @@ def _count(members: Mapping[str, msgspec.Raw], name: str) -> int | None:
     return count if count and count > 0 else None
 
 
-def _decode_members(body: bytes) -> dict[str, msgspec.Raw]:
-    if not body.strip():
+def _decode_members(body: Buffer) -> dict[str, msgspec.Raw]:
+    if not body or body.isspace():
         raise bad_request("The request body is empty: it must be a JSON object.", "invalid_json")
     if body.startswith(_BOM):
         raise bad_request(
@@ -204,12 +206,15 @@ def _required(members: Mapping[str, msgspec.Raw], name: str) -> msgspec.Raw:
 
 def _check_messages(messages: msgspec.Raw) -> None:
     decoded = _decode(_messages, messages, "messages") or []
+    _check_amounts(messages=len(decoded))
+    parts = 0
     for index, message in enumerate(decoded):
-        place = f"messages[{index}].content"
         first = bytes(memoryview(message.content)[:1])
         if first == b"[":
-            _check_parts(message.content, place)
+            parts += _check_parts(message.content, f"messages[{index}].content")
+            _check_amounts(parts=parts)
         elif first not in {b'"', b"n"}:
+            place = f"messages[{index}].content"
             raise bad_request(
                 f"Invalid type for {place!r}: expected a text or an array of content parts.",
                 "invalid_type",
@@ -217,7 +222,8 @@ def _check_messages(messages: msgspec.Raw) -> None:
             )
 
 
-def _check_parts(content: msgspec.Raw, place: str) -> None:
+def _check_parts(content: msgspec.Raw, place: str) -> int:
+    """Returns how many there are."""
     parts = _decode(_parts, content, place) or []
     for index, part in enumerate(parts):
         if part.type not in _TEXT_PARTS:
@@ -229,6 +235,7 @@ def _check_parts(content: msgspec.Raw, place: str) -> None:
                 "unsupported_content",
                 f"{place}[{index}]",
             )
+    return len(parts)
 
 
 def _check_output_is_text(members: Mapping[str, msgspec.Raw]) -> None:
@@ -249,31 +256,65 @@ def _unsupported_parameter(name: str, why: str) -> ApiError:
     )
 
 
-def _body_for_vast(body: bytes, members: Mapping[str, msgspec.Raw]) -> bytes:
+def _pieces_for_vast(
+    body: Buffer, text: Buffer, members: Mapping[str, msgspec.Raw], made: Outline | None
+) -> tuple[Piece, ...]:
     """`body` with an empty `model` and without what must be left out; else to the byte the same.
 
     vLLM serves an empty name of a model and refuses those that it does not know.
     """
     if "model" not in members and not any(name in members for name in _LEFT_OUT):
-        return body
-    kept = []
+        return (body,)
     try:
-        for name, value_at, text in _split_members(body, members):
-            if name == "model":
-                kept.append(text[:value_at] + b'""' + text[value_at + len(members[name]) :])
-            elif name not in _LEFT_OUT:
-                kept.append(text)
+        spans = list(_kept(text, members))
     except _RepeatedNameError:
+        if made:
+            raise bad_request(
+                "The request body has a member twice, which is not served in one so large.",
+                "invalid_json",
+            ) from None
         # Of a name that comes twice the last one counts, for us and for vLLM's parser.
-        return msgspec.json.encode(
+        encoded = msgspec.json.encode(
             {
                 name: msgspec.Raw(b'""') if name == "model" else value
                 for name, value in members.items()
                 if name not in _LEFT_OUT
             }
         )
-    before, after = body[: body.index(b"{") + 1], body[body.rindex(b"}") :]
-    return before + b",".join(kept) + after
+        return (encoded,)
+    if made is None:
+        return (b"".join(span if isinstance(span, bytes) else text[span] for span in spans),)
+    view = memoryview(body)
+    return tuple(
+        span
+        if isinstance(span, bytes)
+        else view[made.position(span.start) : made.position(span.stop)]
+        for span in spans
+    )
+
+
+def _kept(text: Buffer, members: Mapping[str, msgspec.Raw]) -> Iterator[slice | bytes]:
+    """What goes to Vast: places in the text, and what stands between them."""
+    begin = 0
+    kept_to: int | None = None  # the end of the last member that is kept
+    for name, start, value_at, end in _split_members(text, members):
+        if name in _LEFT_OUT:
+            # With the comma before it, or if it is the first one, with the one behind it.
+            if kept_to is not None:
+                if begin < kept_to:
+                    yield slice(begin, kept_to)
+                begin = end
+            else:
+                if begin < start:
+                    yield slice(begin, start)
+                begin = end + (text[end] == _COMMA)
+            continue
+        if name == "model":
+            yield slice(begin, value_at)
+            yield b'""'
+            begin = value_at + len(members[name])
+        kept_to = end
+    yield slice(begin, len(text))
 
 
 class _RepeatedNameError(Exception):
@@ -281,12 +322,12 @@ class _RepeatedNameError(Exception):
 
 
 def _split_members(
-    body: bytes, members: Mapping[str, msgspec.Raw]
-) -> Iterator[tuple[str, int, bytes]]:
-    """Name, offset of the value, and text (white space included) of each member of a JSON object.
+    body: Buffer, members: Mapping[str, msgspec.Raw]
+) -> Iterator[tuple[str, int, int, int]]:
+    """Name, and start, place of the value, and end of each member of a JSON object.
 
-    `members` is the same object, decoded. A value's length leads from its start to its end, so
-    that the text of the prompts is jumped over, not scanned.
+    White space is part of a member. `members` is the same object, decoded. A value's length leads
+    from its start to its end, so that the text of the prompts is jumped over, not scanned.
     """
     position = body.index(b"{") + 1
     end = body.rindex(b"}")
@@ -301,5 +342,5 @@ def _split_members(
         after = separator.end() if separator else value_end
         if body[match.end() : value_end] != bytes(value) or body[after] not in b",}":
             raise _RepeatedNameError
-        yield name, match.end() - position, body[position:after]
+        yield name, position, match.end(), after
         position = after + 1

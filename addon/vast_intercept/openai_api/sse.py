@@ -15,6 +15,8 @@ DONE = "[DONE]"
 _END_OF_LINE = re.compile(rb"\r\n|\n|\r(?!\Z)")
 #: An end of line, and a blank line.
 END_OF_EVENT = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
+# Two ends of line, or one and the beginning of another: of these, CRLF is one alone.
+_ENDS_OF_EVENT = (b"\n\n", b"\n\r", b"\r\r")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -88,10 +90,12 @@ def complete_events_end(chunk: bytes, start: int = 0) -> int:
     """
     if chunk.endswith(b"\n\n"):  # what vLLM sends: an event per chunk
         return len(chunk)
-    end = 0
-    for match in END_OF_EVENT.finditer(chunk, start):
-        end = match.end()
-    return end
+    # From the end, whatever comes before.
+    last = max(chunk.rfind(each, start) for each in _ENDS_OF_EVENT)
+    if last < 0:
+        return 0
+    end = last + 2
+    return end + (chunk[end - 1 : end + 1] == b"\r\n")
 
 
 def error_event(error: ApiError) -> bytes:

@@ -29,7 +29,7 @@ _usage = msgspec.json.Decoder(_WithUsage)
 _model = msgspec.json.Decoder(_WithModel)
 
 
-def usage_of(body: bytes | str) -> Usage | None:
+def usage_of(body: bytes | bytearray | str) -> Usage | None:
     """That of a whole answer, or of a chunk. None if it does not say."""
     try:
         return _usage.decode(body).usage
@@ -37,7 +37,7 @@ def usage_of(body: bytes | str) -> Usage | None:
         return None
 
 
-def model_of(body: bytes) -> str | None:
+def model_of(body: bytes | bytearray) -> str | None:
     """The model that a whole answer, or a chunk, is from. None if it does not say."""
     try:
         return _model.decode(body).model

@@ -5,15 +5,26 @@ that Vast breaks off can then still become an error of OpenAI's shape.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 
 import aiohttp
 import msgspec
 
 from ..openai_api.errors import ApiError, bad_gateway, from_upstream
+from ..openai_api.limits import MAX_MEMBERS
+from ..openai_api.outline import (
+    Buffer,
+    NotJsonError,
+    TooMuchStructureError,
+    needs_outline,
+    outline,
+)
+from ..openai_api.usage import Usage, model_of, usage_of
 from .call import Call
 from .failures import describe_failure
 from .http_client import retry_after_of
+from .turns import Turns
 
 EVENT_STREAM = "text/event-stream"
 JSON = "application/json"
@@ -24,10 +35,22 @@ MAX_ERROR_BODY = 64 * 1024
 _any_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-async def read_whole(upstream: aiohttp.ClientResponse, first: bytes, call: Call) -> bytes:
-    """The body of a success that is not a stream, of which `first` was read already.
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole answer, and what it says of itself."""
 
-    Raises ApiError if it is not one JSON object.
+    body: Buffer
+    usage: Usage | None
+    model: str | None
+
+
+async def read_whole(
+    upstream: aiohttp.ClientResponse, first: bytes, call: Call, turns: Turns
+) -> Whole:
+    """A success that is not a stream, of which `first` was read already.
+
+    Raises ApiError if it is not one JSON object. One that holds so much that it would take long to
+    read, such as probabilities of very many tokens, only has to look like one.
     """
     check_content_type(upstream, JSON)
     body = await _read(upstream, call.max_body, first)
@@ -40,12 +63,29 @@ async def read_whole(upstream: aiohttp.ClientResponse, first: bytes, call: Call)
             retry=False,
         )
     try:
-        _any_object.decode(body)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise bad_gateway(
-            f"Vast's answer is not a JSON object: {error}.", "bad_upstream_answer"
-        ) from None
-    return body
+        text = await turns.take(_short_enough(body))
+        _any_object.decode(text)
+    except TooMuchStructureError:
+        if body[:1] != b"{" or body[-1:] != b"}":
+            raise _not_an_object("it has no braces around it") from None
+        return Whole(body, None, None)
+    except (msgspec.MsgspecError, NotJsonError, RecursionError) as error:
+        raise _not_an_object(str(error)) from None
+    return Whole(body, usage_of(text), model_of(text))
+
+
+def _short_enough(body: Buffer) -> Generator[None, None, Buffer]:
+    """What is decoded in the body's place. Raises TooMuchStructureError if nothing is."""
+    if not needs_outline(body):
+        return body
+    made = yield from outline(body)
+    if made.values[1] > MAX_MEMBERS:
+        raise TooMuchStructureError
+    return made.text
+
+
+def _not_an_object(why: str) -> ApiError:
+    return bad_gateway(f"Vast's answer is not a JSON object: {why}.", "bad_upstream_answer")
 
 
 type Explain = Callable[[int, bytes, Call], ApiError]
@@ -59,7 +99,7 @@ def explain_vast(status: int, body: bytes, call: Call) -> ApiError:
 async def read_error(upstream: aiohttp.ClientResponse, call: Call, explain: Explain) -> ApiError:
     """An answer that is no success, as OpenAI would word it."""
     try:
-        body = await _read(upstream, MAX_ERROR_BODY)
+        body = bytes(await _read(upstream, MAX_ERROR_BODY))
     except ApiError:
         body = b""  # the status says enough
     error = explain(upstream.status, body, call)
@@ -78,14 +118,12 @@ def check_content_type(upstream: aiohttp.ClientResponse, expected: str) -> None:
         )
 
 
-async def _read(upstream: aiohttp.ClientResponse, limit: int, first: bytes = b"") -> bytes:
+async def _read(upstream: aiohttp.ClientResponse, limit: int, first: bytes = b"") -> bytearray:
     """The body, or its beginning if it is larger than `limit`. Raises ApiError if it is cut."""
-    pieces = [first]
-    size = len(first)
+    body = bytearray(first)  # it grows in place: to join many pieces would hold up other calls
     try:
-        while size <= limit and (piece := await upstream.content.readany()):
-            size += len(piece)
-            pieces.append(piece)
+        while len(body) <= limit and (piece := await upstream.content.readany()):
+            body += piece
     except (aiohttp.ClientError, TimeoutError) as error:
         raise describe_failure(error, upstream.url.host or "Vast") from None
-    return b"".join(pieces)
+    return body

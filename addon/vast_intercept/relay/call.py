@@ -7,7 +7,7 @@ from ..addresses import parse_address
 from ..config import Config
 from ..openai_api.errors import ApiError, misconfigured
 from ..openai_api.operations import Operation
-from ..openai_api.requests import GenerationRequest
+from ..openai_api.requests import GenerationRequest, Piece
 from ..openai_api.usage import Usage
 from ..secret import Secret
 from .timing import Timing
@@ -144,7 +144,7 @@ class Prompt:
     operation: Operation
     request: GenerationRequest
     #: The body as the app sent it, for its own provider.
-    original: bytes
+    original: Piece
     accept: str
 
 

@@ -1,6 +1,7 @@
 """One call that generates text: from the app's body to the last byte of its answer."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -9,33 +10,41 @@ import aiohttp
 from aiohttp import web
 
 from ..openai_api.chunks import empty_chunk
+from ..openai_api.content_coding import decode_content, request_too_large
 from ..openai_api.errors import ApiError, bad_gateway
+from ..openai_api.outline import Buffer, needs_outline
 from ..openai_api.prompt import beginning_of_prompt
 from ..openai_api.reasoning import with_both_names, with_both_names_in_events
 from ..openai_api.requests import check_content_type as check_request_type
-from ..openai_api.requests import decode_content, read_request, request_too_large
-from ..openai_api.usage import model_of, usage_of
+from ..openai_api.requests import outline_of, read_request
 from .answer import EVENT_STREAM, JSON, check_content_type, read_whole
 from .beginning import Begun
 from .call import Answer, Call, Generate, Prompt
 from .dispatch import Dispatcher
 from .event_stream import EventStream
+from .turns import Turns
 
 type Headers = dict[str, str]
 
-_LARGE_ANSWER = 256 * 1024
+_SLICE = 64 * 1024
 
 
 class Generation:
     """Has a call answered, and can be told to end."""
 
     def __init__(
-        self, call: Call, work: Generate, dispatcher: Dispatcher, request: web.BaseRequest
+        self,
+        call: Call,
+        work: Generate,
+        dispatcher: Dispatcher,
+        request: web.BaseRequest,
+        turns: Turns,
     ) -> None:
         self._call = call
         self._work = work
         self._dispatcher = dispatcher
         self._request = request
+        self._turns = turns
         #: Of what is being waited for.
         self._limit: asyncio.Timeout | None = None
         self._ended_with: ApiError | None = None
@@ -47,7 +56,7 @@ class Generation:
             self._ended_with = error
             self._limit.reschedule(asyncio.get_running_loop().time())
 
-    async def answer(self, body: Awaitable[bytes | None], headers: Headers) -> web.StreamResponse:
+    async def answer(self, body: Awaitable[Buffer | None], headers: Headers) -> web.StreamResponse:
         """The answer, or the stream that has been sent. Raises ApiError while nothing was sent.
 
         `body` is None if it is too large. `headers` are those of the answer, and get some more.
@@ -60,7 +69,7 @@ class Generation:
             received = self._call.body
         if received is None:
             raise request_too_large(self._call.max_body)
-        prompt = self._read(received)
+        prompt = await self._read(received)
         total = self._call.config.timeout.total
         deadline = asyncio.get_running_loop().time() + total
         outcome = self._call.outcome
@@ -70,10 +79,12 @@ class Generation:
             rewrite = with_both_names_in_events if both else None
             stream = EventStream(self._request, headers, outcome, rewrite)
         try:
-            async with self._until(deadline) as limit:
-                if stream is None:
+            if stream is None:
+                async with self._until(deadline):
                     begun = await self._begin(prompt, deadline, headers)
-                    return await self._whole(begun, headers, both_names=both)
+                    whole = await self._whole(begun, headers, both_names=both)
+                return await self._send(begun.upstream.status, whole, headers)
+            async with self._until(deadline) as limit:
                 async with stream.kept_alive(self._call.config.keepalive, self._empty_chunk):
                     begun = await self._begin(prompt, deadline, headers)
                 if self._ended_with is None:
@@ -113,7 +124,7 @@ class Generation:
             finally:
                 self._limit = None
 
-    async def _received(self, body: Awaitable[bytes | None]) -> bytes | None:
+    async def _received(self, body: Awaitable[Buffer | None]) -> Buffer | None:
         """The app may take its time to send it."""
         try:
             async with self._until(None):
@@ -122,18 +133,20 @@ class Generation:
             assert self._ended_with
             raise self._ended_with from None
 
-    def _read(self, body: bytes) -> Prompt:
+    async def _read(self, body: Buffer) -> Prompt:
         """Raises ApiError (400, 413) for what cannot go to Vast."""
         headers = self._request.headers
         check_request_type(headers.get("content-type", ""))
-        body = decode_content(body, headers.get("content-encoding", ""), self._call.max_body)
-        wanted = read_request(self._work.operation, body)
+        coding = headers.get("content-encoding", "")
+        body = await self._turns.take(decode_content(body, coding, self._call.max_body))
+        outline = await self._turns.take(outline_of(body)) if needs_outline(body) else None
+        wanted = read_request(self._work.operation, body, outline)
         outcome = self._call.outcome
         outcome.model = self._work.model or wanted.model
         outcome.stream = wanted.stream
         outcome.left_out = wanted.left_out
         if self._call.config.inspect.show_prompts:
-            outcome.prompt = beginning_of_prompt(body)
+            outcome.prompt = beginning_of_prompt(outline.text if outline else body)
         accept = headers.get("accept") or (EVENT_STREAM if wanted.stream else JSON)
         original = body if self._call.provider else b""
         return Prompt(self._work.operation, wanted, original, accept)
@@ -163,20 +176,26 @@ class Generation:
         route = self._call.config.route_for(self._call.outcome.model)
         return route is not None and route.reasoning == "both"
 
-    async def _whole(self, begun: Begun, headers: Headers, *, both_names: bool) -> web.Response:
-        whole = await read_whole(begun.upstream, begun.first, self._call)
+    async def _whole(self, begun: Begun, headers: Headers, *, both_names: bool) -> Buffer:
+        whole = await read_whole(begun.upstream, begun.first, self._call, self._turns)
         headers["content-type"] = begun.upstream.headers.get("content-type", JSON)
         outcome = self._call.outcome
         outcome.timing.last_byte = time.perf_counter()
         outcome.answered = True
-        outcome.usage = usage_of(whole)
-        outcome.response_model = model_of(whole)
-        if both_names:
-            large = len(whole) > _LARGE_ANSWER  # it would hold up others
-            whole = (
-                await asyncio.to_thread(with_both_names, whole) if large else with_both_names(whole)
-            )
-        return web.Response(status=begun.upstream.status, body=whole, headers=headers)
+        outcome.usage, outcome.response_model = whole.usage, whole.model
+        return with_both_names(whole.body) if both_names else whole.body
+
+    async def _send(self, status: int, body: Buffer, headers: Headers) -> web.StreamResponse:
+        """Sends a whole answer; a large one in slices, since one go would hold up other calls."""
+        if len(body) <= _SLICE:
+            return web.Response(status=status, body=bytes(body), headers=headers)
+        response = web.StreamResponse(status=status, headers=headers)
+        response.content_length = len(body)
+        with contextlib.suppress(ConnectionError):  # the app has left
+            await response.prepare(self._request)
+            for start in range(0, len(body), _SLICE):
+                await response.write(memoryview(body)[start : start + _SLICE])
+        return response
 
     def _out_of_time(self, total: float) -> ApiError:
         # How attempts failed says more than that there was no time for another one.

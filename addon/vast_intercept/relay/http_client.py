@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-import io
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -15,6 +14,7 @@ from yarl import URL
 
 from ..config_file import TimeoutSection
 from ..openai_api.errors import bad_gateway
+from ..openai_api.requests import Piece
 from . import far_clients
 from .failures import describe_failure
 from .retry import BUSY_STATUSES, RETRIED_STATUSES, AttemptFailed, parse_retry_after
@@ -23,8 +23,9 @@ from .upstream_proxy import UpstreamProxy
 _MAX_CONNECTIONS = 1_000
 _KEEP_ALIVE = 60  # seconds that an idle connection is kept
 
-# aiohttp copies larger bytes in one go, which would hold up other calls; it reads files in pieces.
+# aiohttp writes bytes in one go: to encrypt and to copy larger ones would hold up other calls.
 _LARGE_BODY = 512 * 1024
+_SLICE = 64 * 1024
 
 # How long the rest of an answer is read that nobody waits for, and how much of it.
 _REST_SECONDS = 1.0
@@ -61,7 +62,7 @@ class HttpClient:
         self,
         url: URL,
         headers: Mapping[str, str],
-        body: bytes,
+        body: Sequence[Piece],
         tls: ssl.SSLContext,
         timeout: TimeoutSection,  # noqa: ASYNC109  (several, not one for all)
         *,
@@ -69,7 +70,7 @@ class HttpClient:
     ) -> aiohttp.ClientResponse:
         """The head of the answer, whatever its status. Raises AttemptFailed or ApiError.
 
-        A call `for_another_machine` is never sent to this one.
+        `body` is in pieces. A call `for_another_machine` is never sent to this one.
         """
         session, proxy = self._session, self._proxy.options_for(url)
         if for_another_machine:
@@ -77,19 +78,23 @@ class HttpClient:
                 raise far_clients.refused(url.host or "")
             if not proxy:  # which may be on this machine, and resolves names itself
                 session = self._guarded
-        file = io.BytesIO(body) if len(body) >= _LARGE_BODY else None
+        size = sum(map(len, body))
+        slices = None
+        if size >= _LARGE_BODY:
+            slices = _Slices(body)
+            headers = {**headers, "content-length": str(size)}
         try:
             answer = await session.post(
                 url,
                 headers=headers,
-                data=file or body,
+                data=slices or b"".join(body),
                 allow_redirects=False,
                 ssl=tls,
                 timeout=_client_timeout(timeout),
                 **proxy,
             )
         except (aiohttp.ClientError, TimeoutError) as error:
-            sent = file is None or file.tell() == len(body)  # a small one goes out in one write
+            sent = slices is None or slices.sent  # a small one goes out in one write
             raise failure(error, url.host or "", sent=sent) from None
         self._end_with_connection(answer)
         return answer
@@ -198,6 +203,21 @@ async def _finish(answer: aiohttp.ClientResponse) -> None:
         await read_rest(answer, _REST_SECONDS)
     finally:
         answer.close()  # does nothing to a connection that was given back
+
+
+class _Slices:
+    """A large body on its way, slice by slice. `sent` says whether all of it was taken."""
+
+    def __init__(self, pieces: Sequence[Piece]) -> None:
+        self._pieces = pieces
+        self.sent = False
+
+    async def __aiter__(self) -> AsyncIterator[memoryview]:
+        for piece in self._pieces:
+            view = memoryview(piece)
+            for start in range(0, len(view), _SLICE):
+                yield view[start : start + _SLICE]
+        self.sent = True
 
 
 def retry_after_of(answer: aiohttp.ClientResponse) -> float | None:

@@ -45,7 +45,7 @@ class OpenAIInterface:
             "x-request-id": call.request_id,
         }
         return await self._client.post(
-            url, headers, prompt.request.body, public_context(config), config.timeout
+            url, headers, prompt.request.pieces, public_context(config), config.timeout
         )
 
 

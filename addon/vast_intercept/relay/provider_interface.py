@@ -32,7 +32,7 @@ class ProviderInterface:
         return await self._client.post(
             URL(call.provider.url, encoded=True),
             CIMultiDict(call.provider.headers),
-            prompt.original,
+            [prompt.original],
             public_context(call.config),
             call.config.timeout,
             for_another_machine=call.from_another_machine,

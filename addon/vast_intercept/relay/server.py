@@ -16,11 +16,13 @@ from pathlib import Path
 from aiohttp import web
 
 from ..openai_api.errors import ApiError, bad_gateway
+from ..openai_api.outline import Buffer
 from .call import Answer, Call, Generate
 from .dispatch import Dispatcher
 from .endpoint_health import EndpointHealth
 from .generation import Generation, answered_here
 from .http_log import http_logger
+from .turns import Turns
 from .upstream_proxy import UpstreamProxy
 
 logger = logging.getLogger(__name__)
@@ -54,6 +56,7 @@ class Relay:
         self._starting: asyncio.Task[None] | None = None
         self._runner: web.ServerRunner | None = None
         self._dispatcher: Dispatcher | None = None
+        self._turns = Turns()
         #: Where what was fetched of Vast is kept; to be set before `start`.
         self.folder = Path()
         #: How Vast is reached.
@@ -192,7 +195,7 @@ class Relay:
         self, request: web.BaseRequest, call: Call, work: Generate, headers: dict[str, str]
     ) -> web.StreamResponse:
         assert self._dispatcher
-        generation = Generation(call, work, self._dispatcher, request)
+        generation = Generation(call, work, self._dispatcher, request, self._turns)
         self._running.add(generation)
         try:
             return await generation.answer(_read_body(request, call.max_body), headers)
@@ -208,18 +211,16 @@ def _shutting_down(what: str) -> ApiError:
     )
 
 
-async def _read_body(request: web.BaseRequest, limit: int) -> bytes | None:
+async def _read_body(request: web.BaseRequest, limit: int) -> Buffer | None:
     """The request's body, or None if it is larger than `limit`; no more is held."""
-    pieces: list[bytes] = []
-    size = 0
+    body = bytearray()  # it grows in place: to join many pieces would hold up other calls
     while piece := await request.content.readany():
-        size += len(piece)
-        if size > limit:
-            pieces.clear()
+        if len(body) + len(piece) > limit:
+            body.clear()
             await _drop_body(request)
             return None
-        pieces.append(piece)
-    return b"".join(pieces)
+        body += piece
+    return body
 
 
 async def _drop_body(request: web.BaseRequest) -> None:

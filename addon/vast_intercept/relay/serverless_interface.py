@@ -63,10 +63,8 @@ class ServerlessInterface:
             "x-request-id": call.request_id,
         }
         # The app's body goes in as it is: to decode and encode it would cost time, and change it.
-        body = b'{"auth_data":%b,"session_id":null,"payload":%b}' % (
-            worker.auth_data,
-            prompt.request.body,
-        )
+        head = b'{"auth_data":%b,"session_id":null,"payload":' % worker.auth_data
+        body = [head, *prompt.request.pieces, b"}"]
         tls = (
             await self._trust.context(call.config)
             if url.scheme == "https"

@@ -1,0 +1,210 @@
+"""The content codings of requests, undone in steps: RFC 9110, section 8.4.1."""
+
+import zlib
+from collections.abc import Callable, Generator
+from typing import Protocol
+
+import brotli
+import zstandard
+
+from .errors import ApiError, bad_request
+from .limits import MAX_DECOMPRESSED, STEP
+from .outline import Buffer
+
+# RFC 9659: what a decoder of the coding `zstd` has to have memory for, and no more.
+_ZSTD_WINDOW = 8 * 1024 * 1024
+
+_CODINGS = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd"})
+
+# RFC 1952, section 2.2: "A gzip file consists of a series of members". RFC 8878, section 3: frames.
+_MAGIC = {"gzip": b"\x1f\x8b", "x-gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
+_MAX_MEMBERS = 1_000
+_COST_OF_MEMBER = 1024  # of making its decompressor, as if it were so many bytes
+
+
+class _TooLargeError(Exception):
+    """It becomes larger than the limit."""
+
+
+class _CutError(Exception):
+    """It ends too early."""
+
+
+class _TooManyMembersError(Exception):
+    """It has more than anybody makes."""
+
+
+def decode_content(body: Buffer, coding: str, limit: int) -> Generator[None, None, Buffer]:
+    """The body without its content coding. Raises ApiError (400 or 413).
+
+    What is compressed may become `MAX_DECOMPRESSED` or `limit` bytes, whichever is less. Neither
+    time nor memory is spent on more, and each step takes a few milliseconds.
+    """
+    coding = coding.strip().lower()
+    if coding in {"", "identity"}:
+        return body
+    if coding not in _CODINGS:
+        raise bad_request(
+            f"The request body has the content encoding {coding[:100]!r}, which is not supported:"
+            " send it as it is, or with gzip, deflate, br or zstd.",
+            "unsupported_encoding",
+        )
+    most = min(limit, MAX_DECOMPRESSED)
+    try:
+        return (yield from _decompress(body, coding, most))
+    except _TooLargeError:
+        raise bad_request(
+            f"The request body becomes larger than {most:,} bytes when its content encoding is"
+            " undone, which is more than a compressed body may become. Send it without a content"
+            " encoding, or send less.",
+            "request_too_large",
+            status=413,
+        ) from None
+    except _CutError:
+        problem = "it ends too early"
+    except _TooManyMembersError:
+        problem = f"it has more than {_MAX_MEMBERS:,} members"
+    except (zlib.error, brotli.error, zstandard.ZstdError) as error:
+        problem = str(error)
+    raise bad_request(
+        f"The request body is not valid {coding}: {problem}.", "invalid_encoding"
+    ) from None
+
+
+def request_too_large(limit: int) -> ApiError:
+    """413, with the limit and the way to change it."""
+    return bad_request(
+        f"The request body is larger than {limit:,} bytes. The limit is mitmproxy's option"
+        " stream_large_bodies: raise it where the interceptor is started, for example with"
+        " --set stream_large_bodies=200m.",
+        "request_too_large",
+        status=413,
+    )
+
+
+class _Decompressor(Protocol):
+    """Undoes one compressed stream. It never gives out much more than `STEP` bytes in one go."""
+
+    #: How many bytes it may be fed in one go.
+    bite: int
+
+    def feed(self, piece: bytes) -> bytes:
+        """What comes out. With nothing fed, what was held back."""
+        ...
+
+    @property
+    def hungry(self) -> bool:
+        """Whether it can be fed."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether the stream has come to its end."""
+        ...
+
+    @property
+    def unused(self) -> int:
+        """How many bytes it was fed beyond that."""
+        ...
+
+
+class _Inflate:
+    bite = STEP
+
+    def __init__(self, window_bits: int) -> None:
+        self._zlib = zlib.decompressobj(window_bits)
+
+    def feed(self, piece: bytes) -> bytes:
+        return self._zlib.decompress(self._zlib.unconsumed_tail or piece, STEP)
+
+    @property
+    def hungry(self) -> bool:
+        return not self._zlib.unconsumed_tail
+
+    @property
+    def ended(self) -> bool:
+        return self._zlib.eof
+
+    @property
+    def unused(self) -> int:
+        return len(self._zlib.unused_data)
+
+
+class _Brotli:
+    bite = STEP
+    unused = 0  # brotli calls it an error
+
+    def __init__(self) -> None:
+        self._brotli = brotli.Decompressor()
+
+    def feed(self, piece: bytes) -> bytes:
+        out: bytes = self._brotli.process(piece, output_buffer_limit=STEP)
+        return out
+
+    @property
+    def hungry(self) -> bool:
+        return bool(self._brotli.can_accept_more_data())
+
+    @property
+    def ended(self) -> bool:
+        return bool(self._brotli.is_finished())
+
+
+class _Zstd:
+    # All that comes of it comes in one go: a block of four bytes may become 128 KiB.
+    bite = 128
+    hungry = True
+
+    def __init__(self) -> None:
+        self._zstd = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
+
+    def feed(self, piece: bytes) -> bytes:
+        return self._zstd.decompress(piece)
+
+    @property
+    def ended(self) -> bool:
+        return self._zstd.eof
+
+    @property
+    def unused(self) -> int:
+        return len(self._zstd.unused_data)
+
+
+def _decoder(coding: str, body: Buffer) -> Callable[[], _Decompressor]:
+    if coding in {"gzip", "x-gzip"}:
+        return lambda: _Inflate(16 + zlib.MAX_WBITS)
+    if coding == "br":
+        return _Brotli
+    if coding == "zstd":
+        return _Zstd
+    # "Some non-conformant implementations send the deflate compressed data without the zlib
+    # wrapper." RFC 1950, section 2.2: its method is 8, and its first two bytes divide by 31.
+    wrapped = len(body) >= 2 and body[0] & 15 == 8 and (body[0] * 256 + body[1]) % 31 == 0
+    return lambda: _Inflate(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
+
+
+def _decompress(body: Buffer, coding: str, limit: int) -> Generator[None, None, bytearray]:
+    """One member after the other. What follows and is no member is left out."""
+    make, magic = _decoder(coding, body), _MAGIC.get(coding)
+    decoded = bytearray()
+    position = worked = 0
+    for _ in range(_MAX_MEMBERS):
+        member = make()
+        while not member.ended:
+            piece = bytes(body[position : position + member.bite]) if member.hungry else b""
+            position += len(piece)
+            out = member.feed(piece)
+            if not (out or piece or member.ended):
+                raise _CutError
+            decoded += out
+            if len(decoded) > limit:
+                raise _TooLargeError
+            worked += len(piece) + len(out)
+            if worked >= STEP:
+                worked = 0
+                yield
+        position -= member.unused
+        if magic is None or body[position : position + len(magic)] != magic:
+            return decoded
+        worked += _COST_OF_MEMBER
+    raise _TooManyMembersError

@@ -1,0 +1,34 @@
+"""How much a call may hold. Whatever is within these limits holds up nobody else for long."""
+
+_KIB, _MIB = 1024, 1024 * 1024
+
+#: Bytes of a body that is read without a look at its outline: whatever it holds, it is read fast.
+READ_AT_ONCE = 128 * _KIB
+
+#: Bytes of a body that is read without a look at its outline if it holds few values.
+READ_IF_SIMPLE = 1 * _MIB
+
+#: Values of a body that counts as simple.
+FEW_VALUES = 50_000
+
+#: Bytes of a body besides its long texts and its long lists of whole numbers.
+MAX_STRUCTURE = 4 * _MIB
+
+#: Members of the body itself. OpenAI's API knows about forty.
+MAX_MEMBERS = 1_000
+
+#: Messages; and entries of all other lists and objects that are members of the body.
+MAX_MESSAGES = 20_000
+
+#: Content parts of all messages together.
+MAX_PARTS = 20_000
+
+#: Bytes that a compressed body may become: a small one can become very large.
+MAX_DECOMPRESSED = 16 * _MIB
+
+#: Bytes that are worked on in one go. What is left comes after other calls have had their turn.
+STEP = 64 * _KIB
+
+#: Bytes of a body that mitmproxy holds in one piece, to show it, to save it, and for other addons
+#: to look into. A larger one passes through it piece by piece.
+MAX_HELD = 8 * _MIB

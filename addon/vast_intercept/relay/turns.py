@@ -1,0 +1,27 @@
+"""Work that takes long, done in steps, so that the event loop is held up for a few milliseconds."""
+
+import asyncio
+from collections.abc import Generator
+
+
+class Turns:
+    """Of all such work one step is done each time that the event loop comes round.
+
+    Threads would not help: Python's decoders keep the interpreter to themselves, and many small
+    waits for it are as bad as a long one.
+    """
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+
+    async def take[T](self, work: Generator[None, None, T]) -> T:
+        """Does the work up to its end, and returns what it does. What is short is done at once."""
+        try:
+            next(work)
+            while True:
+                async with self._lock:
+                    await asyncio.sleep(0)
+                    next(work)
+        except StopIteration as done:
+            result: T = done.value
+            return result

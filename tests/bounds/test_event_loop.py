@@ -1,0 +1,204 @@
+"""Nothing that one app or one worker sends holds up the others: the event loop stays free.
+
+What is measured is the computing time of the event loop's thread between two looks of a task that
+looks all the time (`ticker.py`), so that it does not matter how busy the machine is.
+"""
+
+import gzip
+import json
+import random
+import ssl
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from .. import harness
+from ..harness import APP_KEY, Interceptor
+from .upstream import Upstream, serving, stream, whole
+
+URL = "https://api.openai.com/v1/chat/completions"
+TICKER = Path(__file__).with_name("ticker.py")
+MIB = 1024 * 1024
+LONGEST = 50.0  # milliseconds
+SMALL = b'{"messages":[]}'
+STREAMED = b'{"messages":[],"stream":true}'
+ANSWER = whole(b'{"choices":[]}')
+
+
+@dataclass
+class Watched:
+    """An interceptor whose event loop is watched, and the upstream that stands for Vast."""
+
+    interceptor: Interceptor
+    upstream: Upstream
+    ticks: Path
+
+    def post(
+        self, body: bytes, answer: Iterable[bytes], *, http2: bool = False, **headers: str
+    ) -> tuple[httpx.Response, float]:
+        """The answer to one call, and for how long the event loop was held up by it."""
+        self.upstream.answer = answer
+        seen = len(self.ticks.read_text().splitlines())
+        context = (
+            harness.http2_only(self.interceptor)
+            if http2
+            else ssl.create_default_context(cafile=str(self.interceptor.ca))
+        )
+        with httpx.Client(
+            http1=not http2,
+            http2=http2,
+            verify=context,
+            proxy=self.interceptor.url,
+            trust_env=False,
+            timeout=60,
+        ) as client:
+            head = {"content-type": "application/json", "authorization": f"Bearer {APP_KEY}"}
+            # In pieces: httpx copies what is left of a large body for each frame of HTTP/2.
+            pieces = (body[at : at + MIB] for at in range(0, len(body), MIB))
+            head["content-length"] = str(len(body))
+            response = client.post(URL, content=pieces, headers=head | headers)
+            client.get("http://vast-intercept.internal/status")  # it has come round once more
+        lines = self.ticks.read_text().splitlines()[seen:]
+        return response, max((float(line.split()[0]) for line in lines), default=0.0)
+
+
+@contextmanager
+def watching(folder: Path, kind: str, *options: str) -> Iterator[Watched]:
+    ticks = folder / "ticks"
+    ticks.touch()
+    with serving() as upstream:
+        config: dict[str, Any] = {"vast": {"endpoint": "e", "openai_url": upstream.url}}
+        with harness.intercept(
+            folder,
+            config,
+            *("-s", str(TICKER), *options),
+            kind=kind,
+            environ={"VAST_TICKER": str(ticks)},
+        ) as interceptor:
+            watched = Watched(interceptor, upstream, ticks)
+            watched.post(SMALL, ANSWER)  # the first call has certificates made
+            watched.post(STREAMED, stream(b"data: {}\n\n", b"data: [DONE]\n\n"), http2=True)
+            yield watched
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    with watching(tmp_path_factory.mktemp("serve"), "serve") as watched:
+        yield watched
+
+
+def chat(content: bytes) -> bytes:
+    return b'{"model":"m","messages":[{"role":"user","content":' + content + b"}]}"
+
+
+BODIES = {
+    "a long text": (chat(b'"' + b"x" * 60 * MIB + b'"'), {}, None),
+    "a long text of another script": (chat(b'"' + "é".encode() * 10 * MIB + b'"'), {}, None),
+    "a text that is held": (chat(b'"' + b"x" * 7 * MIB + b'"'), {}, None),
+    "token ids": (chat(b'"a"}],"prompt":[' + b"1, " * 4 * MIB + b'1],"x":[{"y":1'), {}, None),
+    "messages": (b'{"messages":[' + b"{}," * 3 * MIB + b"{}]}", {}, "request_too_complex"),
+    "messages in 128 KiB": (
+        b'{"messages":[' + b"{}," * 42_000 + b"{}]}",
+        {},
+        "request_too_complex",
+    ),
+    "parts in 128 KiB": (chat(b"[" + b"{}," * 42_000 + b"{}]"), {}, "unsupported_content"),
+    "members": (b'{"messages":[]' + b',"a":1' * 2 * MIB + b"}", {}, "request_too_complex"),
+    "members in 128 KiB": (
+        b'{"messages":[],' + b",".join(b'"%x":1' % i for i in range(13_000)) + b"}",
+        {},
+        "request_too_complex",
+    ),
+    "depth": (b'{"messages":' + b"[" * 4 * MIB, {}, "request_too_complex"),
+    "gzip of messages": (
+        gzip.compress(b'{"messages":[' + b"{}," * 5 * MIB + b"{}]}"),
+        {"content-encoding": "gzip"},
+        "request_too_complex",
+    ),
+    "gzip of a text": (
+        gzip.compress(chat(b'"' + random.Random(0).randbytes(7 * MIB).hex().encode() + b'"'), 1),
+        {"content-encoding": "gzip"},
+        None,
+    ),
+    "gzip of too much": (
+        gzip.compress(chat(b'"' + b"x" * 60 * MIB + b'"')),
+        {"content-encoding": "gzip"},
+        "request_too_large",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "headers", "code"), BODIES.values(), ids=BODIES.keys())
+def test_of_a_request(
+    body: bytes, headers: dict[str, str], code: str | None, watched: Watched
+) -> None:
+    watched.upstream.bodies.clear()
+    response, longest = watched.post(body, ANSWER, **headers)
+    if code is None:
+        assert response.status_code == 200, response.text
+        assert watched.upstream.bodies[0] > MIB
+    else:
+        assert response.json()["error"]["code"] == code
+    assert longest < LONGEST
+
+
+ANSWERS = {
+    "a long text": b'{"choices":[{"message":{"content":"' + b"x" * 30 * MIB + b'"}}]}',
+    "a text that is held": b'{"choices":[{"message":{"content":"' + b"x" * 7 * MIB + b'"}}]}',
+    "choices": b'{"choices":[' + b"{}," * 5 * MIB + b"{}]}",
+    "members": b"{" + b",".join(b'"%x":1' % number for number in range(400_000)) + b"}",
+}
+
+
+@pytest.mark.parametrize("http2", [False, True], ids=["HTTP/1.1", "HTTP/2"])
+@pytest.mark.parametrize("body", ANSWERS.values(), ids=ANSWERS.keys())
+def test_of_a_whole_answer(body: bytes, http2: bool, watched: Watched) -> None:
+    response, longest = watched.post(SMALL, whole(body), http2=http2)
+    assert response.content == body
+    assert longest < LONGEST
+
+
+EVENT = b"data: %b\n\n" % json.dumps({"choices": [{"delta": {"content": " token"}}]}).encode()
+EVENTS = {
+    "one long event": [b'data: {"a":"' + b"x" * 30 * MIB + b'"}\n\n'],
+    "one event that is kept": [b'data: {"a":"' + b"x" * 7 * MIB + b'"}\n\n'],
+    "very many events at once": [EVENT * 100_000],
+    "many events, each by itself": [EVENT] * 20_000,
+    "ends of line": [(b"\n" * 60_000 + b"x") * 100],
+    "ends of line of another kind": [(b"\r" * 60_000 + b"x") * 100],
+}
+
+
+@pytest.mark.parametrize("http2", [False, True], ids=["HTTP/1.1", "HTTP/2"])
+@pytest.mark.parametrize("events", EVENTS.values(), ids=EVENTS.keys())
+def test_of_a_stream(events: list[bytes], http2: bool, watched: Watched) -> None:
+    answer = stream(*events, b"\n\ndata: [DONE]\n\n")
+    response, longest = watched.post(STREAMED, answer, http2=http2)
+    assert response.content == b"".join(events) + b"\n\ndata: [DONE]\n\n"
+    assert longest < LONGEST
+
+
+def test_of_a_request_over_http2(watched: Watched) -> None:
+    response, longest = watched.post(chat(b'"' + b"x" * 16 * MIB + b'"'), ANSWER, http2=True)
+    assert response.status_code == 200, response.text
+    assert longest < LONGEST
+
+
+def test_of_bodies_that_mitmweb_keeps(tmp_path: Path) -> None:
+    options = ("--set", "web_open_browser=false", "--set", "web_port=0")
+    with watching(tmp_path, "mitmweb", *options) as watched:
+        for body, answer in (
+            (chat(b'"' + b"x" * 60 * MIB + b'"'), ANSWER),
+            (chat(b'"' + b"x" * 7 * MIB + b'"'), ANSWER),
+            (SMALL, whole(ANSWERS["a text that is held"])),
+            (STREAMED, stream(*EVENTS["one event that is kept"], b"data: [DONE]\n\n")),
+            (STREAMED, stream(*EVENTS["many events, each by itself"], b"data: [DONE]\n\n")),
+        ):
+            response, longest = watched.post(body, answer)
+            assert response.status_code == 200, response.text
+            assert longest < LONGEST
