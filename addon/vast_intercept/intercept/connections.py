@@ -28,6 +28,7 @@ from ..mitm.first_bytes import (
     starts_tls,
 )
 from ..mitm.http_server import AppHttpLayer, IsForProvider
+from ..mitm.transports import close_forgotten
 from ..openai_api.errors import bad_gateway
 from ..relay.server import Relay
 from .settings import Settings
@@ -173,6 +174,16 @@ class Connections:
         # Without the connection, what the app may send behind its request goes nowhere.
         headers = {**error.response_headers(), "connection": "close"}
         flow.response = http.Response.make(error.status, error.body(), headers)
+
+    # --- their end ----------------------------------------------------------------------------
+
+    def client_disconnected(self, client: connection.Client) -> None:
+        """An app's connection has ended."""
+        close_forgotten(client, client)
+
+    def server_disconnected(self, data: server_hooks.ServerConnectionHookData) -> None:
+        """A connection of mitmproxy's own has ended."""
+        close_forgotten(data.client, data.server)
 
     def _leads_to_provider(
         self, client: connection.Client, server: connection.Server, address: _Address
