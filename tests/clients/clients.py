@@ -23,6 +23,8 @@ class Client:
     prints_bodies: bool = False
     #: Whether it asks for a text completion.
     completes_text: bool = False
+    #: Whether it can be told to stream.
+    streams: bool = True
 
     def __str__(self) -> str:
         return self.name
@@ -74,6 +76,36 @@ def _shell(name: str) -> Client:
     return Client(name, command, prints_bodies=True)
 
 
+def _script(
+    name: str, runner: list[str], program: str, loads: list[str], *, streams: bool = True
+) -> Client:
+    """A program in a language of the machine's, with the command that loads what it needs."""
+
+    def command() -> list[str]:
+        path = environments.tool(runner[0])
+        environments.having(path, *loads)
+        return [path, *runner[1:], str(PROGRAMS / program)]
+
+    return Client(name, command, prints_bodies=True, streams=streams)
+
+
+def _python_printing(name: str) -> Client:
+    path = str(PROGRAMS / f"{name}_app.py")
+    return Client(f"python-{name}", lambda: [environments.python("more"), path], prints_bodies=True)
+
+
+def _on_node(version: int, name: str) -> Client:
+    program = f"{name}_app.mjs"
+    return Client(
+        f"node{version}-{name}",
+        lambda: [
+            environments.runtime(f"node-{version}/bin/node"),
+            environments.node_program(program),
+        ],
+        prints_bodies=name in {"axios", "got", "undici"},
+    )
+
+
 PYTHON = [
     _python("requests"),
     _python("urllib"),
@@ -103,3 +135,49 @@ JAVA = Client(
 GO = Client("go-nethttp", lambda: [environments.go_program("nethttp_app")])
 PHP = Client("php-curl", lambda: [environments.php(), str(PROGRAMS / "curl_app.php")])
 RUBY = Client("ruby-nethttp", lambda: [environments.tool("ruby"), str(PROGRAMS / "nethttp_app.rb")])
+# They know of proxies with the variables that the wrapper sets.
+PERL = [
+    _script("perl-lwp", ["perl"], "lwp_app.pl", ["-MLWP::Protocol::https", "-e1"]),
+    _script(
+        "perl-mojo", ["perl"], "mojo_app.pl", ["-MIO::Socket::SSL", "-MMojo::UserAgent", "-e1"]
+    ),
+]
+JAVASCRIPT = [
+    *(_on_node(version, "openai_3") for version in (20, 22, 24)),
+    _on_node(20, "axios"),
+    _on_node(24, "axios"),
+    _on_node(24, "got"),
+    _on_node(24, "undici"),
+    Client(
+        "bun-fetch",
+        lambda: [
+            environments.runtime("@oven/bun-linux-x64/bin/bun"),
+            str(PROGRAMS / "fetch_app.mjs"),
+        ],
+    ),
+    Client(
+        "deno-fetch",
+        lambda: [
+            environments.runtime("@deno/linux-x64-glibc/deno"),
+            *("run", "--allow-all", "--no-lock", str(PROGRAMS / "fetch_app.mjs")),
+        ],
+    ),
+]
+# Of these, some know of no proxy, the others read no variable with CAs.
+JAILED = [
+    _script("r-httr2", ["Rscript"], "httr2_app.R", ["-e", "library(httr2)"]),
+    _script("lua-luasec", ["lua5.4"], "luasec_app.lua", ["-e", "require('ssl.https')"]),
+    _script(
+        *("emacs-url", ["emacs", "--batch", "-Q", "--load"], "url_app.el", ["--version"]),
+        streams=False,
+    ),
+    _script("tcl-http", ["tclsh"], "http_app.tcl", [], streams=False),
+    _script("elixir-httpc", ["elixir"], "httpc_app.exs", ["-e", ":ssl.start()"]),
+    _script(
+        *("libsoup", ["/usr/bin/python3"], "soup_app.py"),
+        ["-c", "import gi; gi.require_version('Soup', '3.0')"],
+    ),
+    _python_printing("pycurl"),
+    _python_printing("tornado"),
+    _python_printing("urllib3"),
+]

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -20,13 +20,19 @@ _FOLDER = PROJECT / ".venv" / "clients"
 _PACKAGES = {
     "curl": "curl",
     "go": "golang-go",
+    "elixir": "elixir",
+    "emacs": "emacs-nox",
     "java": "default-jdk-headless",
     "javac": "default-jdk-headless",
+    "lua5.4": "lua5.4",
     "node": "nodejs",
     "npm": "npm",
+    "perl": "perl",
     "php": "php-cli",
     "PHP's curl": "php-curl",
+    "Rscript": "r-base-core",
     "ruby": "ruby",
+    "tclsh": "tcl",
     "wget": "wget",
 }
 
@@ -77,16 +83,35 @@ def python(requirements: str) -> str:
 
 def node_program(name: str) -> str:
     """A program for Node beside the packages that it imports. Raises InstallationError."""
-    tool("node")
-    folder = _FOLDER / "node"
-    listed = [_REQUIREMENTS / "package.json", _REQUIREMENTS / "package-lock.json"]
-    copied = [*listed, *sorted(PROGRAMS.glob("openai*.mjs"))]
+    return str(_npm_folder("node", _REQUIREMENTS, PROGRAMS.glob("*.mjs")) / name)
+
+
+def runtime(path: str) -> str:
+    """A runtime for JavaScript that is an npm package, by its path. Raises InstallationError."""
+    return str(_npm_folder("runtimes", _REQUIREMENTS / "runtimes") / "node_modules" / path)
+
+
+def _npm_folder(name: str, requirements: Path, programs: Iterable[Path] = ()) -> Path:
+    """A folder with npm packages, and with programs that import them."""
+    folder = _FOLDER / name
+    listed = [requirements / "package.json", requirements / "package-lock.json"]
+    copied = [*listed, *sorted(programs)]
     with _made(folder, *(path.read_text() for path in copied)) as missing:
         if missing:
             for path in copied:
                 shutil.copy(path, folder)
             _run(tool("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder)
-    return str(folder / name)
+    return folder
+
+
+def having(*command: str) -> None:
+    """Raises InstallationError unless the command, which loads what a client needs, ends well."""
+    loaded = subprocess.run(command, capture_output=True, text=True, check=False)
+    if loaded.returncode:
+        raise InstallationError(
+            "Something that this test needs is not on this machine; the README lists the Debian"
+            f" packages.\n{' '.join(command)}:\n{loaded.stderr}"
+        )
 
 
 def go_program(name: str) -> str:

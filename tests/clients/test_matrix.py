@@ -10,21 +10,37 @@ import pytest
 
 from .. import harness
 from ..harness import APP_KEY, ENDPOINT, VAST_KEY, Interceptor, Process, StandIn
-from .clients import AIOHTTP, GO, JAVA, NODE, PHP, PYTHON, RUBY, SHELL, Client
+from .clients import (
+    AIOHTTP,
+    GO,
+    JAILED,
+    JAVA,
+    JAVASCRIPT,
+    NODE,
+    PERL,
+    PHP,
+    PYTHON,
+    RUBY,
+    SHELL,
+    Client,
+)
 from .environments import InstallationError
 
-pytestmark = pytest.mark.timeout(300)  # on first use, a client is installed
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),  # on first use, a client is installed
+]
 
-RUN = [*PYTHON, *SHELL, JAVA, GO, PHP, RUBY]
-JAIL = [AIOHTTP, *NODE, JAVA]
-MATRIX = pytest.mark.parametrize(
-    ("client", "way"),
-    [
-        pytest.param(client, way, id=f"{client}-{way}")
-        for way, clients in {"run": RUN, "jail": JAIL}.items()
-        for client in clients
-    ],
-)
+RUN = [*PYTHON, *SHELL, JAVA, GO, PHP, RUBY, *PERL, *JAVASCRIPT]
+JAIL = [AIOHTTP, *NODE, JAVA, *JAILED]
+ROWS = [(client, "run") for client in RUN] + [(client, "jail") for client in JAIL]
+
+
+def rows(chosen: list[tuple[Client, str]]) -> pytest.MarkDecorator:
+    """Each of these clients, in one of the ways."""
+    cases = [pytest.param(client, way, id=f"{client}-{way}") for client, way in chosen]
+    return pytest.mark.parametrize(("client", "way"), cases)
+
 
 #: The stand-in's tokens, of a chat and of a text completion.
 CHAT = ["You", " said", ":", " hello", " there"]
@@ -41,7 +57,10 @@ def responseheaders(flow):
 """
 # What would have a client of this machine trust, ask or do other than it does by itself.
 _CA_WORDS = ("CERT", "CA_BUNDLE", "CAINFO", "CAFILE", "SSL_ROOTS")
-_SETTINGS = ("JAVA_", "JDK_JAVA_", "NODE_", "OPENAI_", "PHP_", "PYTHON", "RUBY", "WGETRC")
+_SETTINGS = (
+    *("JAVA_", "JDK_JAVA_", "NODE_", "DENO_", "BUN_", "OPENAI_", "PHP_", "PYTHON", "RUBY"),
+    *("PERL_", "MOJO_", "R_", "WGETRC"),
+)
 # A name of OpenAI's that leads far away. The first word is the file with it.
 _WITH_HOSTS = 'mount --bind "$0" /etc/hosts && exec "$@"'
 
@@ -152,14 +171,14 @@ def check_call(standin: StandIn, client: Client, *, streamed: bool) -> None:
         assert [message["content"] for message in body["messages"]] == ["hello there"]
 
 
-@MATRIX
+@rows(ROWS)
 def test_whole(client: Client, launcher: list[str], standin: StandIn, tmp_path: Path) -> None:
     with started(launcher, client, tmp_path, "whole") as app:
         assert client.text(app.end()) == "".join(TEXT if client.completes_text else CHAT)
     check_call(standin, client, streamed=False)
 
 
-@MATRIX
+@rows([(client, way) for client, way in ROWS if client.streams])
 def test_streamed_as_it_comes(
     client: Client,
     launcher: list[str],

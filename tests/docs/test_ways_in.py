@@ -17,7 +17,7 @@ ANSWER = "You said: hello there\n"
 SUMMARY = "vast-intercept: 1 call, 8 tokens, 0 refused, 0 errors\n"
 OF_ALL = SUMMARY.rstrip() + " (all apps that use port 8080)\n"
 #: Sections whose commands are run by other tests.
-ELSEWHERE = {"Transparent"}
+ELSEWHERE = {"Clients", "Transparent"}
 
 
 @pytest.fixture
