@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from .config_file import (
     DEFAULT_API_KEY,
     REASONING,
+    ROLES,
     UNSUPPORTED_SETTINGS,
     ConfigError,
     OwnProvider,
@@ -149,8 +150,11 @@ def read_providers(entries: list[str | OwnProvider]) -> tuple[Provider, ...]:
 
 
 def read_routes(routes: list[Route]) -> tuple[Route, ...]:
-    """Routes that go to no endpoint twice, and say how answers name the model's reasoning."""
+    """Routes that go to no endpoint twice, and name only what there is."""
     for index, route in enumerate(routes):
+        for name, new in route.roles.items():
+            _check_role(name, f"routes[{index}].roles")
+            _check_role(new, f"routes[{index}].roles.{name}")
         if route.reasoning not in REASONING:
             raise ConfigError(
                 f"routes[{index}].reasoning: {route.reasoning!r} is unknown."
@@ -165,6 +169,11 @@ def read_routes(routes: list[Route]) -> tuple[Route, ...]:
                 )
             seen.add(name)
     return tuple(routes)
+
+
+def _check_role(role: str, place: str) -> None:
+    if role not in ROLES:
+        raise ConfigError(f"{place}: unknown role {role!r}.{nearest(role, ROLES)}")
 
 
 def _is_host(text: str) -> bool:

@@ -14,6 +14,8 @@ from .providers import Scheme
 INTERFACES = ("openai", "serverless")
 Unsupported = Literal["reject", "pass"]
 REASONING = ("as_is", "both")
+#: Whom messages of a chat may be from.
+ROLES = ("developer", "system", "user", "assistant", "tool", "function")
 UNSUPPORTED_SETTINGS: dict[str, Unsupported] = {"reject": "reject", "pass": "pass"}
 
 #: How the configuration names the key when it says nothing.
@@ -85,13 +87,15 @@ class Route(Section, frozen=True):
     """Calls for models that match the pattern (`*` and `?`) go to the endpoint.
 
     Where it cannot answer, they go to the first of `fallback` that can: endpoints, or `provider`.
-    With `reasoning: both`, the answers have the model's reasoning under both of its names.
+    With `reasoning: both`, the answers have the model's reasoning under both of its names. `roles`
+    renames roles of messages on their way to Vast.
     """
 
     model: str
     endpoint: EndpointName
     fallback: list[EndpointName] = []
     reasoning: str = "as_is"
+    roles: dict[str, str] = {}
 
 
 class ClientKey(Section, frozen=True):

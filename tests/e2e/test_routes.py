@@ -6,6 +6,7 @@ from typing import Any
 
 import openai
 import pytest
+import requests
 
 from .. import harness
 from ..conftest import use
@@ -20,7 +21,10 @@ def _interceptor(
 ) -> Iterator[Interceptor]:
     config = {
         "vast": harness.vast_section(_standin, certs[0]),
-        "routes": [{"model": "thinking-*", "endpoint": ENDPOINT, "reasoning": "both"}],
+        "routes": [
+            {"model": "thinking-*", "endpoint": ENDPOINT, "reasoning": "both"},
+            {"model": "strict-*", "endpoint": ENDPOINT, "roles": {"developer": "system"}},
+        ],
     }
     with harness.intercept(tmp_path_factory.mktemp("routes"), config) as interceptor:
         yield interceptor
@@ -69,3 +73,48 @@ def test_a_stream_has_its_reasoning_under_both_names(client: openai.OpenAI, name
             {},
         ]
         assert deltas[-1].content == "4"
+
+
+URL = "https://api.openai.com/v1/chat/completions"
+ASKED = (
+    b'{"model" : "%s", "temperature": 1.0e0,"messages":'
+    b'[ {"role": "developer", "content": "\\u00e9 \\/"},'
+    b'\n{"content":"hello there","role":"user"}, {"role":"developer","content":"x"}],'
+    b'"user":"developer"}'
+)
+
+
+@pytest.mark.usefixtures("client")
+@pytest.mark.parametrize(("model", "role"), [(b"strict-1", b"system"), (b"other", b"developer")])
+def test_only_roles_are_renamed(standin: StandIn, model: bytes, role: bytes) -> None:
+    headers = {"content-type": "application/json"}
+    answer = requests.post(URL, data=ASKED % model, headers=headers, timeout=30)
+    assert answer.status_code == 200, answer.text
+    (call,) = standin.calls()
+    sent = harness.body_of(call)
+    expected = (ASKED % b"").replace(b'"role": "developer"', b'"role": "%s"' % role)
+    assert sent == expected.replace(b'"role":"developer"', b'"role":"%s"' % role)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_may_not_be_a_developer_is_told_what_to_do(
+    client: openai.OpenAI, standin: StandIn, stream: bool
+) -> None:
+    said = '{"error":{"message":"Unexpected message role.","type":"BadRequestError","code":400}}'
+    told = {"status": 400, "body": said, "headers": {"content-type": "application/json"}}
+    messages: Any = [{"role": "developer", "content": "be brief"}, *MESSAGES]
+
+    def message(model: str, messages: Any) -> str:
+        with pytest.raises(openai.BadRequestError) as raised:
+            client.chat.completions.create(
+                model=model, messages=messages, stream=stream, extra_body={"standin": told}
+            )
+        assert raised.value.code == "invalid_request"
+        assert isinstance(raised.value.body, dict)
+        return str(raised.value.body["message"])
+
+    assert message("other", messages).startswith("Unexpected message role. (The call has a message")
+    assert "put `roles: {developer: system}` into the route" in message("other", messages)
+    assert message("other", MESSAGES) == "Unexpected message role."
+    assert message("strict-1", messages) == "Unexpected message role."
+    assert len(standin.calls()) == 4

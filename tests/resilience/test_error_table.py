@@ -124,6 +124,15 @@ def _refused(vast: StandIn, start: Intercepting) -> Reply:
     return ask(temperature=-1)
 
 
+@case("the model's chat template refuses the role `developer`: 400")
+def _unknown_role(vast: StandIn, start: Intercepting) -> Reply:
+    del vast
+    start()
+    said = '{"error":{"message":"Unexpected message role.","type":"BadRequestError","code":400}}'
+    messages = [{"role": "developer", "content": "be brief"}]
+    return ask(messages=messages, standin={"status": 400, "body": said})
+
+
 @case("vLLM finds the prompt too long: 400")
 def _too_long(vast: StandIn, start: Intercepting) -> Reply:
     del vast

@@ -270,6 +270,22 @@ WRONG: dict[str, tuple[str | bytes, list[str]]] = {
         "routes: [{model: a, endpoint: one, fallback: ['a b']}]",
         ["routes[0].fallback[0]", "can be part of a path"],
     ),
+    "an unknown role to rename": (
+        "routes: [{model: a, endpoint: one, roles: {developers: system}}]",
+        ["routes[0].roles: unknown role 'developers'. Did you mean 'developer'?"],
+    ),
+    "an unknown role to rename it to": (
+        "routes: [{model: a, endpoint: one, roles: {developer: me}}]",
+        ["routes[0].roles.developer: unknown role 'me'. Known are: developer, system"],
+    ),
+    "roles that are a list": (
+        "routes: [{model: a, endpoint: one, roles: [developer]}]",
+        ["routes[0].roles", "a mapping"],
+    ),
+    "a role that is a number": (
+        "routes: [{model: a, endpoint: one, roles: {developer: 1}}]",
+        ["routes[0].roles", "a text"],
+    ),
     "reasoning under a name of its own": (
         "routes: [{model: a, endpoint: one, reasoning: reasoning_content}]",
         ["routes[0].reasoning", "'reasoning_content' is unknown", "as_is, both"],

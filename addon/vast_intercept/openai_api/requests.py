@@ -5,17 +5,25 @@ JSON and otherwise never touched: it goes out byte for byte as it came in.
 """
 
 import re
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import msgspec
 
 from .errors import ApiError, bad_request
 from .limits import MAX_MEMBERS, MAX_MESSAGES, MAX_PARTS, MAX_STRUCTURE
+from .members import RepeatedNameError, split_members
 from .operations import Operation
 from .outline import Buffer, NotJsonError, Outline, TooMuchStructureError, outline
+from .roles import renamed
 
 type Piece = bytes | bytearray | memoryview
+
+type Roles = Mapping[str, str]
+"""Roles of messages, and what they become."""
+
+_NO_ROLES: Roles = MappingProxyType({})
 
 _BOM = b"\xef\xbb\xbf"
 _COMMA = ord(",")
@@ -25,10 +33,6 @@ _LEFT_OUT = ("suffix",)
 
 # "Text in, text out" (FACTS V1). A refusal is text too: an answer of before, sent back.
 _TEXT_PARTS = frozenset({"text", "refusal"})
-
-# JSON's white space, RFC 8259 section 2, and a member's name with its colon, section 4.
-_WHITE_SPACE = re.compile(rb"[ \t\n\r]*")
-_NAME = re.compile(rb'[ \t\n\r]*("(?:[^"\\]|\\.)*")[ \t\n\r]*:[ \t\n\r]*')
 
 # msgspec names the place at the end of its message: "... - at `$.messages[0].content`"
 _PLACE = re.compile(r"(?P<what>.*?)(?: - at `(?:key in )?\$(?P<place>.*)`)?", re.DOTALL)
@@ -112,26 +116,32 @@ def _too_much(what: str) -> ApiError:
 
 
 def read_request(
-    operation: Operation, body: Buffer, made: Outline | None = None
+    operation: Operation,
+    body: Buffer,
+    made: Outline | None = None,
+    roles_for: Callable[[str | None], Roles] = lambda _: _NO_ROLES,
 ) -> GenerationRequest:
     """What the body of a chat or text completion asks for. Raises ApiError (400).
 
-    Of a large body, `made` is the outline.
+    Of a large body, `made` is the outline. `roles_for` a model says which roles of messages are
+    renamed.
     """
     text = made.text if made else body
     members = _decode_members(text)
     _check_amounts(len(members))
     model = _decode(_text_or_null, members.get("model"), "model")
     stream = _decode(_flag_or_null, members.get("stream"), "stream")
+    roles = _NO_ROLES
     if operation is Operation.CHAT_COMPLETIONS:
         _check_messages(_required(members, "messages"))
+        roles = roles_for(model)
     else:
         _required(members, "prompt")
     _check_output_is_text(members)
     return GenerationRequest(
         model,
         bool(stream),
-        _pieces_for_vast(body, text, members, made),
+        _pieces_for_vast(body, text, members, made, roles),
         left_out=tuple(name for name in _LEFT_OUT if name in members),
         max_tokens=_count(members, "max_completion_tokens") or _count(members, "max_tokens"),
         choices=_count(members, "n") or 1,
@@ -257,31 +267,31 @@ def _unsupported_parameter(name: str, why: str) -> ApiError:
 
 
 def _pieces_for_vast(
-    body: Buffer, text: Buffer, members: Mapping[str, msgspec.Raw], made: Outline | None
+    body: Buffer,
+    text: Buffer,
+    members: Mapping[str, msgspec.Raw],
+    made: Outline | None,
+    roles: Roles,
 ) -> tuple[Piece, ...]:
-    """`body` with an empty `model` and without what must be left out; else to the byte the same.
+    """`body` with an empty `model`, renamed roles, and without what must be left out.
 
-    vLLM serves an empty name of a model and refuses those that it does not know.
+    Else it is to the byte the same. vLLM serves an empty name of a model and refuses those that it
+    does not know.
     """
-    if "model" not in members and not any(name in members for name in _LEFT_OUT):
+    if not roles and "model" not in members and not any(name in members for name in _LEFT_OUT):
         return (body,)
     try:
-        spans = list(_kept(text, members))
-    except _RepeatedNameError:
+        spans = list(_kept(text, members, roles))
+    except RepeatedNameError:
         if made:
             raise bad_request(
                 "The request body has a member twice, which is not served in one so large.",
                 "invalid_json",
             ) from None
         # Of a name that comes twice the last one counts, for us and for vLLM's parser.
-        encoded = msgspec.json.encode(
-            {
-                name: msgspec.Raw(b'""') if name == "model" else value
-                for name, value in members.items()
-                if name not in _LEFT_OUT
-            }
-        )
-        return (encoded,)
+        kept = {name: value for name, value in members.items() if name not in _LEFT_OUT}
+        once = msgspec.json.encode(kept)
+        return _pieces_for_vast(once, once, _members.decode(once), None, roles)
     if made is None:
         return (b"".join(span if isinstance(span, bytes) else text[span] for span in spans),)
     view = memoryview(body)
@@ -293,11 +303,13 @@ def _pieces_for_vast(
     )
 
 
-def _kept(text: Buffer, members: Mapping[str, msgspec.Raw]) -> Iterator[slice | bytes]:
+def _kept(
+    text: Buffer, members: Mapping[str, msgspec.Raw], roles: Roles
+) -> Iterator[slice | bytes]:
     """What goes to Vast: places in the text, and what stands between them."""
     begin = 0
     kept_to: int | None = None  # the end of the last member that is kept
-    for name, start, value_at, end in _split_members(text, members):
+    for name, start, value_at, end in split_members(text, members):
         if name in _LEFT_OUT:
             # With the comma before it, or if it is the first one, with the one behind it.
             if kept_to is not None:
@@ -313,34 +325,10 @@ def _kept(text: Buffer, members: Mapping[str, msgspec.Raw]) -> Iterator[slice | 
             yield slice(begin, value_at)
             yield b'""'
             begin = value_at + len(members[name])
+        elif name == "messages" and roles:
+            for place, new in renamed(text[value_at : value_at + len(members[name])], roles):
+                yield slice(begin, value_at + place.start)
+                yield new
+                begin = value_at + place.stop
         kept_to = end
     yield slice(begin, len(text))
-
-
-class _RepeatedNameError(Exception):
-    """The object has a name twice, so that the values' lengths do not lead through it."""
-
-
-def _split_members(
-    body: Buffer, members: Mapping[str, msgspec.Raw]
-) -> Iterator[tuple[str, int, int, int]]:
-    """Name, and start, place of the value, and end of each member of a JSON object.
-
-    White space is part of a member. `members` is the same object, decoded. A value's length leads
-    from its start to its end, so that the text of the prompts is jumped over, not scanned.
-    """
-    position = body.index(b"{") + 1
-    end = body.rindex(b"}")
-    while position < end:
-        match = _NAME.match(body, position)
-        if match is None:
-            raise _RepeatedNameError
-        name = msgspec.json.decode(match[1], type=str)
-        value = members[name]
-        value_end = match.end() + len(value)
-        separator = _WHITE_SPACE.match(body, value_end)
-        after = separator.end() if separator else value_end
-        if body[match.end() : value_end] != bytes(value) or body[after] not in b",}":
-            raise _RepeatedNameError
-        yield name, position, match.end(), after
-        position = after + 1

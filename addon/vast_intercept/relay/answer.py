@@ -20,6 +20,7 @@ from ..openai_api.outline import (
     needs_outline,
     outline,
 )
+from ..openai_api.roles import explain_refused_role
 from ..openai_api.usage import Usage, model_of, usage_of
 from .call import Call
 from .failures import describe_failure
@@ -93,7 +94,11 @@ type Explain = Callable[[int, bytes, Call], ApiError]
 
 def explain_vast(status: int, body: bytes, call: Call) -> ApiError:
     """What Vast's answer that is no success means to an app."""
-    return from_upstream(status, body, endpoint=call.outcome.endpoint or "", redact=call.redact)
+    endpoint = call.outcome.endpoint or ""
+    error = from_upstream(status, body, endpoint=endpoint, redact=call.redact)
+    if call.prompt:
+        explain_refused_role(error, call.prompt.request.pieces)
+    return error
 
 
 async def read_error(upstream: aiohttp.ClientResponse, call: Call, explain: Explain) -> ApiError:

@@ -97,6 +97,8 @@ class Call:
     #: What the app asked for, None if it is not of the API; and the app's name, if it has one.
     operation: Operation | None = None
     client_name: str | None = None
+    #: What is sent to endpoints, once it is known.
+    prompt: "Prompt | None" = None
     #: Is told when the outcome has changed in a way that is worth showing at once.
     changed: Callable[[], None] = lambda: None
     #: Is told when the relay has the request's head.

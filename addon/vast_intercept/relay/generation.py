@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 
 import aiohttp
 from aiohttp import web
 
+from ..config_file import Route
 from ..openai_api.chunks import empty_chunk
 from ..openai_api.content_coding import decode_content, request_too_large
 from ..openai_api.errors import ApiError, bad_gateway
@@ -73,16 +74,12 @@ class Generation:
         total = self._call.config.timeout.total
         deadline = asyncio.get_running_loop().time() + total
         outcome = self._call.outcome
-        both = self._both_names_of_reasoning()
-        stream = None
-        if prompt.request.stream:
-            rewrite = with_both_names_in_events if both else None
-            stream = EventStream(self._request, headers, outcome, rewrite)
+        stream = self._stream(headers) if prompt.request.stream else None
         try:
             if stream is None:
                 async with self._until(deadline):
                     begun = await self._begin(prompt, deadline, headers)
-                    whole = await self._whole(begun, headers, both_names=both)
+                    whole = await self._whole(begun, headers)
                 return await self._send(begun.upstream.status, whole, headers)
             async with self._until(deadline) as limit:
                 async with stream.kept_alive(self._call.config.keepalive, self._empty_chunk):
@@ -140,7 +137,7 @@ class Generation:
         coding = headers.get("content-encoding", "")
         body = await self._turns.take(decode_content(body, coding, self._call.max_body))
         outline = await self._turns.take(outline_of(body)) if needs_outline(body) else None
-        wanted = read_request(self._work.operation, body, outline)
+        wanted = read_request(self._work.operation, body, outline, self._roles_for)
         outcome = self._call.outcome
         outcome.model = self._work.model or wanted.model
         outcome.stream = wanted.stream
@@ -149,7 +146,8 @@ class Generation:
             outcome.prompt = beginning_of_prompt(outline.text if outline else body)
         accept = headers.get("accept") or (EVENT_STREAM if wanted.stream else JSON)
         original = body if self._call.provider else b""
-        return Prompt(self._work.operation, wanted, original, accept)
+        prompt = self._call.prompt = Prompt(self._work.operation, wanted, original, accept)
+        return prompt
 
     def _empty_chunk(self) -> bytes:
         # With the id that vLLM gives the answer to a call with this request id.
@@ -170,20 +168,30 @@ class Generation:
         self._upstream = begun.upstream
         return begun
 
+    def _route_for(self, model: str | None) -> Route | None:
+        """The configuration's, unless the path names an endpoint: that wins over routes."""
+        return None if self._work.endpoint else self._call.config.route_for(model)
+
     def _both_names_of_reasoning(self) -> bool:
-        if self._work.endpoint:  # the path names it: no route was asked
-            return False
-        route = self._call.config.route_for(self._call.outcome.model)
+        route = self._route_for(self._call.outcome.model)
         return route is not None and route.reasoning == "both"
 
-    async def _whole(self, begun: Begun, headers: Headers, *, both_names: bool) -> Buffer:
+    def _stream(self, headers: Headers) -> EventStream:
+        rewrite = with_both_names_in_events if self._both_names_of_reasoning() else None
+        return EventStream(self._request, headers, self._call.outcome, rewrite)
+
+    def _roles_for(self, model: str | None) -> Mapping[str, str]:
+        route = self._route_for(self._work.model or model)
+        return route.roles if route else {}
+
+    async def _whole(self, begun: Begun, headers: Headers) -> Buffer:
         whole = await read_whole(begun.upstream, begun.first, self._call, self._turns)
         headers["content-type"] = begun.upstream.headers.get("content-type", JSON)
         outcome = self._call.outcome
         outcome.timing.last_byte = time.perf_counter()
         outcome.answered = True
         outcome.usage, outcome.response_model = whole.usage, whole.model
-        return with_both_names(whole.body) if both_names else whole.body
+        return with_both_names(whole.body) if self._both_names_of_reasoning() else whole.body
 
     async def _send(self, status: int, body: Buffer, headers: Headers) -> web.StreamResponse:
         """Sends a whole answer; a large one in slices, since one go would hold up other calls."""

@@ -1,0 +1,93 @@
+"""Whom a chat's messages are from: other names for roles that a model's template does not know.
+
+Pure. vLLM renders messages with the chat template of its model, and many templates refuse the role
+`developer` (FACTS C26).
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+
+import msgspec
+
+from .errors import ApiError
+from .members import RepeatedNameError, split_members
+from .outline import Buffer
+
+_OF_ROLES = re.compile(r"\broles?\b", re.IGNORECASE)
+_DEVELOPER = re.compile(b'"developer"')
+
+# JSON's white space, RFC 8259 section 2, and the comma between two messages.
+_BETWEEN = re.compile(rb"[ \t\n\r,]*")
+_ROLE = re.compile(rb'"role"[ \t\n\r]*:[ \t\n\r]*("[a-z]+")')
+
+# Letters of a name that are escaped, as no program does it.
+_ESCAPED_LETTER = re.compile(rb"\\u00[67]")
+
+# Bytes of messages that may be taken apart one by one.
+_MOST_WITH_CARE = 64 * 1024
+
+
+class _Message(msgspec.Struct):
+    role: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_messages = msgspec.json.Decoder(list[_Message])
+_texts = msgspec.json.Decoder(list[msgspec.Raw])
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+type Renaming = tuple[slice, bytes]
+
+
+def renamed(messages: Buffer, roles: Mapping[str, str]) -> Iterator[Renaming]:
+    """Where in the text of a list of messages a role stands that is renamed, and what it becomes.
+
+    A message that has two roles stays as it is. So do more than 64 KiB of messages where something
+    else in them looks like a role.
+    """
+    new_values = {f'"{name}"'.encode(): f'"{new}"'.encode() for name, new in roles.items()}
+    chosen = [new_values.get(bytes(each.role)) for each in _messages.decode(messages)]
+    count = len(chosen) - chosen.count(None)
+    if not count:
+        return
+    matches = (match for match in _ROLE.finditer(messages) if match[1] in new_values)
+    found = list(islice(matches, count + 1))
+    if len(found) == count and not _ESCAPED_LETTER.search(messages):
+        # In a text, quotes are escaped: each is a member, and there are no more than messages.
+        for match in found:
+            yield slice(*match.span(1)), new_values[match[1]]
+    elif len(messages) <= _MOST_WITH_CARE:
+        yield from _renamed_one_by_one(messages, chosen)
+
+
+def _renamed_one_by_one(messages: Buffer, chosen: list[bytes | None]) -> Iterator[Renaming]:
+    position = messages.index(b"[") + 1
+    for text, new_value in zip(_texts.decode(messages), chosen, strict=True):
+        between = _BETWEEN.match(messages, position)
+        assert between
+        position = between.end()
+        if new_value is not None and (place := _place_of_role(bytes(text))):
+            yield slice(position + place.start, position + place.stop), new_value
+        position += len(text)
+
+
+def _place_of_role(message: bytes) -> slice | None:
+    members = _members.decode(message)
+    try:
+        spans = {name: value_at for name, _, value_at, _ in split_members(message, members)}
+    except RepeatedNameError:
+        return None
+    return slice(spans["role"], spans["role"] + len(members["role"]))
+
+
+def explain_refused_role(error: ApiError, sent: Iterable[Buffer | memoryview]) -> None:
+    """Adds the remedy to vLLM's error if it may be for a message of the role `developer`.
+
+    `sent` is the body that vLLM got, in pieces.
+    """
+    if _OF_ROLES.search(error.message) and any(map(_DEVELOPER.search, sent)):
+        error.message += (
+            " (The call has a message with the role 'developer', which the chat template of the"
+            " model may not know. To send it as 'system', put `roles: {developer: system}` into"
+            " the route of these calls, in the interceptor's configuration.)"
+        )
