@@ -89,6 +89,15 @@ def _script(
     return Client(name, command, prints_bodies=True, streams=streams)
 
 
+def _php(name: str, loads: str = "") -> Client:
+    def command() -> list[str]:
+        path = environments.tool("php")
+        environments.having(path, "-r", loads)
+        return [path, str(PROGRAMS / f"{name}_app.php")]
+
+    return Client(f"php-{name}", command)
+
+
 def _python_printing(name: str) -> Client:
     path = str(PROGRAMS / f"{name}_app.py")
     return Client(f"python-{name}", lambda: [environments.python("more"), path], prints_bodies=True)
@@ -135,6 +144,9 @@ JAVA = Client(
 GO = Client("go-nethttp", lambda: [environments.go_program("nethttp_app")])
 PHP = Client("php-curl", lambda: [environments.php(), str(PROGRAMS / "curl_app.php")])
 RUBY = Client("ruby-nethttp", lambda: [environments.tool("ruby"), str(PROGRAMS / "nethttp_app.rb")])
+GUZZLE = _php("guzzle", "require 'GuzzleHttp/autoload.php';")
+# Knows of no proxy.
+FILE_GET_CONTENTS = _php("file_get_contents")
 # They know of proxies with the variables that the wrapper sets.
 PERL = [
     _script("perl-lwp", ["perl"], "lwp_app.pl", ["-MLWP::Protocol::https", "-e1"]),

@@ -12,7 +12,9 @@ from .. import harness
 from ..harness import APP_KEY, ENDPOINT, VAST_KEY, Interceptor, Process, StandIn
 from .clients import (
     AIOHTTP,
+    FILE_GET_CONTENTS,
     GO,
+    GUZZLE,
     JAILED,
     JAVA,
     JAVASCRIPT,
@@ -31,8 +33,8 @@ pytestmark = [
     pytest.mark.timeout(300),  # on first use, a client is installed
 ]
 
-RUN = [*PYTHON, *SHELL, JAVA, GO, PHP, RUBY, *PERL, *JAVASCRIPT]
-JAIL = [AIOHTTP, *NODE, JAVA, *JAILED]
+RUN = [*PYTHON, *SHELL, JAVA, GO, PHP, GUZZLE, RUBY, *PERL, *JAVASCRIPT]
+JAIL = [AIOHTTP, *NODE, JAVA, FILE_GET_CONTENTS, *JAILED]
 ROWS = [(client, "run") for client in RUN] + [(client, "jail") for client in JAIL]
 
 
