@@ -60,7 +60,7 @@ class Provider:
             for part, segment in zip(parts, segments, strict=False):
                 if part.startswith("{"):
                     named[part[1:-1]] = segment
-                elif part != segment:
+                elif part.lower() != segment.lower():  # Azure's paths are not case-sensitive
                     break
             else:
                 return ApiPath(segments[len(parts) :], named.get("model"), named.get("endpoint"))

@@ -43,36 +43,39 @@ class Way:
     """One of mitmproxy's modes, and how a client comes through it to `localhost` at a port."""
 
     mode: str
-    open: Callable[[socket.socket, int], None]
+    open: Callable[[socket.socket, str, int], None]
     #: Answered by mitmproxy itself: when the answer is here, what came before it has been read.
     ask: bytes
 
 
-def _connect(host: str) -> Callable[[socket.socket, int], None]:
-    def opened(raw: socket.socket, port: int) -> None:
-        raw.sendall(f"CONNECT {host}:{port} HTTP/1.1\r\n\r\n".encode())
-        assert b"200" in raw.recv(1_000)
-
-    return opened
+def _connect(raw: socket.socket, host: str, port: int) -> None:
+    raw.sendall(f"CONNECT {host}:{port} HTTP/1.1\r\n\r\n".encode())
+    assert b"200" in raw.recv(1_000)
 
 
-def _socks(raw: socket.socket, port: int) -> None:
+def _connect_by_address(raw: socket.socket, host: str, port: int) -> None:
+    del host
+    _connect(raw, "127.0.0.1", port)
+
+
+def _socks(raw: socket.socket, host: str, port: int) -> None:
     raw.sendall(b"\x05\x01\x00")
     assert raw.recv(2) == b"\x05\x00"
-    raw.sendall(b"\x05\x01\x00\x03\x09localhost" + port.to_bytes(2, "big"))
+    name = host.encode()
+    raw.sendall(b"\x05\x01\x00\x03" + bytes([len(name)]) + name + port.to_bytes(2, "big"))
     assert raw.recv(10)[:2] == b"\x05\x00"
 
 
-def _straight(raw: socket.socket, port: int) -> None:
-    del raw, port
+def _straight(raw: socket.socket, host: str, port: int) -> None:
+    del raw, host, port
 
 
 _CONNECT = b"CONNECT localhost:9 HTTP/1.1\r\n\r\n"
 _MODELS = b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n"
 WAYS = {
-    "regular": Way("regular", _connect("localhost"), _CONNECT),
-    "regular, by address": Way("regular", _connect("127.0.0.1"), _CONNECT),
-    "upstream": Way("upstream:{proxy}", _connect("localhost"), _CONNECT),
+    "regular": Way("regular", _connect, _CONNECT),
+    "regular, by address": Way("regular", _connect_by_address, _CONNECT),
+    "upstream": Way("upstream:{proxy}", _connect, _CONNECT),
     "socks5": Way("socks5", _socks, b"\x05\x01\x00"),
     "reverse to https": Way("reverse:https://localhost:{port}", _straight, _MODELS),
     "reverse to http": Way("reverse:http://localhost:{port}", _straight, _MODELS),
@@ -82,12 +85,15 @@ WAYS = {
 class RawClient:
     """Sends pieces of bytes, each of which the interceptor has read before the next one comes."""
 
-    def __init__(self, interceptor: Interceptor, way: Way, port: int) -> None:
+    def __init__(
+        self, interceptor: Interceptor, way: Way, port: int, *, host: str = "localhost"
+    ) -> None:
         self._interceptor = interceptor
         self._way = way
         self._raw = socket.create_connection(("127.0.0.1", interceptor.port), timeout=20)
         self._raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        way.open(self._raw, port)
+        self._host = host
+        way.open(self._raw, host, port)
         self._tls: ssl.SSLObject | None = None
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
 
@@ -104,7 +110,7 @@ class RawClient:
         context = ssl.create_default_context(cafile=str(ca))
         if alpn:
             context.set_alpn_protocols(alpn)
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=self._host)
         while True:
             with contextlib.suppress(ssl.SSLWantReadError):
                 self._tls.do_handshake()
@@ -134,7 +140,7 @@ class RawClient:
         received = b""
         for piece in self._pieces():
             received += piece
-            if until and until in received:
+            if until is not None and until in received:
                 break
         return received
 
@@ -146,6 +152,10 @@ class RawClient:
             self._flush()
         else:
             self._raw.shutdown(socket.SHUT_WR)
+
+    def end_abruptly(self) -> None:
+        """Sends no more, without TLS's own farewell."""
+        self._raw.shutdown(socket.SHUT_WR)
 
     def _pieces(self) -> Iterator[bytes]:
         while True:

@@ -42,6 +42,8 @@ SERVED: dict[str, tuple[bytes, ...]] = {
     "after an empty line": (b"\r\n" + CALL,),
     "after two empty lines of their own": (b"\r\n", b"\n", CALL),
     "with bare line feeds": (call(end="\n"),),
+    "without the API's prefix": (call("/chat/completions"),),
+    "with the prefix in capitals": (call("/V1/chat/completions/"),),
     "with a lower-case host header": (CALL.replace(b"Host: ", b"host:"),),
 }
 
@@ -127,6 +129,13 @@ def test_every_byte_is_part_of_a_call_that_is_judged_or_is_refused(
                 assert b" 400 " in head[:20], (name, tls, answer)
                 assert json.loads(body)["error"]["code"] == "invalid_request", (name, tls)
                 assert sink.connections == 0, (name, tls)
+        for _ in range(10):
+            # The end of what a client sends comes while it is being refused.
+            with RawClient(interceptor, way, sink.port) as client:
+                client.start_tls(interceptor.ca)
+                client.send(bytes(40))
+                client.end_abruptly()
+                assert b" 400 " in client.read()
         with RawClient(interceptor, way, sink.port) as client:
             client.start_tls(interceptor.ca, first_piece=1)
             client.send(CALL)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from vast_intercept.config import Config, load_config
 from vast_intercept.intercept.decide import Decision, PassOn, decide
 from vast_intercept.openai_api.errors import ApiError
-from vast_intercept.openai_api.operations import UNSUPPORTED, Operation
+from vast_intercept.openai_api.operations import GENERATING, UNSUPPORTED, Operation
 from vast_intercept.providers import Provider, built_in_providers
 from vast_intercept.relay.call import Answer, Generate
 
@@ -93,8 +93,8 @@ def test_an_app_may_only_name_an_endpoint_that_the_configuration_names(
         "/",
         "",
         "*",
-        "/v2/chat/completions",
-        "/chat/completions",
+        "/v2",
+        "/chat",
         "/v1/../x",
         "/%76%32",
         "/?/v1/models",
@@ -102,6 +102,86 @@ def test_an_app_may_only_name_an_endpoint_that_the_configuration_names(
 )
 def test_outside_of_the_api_a_request_goes_on(method: str, path: str, config: Config) -> None:
     assert decide(config, OPENAI, method, path) == Decision(PassOn.OUTSIDE_API)
+
+
+STRAY = {
+    "/chat/completions": Operation.CHAT_COMPLETIONS,
+    "/chat/completions/": Operation.CHAT_COMPLETIONS,
+    "//chat//completions?x=y": Operation.CHAT_COMPLETIONS,
+    "/completions": Operation.COMPLETIONS,
+    "/V1/chat/completions": Operation.CHAT_COMPLETIONS,
+    "/v2/chat/completions": Operation.CHAT_COMPLETIONS,
+    "/Chat/Completions": Operation.CHAT_COMPLETIONS,
+    "/api/v1/chat/completions": Operation.CHAT_COMPLETIONS,
+    "/openai/deployments/gpt-4o/chat/completions": Operation.CHAT_COMPLETIONS,
+    "/chat%2Fcompletions": Operation.CHAT_COMPLETIONS,
+    "/v1%2Fchat%2fcompletions": Operation.CHAT_COMPLETIONS,
+    "/v2\\chat\\completions": Operation.CHAT_COMPLETIONS,
+    "/v1;x=1/chat/completions;y": Operation.CHAT_COMPLETIONS,
+    "/chat/completions%20": Operation.CHAT_COMPLETIONS,
+    "/engines/davinci/completions": Operation.COMPLETIONS,
+    "/responses": Operation.RESPONSES,
+    "/images/generations": Operation.IMAGES,
+    "/audio/transcriptions": Operation.AUDIO,
+    "/moderations": Operation.MODERATIONS,
+    "/threads/runs": Operation.THREADS,
+}
+
+
+@pytest.mark.parametrize(("path", "operation"), STRAY.items(), ids=STRAY.keys())
+def test_a_call_outside_of_the_api_is_never_passed_on_by_accident(
+    path: str, operation: Operation, config: Config
+) -> None:
+    decision = decide(config, OPENAI, "POST", path)
+    assert decision.operation is operation
+    if operation in GENERATING:
+        assert decision.work == Generate(operation)
+    else:
+        assert isinstance(decision.work, ApiError)
+        assert decision.work.code == "unsupported_endpoint"
+    # The same words as another method refuse, or ask a browser's question.
+    for method in ("PUT", "post", "BREW"):
+        assert isinstance(decide(config, OPENAI, method, path).work, ApiError)
+    asked = {"access-control-request-method": "POST"}
+    answer = decide(config, OPENAI, "OPTIONS", path, asked).work
+    assert isinstance(answer, Answer)
+    assert answer.status == 204
+    # Without a body there is no prompt, and it may be a page.
+    if not path.startswith("/V1/"):  # which is the API
+        assert decide(config, OPENAI, "GET", path).work is PassOn.OUTSIDE_API
+
+
+def test_a_websocket_outside_of_the_api_is_refused(config: Config) -> None:
+    upgrade = {"upgrade": "websocket"}
+    work = decide(config, OPENAI, "GET", "/realtime?model=m", upgrade).work
+    assert isinstance(work, ApiError)
+    assert decide(config, OPENAI, "GET", "/realtime?model=m").work is PassOn.OUTSIDE_API
+
+
+def test_outside_of_the_api_the_configuration_lets_calls_go_as_well(config: Config) -> None:
+    assert decide(config, OPENAI, "POST", "/embeddings").work is PassOn.IN_API
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        ("/OpenAI/Deployments/GPT-4o/chat/completions", "GPT-4o"),
+        ("/openai/deployments/gpt-4o/chat/completions/", "gpt-4o"),
+        ("/deployments/gpt-4o/chat/completions", None),
+        ("/v1/chat/completions", None),
+        ("/chat/completions", None),
+    ],
+)
+def test_azure_s_paths_with_other_prefixes(path: str, model: str | None, config: Config) -> None:
+    work = decide(config, AZURE, "POST", path).work
+    assert work == Generate(Operation.CHAT_COMPLETIONS, model=model)
+
+
+@pytest.mark.parametrize("path", ["/api/models", "/account/organization", "/chat", "/login"])
+def test_pages_of_a_provider_s_host_are_left_alone(path: str, config: Config) -> None:
+    assert decide(config, built_in_providers()["openrouter"], "POST", path).work is (
+        PassOn.OUTSIDE_API
+    )
 
 
 SAMPLES = {

@@ -33,8 +33,8 @@ URLS: list[tuple[str, str, str, Generate | Operation | None]] = [
     ("openai", "api.openai.com", "/v1/engines/davinci/completions", Generate(TEXT, "davinci")),
     ("openai", "api.openai.com", "/v1/embeddings", Operation.EMBEDDINGS),
     ("openai", "api.openai.com", "/v1", Operation.OTHER),
-    ("openai", "api.openai.com", "/v2/chat/completions", None),
-    ("openai", "api.openai.com", "/v1beta/chat/completions", None),
+    ("openai", "api.openai.com", "/v2/chat/completions", Generate(CHAT)),
+    ("openai", "api.openai.com", "/v1beta/chat/completions", Generate(CHAT)),
     ("openai", "api.openai.com", "/", None),
     ("openai", "api.openai.com", "/dashboard/billing/usage", None),
     (
@@ -272,7 +272,7 @@ def test_a_provider_of_one_s_own_may_have(
         ("/a/b", "/a/b/c", ("c",)),
         ("/a/b", "/a", None),
         ("/v1", "/v1x/models", None),
-        ("/v1", "/V1/models", None),
+        ("/v1", "/V1/models", ("models",)),
     ],
 )
 def test_an_api_starts_behind_its_prefix(

@@ -15,6 +15,7 @@ from ..openai_api.operations import (
     GENERATING,
     ApiCall,
     Operation,
+    at_end,
     classify,
     normalize_path,
 )
@@ -51,6 +52,8 @@ def decide(
 ) -> Decision:
     """The path is as the app sent it, with its query; `key` is the app's own, if it is known."""
     found = _find_call(provider, method, path.partition("?")[0])
+    if found is None and _may_hold_a_prompt(method, headers):
+        found = _find_stray_call(method, path.partition("?")[0])
     if found is None:
         return Decision(PassOn.OUTSIDE_API)
     if method == "OPTIONS":
@@ -75,6 +78,24 @@ def _find_call(provider: Provider, method: str, path: str) -> tuple[ApiPath, Api
     """Where in the provider's API a path without its query is, and what it asks for there."""
     api_path = provider.find_api(normalize_path(path))
     return (api_path, classify(method, api_path.segments)) if api_path else None
+
+
+def _may_hold_a_prompt(method: str, headers: Mapping[str, str]) -> bool:
+    """Whether more than a key would go to the provider, now or in what follows."""
+    if method == "OPTIONS":  # of a browser, which asks whether it may post
+        return "access-control-request-method" in headers
+    return method not in {"GET", "HEAD", "DELETE", "TRACE"} or "upgrade" in headers
+
+
+@lru_cache(maxsize=1_024)
+def _find_stray_call(method: str, path: str) -> tuple[ApiPath, ApiCall] | None:
+    """The call that a path outside of the API ends in: by mistake, it went to the provider."""
+    call = at_end(path)
+    if call is None:
+        return None
+    if call.operation in GENERATING and method not in {"POST", "OPTIONS"}:
+        call = ApiCall(Operation.OTHER)
+    return ApiPath(()), call
 
 
 def _preflight(requested_headers: str) -> Answer:

@@ -60,6 +60,18 @@ _SEGMENT = "!$&'()*+,;=:@"
 _UNCLEAN = re.compile(r"/(?:(?:\.|%2e){0,2}/|(?:\.|%2e){1,2}$)", re.IGNORECASE)
 
 
+# What tells an operation at the end of a path that is outside of the API: a word, or two. Pages
+# about models or an organization are no calls.
+_AT_END = frozenset(Operation) - {
+    Operation.FINE_TUNING,
+    Operation.MODELS,
+    Operation.ORGANIZATION,
+    Operation.OTHER,
+}
+_OF_TWO_PARTS = frozenset({"audio", "chat", "images", "realtime", "threads"})
+_DELIMITERS = re.compile(r"[/\\]")
+
+
 @dataclass(frozen=True, slots=True)
 class ApiCall:
     """What a request asks for: the operation, and the model if the path names one."""
@@ -142,6 +154,24 @@ def classify(method: str, segments: tuple[str, ...]) -> ApiCall:
     if method == "GET" and operation is Operation.CHAT_COMPLETIONS:
         return ApiCall(Operation.STORED_COMPLETIONS, model)
     return ApiCall(Operation.OTHER, model)
+
+
+def at_end(path: str) -> ApiCall | None:
+    """What a path asks for that is outside of the API, judged by its end; None for nothing known.
+
+    A base URL without its `/v1` makes such paths. The method is POST. Whatever a server might take
+    for a delimiter is one, and letters may be large.
+
+    >>> at_end("/v2/Chat%2Fcompletions/")
+    ApiCall(operation=<Operation.CHAT_COMPLETIONS: 'chat/completions'>, model=None)
+    """
+    words = _DELIMITERS.split("/".join(normalize_path(path)).lower())
+    segments = tuple(word for part in words if (word := part.partition(";")[0].strip()))
+    for length in (2, 1):
+        call = classify("POST", segments[-length:])
+        if call.operation in _AT_END and (length == 1 or segments[-2:][0] in _OF_TWO_PARTS):
+            return call
+    return None
 
 
 def _operation_named(segment: str) -> Operation:
