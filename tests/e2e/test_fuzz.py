@@ -67,7 +67,9 @@ class Client:
             socket.socket.shutdown(tls, socket.SHUT_WR)
             while piece := tls.recv(65_536):
                 received += piece
-        except (ConnectionError, ssl.SSLError):
+        except TimeoutError:
+            raise
+        except OSError:
             return ""  # refused while it was still sending
         return "" if received or not what.begins_with_a_whole_request else "no answer"
 
