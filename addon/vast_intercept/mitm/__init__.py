@@ -1,6 +1,7 @@
 """What reaches into mitmproxy beyond its documented interface: its protocol layers, its addons.
 
 first_bytes.py   pure: what the first bytes of a connection say about it
+http2.py         apps over HTTP/2 that do not take what comes for them
 http_server.py   the side of mitmproxy that speaks HTTP with apps, made stricter and kinder
 layers.py        which protocol comes next on a connection
 server_replay.py   mitmproxy's server replay finds answers by what apps asked

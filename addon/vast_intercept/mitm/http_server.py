@@ -26,10 +26,11 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseProtocolError,
 )
 from mitmproxy.proxy.layers.http._http1 import Http1Server
-from mitmproxy.proxy.layers.http._http2 import Http2Server
+from mitmproxy.proxy.layers.http._http2 import Http2Server, StreamState
 
 from ..openai_api.errors import ApiError, bad_gateway, bad_request
 from .first_bytes import MAX_HEAD, starts_http
+from .http2 import AppH2Connection, hold_back
 
 #: Is told of a client that does not speak HTTP, or not well, and in which way.
 type Refused = Callable[[Client, str], None]
@@ -58,7 +59,9 @@ class AppHttpLayer(HttpLayer):
             client = self.context.client
             # mitmproxy leaves alone what is there already: its own replays need that, too.
             if client.alpn == b"h2":
-                self.connections[client] = _Http2Server(self.context.fork(), self._is_for_provider)
+                server = _Http2Server(self.context.fork(), self._is_for_provider)
+                self.connections[client] = server
+                hold_back(client, self, server.h2_conn)
             elif client.transport_protocol == "tcp":
                 self.connections[client] = _Http1Server(
                     self.context.fork(), self._refused, self._is_for_provider
@@ -145,8 +148,11 @@ class _WithoutTrailers(ChunkedReader):
 
 
 class _Http2Server(Http2Server):
+    h2_conn: AppH2Connection
+
     def __init__(self, context: Context, is_for_provider: IsForProvider) -> None:
         super().__init__(context)
+        self.h2_conn = AppH2Connection(self.h2_conf)
         self._is_for_provider = is_for_provider
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
@@ -170,6 +176,10 @@ class _Http2Server(Http2Server):
     def handle_h2_event(self, event: h2.events.Event) -> CommandGenerator[bool]:
         if isinstance(event, h2.events.TrailersReceived):
             return False  # discarded, see _WithoutTrailers
+        if isinstance(event, h2.events.StreamReset):
+            # One that came together with the end of its request: mitmproxy has forgotten the
+            # stream by now, but not the call (FACTS M37).
+            self.streams.setdefault(event.stream_id, StreamState.HEADERS_RECEIVED)
         return (yield from super().handle_h2_event(event))
 
 
