@@ -22,9 +22,24 @@ def mask(key: str) -> str:
     return f"***{key[-_SHOWN:]}" if len(key) >= _MIN_LENGTH_TO_SHOW else "***"
 
 
+# Keys that can be told by how they begin: those of OpenAI and of most providers since, Google's,
+# and JSON Web Tokens. A letter before them makes another word of it, such as "task-...".
+KEY_SHAPED = re.compile(
+    r"(?<![A-Za-z0-9])(?:"
+    r"(?:sk|pk|rk|csk|xai|nvapi|pplx)-[\w-]{16,}|(?:gsk|hf|fw|r8)_\w{16,}"
+    r"|AIza[\w-]{30,}|eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)",
+    re.ASCII,
+)
+
+
+def mask_shapes(text: str) -> str:
+    """`text` with everything masked that looks like a key."""
+    return KEY_SHAPED.sub(lambda match: mask(match[0]), text)
+
+
 def sha256_of(key: str) -> str:
     """The SHA-256 of a key, in hexadecimal, as `clients.keys` lists it."""
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(_encoded(key)).hexdigest()
 
 
 def same_hash(one: str, other: str) -> bool:
@@ -46,7 +61,14 @@ class Secret:
 
     def redact(self, text: str) -> str:
         """`text` with every occurrence of the key masked."""
-        return text.replace(self._value, mask(self._value))
+        return text.replace(self._value, mask(self._value)) if self._value else text
+
+    def redact_bytes[B: bytes | bytearray](self, data: B) -> B:
+        """The same for bytes."""
+        value = _encoded(self._value)
+        if not value or value not in data:
+            return data
+        return type(data)(data.replace(value, _encoded(mask(self._value))))
 
     def __str__(self) -> str:
         return mask(self._value)
@@ -56,7 +78,7 @@ class Secret:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and hmac.compare_digest(
-            self._value.encode(), other._value.encode()
+            _encoded(self._value), _encoded(other._value)
         )
 
     def __hash__(self) -> int:
@@ -64,6 +86,11 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret cannot be pickled or copied")
+
+
+def _encoded(key: str) -> bytes:
+    # A byte that is not UTF-8 comes as a lone surrogate.
+    return key.encode("utf-8", "surrogateescape")
 
 
 # RFC 9110, section 5.6.2 and 5.5: a field value has no control characters.

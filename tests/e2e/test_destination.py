@@ -1,6 +1,6 @@
 """Headers do not choose where a call goes, and no call from elsewhere ends at this machine.
 
-Vast cannot be reached, so that every call that is served falls back to its provider.
+Vast's certificate is not trusted, so that every call that is served falls back to its provider.
 """
 
 import json
@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from .. import harness
-from ..harness import APP_KEY, Interceptor
+from ..harness import APP_KEY, Interceptor, StandIn
 from .test_access import own_address
 
 ANSWER = json.dumps({"choices": [{"message": {"role": "assistant", "content": "the service"}}]})
@@ -68,7 +68,7 @@ def names_of_this_machine() -> list[str]:
 
 @pytest.fixture(scope="module")
 def interceptor(
-    _service: Service, tmp_path_factory: pytest.TempPathFactory
+    _service: Service, _standin: StandIn, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Interceptor]:
     """It serves other machines, and knows this one as a provider under each of its names."""
     port = _service.server_port
@@ -77,11 +77,7 @@ def interceptor(
         {"name": f"own{number}", "host": host, "port": port, "scheme": "http"}
         for number, host in enumerate(hosts)
     ]
-    vast = {
-        "endpoint": harness.ENDPOINT,
-        "openai_url": f"http://127.0.0.1:{harness.unused_port()}",
-        "timeout": {"total": 0.2},
-    }
+    vast = {"endpoint": harness.ENDPOINT, "openai_url": _standin.url}
     config = {
         "vast": vast,
         "providers": ["openai", *own],
@@ -166,7 +162,8 @@ def test_the_host_header_does_not_lead_out_of_a_tunnel(
             "HTTP/2" if http2 else "HTTP/1",
         )
         assert answer.json()["error"]["code"] == "misdirected_request"
-        assert client.get("https://api.openai.com/v1/models").status_code == 200
+        answer = client.get("https://api.openai.com/v1/models")
+        assert answer.status_code == 200, answer.text
     assert service.paths == []
 
 

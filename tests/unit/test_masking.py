@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy.http import Request
 
-from vast_intercept.intercept.masking import api_key_of, mask_keys, mask_path
+from vast_intercept.intercept.masking import (
+    api_key_of,
+    keys_in,
+    mask_answer_fields,
+    mask_keys,
+    mask_path,
+    mask_unreadable,
+)
 
 KEY = "sk-proj-0123456789abcdefghijklmnopqrstuvwxyz"
 URL = "https://api.openai.com/v1/chat/completions"
@@ -31,6 +38,8 @@ HEADERS = {
     "a cookie": ("cookie", "session={}"),
     "the first of two cookies": ("cookie", "session={}; lang=en"),
     "the last of two cookies": ("cookie", "lang=en; session={}"),
+    "misspelt": ("x-openai-acess-token", "{}"),
+    "a bearer of another name": ("x-upstream", "Bearer {}"),
     "a subprotocol": ("sec-websocket-protocol", "realtime, openai-insecure-api-key.{}, v1"),
 }
 QUERIES = {
@@ -44,6 +53,9 @@ QUERIES = {
     "subscription": "?subscription-key={}#x",
     "OAuth": "?access_token={}",
     "twice": "?key={0}&api_key={0}",
+    "token": "?token={}",
+    "in one word": "?apikey={}",
+    "after a semicolon": "?a=b;token={}",
 }
 
 
@@ -87,6 +99,57 @@ def test_what_is_not_a_key_stays() -> None:
     mask_keys(untouched)
     assert state(untouched) == before
     assert mask_path(path) == path
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("idempotency-key", "5f9c1d"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("x-stainless-retry-count", "0"),
+        ("transfer-encoding", "gzip, chunked"),
+        ("user-agent", "task-runner-0123456789abcdefghij"),
+    ],
+)
+def test_other_headers_stay(name: str, value: str) -> None:
+    made = request([(name, value)])
+    mask_keys(made)
+    assert made.headers[name] == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (b"Authorization ", b"Bearer " + KEY.encode()),
+        (b"Authorization Bearer", KEY.encode()),
+        (b"x-other", b"a\rAuthorization: Bearer " + KEY.encode()),
+        (b"content-length", KEY.encode()),
+        (b"transfer-encoding", KEY.encode()),
+        (b"x-other", KEY.encode()),
+        (KEY.encode(), b"x"),
+    ],
+)
+def test_a_key_is_masked_in_what_is_no_valid_header(name: bytes, value: bytes) -> None:
+    made = request()
+    made.headers.fields = ((name, value),)
+    mask_keys(made)
+    assert KEY[:-4] not in repr(state(made))
+
+
+def test_what_cannot_be_read_shows_next_to_nothing() -> None:
+    made = request([("authorization", "x"), ("x-other", "a secret"), ("user-agent", "app/1")])
+    mask_unreadable(made)
+    assert dict(made.headers.items()) == {
+        "authorization": "***",
+        "x-other": "***",
+        "user-agent": "app/1",
+        "content-length": "***",
+    }
+
+
+def test_cookies_of_an_answer_are_masked_and_its_limits_stay() -> None:
+    fields = ((b"Set-Cookie", f"s={KEY}".encode()), (b"x-ratelimit-limit-tokens", b"1000"))
+    assert mask_answer_fields(fields) == ((b"Set-Cookie", b"***wxyz"), fields[1])
 
 
 def test_a_masked_key_can_still_be_told_from_another() -> None:
@@ -184,3 +247,12 @@ def test_the_app_s_key_is_found(
     headers: list[tuple[str, str]], query: str, key: str | None
 ) -> None:
     assert api_key_of(request(headers, query)) == key
+
+
+def test_all_keys_are_known_that_may_be_repeated() -> None:
+    made = request(
+        [("Authorization", f"Bearer {KEY}"), ("x-api-key", "of-a-proxy-1")], "?key=a%2Fbcdefgh"
+    )
+    found = {key.reveal() for key in keys_in(made)}
+    assert found == {KEY, "of-a-proxy-1", "a%2Fbcdefgh", "a/bcdefgh"}
+    assert keys_in(request([("authorization", "test")])) == []

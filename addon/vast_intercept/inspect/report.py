@@ -6,6 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from ..relay.call import Call
+from ..secret import mask_shapes
 
 # Answers that come in one piece, or nearly so, say nothing about how fast tokens come.
 _SHORTEST_STREAM = 0.001  # seconds
@@ -92,8 +93,8 @@ class CallReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def shortened[T: (str, str | None)](text: T, longest: int = _LONGEST_NAME) -> T:
-    """What an app or a server has named may be as long as a body; what is kept of it is not."""
-    return text[:longest] if text is not None else text
+    """What an app or a server has named may be as long as a body, or a key by mistake."""
+    return mask_shapes(text[: 2 * longest])[:longest] if text is not None else text
 
 
 def report_of(call: Call, status: int | None, *, left: bool, path: str | None = None) -> CallReport:

@@ -8,10 +8,12 @@ from ..inspect.dashboard import Dashboard
 from ..inspect.live import LiveStreams
 from ..inspect.monitor import Monitor
 from ..inspect.retention import Retention
+from ..mitm import wire
 from ..mitm.saving import keep_going
 from ..mitm.server_replay import match_asked_urls
 from ..relay.server import Relay
 from ..status import Status
+from . import masked_log
 from .access import AccessControl
 from .calls import CallInterceptor
 from .connections import Connections
@@ -67,8 +69,10 @@ class VastIntercept:
         ]
 
     def load(self, loader: Loader) -> None:
-        """Has mitmproxy find hooks faster, recorded answers by what apps asked, and go on."""
+        """Changes how mitmproxy finds hooks and recorded answers, what it saves, sends and logs."""
         del loader
+        masked_log.install()
+        wire.install()
         DirectAddonManager.take_over(ctx.master.addons)
         match_asked_urls(original_url)
         keep_going(ctx.master.addons)

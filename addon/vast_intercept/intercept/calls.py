@@ -13,7 +13,7 @@ from ..inspect.live import LiveStreams
 from ..inspect.monitor import Monitor
 from ..inspect.report import report_of
 from ..inspect.retention import Retention
-from ..mitm.turns import after_others, change_answers
+from ..mitm.turns import change_answers
 from ..openai_api.errors import ApiError, misconfigured
 from ..openai_api.operations import clean_path
 from ..providers import Provider, find_provider
@@ -23,8 +23,10 @@ from .clients import invalid_api_key, name_of_client
 from .connections import Connections
 from .decide import PassOn, decide
 from .destination import Destination, destination_of
+from .failure import after_others, fail
 from .handover import target_of
-from .masking import api_key_of, mask_keys, mask_path
+from .masked_log import mask_quoted
+from .masking import api_key_of, mask_keys, mask_path, mask_unreadable
 from .notes import begin_notes, note, note_report, noted, original_url
 from .passing import Passing
 from .provider_call import parts_of, provider_call, url_of, with_key
@@ -65,13 +67,22 @@ class CallInterceptor:
 
     async def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Decides what happens, and masks the keys. It happens once other addons agree."""
+        try:
+            await self._begin(flow)
+        except Exception as error:  # noqa: BLE001  (what was not judged is not passed on)
+            if handed_over := self._to_relay.find(flow):
+                self._to_relay.answered_by_another(handed_over, "")
+            fail(flow, error)
+
+    async def _begin(self, flow: http.HTTPFlow) -> None:
         if not flow.live:
             self._loaded(flow)
             return
         self._retention.came_through(flow)
         if flow.error:
             # mitmproxy refuses it as invalid HTTP, and does not know yet for which host it is.
-            mask_keys(flow.request)
+            mask_unreadable(flow.request)
+            flow.error.msg = mask_quoted(flow.error.msg)
             return
         config = await self._settings.current()
         request = flow.request
@@ -112,9 +123,8 @@ class CallInterceptor:
         work = found.problem or work
         if isinstance(work, PassOn):
             request.path = clean_path(request.path)
+            self._passing.hide_keys(flow)
             self._status_page.answer(flow)  # in reverse mode, every host is the provider's
-            if flow.response:
-                mask_keys(request)
             if decision.operation:
                 self._passing.began(flow, decision.operation, provider)
             judged = target_of(request)
@@ -143,6 +153,8 @@ class CallInterceptor:
         config = self._settings.config
         found = destination_of(flow, config.providers)
         provider, request = found.provider, flow.request
+        if original_url(flow):
+            mask_keys(request)
         if provider is None or original_url(flow):
             return
         decision = decide(config, provider, request.method, request.path, request.headers)
@@ -174,8 +186,8 @@ class CallInterceptor:
             if handed_over.pointed:
                 handed_over.keep_request_body()
                 after_others(flow, lambda: self._to_relay.hand_over_rest(handed_over))
-        elif flow.request.raw_content is None:
-            _mask_taken_over(flow)
+        else:
+            self._passing.hide_more(flow)
         if self._passing.was_heard(flow):
             raise exceptions.AddonHalt
 
@@ -223,12 +235,13 @@ class CallInterceptor:
     def error(self, flow: http.HTTPFlow) -> None:
         """The app left, or something failed: nothing of the call stays behind."""
         handed_over = self._to_relay.take_back(flow)
+        assert flow.error
+        flow.error.msg = mask_quoted(flow.error.msg)
         if handed_over is None:
             _mask_taken_over(flow)
             self._passing.ended(flow)
             return
         handed_over.show_upstream()
-        assert flow.error
         if flow.error.msg == flow.error.KILLED_MESSAGE and not handed_over.pointed:
             self._to_relay.answered_by_another(handed_over)
             return

@@ -21,6 +21,7 @@ from ..openai_api.operations import (
 )
 from ..providers import ApiPath, Provider
 from ..relay.call import Answer, Generate
+from ..secret import mask_shapes
 
 #: What is answered for an endpoint that the path names.
 _BY_ENDPOINT = GENERATING | {Operation.MODELS}
@@ -105,7 +106,9 @@ def _preflight(requested_headers: str) -> Answer:
         headers={
             "access-control-allow-origin": "*",
             "access-control-allow-methods": "GET, POST, OPTIONS",
-            "access-control-allow-headers": requested_headers or "authorization, content-type",
+            "access-control-allow-headers": mask_shapes(
+                requested_headers or "authorization, content-type"
+            ),
             "access-control-max-age": "86400",
             "vary": "access-control-request-headers",
         },
@@ -116,7 +119,7 @@ def _models(config: Config, call: ApiCall, endpoint: str | None) -> Answer | Api
     if call.model is None:
         body = model_list(config.listed_models())
     elif endpoint or config.knows_model(call.model):
-        body = msgspec.json.encode(model_object(call.model))
+        body = msgspec.json.encode(model_object(mask_shapes(call.model)))
     else:
         return model_not_found(call.model)
     return Answer(200, body, {"content-type": "application/json"})

@@ -12,6 +12,7 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from ..addresses import parse_address
 from ..openai_api.errors import ApiError, bad_request
 from ..providers import Provider, find_provider
+from ..secret import mask_shapes
 
 _LONGEST_NAME = 255
 
@@ -104,7 +105,7 @@ def _misdirected_request(host: str, named: bytes) -> ApiError:
 
 def _printable(name: bytes) -> str:
     """A host's name for people, whatever it consists of."""
-    return ascii(name.decode("utf-8", "backslashreplace"))[:_LONGEST_NAME]
+    return mask_shapes(ascii(name.decode("utf-8", "backslashreplace"))[:_LONGEST_NAME])
 
 
 def _host_of(text: bytes) -> str:

@@ -159,7 +159,7 @@ class HandedOver:
     def stream_response(self) -> BodyRecorder:
         """Has the answer go to the app as it comes. Returns what keeps it."""
         assert self.flow.response
-        recorder = BodyRecorder(self.kept, self.call.outcome.timing)
+        recorder = BodyRecorder(self.kept, self.call.outcome.timing, self.call.redact_bytes)
         self._response_body = self.flow.response.stream = recorder
         return recorder
 

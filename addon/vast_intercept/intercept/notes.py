@@ -9,6 +9,7 @@ from mitmproxy.net.http.url import parse as parse_url
 
 from ..inspect.report import CallReport, Ending
 from ..inspect.wording import comment
+from ..secret import mask_shapes
 
 METADATA = "vast"
 
@@ -112,7 +113,8 @@ def unmark(flow: http.HTTPFlow, ending: Ending) -> None:
 def request_id_of(request: http.Request) -> str | None:
     """The app's own, if it has a good one."""
     request_id = request.headers.get("x-request-id", "")
-    return request_id if _REQUEST_ID.fullmatch(request_id) else None
+    good = _REQUEST_ID.fullmatch(request_id) and mask_shapes(request_id) == request_id
+    return request_id if good else None
 
 
 def _rounded(value: float | None) -> float | None:

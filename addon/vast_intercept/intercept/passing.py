@@ -11,7 +11,7 @@ from ..config import Config
 from ..inspect.call_log import log_call
 from ..inspect.monitor import Monitor
 from ..inspect.report import CallReport, Ending
-from ..mitm.turns import after_others, change_answers, hear_others_now, scripts_see_answers
+from ..mitm.turns import change_answers, hear_others_now, scripts_see_answers
 from ..openai_api.errors import ApiError
 from ..openai_api.operations import Operation
 from ..providers import Provider
@@ -19,8 +19,9 @@ from ..relay.answer import EVENT_STREAM
 from ..relay.call import Answer, Generate
 from .connections import Connections
 from .decide import PassOn, decide
+from .failure import after_others
 from .handover import Target, fits, target_of
-from .masking import mask_keys
+from .hiding import Hiding
 from .notes import mark, note, note_report, noted, request_id_of, say, unmark
 from .provider_call import url_of
 from .settings import Settings
@@ -47,6 +48,17 @@ class Passing:
         self._connections = connections
         self._passed_on: WeakKeyDictionary[http.HTTPFlow, _PassedOn] = WeakKeyDictionary()
         self._heard: WeakSet[http.HTTPFlow] = WeakSet()
+        self._hiding: WeakKeyDictionary[http.HTTPFlow, Hiding] = WeakKeyDictionary()
+
+    def hide_keys(self, flow: http.HTTPFlow) -> None:
+        """Has the flow show no key, from now on, of a request that may go on to its provider."""
+        self._hiding[flow] = hiding = Hiding(flow)
+        hiding.request(flow)
+
+    def hide_more(self, flow: http.HTTPFlow) -> None:
+        """Hides what other addons have put in since."""
+        if hiding := self._hiding.get(flow):
+            hiding.request(flow)
 
     def began(self, flow: http.HTTPFlow, operation: Operation, provider: Provider) -> None:
         """A call is to go on to its provider."""
@@ -98,7 +110,9 @@ class Passing:
                 work, operation = found.problem or decision.work, decision.operation
         if not isinstance(work, PassOn):
             self._forget(flow)
-            mask_keys(request)
+            if hiding := self._hiding.pop(flow, None):
+                hiding.request(flow)
+                hiding.keep(flow)
             original = (request.scheme, request.host, request.port, request.path)
             note(flow, url=url_of(*original), operation=operation)
             handed_over = await self._to_relay.prepare(
@@ -118,6 +132,8 @@ class Passing:
 
     def begin_answer(self, flow: http.HTTPFlow) -> None:
         """Has the answer go to the app as it comes, unless another addon needs all of it first."""
+        if (hiding := self._hiding.get(flow)) and flow.response:
+            hiding.response_head(flow)
         limit = self._settings.max_held
         response = flow.response
         if response is None or response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
@@ -132,10 +148,12 @@ class Passing:
     def ended(self, flow: http.HTTPFlow) -> None:
         """A flow has ended that was not handed over: tells of it if it was a call."""
         passed_on = self._passed_on.pop(flow, None)
+        if passed_on and passed_on.answer and flow.response:
+            flow.response.data.content = passed_on.answer.body
+        if hiding := self._hiding.pop(flow, None):
+            hiding.ended(flow)
         if passed_on is None:
             return
-        if passed_on.answer and flow.response:
-            flow.response.data.content = passed_on.answer.body
         report = CallReport(
             request_id=request_id_of(flow.request) or "-",
             time=time.time(),

@@ -12,7 +12,7 @@ from ..openai_api.operations import clean_path
 from ..providers import Provider
 from ..relay.call import ProviderCall
 from .destination import Parts
-from .masking import is_secret, mask_path
+from .masking import keys_in, mask_path, may_be_secret
 
 # All of ASCII that a URL can hold: nothing of a path is encoded but what a flow file cannot keep.
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
@@ -71,12 +71,13 @@ def provider_call(provider: Provider, request: http.Request, asked: Parts) -> Pr
             for name, value in headers
             if name not in _NOT_PASSED_ON and not name.startswith(":") and value.isascii()
         ),
+        keys=tuple(keys_in(request)),
     )
 
 
 def with_key(call: ProviderCall, key: str) -> ProviderCall:
     """The call with another key, in place of any that it had."""
-    kept = [(name, value) for name, value in call.headers if not is_secret(name)]
+    kept = [(name, value) for name, value in call.headers if not may_be_secret(name)]
     return replace(call, headers=(*kept, ("authorization", f"Bearer {key}")))
 
 

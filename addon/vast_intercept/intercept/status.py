@@ -17,6 +17,7 @@ from ..relay.server import Relay
 from ..shut_down_models import shut_down, what_it_means
 from ..status import STATUS_HEADER, STATUS_HOST, STATUS_PATH, Status
 from .how_to import commands_for
+from .masking import mask_keys
 from .settings import Settings
 
 # mitmproxy's: https://docs.mitmproxy.org/stable/concepts/certificates/
@@ -35,6 +36,7 @@ class StatusPage:
         """Answers a request that is for it, and leaves others alone."""
         if not _asks_for_status(flow):
             return
+        mask_keys(flow.request)
         peer = flow.client_conn.peername
         client = parse_address(peer[0]) if peer else None
         if client is None or not client.is_loopback:
@@ -102,4 +104,4 @@ def _asks_for_status(flow: http.HTTPFlow) -> bool:
     if isinstance(flow.client_conn.proxy_mode, ReverseMode):
         name, value = STATUS_HEADER
         return flow.request.headers.get(name) == value
-    return flow.request.pretty_host == STATUS_HOST
+    return STATUS_HOST in {flow.request.host, flow.request.pretty_host}

@@ -1,6 +1,7 @@
 """A streamed body, kept as it passes by."""
 
 import time
+from collections.abc import Callable
 
 from ..relay.timing import Timing
 
@@ -9,11 +10,15 @@ class BodyRecorder:
     """What `flow.response.stream` is set to: sends every chunk on at once, and keeps a copy.
 
     A body of more than `limit` bytes is not kept: `body` is None then, and mitmproxy says that the
-    content is missing. `timing` is told when the first bytes of an answer leave.
+    content is missing. `timing` is told when the first bytes of an answer leave. `redact` takes
+    keys out of what is kept.
     """
 
-    def __init__(self, limit: int, timing: Timing | None = None) -> None:
+    def __init__(
+        self, limit: int, timing: Timing | None = None, redact: Callable[[bytes], bytes] = bytes
+    ) -> None:
         self._limit = limit
+        self._redact = redact
         self._unmeasured = timing
         self._size = 0
         self._chunks: list[bytes] = []
@@ -36,8 +41,8 @@ class BodyRecorder:
 
     @property
     def body(self) -> bytes | None:
-        """What has passed so far."""
+        """What has passed so far, without keys."""
         if self._size > self._limit:
             return None
         self._chunks = [b"".join(self._chunks)]
-        return self._chunks[0]
+        return self._redact(self._chunks[0])

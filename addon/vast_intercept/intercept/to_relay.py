@@ -9,7 +9,6 @@ from mitmproxy import ctx, hooks, http
 from ..config import Config
 from ..inspect.monitor import Monitor
 from ..inspect.wording import waiting_comment
-from ..mitm.turns import after_others
 from ..openai_api.errors import ApiError, bad_request
 from ..openai_api.operations import Operation
 from ..providers import Provider, find_provider
@@ -18,6 +17,7 @@ from ..relay.server import Relay
 from ..secret import Secret
 from .decide import PassOn, decide
 from .destination import Destination, Parts, destination_of
+from .failure import after_others
 from .handover import HandedOver, Target, fits, target_of
 from .masking import mask_path
 from .notes import note, noted, request_id_of, say

@@ -7,4 +7,5 @@ layers.py        which protocol comes next on a connection
 server_replay.py   mitmproxy's server replay finds answers by what apps asked
 saving.py        saving and logging that go on when a disk is full
 turns.py         acting on a flow once all other addons have had their say
+wire.py          what is sent where the flow shows something else: keys
 """

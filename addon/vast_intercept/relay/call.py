@@ -9,7 +9,7 @@ from ..openai_api.errors import ApiError, misconfigured
 from ..openai_api.operations import Operation
 from ..openai_api.requests import GenerationRequest, Piece
 from ..openai_api.usage import Usage
-from ..secret import Secret
+from ..secret import Secret, mask_shapes
 from .timing import Timing
 
 
@@ -42,6 +42,8 @@ class ProviderCall:
     #: The same, without keys in it.
     shown_url: str
     headers: tuple[tuple[str, str], ...] = field(repr=False)
+    #: The keys in it, which the provider may repeat.
+    keys: tuple[Secret, ...] = ()
 
 
 @dataclass(slots=True)
@@ -119,7 +121,13 @@ class Call:
         """`text` without the keys."""
         for key in self.sent_keys:
             text = key.redact(text)
-        return text
+        return mask_shapes(text)
+
+    def redact_bytes[B: bytes | bytearray](self, data: B) -> B:
+        """The same for bytes."""
+        for key in self.sent_keys:
+            data = key.redact_bytes(data)
+        return data
 
     def vast_key(self) -> Secret:
         """The key of the Vast account. Raises ApiError if there is none."""

@@ -191,7 +191,8 @@ class Generation:
         outcome.timing.last_byte = time.perf_counter()
         outcome.answered = True
         outcome.usage, outcome.response_model = whole.usage, whole.model
-        return with_both_names(whole.body) if self._both_names_of_reasoning() else whole.body
+        body = with_both_names(whole.body) if self._both_names_of_reasoning() else whole.body
+        return self._call.redact_bytes(body)
 
     async def _send(self, status: int, body: Buffer, headers: Headers) -> web.StreamResponse:
         """Sends a whole answer; a large one in slices, since one go would hold up other calls."""

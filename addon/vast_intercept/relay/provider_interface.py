@@ -29,6 +29,8 @@ class ProviderInterface:
         del endpoint, waiting
         assert call.provider
         call.outcome.url = call.provider.shown_url
+        for key in call.provider.keys:
+            call.sent(key)
         return await self._client.post(
             URL(call.provider.url, encoded=True),
             CIMultiDict(call.provider.headers),

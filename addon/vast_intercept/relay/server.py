@@ -160,6 +160,7 @@ class Relay:
         try:
             return await self._answer(request, call, headers)
         except ApiError as error:
+            error.message = call.redact(error.message)
             call.outcome.error = error
             answer = Answer(error.status, error.body(), error.response_headers())
         except Exception as error:  # noqa: BLE001  (whatever happens, the app gets an answer)

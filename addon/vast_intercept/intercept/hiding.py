@@ -1,0 +1,112 @@
+"""Keys of calls that are passed on: hidden from the flow, and sent all the same."""
+
+from contextlib import suppress
+
+from mitmproxy import http
+from mitmproxy.net import encoding
+
+from ..mitm import wire
+from ..openai_api.errors import ApiError
+from ..openai_api.content_coding import decode_content
+from ..secret import Secret
+from .masking import keys_in, mask_answer_fields, mask_keys, mask_path
+
+# An error that repeats a key is short. A longer answer that is compressed is not looked into.
+_LONGEST_COMPRESSED = 1024 * 1024
+_LONGEST_DECODED = 4 * _LONGEST_COMPRESSED
+
+
+class Hiding:
+    """Masks what a flow shows of a call that is passed on, and remembers what it was."""
+
+    def __init__(self, flow: http.HTTPFlow) -> None:
+        wire.forget(flow)  # a replay has no key but those that it shows
+        #: What the provider may repeat.
+        self._keys: list[Secret] = []
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        """Hides the keys in the head. To be called again when another addon may have added some."""
+        request, data = flow.request, flow.request.data
+        self._keys += [key for key in keys_in(request) if key not in self._keys]
+        masked = wire.masked_in(flow)
+        fields, path, method = request.headers.fields, data.path, data.method
+        trailers = request.trailers.fields if request.trailers else ()
+        pieces: list[tuple[str, str]] = []
+        mask_path(request.path, pieces)
+        mask_keys(request)
+        masked.add_fields(request.headers.fields, fields)
+        if request.trailers:
+            masked.add_fields(request.trailers.fields, trailers)
+        if data.path != path:
+            masked.path = data.path, path
+            masked.pieces += [(_encoded(shown), _encoded(was)) for shown, was in pieces]
+        if data.method != method:
+            masked.method = data.method, method
+
+    def keep(self, flow: http.HTTPFlow) -> None:
+        """What is hidden is not sent, after all."""
+        wire.forget(flow)
+
+    def response_head(self, flow: http.HTTPFlow) -> None:
+        """Hides cookies, and keys that the provider has repeated."""
+        assert flow.response
+        self._hide_fields(flow, flow.response.headers)
+
+    def ended(self, flow: http.HTTPFlow) -> None:
+        """Hides keys that the provider has repeated: in its answer, and in why there is none.
+
+        The app gets what it is still to get as it came.
+        """
+        if flow.error:
+            for key in self._keys:
+                flow.error.msg = key.redact(flow.error.msg)
+        response = flow.response
+        if response is None:
+            return
+        if response.trailers:
+            self._hide_fields(flow, response.trailers)
+        body = response.data.content
+        if not body or not self._keys:
+            return
+        shown = self._redacted_body(body, response.headers.get("content-encoding", ""))
+        if shown != body:
+            response.data.content = shown
+            if not response.stream:
+                wire.masked_in(flow).body = shown, body
+
+    def _hide_fields(self, flow: http.HTTPFlow, headers: http.Headers) -> None:
+        fields = headers.fields
+        shown = tuple((name, self._redacted(value)) for name, value in mask_answer_fields(fields))
+        headers.fields = shown
+        wire.masked_in(flow).add_fields(shown, fields)
+
+    def _redacted_body(self, body: bytes, coding: str) -> bytes:
+        if not coding or coding == "identity":
+            return self._redacted(body)
+        if len(body) > _LONGEST_COMPRESSED:
+            return body
+        with suppress(ApiError, ValueError):
+            decoded = _decoded(body, coding)
+            shown = self._redacted(decoded)
+            if shown != decoded:
+                return encoding.encode(shown, coding)
+        return body
+
+    def _redacted(self, data: bytes) -> bytes:
+        for key in self._keys:
+            data = key.redact_bytes(data)
+        return data
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _decoded(body: bytes, coding: str) -> bytes:
+    """Raises ApiError for what is no such coding, or too long."""
+    steps = decode_content(body, coding, _LONGEST_DECODED)
+    try:
+        while True:
+            next(steps)
+    except StopIteration as end:
+        return bytes(end.value)
