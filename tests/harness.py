@@ -282,6 +282,7 @@ def intercept(
     config: dict[str, Any] | None,
     *options: str,
     kind: str = "mitmdump",
+    command: list[str] | None = None,
     environ: dict[str, str] | None = None,
 ) -> Iterator[Interceptor]:
     """Runs an interceptor. It must end well, with nothing left over that Python warns of."""
@@ -291,7 +292,7 @@ def intercept(
         path = write_config(folder / "vast.yaml", **config)
         options = ("--set", f"vast_config={path}", *options)
     interceptor = Interceptor(
-        command_for(kind), folder, *options, environ=clean_environ(**variables)
+        command or command_for(kind), folder, *options, environ=clean_environ(**variables)
     )
     try:
         yield interceptor

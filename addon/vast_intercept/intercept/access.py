@@ -9,6 +9,8 @@ from mitmproxy.proxy import server_hooks
 from mitmproxy.utils import human
 
 from ..addresses import Address, parse_address, reaches_loopback
+from ..descriptors import Descriptors
+from ..mitm.accepting import Accepting
 from ..relay.server import Relay
 from .clients import is_allowed
 from .settings import Settings
@@ -23,13 +25,17 @@ class AccessControl:
 
     name = "vast_access"
 
-    def __init__(self, settings: Settings, relay: Relay) -> None:
+    def __init__(self, settings: Settings, relay: Relay, descriptors: Descriptors) -> None:
         self._settings = settings
         self._relay = relay
+        self._descriptors = descriptors
+        self._accepting = Accepting(descriptors.has_room)
         self._told: OrderedDict[str, None] = OrderedDict()
 
     async def client_connected(self, client: connection.Client) -> None:
         """Closes connections from where `clients.allow_from` does not name."""
+        if not self._descriptors.connected():
+            self._accepting.pause()
         config = await self._settings.current()
         address = parse_address(client.peername[0])
         if address is None or is_allowed(address, config.allow_from):

@@ -4,6 +4,7 @@ from mitmproxy import ctx
 from mitmproxy.addonmanager import Loader
 
 from ..config import Config
+from ..descriptors import Descriptors, raise_limit
 from ..inspect.dashboard import Dashboard
 from ..inspect.live import LiveStreams
 from ..inspect.monitor import Monitor
@@ -42,6 +43,7 @@ class VastIntercept:
         live = LiveStreams()
         self._status_page = StatusPage(self._settings, monitor, relay)
         retention = Retention(MARKERS.values())
+        descriptors = Descriptors()
         calls = CallInterceptor(
             self._settings,
             relay,
@@ -50,12 +52,13 @@ class VastIntercept:
             retention=retention,
             status_page=self._status_page,
             connections=connections,
+            descriptors=descriptors,
         )
         page = Dashboard(self._status_page.state, monitor.metrics, self._status_page.not_ready)
         self.addons = [
             self._settings,
             connections,
-            AccessControl(self._settings, relay),
+            AccessControl(self._settings, relay, descriptors),
             calls,
             Hints(monitor, of_run=of_run),
             Lifecycle(
@@ -73,6 +76,7 @@ class VastIntercept:
         del loader
         masked_log.install()
         wire.install()
+        raise_limit()
         DirectAddonManager.take_over(ctx.master.addons)
         match_asked_urls(original_url)
         keep_going(ctx.master.addons)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from mitmproxy import exceptions, http
 
 from ..config import Config
+from ..descriptors import Descriptors
 from ..inspect.call_log import log_call
 from ..inspect.live import LiveStreams
 from ..inspect.monitor import Monitor
@@ -15,14 +16,15 @@ from ..inspect.report import report_of
 from ..inspect.retention import Retention
 from ..mitm.turns import change_answers
 from ..openai_api.errors import ApiError, misconfigured
-from ..openai_api.operations import clean_path
+from ..openai_api.operations import Operation, clean_path
 from ..providers import Provider, find_provider
 from ..relay.call import Call, Generate, ProviderCall
+from ..relay.failures import no_room
 from ..relay.server import Relay
 from .clients import invalid_api_key, name_of_client
 from .connections import Connections
 from .decide import PassOn, decide
-from .destination import Destination, destination_of
+from .destination import Destination, Parts, destination_of
 from .failure import after_others, fail
 from .handover import target_of
 from .masked_log import mask_quoted
@@ -51,12 +53,14 @@ class CallInterceptor:
         retention: Retention,
         status_page: StatusPage,
         connections: Connections,
+        descriptors: Descriptors,
     ) -> None:
         self._settings = settings
         self._relay = relay
         self._monitor = monitor
         self._live = live
         self._retention = retention
+        self._descriptors = descriptors
         self._status_page = status_page
         self._to_relay = ToRelay(settings, relay, monitor)
         self._passing = Passing(settings, monitor, self._to_relay, connections)
@@ -121,6 +125,10 @@ class CallInterceptor:
                 "configuration_invalid",
             )
         work = found.problem or work
+        if not self._descriptors.admit_call():
+            mask_keys(request)
+            await self._refuse(flow, no_room(), config, original, decision.operation)
+            return
         if isinstance(work, PassOn):
             request.path = clean_path(request.path)
             self._passing.hide_keys(flow)
@@ -147,6 +155,25 @@ class CallInterceptor:
         if replayed:
             handed_over.show_asked()
         after_others(flow, lambda: self._to_relay.hand_over(handed_over))
+
+    async def _refuse(
+        self,
+        flow: http.HTTPFlow,
+        error: ApiError,
+        config: Config,
+        original: Parts,
+        operation: Operation | None,
+    ) -> None:
+        """Answers a call with an error, without the relay: the way there takes descriptors."""
+        where = (*original[:3], mask_path(original[3]))
+        handed_over = await self._to_relay.prepare(flow, error, config, where, operation=operation)
+        call = handed_over.call
+        self._to_relay.take_back(flow)
+        call.outcome.error = error
+        call.outcome.answered = True
+        # Without its connection, the app takes no descriptor, either.
+        flow.response = _response(error, connection="close", **{"x-request-id": call.request_id})
+        self._ended(flow, call, left=False)
 
     def _loaded(self, flow: http.HTTPFlow) -> None:
         """A flow from a file: mitmproxy calls the hooks for it as if it came in anew."""
@@ -223,11 +250,7 @@ class CallInterceptor:
                 400, "The request is not valid HTTP.", "invalid_request_error", "invalid_request"
             )
             call.outcome.error = error
-            flow.response = http.Response.make(
-                error.status,
-                error.body(),
-                {**error.response_headers(), "x-request-id": call.request_id},
-            )
+            flow.response = _response(error, **{"x-request-id": call.request_id})
         elif not handed_over.keep_response_body():
             call.outcome.timing.passed_on = time.perf_counter()
         self._ended(flow, call, left=False)
@@ -259,6 +282,10 @@ class CallInterceptor:
         note_report(flow, report)
         self._monitor.ended(call, report, noted(flow, "provider"))
         log_call(report)
+
+
+def _response(error: ApiError, **headers: str) -> http.Response:
+    return http.Response.make(error.status, error.body(), {**error.response_headers(), **headers})
 
 
 def _at_provider(

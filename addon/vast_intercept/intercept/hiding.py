@@ -6,8 +6,8 @@ from mitmproxy import http
 from mitmproxy.net import encoding
 
 from ..mitm import wire
-from ..openai_api.errors import ApiError
 from ..openai_api.content_coding import decode_content
+from ..openai_api.errors import ApiError
 from ..secret import Secret
 from .masking import keys_in, mask_answer_fields, mask_keys, mask_path
 

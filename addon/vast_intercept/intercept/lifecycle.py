@@ -11,6 +11,7 @@ from mitmproxy.flow import Flow
 from ..inspect.dashboard import Dashboard
 from ..inspect.live import LiveStreams
 from ..inspect.retention import Retention
+from ..mitm.accepting import tell_once_of_refused_connections
 from ..relay.server import Relay
 from .calls import CallInterceptor
 from .replay import Commands
@@ -56,6 +57,7 @@ class Lifecycle:
 
     def running(self) -> None:
         """Starts what runs beside the calls."""
+        tell_once_of_refused_connections()
         if not ctx.options.server:  # who just reads a file has no calls
             self._dashboard = None
         self._background = [

@@ -53,7 +53,13 @@ class EndpointHealth:
         self._breaker.recovered(call)
 
     def failed(self, failed: AttemptFailed, call: Hashable, *, probe: bool) -> None:
-        """An attempt of the call failed. Who has too much to do is not taken for broken."""
+        """An attempt of the call failed. Who has too much to do is not taken for broken.
+
+        Nor is who was not reached for want of something on this machine.
+        """
+        if failed.local:
+            self._breaker.left(probe=probe)
+            return
         self._trouble = failed.error
         if failed.busy:
             self._breaker.left(probe=probe)

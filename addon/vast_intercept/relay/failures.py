@@ -1,13 +1,41 @@
 """What went wrong between the relay and Vast, in OpenAI's terms."""
 
+import socket
+
 import aiohttp
 
+from ..descriptors import LOCAL_ERRORS
 from ..openai_api.errors import ApiError, bad_gateway
+
+_NO_ROOM = "interceptor_overloaded"
+
+
+def is_local(error: BaseException) -> bool:
+    """Whether something was missing on this machine: it says nothing about who was called."""
+    cause = getattr(error, "os_error", error)
+    if isinstance(cause, socket.gaierror):
+        return True  # also a resolver that may open no file says that there is no such name
+    return isinstance(cause, OSError) and cause.errno in LOCAL_ERRORS
+
+
+def no_room() -> ApiError:
+    """For a call that would take the last file descriptors."""
+    error = bad_gateway(
+        "The interceptor has as many calls at once as it may open files for.", _NO_ROOM, 503
+    )
+    error.headers["retry-after"] = "1"
+    return error
 
 
 def describe_failure(error: BaseException, host: str) -> ApiError:
     """An aiohttp failure of a call to `host` as an error that tells the reader what to look at."""
     match error:
+        case aiohttp.ClientOSError() if is_local(error):
+            return bad_gateway(
+                f"Something is missing on this machine for a connection to {host!r}: {error}.",
+                _NO_ROOM,
+                503,
+            )
         case aiohttp.ClientConnectorDNSError():
             return bad_gateway(
                 f"The name {host!r} does not resolve: check this machine's network and DNS.",

@@ -16,7 +16,7 @@ from ..config_file import TimeoutSection
 from ..openai_api.errors import bad_gateway
 from ..openai_api.requests import Piece
 from . import far_clients
-from .failures import describe_failure
+from .failures import describe_failure, is_local
 from .retry import BUSY_STATUSES, RETRIED_STATUSES, AttemptFailed, parse_retry_after
 from .upstream_proxy import UpstreamProxy
 
@@ -266,6 +266,7 @@ def failure(
         described,
         at_once=dropped and not isinstance(error, aiohttp.ClientPayloadError),
         lost=dropped and sent,
+        local=is_local(error),
     )
 
 

@@ -35,7 +35,8 @@ class AttemptFailed(Exception):  # noqa: N818  (the call may well succeed)
     asks to be left alone. `at_once` is true where a kept connection may just have been closed when
     it was used again (RFC 9112, section 9.3.1): nothing is wrong with a new one. `busy` is true
     where the far side is well, and only has too much to do. `lost` is true where it had the whole
-    call, and was gone before it answered: the call itself may be why.
+    call, and was gone before it answered: the call itself may be why. `local` is true where it was
+    not reached for want of something on this machine.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class AttemptFailed(Exception):  # noqa: N818  (the call may well succeed)
         at_once: bool = False,
         busy: bool = False,
         lost: bool = False,
+        local: bool = False,
     ) -> None:
         super().__init__(str(error))
         self.error = error
@@ -53,6 +55,7 @@ class AttemptFailed(Exception):  # noqa: N818  (the call may well succeed)
         self.at_once = at_once
         self.busy = busy
         self.lost = lost
+        self.local = local
 
 
 class EndpointFailed(Exception):  # noqa: N818  (the call may well succeed)

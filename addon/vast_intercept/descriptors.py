@@ -1,0 +1,111 @@
+"""File descriptors: as many as this process may have, and whether there is room for more."""
+
+import errno
+import logging
+import sys
+import time
+from collections import deque
+from pathlib import Path
+
+if sys.platform != "win32":
+    import resource
+
+logger = logging.getLogger(__name__)
+
+#: What fails for want of something on this machine is no failure of whoever was called.
+LOCAL_ERRORS = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
+)
+
+# A call takes three besides the app's connection: two for the way to the relay, one for that to
+# Vast. With Vast's own protocol the router may be another.
+_OF_A_CALL = 4
+# What stays free of the limit: a part of it for connections that are yet to say what they want, and
+# of that one for what goes on, such as the dashboard; but no more than so many.
+_FOR_CONNECTIONS = 4, 1_024
+_FOR_ALL_ELSE = 8, 512
+# While there are so many more, they are not counted.
+_PLENTY = 512
+# A call has opened its own by then, in seconds.
+_OPENED = 1.0
+# No more than this part of the time is spent on counting.
+_SHARE = 0.05
+# Where the hard limit is none. More would only make the system's own tables large.
+_MOST = 1_048_576
+
+
+def raise_limit() -> None:
+    """Raises the soft limit, which is meant for programs that use `select`, to the hard one."""
+    if sys.platform == "win32":
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST if hard == resource.RLIM_INFINITY else hard
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except (ValueError, OSError):
+            return  # macOS has a limit of its own below that
+
+
+class Descriptors:
+    """Says whether there is room for another call, and for another connection."""
+
+    def __init__(self) -> None:
+        self._limit = 0
+        #: How many are free at least, as of the last count; less what was let in since then.
+        self._free = 0
+        self._count_again = 0.0
+        #: When calls were let in that may not have opened theirs yet.
+        self._let_in: deque[float] = deque()
+        self._told = False
+
+    def admit_call(self) -> bool:
+        """Whether a call may begin. It is taken to have begun then."""
+        now = time.monotonic()
+        if self._room(now) - _OF_A_CALL < self._part(*_FOR_CONNECTIONS):
+            if not self._told:
+                logger.warning(
+                    "There are more calls at once than this process may open files for: those that"
+                    " are too many are refused. Raise its limit (ulimit -n, LimitNOFILE)."
+                )
+            self._told = True
+            return False
+        self._free -= _OF_A_CALL
+        self._let_in.append(now)
+        return True
+
+    def connected(self) -> bool:
+        """Notes a connection. Says whether there is room for more."""
+        room = self.has_room()
+        self._free -= 1
+        return room
+
+    def has_room(self) -> bool:
+        """Whether more connections may be accepted."""
+        return self._room(time.monotonic()) >= self._part(*_FOR_ALL_ELSE)
+
+    def _part(self, share: int, most: int) -> int:
+        return min(self._limit // share, most)
+
+    def _room(self, now: float) -> int:
+        while self._let_in and self._let_in[0] < now - _OPENED:
+            self._let_in.popleft()
+        if self._free < self._part(*_FOR_CONNECTIONS) + _PLENTY and now >= self._count_again:
+            self._limit, free = _count()
+            self._free = free - _OF_A_CALL * len(self._let_in)
+            counted = time.monotonic()
+            self._count_again = counted + (counted - now) / _SHARE
+        return self._free
+
+
+def _count() -> tuple[int, int]:
+    """The limit, and how many of it are free. Where that cannot be told, there are plenty."""
+    if sys.platform == "win32":
+        return _MOST, _MOST
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return _MOST, _MOST
+    try:
+        return limit, limit - sum(1 for _ in Path("/dev/fd").iterdir())
+    except OSError as error:
+        return limit, 0 if error.errno in LOCAL_ERRORS else limit

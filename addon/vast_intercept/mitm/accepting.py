@@ -1,0 +1,82 @@
+"""Listening sockets when there are no file descriptors left."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from mitmproxy import ctx
+
+from ..descriptors import LOCAL_ERRORS
+
+logger = logging.getLogger(__name__)
+
+_LOOK_AGAIN = 0.05  # seconds
+
+
+class Accepting:
+    """mitmproxy's listening sockets, from which nothing is taken while there is no room.
+
+    Who connects waits meanwhile, rather than to be turned away. asyncio takes up to a hundred
+    connections at a time, and has no way to stop it (FACTS M42).
+    """
+
+    def __init__(self, has_room: Callable[[], bool]) -> None:
+        self._has_room = has_room
+        self._paused: set[asyncio.Server] = set()
+
+    def pause(self) -> None:
+        """Takes no connections until there is room."""
+        if self._paused:
+            return
+        loop = asyncio.get_running_loop()
+        self._paused = set(_servers())
+        for server in self._paused:
+            for listening in server.sockets:
+                loop.remove_reader(listening.fileno())
+        loop.call_later(_LOOK_AGAIN, self._resume)
+
+    def _resume(self) -> None:
+        if not self._has_room():
+            asyncio.get_running_loop().call_later(_LOOK_AGAIN, self._resume)
+            return
+        paused, self._paused = self._paused, set()
+        for server in paused:
+            if server.sockets:  # it was not closed meanwhile
+                server._serving = False  # type: ignore[attr-defined]  # noqa: SLF001
+                server._start_serving()  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _servers() -> list[asyncio.Server]:
+    proxyserver: Any = ctx.master.addons.get("proxyserver")
+    return [
+        server
+        for instance in (proxyserver.servers if proxyserver else ())
+        for server in getattr(instance, "_servers", ())
+        if isinstance(server, asyncio.Server)
+    ]
+
+
+def tell_once_of_refused_connections() -> None:
+    """Has asyncio tell once that it cannot accept connections, and not each time (FACTS M42)."""
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+    told = False
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        nonlocal told
+        error = context.get("exception")
+        if (
+            isinstance(error, OSError)
+            and error.errno in LOCAL_ERRORS
+            and str(context.get("message", "")).startswith("socket.accept()")
+        ):
+            if not told:
+                logger.warning("A connection cannot be taken now: %s.", error.strerror)
+            told = True
+        elif before:
+            before(loop, context)
+        else:
+            loop.default_exception_handler(context)
+
+    loop.set_exception_handler(handle)
