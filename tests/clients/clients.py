@@ -139,7 +139,14 @@ NODE = [
 ]
 SHELL = [_shell("curl"), _shell("wget")]
 JAVA = Client(
-    "java-httpclient", lambda: [environments.java(), str(PROGRAMS / "HttpClientApp.java")]
+    "java-httpclient",
+    # The JVM prints its own warnings, of a slow machine for instance, among the app's output.
+    lambda: [
+        environments.java(),
+        "-Xlog:disable",
+        "-Xlog:all=warning:stderr",
+        str(PROGRAMS / "HttpClientApp.java"),
+    ],
 )
 GO = Client("go-nethttp", lambda: [environments.go_program("nethttp_app")])
 PHP = Client("php-curl", lambda: [environments.php(), str(PROGRAMS / "curl_app.php")])
