@@ -25,6 +25,8 @@ class Client:
     completes_text: bool = False
     #: Whether it can be told to stream.
     streams: bool = True
+    #: Options of `run` that it needs.
+    options: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.name
@@ -154,6 +156,16 @@ RUBY = Client("ruby-nethttp", lambda: [environments.tool("ruby"), str(PROGRAMS /
 GUZZLE = _php("guzzle", "require 'GuzzleHttp/autoload.php';")
 # Knows of no proxy.
 FILE_GET_CONTENTS = _php("file_get_contents")
+
+
+def _chromium() -> list[str]:
+    environments.tool("chromium")
+    environments.tool("certutil")
+    return ["/bin/sh", str(PROGRAMS / "chromium_app.sh")]
+
+
+# In the jail and out of it.
+CHROMIUM = Client("chromium", _chromium, streams=False, options=("--nss",))
 # They know of proxies with the variables that the wrapper sets.
 PERL = [
     _script("perl-lwp", ["perl"], "lwp_app.pl", ["-MLWP::Protocol::https", "-e1"]),
@@ -163,6 +175,7 @@ PERL = [
 ]
 JAVASCRIPT = [
     *(_on_node(version, "openai_3") for version in (20, 22, 24)),
+    _on_node(24, "openai"),
     _on_node(20, "axios"),
     _on_node(24, "axios"),
     _on_node(24, "got"),

@@ -18,6 +18,8 @@ _FOLDER = PROJECT / ".venv" / "clients"
 
 # Of each tool, the Debian packages that it takes.
 _PACKAGES = {
+    "certutil": "libnss3-tools",
+    "chromium": "chromium",
     "curl": "curl",
     "go": "golang-go",
     "elixir": "elixir",

@@ -12,6 +12,7 @@ from .. import harness
 from ..harness import APP_KEY, ENDPOINT, VAST_KEY, Interceptor, Process, StandIn
 from .clients import (
     AIOHTTP,
+    CHROMIUM,
     FILE_GET_CONTENTS,
     GO,
     GUZZLE,
@@ -33,8 +34,8 @@ pytestmark = [
     pytest.mark.timeout(300),  # on first use, a client is installed
 ]
 
-RUN = [*PYTHON, *SHELL, JAVA, GO, PHP, GUZZLE, RUBY, *PERL, *JAVASCRIPT]
-JAIL = [AIOHTTP, *NODE, JAVA, FILE_GET_CONTENTS, *JAILED]
+RUN = [*PYTHON, *SHELL, JAVA, GO, PHP, GUZZLE, RUBY, *PERL, *JAVASCRIPT, CHROMIUM]
+JAIL = [AIOHTTP, *NODE, JAVA, FILE_GET_CONTENTS, *JAILED, CHROMIUM]
 ROWS = [(client, "run") for client in RUN] + [(client, "jail") for client in JAIL]
 
 
@@ -133,9 +134,12 @@ def far_away(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.fixture
-def launcher(way: str, interceptor: Interceptor, request: pytest.FixtureRequest) -> list[str]:
+def launcher(
+    client: Client, way: str, interceptor: Interceptor, request: pytest.FixtureRequest
+) -> list[str]:
     """What stands in front of a client's command, so that it is taken over."""
     run = [harness.tool("vast-intercept"), "run", "--attach", str(interceptor.port), "--quiet"]
+    run += client.options
     if way == "run":
         return [*run, "--"]
     far_away: list[str] = request.getfixturevalue("far_away")
@@ -149,7 +153,8 @@ def started(launcher: list[str], client: Client, folder: Path, *arguments: str) 
         command = client.command()
     except InstallationError as error:
         pytest.fail(str(error), pytrace=False)
-    app = App(folder, *launcher, *command, *arguments, environ=app_environ())
+    own_home = {"HOME": str(folder)} if client.options else {}  # with a database of its own
+    app = App(folder, *launcher, *command, *arguments, environ=app_environ() | own_home)
     try:
         yield app
     finally:

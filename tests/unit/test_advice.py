@@ -15,6 +15,7 @@ WRAPPER = "vi run --attach 8080 -- COMMAND"
 STRANGER = None
 PLAIN = Process("app", 1)
 GIVEN = Process("app", 1, has_our_ca=True)
+CHROMIUM = Process("chromium", 1, has_our_ca=True)
 JAILED = Process("vast-intercept", 1, jailed=True)
 
 
@@ -24,7 +25,8 @@ JAILED = Process("vast-intercept", 1, jailed=True)
         (STRANGER, [f"{WRAPPER} (COMMAND is the app's own); if it was, with --jail before the --"]),
         (PLAIN, [WRAPPER]),
         (GIVEN, [JAIL, "against a pinned certificate"]),
-        (JAILED, ["Nothing outside of the app changes that."]),
+        (JAILED, ["Chromium, --nss before the -- helps", "Nothing outside of other apps changes"]),
+        (CHROMIUM, ["vi run --nss --attach 8080 -- COMMAND"]),
     ],
 )
 def test_of_an_app_that_refuses_the_ca(process: Process | None, commands: list[str]) -> None:

@@ -24,6 +24,8 @@ macOS                 sudo security add-trusted-cert -d -p ssl -p basic \\
 Windows               certutil -addstore root mitmproxy-ca-cert.cer        (as administrator)
 Firefox               Settings, Privacy & Security, View Certificates, Authorities, Import:
                       {file}
+Chromium, Chrome      vast-intercept run --nss -- COMMAND, or for good, with NSS's certutil:
+                      certutil -A -d sql:$HOME/.pki/nssdb -n vast-intercept -t C,, -i {path}
 Java                  keytool -importcert -cacerts -noprompt -storepass changeit \\
                         -alias vast-intercept -file {path}
 Docker                docker run $(vast-intercept env --format docker) IMAGE

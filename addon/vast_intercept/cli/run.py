@@ -25,6 +25,7 @@ from ..launch.environment import (
 from ..launch.interceptor import InterceptorProcess, StartError
 from ..launch.jail.problems import JailError
 from ..launch.key_variables import hide_variables, with_the_same_key, without_variables
+from ..launch.nss import trusted_in_nss
 from ..launch.running import NotRunningError, RunningInterceptor, ask_status
 from ..launch.shells import FORMATS
 from ..launch.temporary import temporary_folder
@@ -72,6 +73,9 @@ class _Address(click.ParamType[tuple[str, int]]):
     type=_Address(),
     help="A service on this machine's loopback that the jailed app may reach.",
 )
+@click.option(
+    "--nss", is_flag=True, help="For Chromium: with the CA in NSS's database until the end."
+)
 @click.option("--config", metavar="PATH", help="Configuration file (option vast_config).")
 @click.option("--endpoint", metavar="NAME", help="Vast endpoint (option vast_endpoint).")
 @click.option("-p", "--port", type=_PORT, help="Where it listens. Default: a free port.")
@@ -85,6 +89,7 @@ def run(
     attach: int | None,
     jail: bool,
     allowed: tuple[tuple[str, int], ...],
+    nss: bool,
     config: str | None,
     endpoint: str | None,
     port: int | None,
@@ -131,7 +136,7 @@ def run(
                 arguments = _arguments(config, endpoint, port, settings)
                 interceptor = InterceptorProcess(arguments, web=web, environ=os.environ, log=say)
             stack.enter_context(interceptor)
-            wrapped = _Run(command, interceptor, folder, say)
+            wrapped = _Run(command, interceptor, folder, say, stack, nss=nss)
             status = wrapped.jailed(allowed) if jail else wrapped.plain()
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
             tally = interceptor.stop()
@@ -153,6 +158,9 @@ class _Run:
     #: For the files that the app is to find.
     folder: Path
     say: _Say
+    #: Of what is to be undone at the end.
+    stack: ExitStack
+    nss: bool
 
     def plain(self) -> int:
         """Runs it with variables that name the proxy and the CAs. Returns its status."""
@@ -210,6 +218,8 @@ class _Run:
             self.say(f"mitmweb is at {self.interceptor.web_url}")
         ca = read_ca(Path(ready.ca_file))
         ca.check_validity()
+        if self.nss:
+            self.stack.enter_context(trusted_in_nss(ca, os.environ))
         return ready, ca
 
 

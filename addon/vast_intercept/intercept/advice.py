@@ -61,6 +61,8 @@ class Advice:
 
     def _start(self, process: Process | None) -> str:
         """For an app that does not have the CA, as far as can be told."""
+        if process and process.reads_nss:
+            return self._nss()
         if self.port is None:  # `run` has given it the CA, but what it has started may lack it
             return f"Start it with: {self._jail()}"
         wrapper = f"{self.command} run --attach {self.port} -- {_COMMAND}"
@@ -70,13 +72,24 @@ class Advice:
 
     def _beyond(self, process: Process | None) -> str:
         """For an app that has the CA."""
+        if process and process.reads_nss:
+            return self._nss()
         if process and process.jailed:
-            return "Nothing outside of the app changes that."
+            return (
+                "For a browser such as Chromium, --nss before the -- helps. Nothing outside of"
+                " other apps changes that."
+            )
         return (
             f"If it reads the system's list: {self._jail()}. Nothing outside of the app helps"
             " against a pinned certificate."
         )
 
+    def _nss(self) -> str:
+        return f"It looks for CAs in NSS's database. Start it with: {self._run('--nss')}"
+
     def _jail(self) -> str:
+        return self._run("--jail")
+
+    def _run(self, option: str) -> str:
         attach = f" --attach {self.port}" if self.port else ""
-        return f"{self.command} run --jail{attach} -- {_COMMAND}"
+        return f"{self.command} run {option}{attach} -- {_COMMAND}"

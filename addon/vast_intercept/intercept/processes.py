@@ -9,6 +9,10 @@ from ..inspect.wording import printable
 from ..launch.environment import CA_VARIABLES
 
 _MAX_BUNDLE = 16 * 1024 * 1024
+# Some processes overwrite their environment with a title, as Chromium's do.
+_MAX_PARENTS = 4
+# The beginnings of their processes' names.
+_CHROMIUM = ("chrom", "google-chrome", "brave", "msedge", "opera", "vivaldi")
 
 type Address = tuple[str, int]
 
@@ -27,6 +31,11 @@ class Process:
     def __str__(self) -> str:
         name = printable(self.name)  # which is whatever the process wants
         return "The app in the jail" if self.jailed else f"{name} (process {self.pid})"
+
+    @property
+    def reads_nss(self) -> bool:
+        """Whether it is a browser that is made of Chromium, which reads no variable with CAs."""
+        return not self.jailed and self.name.startswith(_CHROMIUM)
 
     @property
     def identity(self) -> str:
@@ -62,10 +71,15 @@ def _describe(process: psutil.Process, ca: bytes) -> Process:
     jailed = "--jail" in arguments and any(
         Path(argument).name == "vast-intercept" for argument in arguments[:3]
     )
+    has_our_ca = any(_was_given(each, ca) for each in (process, *process.parents()[:_MAX_PARENTS]))
+    return Process(process.name(), process.pid, jailed, has_our_ca)
+
+
+def _was_given(process: psutil.Process, ca: bytes) -> bool:
+    """Whether its variables name a file with the CA (PEM)."""
     try:
         environ = process.environ()
     except (psutil.Error, OSError):
-        environ = {}
+        return False
     files = {environ[name] for name in CA_VARIABLES if name in environ}
-    has_our_ca = any(_holds(Path(file), ca.strip()) for file in files)
-    return Process(process.name(), process.pid, jailed, has_our_ca)
+    return any(_holds(Path(file), ca.strip()) for file in files)
