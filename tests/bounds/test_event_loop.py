@@ -27,6 +27,7 @@ MIB = 1024 * 1024
 LONGEST = 50.0  # milliseconds
 SMALL = b'{"messages":[]}'
 STREAMED = b'{"messages":[],"stream":true}'
+ROUTE = {"reasoning": "both", "roles": {"developer": "system"}}
 ANSWER = whole(b'{"choices":[]}')
 
 
@@ -72,7 +73,10 @@ def watching(folder: Path, kind: str, *options: str) -> Iterator[Watched]:
     ticks = folder / "ticks"
     ticks.touch()
     with serving() as upstream:
-        config: dict[str, Any] = {"vast": {"endpoint": "e", "openai_url": upstream.url}}
+        config: dict[str, Any] = {
+            "vast": {"endpoint": "e", "openai_url": upstream.url},
+            "routes": [{"model": "routed", "endpoint": "e", **ROUTE}],
+        }
         with harness.intercept(
             folder,
             config,
@@ -180,6 +184,66 @@ def test_of_a_stream(events: list[bytes], http2: bool, watched: Watched) -> None
     answer = stream(*events, b"\n\ndata: [DONE]\n\n")
     response, longest = watched.post(STREAMED, answer, http2=http2)
     assert response.content == b"".join(events) + b"\n\ndata: [DONE]\n\n"
+    assert longest < LONGEST
+
+
+def routed(messages: bytes) -> bytes:
+    return b'{"model":"routed","messages":[' + messages + b"]}"
+
+
+DEVELOPER = b'{"role":"developer","content":"%s"}'
+ROLES = {
+    "as many as are renamed": (
+        b",".join([DEVELOPER % (b"x" * 4_000)] * 1_000),
+        None,
+    ),
+    "as many as there may be": (b",".join([DEVELOPER % b"x"] * 19_999), "request_too_complex"),
+    "what looks like roles": (
+        b'{"x":[' + b",".join([b'{"role":"developer"}'] * 19_000) + b'],"role":"developer"}',
+        None,
+    ),
+    "what looks like roles, in 64 KiB": (
+        b",".join([b'{"role":"developer","x":{"role":"developer"}}'] * 1_000),
+        None,
+    ),
+    "members before the role": (
+        b'{%s,"role":"developer","x":{"role":"developer"}}'
+        % b",".join(b'"%x":1' % number for number in range(6_000)),
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("messages", "code"), ROLES.values(), ids=ROLES.keys())
+def test_of_roles_that_are_renamed(messages: bytes, code: str | None, watched: Watched) -> None:
+    response, longest = watched.post(routed(messages), ANSWER)
+    assert response.status_code == (400 if code else 200), response.text
+    assert response.json().get("error", {}).get("code") == code
+    assert longest < LONGEST
+
+
+REASONING = b'{"message":{"reasoning":"x"}}'
+THOUGHTS = {
+    "as many choices as are read": b'{"choices":[' + b",".join([REASONING] * 4_000) + b"]}",
+    "more of them": b'{"choices":[' + b",".join([REASONING] * 16_000) + b"]}",
+    "members": b'{"choices":[{"message":{"reasoning":"x",%s}}]}'
+    % b",".join(b'"%x":1' % number for number in range(24_000)),
+    "a long text": b'{"choices":[{"message":{"reasoning":"' + b"x" * 30 * MIB + b'"}}]}',
+}
+
+
+@pytest.mark.parametrize("body", THOUGHTS.values(), ids=THOUGHTS.keys())
+def test_of_reasoning_under_both_names(body: bytes, watched: Watched) -> None:
+    response, longest = watched.post(routed(b""), whole(body))
+    assert response.status_code == 200, response.text
+    assert longest < LONGEST
+
+
+def test_of_streamed_reasoning_under_both_names(watched: Watched) -> None:
+    event = EVENT.replace(b"content", b"reasoning")
+    answer = stream(event * 20_000, b"data: [DONE]\n\n")
+    response, longest = watched.post(routed(b"")[:-1] + b',"stream":true}', answer)
+    assert response.content.count(b"reasoning_content") == 20_000
     assert longest < LONGEST
 
 

@@ -166,6 +166,17 @@ def test_roles_and_model_and_what_is_left_out() -> None:
     )
 
 
+def test_too_many_to_rename() -> None:
+    messages = b",".join([b'{"role":"developer"}'] * 1_001)
+    body = b'{"messages":[' + messages + b"]}"
+    assert body_for_vast(body, {}) == body
+    with pytest.raises(ApiError, match="1,001 messages whose role is to be renamed") as raised:
+        body_for_vast(body, SYSTEM)
+    assert (raised.value.status, raised.value.code) == (400, "request_too_complex")
+    fewer = body.replace(b'{"role":"developer"},', b"", 1)
+    assert body_for_vast(fewer, SYSTEM) == fewer.replace(b"developer", b"system")
+
+
 def test_the_last_messages_count() -> None:
     body = b'{"messages":[{"role":"developer"}],"messages":[{"role":"developer"},{"role":"user"}]}'
     assert body_for_vast(body, SYSTEM) == b'{"messages":[{"role":"system"},{"role":"user"}]}'

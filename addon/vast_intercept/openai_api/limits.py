@@ -23,6 +23,9 @@ MAX_MESSAGES = 20_000
 #: Content parts of all messages together.
 MAX_PARTS = 20_000
 
+#: Messages whose role is renamed.
+MAX_RENAMED = 1_000
+
 #: Bytes that a compressed body may become: a small one can become very large.
 MAX_DECOMPRESSED = 16 * _MIB
 

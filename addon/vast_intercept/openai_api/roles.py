@@ -10,7 +10,8 @@ from itertools import islice
 
 import msgspec
 
-from .errors import ApiError
+from .errors import ApiError, bad_request
+from .limits import MAX_RENAMED
 from .members import RepeatedNameError, split_members
 from .outline import Buffer
 
@@ -43,13 +44,20 @@ def renamed(messages: Buffer, roles: Mapping[str, str]) -> Iterator[Renaming]:
     """Where in the text of a list of messages a role stands that is renamed, and what it becomes.
 
     A message that has two roles stays as it is. So do more than 64 KiB of messages where something
-    else in them looks like a role.
+    else in them looks like a role. Raises ApiError (400) if there are too many.
     """
     new_values = {f'"{name}"'.encode(): f'"{new}"'.encode() for name, new in roles.items()}
     chosen = [new_values.get(bytes(each.role)) for each in _messages.decode(messages)]
     count = len(chosen) - chosen.count(None)
     if not count:
         return
+    if count > MAX_RENAMED:
+        raise bad_request(
+            f"The request body has {count:,} messages whose role is to be renamed; at most"
+            f" {MAX_RENAMED:,} are.",
+            "request_too_complex",
+            "messages",
+        )
     matches = (match for match in _ROLE.finditer(messages) if match[1] in new_values)
     found = list(islice(matches, count + 1))
     if len(found) == count and not _ESCAPED_LETTER.search(messages):
