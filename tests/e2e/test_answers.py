@@ -202,6 +202,12 @@ class TestBadAnswers:
         assert VAST_KEY not in answer.text
         assert f"***{VAST_KEY[-4:]}" in answer.text
 
+    def test_an_error_of_a_megabyte_keeps_its_beginning(self) -> None:
+        body = json.dumps({"error": {"message": "Input should be a list, not " + "x" * 1_000_000}})
+        answer = ask({"status": 400, "body": body})
+        assert answer.status_code == 400
+        assert error_of(answer)["message"].startswith("Input should be a list, not xxx")
+
     def test_retry_after_reaches_the_app(self) -> None:
         assert ask({"status": 429, "headers": {"retry-after": "7"}}).headers["retry-after"] == "7"
 

@@ -161,6 +161,18 @@ def _dead(vast: StandIn, start: Intercepting) -> Reply:
     return ask()
 
 
+@case("the head of an answer cannot be read: a header above 8 kB, or no HTTP at all")
+def _unreadable_head(vast: StandIn, start: Intercepting) -> Reply:
+    start()
+    reply = ask(standin={"fault": "garbage"})
+    assert reply.error["code"] == "bad_upstream_answer"
+    vast.forget_calls()
+    told = {"status": 200, "body": "{}", "headers": {"x-debug": "x" * 9_000}}
+    reply = ask(stream=True, standin=told)
+    assert len(vast.calls(path="/v1/chat/completions")) == 1
+    return reply
+
+
 @case("vLLM's engine dies before any text: an error with status 200")
 def _engine_dead(vast: StandIn, start: Intercepting) -> Reply:
     start(timeout={"total": 10})

@@ -284,3 +284,39 @@ def test_a_provider_that_repeats_a_key() -> None:
     error = from_provider(401, body, name="lab", redact=key.redact)
     assert error.message == "No ***6789 here."
     assert error.code == "***6789"
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+@pytest.mark.parametrize("cut", range(300, 330))
+def test_of_an_error_that_is_cut_the_beginning_of_the_message_is_kept(
+    cut: int, *, ascii_only: bool
+) -> None:
+    message = (
+        "1 validation error: " + 'Input "should" be\n\\ a \t valid \U0001f600 é \u20ac text; ' * 99
+    )
+    body = json.dumps(
+        {"object": "error", "error": {"message": message, "code": 400}}, ensure_ascii=ascii_only
+    ).encode()[:cut]
+    error = error_of(from_upstream(400, body, endpoint="e"))
+    assert error["code"] == "invalid_request"
+    assert len(error["message"]) > 100
+    assert message.startswith(error["message"])
+
+
+def test_a_key_in_an_error_that_is_cut_is_masked() -> None:
+    key = Secret("vast-0123456789abcdefghijklmnopqrstuvwxyz")
+    body = b'{"error":"' + b"x" * 1_980 + key.reveal().encode() + b"x" * 100_000
+    error = from_upstream(400, body, endpoint="e", redact=key.redact)
+    assert key.reveal()[:15] not in error.message
+
+
+@pytest.mark.parametrize(
+    "body", [b'<html>"message":"x"', b'{"message":', b'{"message": 3', b"{", b'{"a":"b']
+)
+def test_what_has_no_message_has_none_where_it_is_cut(body: bytes) -> None:
+    assert "no message" in from_upstream(400, body, endpoint="e").message
+
+
+@given(st.binary())
+def test_any_cut_message(text: bytes) -> None:
+    error_of(from_upstream(400, b'{"error":{"message":"' + text, endpoint="e"))

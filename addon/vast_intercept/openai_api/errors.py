@@ -5,6 +5,7 @@ status and show `message`, `param` and `code`; they retry 408, 409, 429 and ever
 `x-should-retry` says otherwise (FACTS C3).
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -191,7 +192,7 @@ def _read_upstream(body: bytes) -> tuple[str, str | None, str | None]:
     """
     fields = _object(body)
     if fields is None:
-        return "", None, None
+        return _message_of_cut(body), None, None
     error = fields.get("error", _NULL)
     if text := _text(error):
         return text, None, None
@@ -203,6 +204,25 @@ def _read_upstream(body: bytes) -> tuple[str, str | None, str | None]:
         message = body.decode(errors="replace")
     return message or "", _text(fields.get("param", _NULL)), _text(fields.get("code", _NULL))
 
+
+def _message_of_cut(body: bytes) -> str:
+    """The beginning of the message in a body that is too long to be read to its end."""
+    begun = _MESSAGE.search(body[:_MAX_UPSTREAM_MESSAGE])
+    if begun is None or not body.lstrip().startswith(b"{"):
+        return ""
+    # An escape takes up to twelve bytes, and a key to be taken out may end behind the limit.
+    text = body[begun.end() : begun.end() + 12 * _MAX_UPSTREAM_MESSAGE + 4096]
+    said = _TEXT.match(text.decode(errors="ignore"))
+    assert said
+    return _text(msgspec.Raw(f'"{said[0]}"'.encode())) or ""
+
+
+# vLLM's and FastAPI's; what stands between the quotes of a JSON text, as far as it is complete.
+_MESSAGE = re.compile(rb'"(?:message|detail|error)"\s*:\s*"')
+_TEXT = re.compile(
+    r"""(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4}"""
+    r"""|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})*"""
+)
 
 _NULL = msgspec.Raw(b"null")
 

@@ -80,6 +80,13 @@ def describe_failure(error: BaseException, host: str) -> ApiError:
             return bad_gateway(
                 f"{host!r} broke off in the middle of its answer.", "vast_disconnected"
             )
+        case aiohttp.ClientResponseError():  # (FACTS M41)
+            return bad_gateway(
+                f"{host!r} did not answer in HTTP as it should: the head of its answer cannot be"
+                " read, or has a header of more than 8 kB.",
+                "bad_upstream_answer",
+                retry=False,
+            )
         case _:
             return bad_gateway(
                 f"{host!r} did not answer in HTTP as it should ({type(error).__name__}).",
