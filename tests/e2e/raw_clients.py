@@ -19,7 +19,6 @@ class Sink:
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=1_000)
         self.port = int(self._listening.getsockname()[1])
         self.connections = 0
-        self.came = threading.Event()
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
@@ -28,8 +27,17 @@ class Sink:
             while True:
                 accepted, _ = self._listening.accept()
                 self.connections += 1
-                self.came.set()
-                accepted.close()
+                with accepted:
+                    self.serve(accepted)
+
+    def serve(self, accepted: socket.socket) -> None:
+        """Closes the connection at once."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Listens no more."""

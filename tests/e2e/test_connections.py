@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -265,6 +266,51 @@ class TestTheChoiceOfWhoRunsIt:
             interceptor.wait_for("option connection_strategy stays lazy")
             interceptor.wait_for("option upstream_cert stays false")
         assert sink.connections == 0
+
+
+@pytest.mark.parametrize("name_of_way", ["regular, by address", "upstream"])
+def test_a_call_that_is_passed_on_gets_through_and_so_does_its_replay(
+    name_of_way: str,
+    standin: StandIn,
+    proxy: UpstreamProxy,
+    certs: tuple[Path, Path, Path],
+    tmp_path: Path,
+) -> None:
+    way = WAYS[name_of_way]
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\nfine"
+    flows = tmp_path / "flows"
+    with Provider(answer) as provider:
+        config = config_for(standin, provider.port, certs[0], unsupported="pass")
+        options = options_of(way, provider, proxy)
+        with (
+            harness.intercept(tmp_path / "a", config, *options, "-w", str(flows)) as interceptor,
+            RawClient(interceptor, way, provider.port) as client,
+        ):
+            client.send(call("/v1/embeddings", host=f"localhost:{provider.port}"))
+            assert client.read(until=b"fine").startswith(b"HTTP/1.1 200"), interceptor.output
+        if name_of_way == "upstream":
+            return  # mitmproxy replays without a CONNECT there, which the proxy does not know
+        with harness.intercept(tmp_path / "b", config, *options, "-C", str(flows)):
+            assert provider.came_twice.wait(30)
+
+
+class Provider(Sink):
+    """Answers each request in the same way."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
+        self.received: list[bytes] = []
+        self.came_twice = threading.Event()
+        super().__init__()
+
+    def serve(self, accepted: socket.socket) -> None:
+        received = b""
+        while BODY.encode() not in received:
+            received += accepted.recv(65_536)
+        accepted.sendall(self._answer)
+        self.received.append(received)
+        if len(self.received) == 2:
+            self.came_twice.set()
 
 
 SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\n"

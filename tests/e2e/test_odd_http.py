@@ -1,5 +1,6 @@
 """HTTP that is valid and seldom seen, and what mitmproxy refuses itself."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,18 @@ def test_over_http2_as_well(mitmdump: Interceptor) -> None:
     assert status == 400
     assert headers["content-type"] == "application/json"
     assert json.loads(body)["error"]["code"] == "invalid_request"
+
+
+def test_what_is_sent_ahead_is_bounded(mitmdump: Interceptor, standin: StandIn) -> None:
+    body = json.dumps({**json.loads(BODY), "standin": {"fault": "hang"}}).encode()
+    with client_of(mitmdump) as client:
+        client.send(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        standin.wait_for_calls("running")
+        with contextlib.suppress(ConnectionError):
+            client.send(bytes(6_000_000))
+        assert client.read() == b""
+    standin.wait_for_calls("cancelled")
+    mitmdump.wait_for("bytes came while a request was being answered")
 
 
 def test_a_body_that_is_larger_than_mitmproxy_s_own_limit(

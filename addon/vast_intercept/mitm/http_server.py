@@ -42,6 +42,8 @@ _BAD_HEAD: Final = "its head cannot be read"
 _CUT_HEAD: Final = "its head was not sent to the end"
 _LONG_HEAD: Final = f"its head is longer than {MAX_HEAD:,} bytes"
 _LONG_LINE: Final = f"its body has a line of more than {MAX_HEAD:,} bytes between the chunks"
+_MAX_AHEAD: Final = 4 * 1024 * 1024
+_TOO_MUCH_AHEAD: Final = f"more than {_MAX_AHEAD:,} bytes came while a request was being answered"
 
 
 class AppHttpLayer(HttpLayer):
@@ -103,6 +105,17 @@ class _Http1Server(Http1Server):
             yield from self._refuse(431, _LONG_LINE)
             yield ReceiveHttp(
                 RequestProtocolError(self.stream_id, _LONG_LINE, ErrorCode.GENERIC_CLIENT_ERROR)
+            )
+
+    def wait(self, event: events.Event) -> CommandGenerator[None]:
+        yield from super().wait(event)
+        # Requests that are sent ahead (RFC 9112, section 9.3.2): mitmproxy would hold them all.
+        if len(self.buf) > _MAX_AHEAD and self.state == self.wait:
+            yield commands.CloseConnection(self.conn)
+            self.state = self.done
+            self._refused(self.context.client, _TOO_MUCH_AHEAD)
+            yield ReceiveHttp(
+                RequestProtocolError(self.stream_id, _TOO_MUCH_AHEAD, ErrorCode.CLIENT_DISCONNECTED)
             )
 
     def send(self, event: HttpEvent) -> CommandGenerator[None]:
