@@ -253,7 +253,7 @@ class TestEnd:
             started.wait_for_line()
             started.wait_for_line()
             everything = started.children()
-            assert len(everything) == 7  # two of them, the app, and what is around it
+            assert len(everything) == 8  # two of them, the app, what is around it, who tidies up
             started.end()
             assert started.code == 3
             assert gone(*everything)
