@@ -3,11 +3,13 @@
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import requests
 
@@ -59,21 +61,21 @@ class Ruled:
         data: Any = json.dumps(body | ({"more": "x" * LARGE} if form == "large" else {})).encode()
         if form == "chunked":
             data = iter([data[:10], data[10:]])
-        session = requests.Session()
-        session.trust_env = False
-        return session.post(
-            f"https://localhost:{self.provider.port}/{path}?rule={rule}",
-            data=data,
-            headers={
-                "content-type": "application/json",
-                "authorization": f"Bearer {APP_KEY}",
-                "x-rule": rule,  # what filters find once the URL is that of Vast
-                **headers,
-            },
-            proxies={"https": self.interceptor.url},
-            verify=str(self.interceptor.ca),
-            timeout=30,
-        )
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.post(
+                f"https://localhost:{self.provider.port}/{path}?rule={rule}",
+                data=data,
+                headers={
+                    "content-type": "application/json",
+                    "authorization": f"Bearer {APP_KEY}",
+                    "x-rule": rule,  # what filters find once the URL is that of Vast
+                    **headers,
+                },
+                proxies={"https": self.interceptor.url},
+                verify=str(self.interceptor.ca),
+                timeout=30,
+            )
 
     def nothing_went_out(self) -> bool:
         """Whether neither Vast nor the provider got anything."""
@@ -250,3 +252,162 @@ def test_without_a_rule_all_is_as_ever(ruled: Ruled) -> None:
             assert ruled.call(kind, "none", form).content == ANSWER
             assert b"ello there" in ruled.provider.received[-1]
     assert error_of(ruled.call("for Vast", "none", "large"))["code"] == "request_too_large"
+
+
+@pytest.mark.parametrize("way", [("mitmdump",), ("serve", "--full")], ids=["mitmdump", "serve"])
+def test_proxyauth(
+    way: tuple[str, ...], standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Elsewhere) as server:
+        server.received = []  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        own = {"name": "own", "host": "localhost", "port": server.server_port, "scheme": "http"}
+        config = {
+            "vast": harness.vast_section(standin, certs[0]),
+            "providers": [own],
+            "unsupported": {"embeddings": "pass"},
+        }
+        kind, *options = way
+        with harness.intercept(
+            tmp_path, config, *options, "--proxyauth", "me:word", kind=kind
+        ) as interceptor:
+            for body in (b"{}", [b"{", b"}"]):
+                for path, _ in CALLS.values():
+                    url = f"http://localhost:{server.server_port}/{path}"
+                    assert through(interceptor, "", url, body).status_code == 407
+            assert not standin.calls()
+            assert not server.received  # type: ignore[attr-defined]
+            statuses = {
+                kind: through(
+                    interceptor,
+                    "me:word@",
+                    f"http://localhost:{server.server_port}/{path}",
+                    json.dumps(body).encode(),
+                ).status_code
+                for kind, (path, body) in CALLS.items()
+            }
+        server.shutdown()
+    assert statuses == dict.fromkeys(CALLS, 200) | {"refused": 404}
+    assert len(standin.calls()) == 2
+    assert len(server.received) == 2  # type: ignore[attr-defined]
+
+
+def through(interceptor: Interceptor, who: str, url: str, body: Any) -> requests.Response:
+    """A call through the proxy, which asks for a name and a password."""
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.post(
+            url,
+            data=body if isinstance(body, bytes) else iter(body),
+            headers={"content-type": "application/json"},
+            proxies={"http": f"http://{who}127.0.0.1:{interceptor.port}"},
+            timeout=30,
+        )
+
+
+HOLDING = """\
+import asyncio
+from pathlib import Path
+
+from mitmproxy import ctx
+from mitmproxy.addons.intercept import Intercept
+
+class Person:
+    \"""Lets flows go once the test says so.\"""
+
+    async def running(self):
+        self.task = asyncio.create_task(self.look())
+
+    async def look(self):
+        go = Path(ctx.options.confdir) / "go"
+        while True:
+            await asyncio.sleep(0.05)
+            if go.exists():
+                for flow in held:
+                    flow.resume()
+
+    async def request(self, flow):
+        if flow.intercepted:
+            print("holds the request", flush=True)
+            held.append(flow)
+
+    async def response(self, flow):
+        if flow.intercepted:
+            print("holds the answer", flush=True)
+            held.append(flow)
+
+held = []
+addons = [Intercept(), Person()]
+"""
+
+
+@pytest.mark.parametrize("form", ["whole", "chunked"])
+def test_intercept(
+    form: str,
+    standin: StandIn,
+    provider: Provider,
+    certs: tuple[Path, Path, Path],
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "person.py").write_text(HOLDING)
+    config = config_for(standin, provider, certs[0], {"embeddings": "pass"})
+    with (
+        harness.intercept(
+            tmp_path / "c",
+            config,
+            *("-s", str(tmp_path / "person.py"), "--set", "intercept=~m POST"),
+            *trusting(certs[0]),
+        ) as interceptor,
+        ThreadPoolExecutor() as pool,
+    ):
+        ruled = Ruled(interceptor, standin, provider, [])
+        go = tmp_path / "c" / "go"
+        for number, kind in enumerate(CALLS, 1):
+            standin.forget_calls()
+            provider.received.clear()
+            answer = pool.submit(ruled.call, kind, "none", form)
+            interceptor.wait_for(rf"(?s)(holds the request.*?){{{number}}}")
+            assert ruled.nothing_went_out()
+            go.touch()
+            interceptor.wait_for(rf"(?s)(holds the answer.*?){{{number}}}")
+            assert answer.result(30).status_code == (404 if kind == "refused" else 200)
+            go.unlink()
+
+
+def test_a_large_body_is_passed_on_as_it_comes(
+    standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Counting) as server:
+        server.counted = 0  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        own = {"name": "own", "host": "localhost", "port": server.server_port, "scheme": "http"}
+        config = {
+            "vast": harness.vast_section(standin, certs[0]),
+            "providers": [own],
+            "unsupported": "pass",
+        }
+        url = f"http://localhost:{server.server_port}/v1/files"
+        with harness.intercept(tmp_path, config) as interceptor:
+            process = psutil.Process(interceptor.process.pid)
+            before = process.memory_info().rss
+            for body in (b"x" * HUGE, [b"x" * 100_000] * (HUGE // 100_000)):
+                assert through(interceptor, "", url, body).status_code == 200
+            assert process.memory_info().rss - before < HUGE // 2
+        server.shutdown()
+        assert server.counted >= 2 * HUGE  # type: ignore[attr-defined]
+
+
+HUGE = 200_000_000
+
+
+class _Counting(_Elsewhere):
+    def do_POST(self) -> None:
+        left = int(self.headers.get("content-length", HUGE))
+        while left > 0 and (piece := self.rfile.read1(1_000_000)):
+            self.server.counted += len(piece)  # type: ignore[attr-defined]
+            left -= len(piece)
+        while not piece.endswith(b"0\r\n\r\n") and "transfer-encoding" in self.headers:
+            piece = self.rfile.read1(1_000_000)
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()

@@ -25,7 +25,11 @@ def response(flow):
 
 def calls(interceptor: Interceptor) -> list[tuple[int, bytes]]:
     """Calls of several kinds, as status and body of their answers."""
-    session = requests.Session()
+    with requests.Session() as session:
+        return _calls(session, interceptor)
+
+
+def _calls(session: requests.Session, interceptor: Interceptor) -> list[tuple[int, bytes]]:
     session.trust_env = False
     session.proxies = {"https": interceptor.url}
     session.verify = str(interceptor.ca)

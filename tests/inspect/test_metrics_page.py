@@ -564,13 +564,13 @@ def test_apps_cannot_make_series(watching: Watching) -> None:
 
 
 def test_methods_that_nobody_has_heard_of(watching: Watching) -> None:
-    """The relay's HTTP parser refuses them: no series, and no traceback in the log either."""
+    """They are refused as any other: no series of their own, and no traceback in the log."""
     dashboard = watching(interface="openai").dashboard
     url = "https://api.openai.com/v1/chat/completions"
     with requests.Session() as session:
         session.post(url, json={"messages": MESSAGES}, timeout=30)
         for number in range(20):
-            assert session.request(f"FROB{number}", url, timeout=30).status_code == 400
+            assert session.request(f"FROB{number}", url, timeout=30).status_code == 404
     counted = dashboard.metrics().since(Numbers({}))
     assert counted["calls_total{, other, refused}"] == 20
-    assert counted["refused_calls_total{invalid_request}"] == 20
+    assert counted["refused_calls_total{unsupported_endpoint}"] == 20

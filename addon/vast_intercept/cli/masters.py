@@ -36,12 +36,17 @@ class _WithInterceptor(master.Master):
     interceptor: VastIntercept
 
     def add_interceptor(self, herald: Herald, *, of_run: bool) -> None:
-        """Puts the addon in front of all others, so that no key gets past it (FACTS M7)."""
+        """Puts the addon in front of all that show flows, so that no key gets past it (FACTS M7).
+
+        But for mitmproxy's check of who may use it, which needs such a key.
+        """
         self.interceptor = VastIntercept(of_run=of_run)
         logging.getLogger("mitmproxy.proxy.server").addFilter(_is_not_hinted_at)
         self.addons.add(self.interceptor, herald(self.interceptor))
         chain = self.addons.chain
-        chain.insert(0, chain.pop(chain.index(self.interceptor)))
+        chain.remove(self.interceptor)
+        check = self.addons.get("proxyauth")
+        chain.insert(chain.index(check) + 1 if check else 0, self.interceptor)
 
     async def run(self) -> None:
         # mitmproxy calls `configure` only for options that were set; the addon needs it once,

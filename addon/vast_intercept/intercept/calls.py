@@ -171,6 +171,7 @@ class CallInterceptor:
         self._to_relay.take_back(flow)
         call.outcome.error = error
         call.outcome.answered = True
+        flow.request.stream = False  # with an answer that is there, mitmproxy would crash
         # Without its connection, the app takes no descriptor, either.
         flow.response = _response(error, connection="close", **{"x-request-id": call.request_id})
         self._ended(flow, call, left=False)
