@@ -31,7 +31,7 @@ class Advice:
         )
 
     def left_after_handshake(self, who: str, host: str, process: Process | None) -> str:
-        """The app looked at the certificate once the handshake was over (GnuTLS, FACTS C12)."""
+        """The app looked at the certificate once the handshake was over (FACTS C12)."""
         refused = (
             f"{who} left right after the TLS handshake for {host}, without a call: it does not"
             " trust the interceptor's CA, or pins the provider's certificate."

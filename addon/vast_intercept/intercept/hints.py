@@ -152,9 +152,12 @@ def _remember[K, T](known: OrderedDict[K, T], key: K, value: T, limit: int) -> N
 def _is_refusal(error: str) -> bool:
     """Whether a handshake failed for a reason that is about our certificate."""
     # TLS alerts by name: Go and Java say that a certificate is bad or unknown where others say that
-    # its CA is. Some close the connection without any.
-    alerts = ("unknown ca", "bad certificate", "certificate unknown", "certificate expired")
-    return any(alert in error for alert in alerts) or error == "connection closed"
+    # its CA is. Some, such as libsoup, close the connection without any: the last is mitmproxy's.
+    signs = (
+        *("unknown ca", "bad certificate", "certificate unknown", "certificate expired"),
+        "disconnected during the handshake",
+    )
+    return any(sign in error for sign in signs)
 
 
 def _left_at_once(client: connection.Client) -> bool:
