@@ -26,7 +26,7 @@ from .connections import Connections
 from .decide import PassOn, decide
 from .destination import Destination, Parts, destination_of
 from .failure import after_others, fail
-from .handover import target_of
+from .handover import fits, target_of
 from .masked_log import mask_quoted
 from .masking import api_key_of, mask_keys, mask_path, mask_unreadable
 from .notes import begin_notes, note, note_report, noted, original_url
@@ -100,6 +100,8 @@ class CallInterceptor:
         provider = found.provider
         if provider is None:
             self._status_page.answer(flow)
+            # Another host's, over HTTP: mitmproxy would hold a body of any size (FACTS M38).
+            request.stream = not flow.response and not fits(request, self._settings.max_held)
             return
         decision = decide(
             config,

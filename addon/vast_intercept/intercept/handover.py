@@ -87,7 +87,7 @@ class HandedOver:
         if streamed:
             if "expect" in asked.headers:
                 sent.headers["expect"] = asked.headers["expect"]  # mitmproxy answers it
-            self._request_body = BodyRecorder(self.kept)
+            self._request_body = BodyRecorder(self.kept, self.call.share)
             sent.stream = asked.stream = self._pass_on
         flow.request = self._sent = sent
         flow.server_conn = connection.Server(address=self.relay)
@@ -159,7 +159,8 @@ class HandedOver:
     def stream_response(self) -> BodyRecorder:
         """Has the answer go to the app as it comes. Returns what keeps it."""
         assert self.flow.response
-        recorder = BodyRecorder(self.kept, self.call.outcome.timing, self.call.redact_bytes)
+        call = self.call
+        recorder = BodyRecorder(self.kept, call.share, call.outcome.timing, call.redact_bytes)
         self._response_body = self.flow.response.stream = recorder
         return recorder
 
@@ -203,6 +204,12 @@ def fits(request: http.Request, limit: int) -> bool:
         return length.isdigit() and int(length) <= limit
     # Without either there is no body in HTTP/1, but there may be one in HTTP/2.
     return not request.is_http2 and b"transfer-encoding" not in headers
+
+
+def declared_size(request: http.Request) -> int:
+    """How large the body is that comes, as far as the request says."""
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isdecimal() else 0
 
 
 def _framing(request: http.Request, content: bytes | None) -> tuple[bytes, bytes]:

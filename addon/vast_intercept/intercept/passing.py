@@ -17,10 +17,11 @@ from ..openai_api.operations import Operation
 from ..providers import Provider
 from ..relay.answer import EVENT_STREAM
 from ..relay.call import Answer, Generate
+from ..relay.memory import Share
 from .connections import Connections
 from .decide import PassOn, decide
 from .failure import after_others
-from .handover import Target, fits, target_of
+from .handover import Target, declared_size, fits, target_of
 from .hiding import Hiding
 from .notes import mark, note, note_report, noted, request_id_of, say, unmark
 from .provider_call import url_of
@@ -47,6 +48,8 @@ class Passing:
         self._to_relay = to_relay
         self._connections = connections
         self._passed_on: WeakKeyDictionary[http.HTTPFlow, _PassedOn] = WeakKeyDictionary()
+        #: What each holds in memory.
+        self._shares: WeakKeyDictionary[http.HTTPFlow, Share] = WeakKeyDictionary()
         self._heard: WeakSet[http.HTTPFlow] = WeakSet()
         self._hiding: WeakKeyDictionary[http.HTTPFlow, Hiding] = WeakKeyDictionary()
 
@@ -74,7 +77,10 @@ class Passing:
 
     async def pass_on(self, flow: http.HTTPFlow, config: Config, judged: Target) -> None:
         """All addons have had the headers of a call that is to be passed on."""
-        held = fits(flow.request, self._settings.max_held)
+        share = self._shares[flow] = self._to_relay.share()
+        held = fits(flow.request, self._settings.max_held) and share.has_room_for(
+            declared_size(flow.request)
+        )
         flow.request.stream = False
         if flow.error or (flow.response and held):
             self._forget(flow)
@@ -141,13 +147,16 @@ class Passing:
         if _is_awaited(flow, limit):
             return
         if passed_on := self._passed_on.get(flow):
-            passed_on.answer = response.stream = BodyRecorder(self._settings.kept)
+            share = self._shares.setdefault(flow, self._to_relay.share())
+            passed_on.answer = response.stream = BodyRecorder(self._settings.kept, share)
         else:
             response.stream = True
 
     def ended(self, flow: http.HTTPFlow) -> None:
         """A flow has ended that was not handed over: tells of it if it was a call."""
         passed_on = self._passed_on.pop(flow, None)
+        if share := self._shares.pop(flow, None):
+            share.close()
         if passed_on and passed_on.answer and flow.response:
             flow.response.data.content = passed_on.answer.body
         if hiding := self._hiding.pop(flow, None):

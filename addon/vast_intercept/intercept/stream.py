@@ -3,21 +3,27 @@
 import time
 from collections.abc import Callable
 
+from ..relay.memory import Share
 from ..relay.timing import Timing
 
 
 class BodyRecorder:
     """What `flow.response.stream` is set to: sends every chunk on at once, and keeps a copy.
 
-    A body of more than `limit` bytes is not kept: `body` is None then, and mitmproxy says that the
-    content is missing. `timing` is told when the first bytes of an answer leave. `redact` takes
-    keys out of what is kept.
+    A body of more than `limit` bytes, or for which `share` has no room, is not kept: `body` is None
+    then, and mitmproxy says that the content is missing. `timing` is told when the first bytes of
+    an answer leave. `redact` takes keys out of what is kept.
     """
 
     def __init__(
-        self, limit: int, timing: Timing | None = None, redact: Callable[[bytes], bytes] = bytes
+        self,
+        limit: int,
+        share: Share,
+        timing: Timing | None = None,
+        redact: Callable[[bytes], bytes] = bytes,
     ) -> None:
         self._limit = limit
+        self._share = share
         self._redact = redact
         self._unmeasured = timing
         self._size = 0
@@ -25,9 +31,10 @@ class BodyRecorder:
 
     def __call__(self, chunk: bytes) -> bytes:
         self._size += len(chunk)
-        if self._size <= self._limit:
+        if self._size <= self._limit and self._share.has_room_for(len(chunk)):
             self._chunks.append(chunk)
         else:
+            self._limit = -1
             self._chunks.clear()
         if self._unmeasured and self._unmeasured.first_byte is not None:  # not just a comment
             self._unmeasured.passed_on = time.perf_counter()

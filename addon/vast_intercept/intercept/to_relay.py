@@ -10,15 +10,17 @@ from ..config import Config
 from ..inspect.monitor import Monitor
 from ..inspect.wording import waiting_comment
 from ..openai_api.errors import ApiError, bad_request
+from ..openai_api.limits import MAX_HELD_BY_ALL
 from ..openai_api.operations import Operation
 from ..providers import Provider, find_provider
 from ..relay.call import Answer, Call, Generate, ProviderCall
+from ..relay.memory import Share, too_much_held
 from ..relay.server import Relay
 from ..secret import Secret
 from .decide import PassOn, decide
 from .destination import Destination, Parts, destination_of
 from .failure import after_others
-from .handover import HandedOver, Target, fits, target_of
+from .handover import HandedOver, Target, declared_size, fits, target_of
 from .masking import mask_path
 from .notes import note, noted, request_id_of, say
 from .provider_call import url_of
@@ -57,6 +59,7 @@ class ToRelay:
             self._relay.forget(handed_over.token)
             # So that neither keeps the other in memory.
             handed_over.call.changed = handed_over.call.arrived = _nothing
+            handed_over.call.share.close()
         if not self._handed_over:
             self._none_left.set()
         return handed_over
@@ -68,6 +71,12 @@ class ToRelay:
         self.take_back(handed_over.flow)
         say(handed_over.flow, how)
         self._monitor.answered_by_another(handed_over.call)
+
+    def share(self) -> Share:
+        """What one more call holds: nothing, yet."""
+        memory = self._relay.memory
+        memory.most = max(MAX_HELD_BY_ALL, 2 * self._settings.max_body)
+        return Share(memory)
 
     async def prepare(
         self,
@@ -92,6 +101,7 @@ class ToRelay:
             provider=provider,
             operation=operation,
             client_name=noted(flow, "client"),
+            share=self.share(),
         )
         if isinstance(work, Generate) and work.at_provider:
             call.sent(Secret(os.environ[OPENAI_API_KEY]))
@@ -115,6 +125,8 @@ class ToRelay:
         flow.request.stream = False
         if flow.error or (flow.response and held):
             return
+        if held and not handed_over.call.share.has_room_for_two(declared_size(flow.request)):
+            held, handed_over.call.work = False, too_much_held(self._relay.memory.most)
         if held:
             after_others(flow, lambda: self._hand_over_whole(handed_over))
         else:

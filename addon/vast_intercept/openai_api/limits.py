@@ -29,6 +29,9 @@ MAX_RENAMED = 1_000
 #: Bytes that a compressed body may become: a small one can become very large.
 MAX_DECOMPRESSED = 16 * _MIB
 
+#: Bytes of bodies that all calls together hold at a time. Beyond, calls are answered with a 503.
+MAX_HELD_BY_ALL = 256 * _MIB
+
 #: Bytes that are worked on in one go. What is left comes after other calls have had their turn.
 STEP = 64 * _KIB
 

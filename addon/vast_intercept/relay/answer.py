@@ -25,6 +25,7 @@ from ..openai_api.usage import Usage, model_of, usage_of
 from .call import Call
 from .failures import describe_failure
 from .http_client import retry_after_of
+from .memory import Share
 from .turns import Turns
 
 EVENT_STREAM = "text/event-stream"
@@ -54,7 +55,7 @@ async def read_whole(
     read, such as probabilities of very many tokens, only has to look like one.
     """
     check_content_type(upstream, JSON)
-    body = await _read(upstream, call.max_body, first)
+    body = await _read(upstream, call.max_body, call.share, first)
     if len(body) > call.max_body:
         raise bad_gateway(
             f"Vast's answer is larger than {call.max_body:,} bytes. The limit is mitmproxy's"
@@ -104,7 +105,7 @@ def explain_vast(status: int, body: bytes, call: Call) -> ApiError:
 async def read_error(upstream: aiohttp.ClientResponse, call: Call, explain: Explain) -> ApiError:
     """An answer that is no success, as OpenAI would word it."""
     try:
-        body = bytes(await _read(upstream, MAX_ERROR_BODY))
+        body = bytes(await _read(upstream, MAX_ERROR_BODY, call.share))
     except ApiError:
         body = b""  # the status says enough
     error = explain(upstream.status, body, call)
@@ -123,11 +124,17 @@ def check_content_type(upstream: aiohttp.ClientResponse, expected: str) -> None:
         )
 
 
-async def _read(upstream: aiohttp.ClientResponse, limit: int, first: bytes = b"") -> bytearray:
-    """The body, or its beginning if it is larger than `limit`. Raises ApiError if it is cut."""
+async def _read(
+    upstream: aiohttp.ClientResponse, limit: int, share: Share, first: bytes = b""
+) -> bytearray:
+    """The body, or its beginning if it is larger than `limit`.
+
+    Raises ApiError if it is cut, or if calls hold too much already.
+    """
     body = bytearray(first)  # it grows in place: to join many pieces would hold up other calls
     try:
         while len(body) <= limit and (piece := await upstream.content.readany()):
+            share.take(len(piece))
             body += piece
     except (aiohttp.ClientError, TimeoutError) as error:
         raise describe_failure(error, upstream.url.host or "Vast") from None

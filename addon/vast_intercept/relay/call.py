@@ -10,6 +10,7 @@ from ..openai_api.operations import Operation
 from ..openai_api.requests import GenerationRequest, Piece
 from ..openai_api.usage import Usage
 from ..secret import Secret, mask_shapes
+from .memory import Memory, Share
 from .timing import Timing
 
 
@@ -105,6 +106,8 @@ class Call:
     changed: Callable[[], None] = lambda: None
     #: Is told when the relay has the request's head.
     arrived: Callable[[], None] = lambda: None
+    #: What it holds in memory.
+    share: Share = field(default_factory=lambda: Share(Memory()))
     #: What to take for the body that comes, if another addon has changed it.
     body: bytes | None = None
     outcome: Outcome = field(default_factory=Outcome)

@@ -22,6 +22,7 @@ from .dispatch import Dispatcher
 from .endpoint_health import EndpointHealth
 from .generation import Generation, answered_here
 from .http_log import http_logger
+from .memory import Memory, Share
 from .turns import Turns
 from .upstream_proxy import UpstreamProxy
 
@@ -57,6 +58,8 @@ class Relay:
         self._runner: web.ServerRunner | None = None
         self._dispatcher: Dispatcher | None = None
         self._turns = Turns()
+        #: What calls hold.
+        self.memory = Memory()
         #: Where what was fetched of Vast is kept; to be set before `start`.
         self.folder = Path()
         #: How Vast is reached.
@@ -199,7 +202,7 @@ class Relay:
         generation = Generation(call, work, self._dispatcher, request, self._turns)
         self._running.add(generation)
         try:
-            return await generation.answer(_read_body(request, call.max_body), headers)
+            return await generation.answer(_read_body(request, call.max_body, call.share), headers)
         finally:
             self._running.discard(generation)
             if not self._running:
@@ -212,14 +215,24 @@ def _shutting_down(what: str) -> ApiError:
     )
 
 
-async def _read_body(request: web.BaseRequest, limit: int) -> Buffer | None:
-    """The request's body, or None if it is larger than `limit`; no more is held."""
+async def _read_body(request: web.BaseRequest, limit: int, share: Share) -> Buffer | None:
+    """The request's body, or None if it is larger than `limit`; no more is held.
+
+    Raises ApiError (503) if calls hold too much already.
+    """
     body = bytearray()  # it grows in place: to join many pieces would hold up other calls
     while piece := await request.content.readany():
         if len(body) + len(piece) > limit:
             body.clear()
             await _drop_body(request)
             return None
+        try:
+            share.take(len(piece))
+        except ApiError:
+            share.give_back(len(body))
+            body.clear()
+            await _drop_body(request)
+            raise
         body += piece
     return body
 

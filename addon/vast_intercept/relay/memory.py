@@ -1,0 +1,73 @@
+"""How much of bodies is held in memory at a time, by all calls together."""
+
+from ..openai_api.errors import ApiError, bad_gateway
+from ..openai_api.limits import MAX_HELD_BY_ALL
+
+
+class Memory:
+    """Counts the bytes that are held."""
+
+    def __init__(self) -> None:
+        self.most = MAX_HELD_BY_ALL
+        self.held = 0
+
+
+class Share:
+    """What one call holds. It gives it back when it is closed, or gone."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._held = 0
+        self._ahead = 0
+        self._closed = False
+
+    def has_room_for(self, size: int) -> bool:
+        """Takes so many bytes more if they can be held."""
+        memory = self._memory
+        if memory.held + size > memory.most:
+            return False
+        if not self._closed:
+            self._held += size
+            memory.held += size
+        return True
+
+    def has_room_for_two(self, size: int) -> bool:
+        """As above for a body that mitmproxy holds, and then the relay: that takes it unasked."""
+        if not self.has_room_for(2 * size):
+            return False
+        self._ahead = size
+        return True
+
+    def take(self, size: int) -> None:
+        """Takes so many bytes more. Raises ApiError (503) if they cannot be held."""
+        ahead = min(size, self._ahead)
+        self._ahead -= ahead
+        if not self.has_room_for(size - ahead):
+            raise too_much_held(self._memory.most)
+
+    def give_back(self, size: int) -> None:
+        """So many bytes are not held any more."""
+        if not self._closed:
+            self._held -= size
+            self._memory.held -= size
+
+    def close(self) -> None:
+        """Gives back all of it. Closing it again, or taking from it, has no effect then."""
+        if not self._closed:
+            self.give_back(self._held)
+            self._closed = True
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def too_much_held(most: int) -> ApiError:
+    """503: the call is one too many at the moment."""
+    error = bad_gateway(
+        f"The interceptor holds bodies of {most:,} bytes already, which is as much as all calls"
+        " together may have at a time. Try again in a moment.",
+        "interceptor_overloaded",
+        503,
+    )
+    error.headers["retry-after"] = "1"
+    return error
