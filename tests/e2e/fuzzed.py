@@ -25,7 +25,7 @@ _TARGETS = (
     b"/chat/completions",
     b"/completions",
     b"/models",
-    b"/embeddings?key=" + APP_KEY.encode(),
+    b"/embeddings?x=y",
     b"http://localhost/chat/completions",
     b"https://api.openai.com/chat/completions",
     b"localhost:443",

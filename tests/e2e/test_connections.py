@@ -149,6 +149,7 @@ def test_every_byte_is_part_of_a_call_that_is_judged_or_is_refused(
             assert client.read() == b""
         interceptor.wait_for("Refused what 127.0.0.1 sends on a connection to a provider")
         assert interceptor.output.count("no request of HTTP/1") == 1, "told once"
+        assert "without a call" not in interceptor.output, "it is no question of certificates"
         assert APP_KEY not in interceptor.output
         assert "hello there" not in interceptor.output
     assert sink.connections == 0

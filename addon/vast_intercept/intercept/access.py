@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import OrderedDict
 
 from mitmproxy import connection
 from mitmproxy.proxy import server_hooks
@@ -13,11 +12,10 @@ from ..descriptors import Descriptors
 from ..mitm.accepting import Accepting
 from ..relay.server import Relay
 from .clients import is_allowed
+from .once import WarnOnce
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
-
-_MAX_REMEMBERED = 1_000
 
 
 class AccessControl:
@@ -30,7 +28,7 @@ class AccessControl:
         self._relay = relay
         self._descriptors = descriptors
         self._accepting = Accepting(descriptors.has_room)
-        self._told: OrderedDict[str, None] = OrderedDict()
+        self._warn = WarnOnce(logger)
 
     async def client_connected(self, client: connection.Client) -> None:
         """Closes connections from where `clients.allow_from` does not name."""
@@ -41,7 +39,7 @@ class AccessControl:
         if address is None or is_allowed(address, config.allow_from):
             return
         client.error = "not allowed by clients.allow_from"
-        self._tell_once(
+        self._warn(
             str(address),
             f"Refused a connection from {address}. To let it in, add it to the configuration:"
             f' `clients: {{allow_from: [127.0.0.0/8, "::1", "{address}"]}}`',
@@ -60,7 +58,7 @@ class AccessControl:
             return  # mitmproxy says that the name does not resolve
         if reaches_loopback(address):
             data.server.error = "services on this machine's loopback are not for other machines"
-            self._tell_once(
+            self._warn(
                 f"{client} {host}:{port}",
                 f"Refused to connect {client} to {human.format_address((host, port))}:"
                 f" {data.server.error}.",
@@ -68,14 +66,6 @@ class AccessControl:
         else:
             # The address that was checked, so that the name cannot lead elsewhere a moment later.
             data.server.address = (str(address), port)
-
-    def _tell_once(self, key: str, message: str) -> None:
-        if key in self._told:
-            return
-        self._told[key] = None
-        if len(self._told) > _MAX_REMEMBERED:
-            self._told.popitem(last=False)
-        logger.warning(message)
 
 
 async def _resolve(host: str, port: int) -> Address | None:

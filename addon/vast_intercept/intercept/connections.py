@@ -6,7 +6,6 @@ request is judged, and what is no request is refused.
 
 import logging
 import re
-from collections import OrderedDict
 from collections.abc import Iterator
 from functools import partial
 from http import HTTPStatus
@@ -31,11 +30,10 @@ from ..mitm.http_server import AppHttpLayer, IsForProvider
 from ..mitm.transports import close_forgotten
 from ..openai_api.errors import bad_gateway
 from ..relay.server import Relay
+from .once import WarnOnce
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
-
-_MAX_REMEMBERED = 1_000
 
 type _Address = tuple[str, int]
 
@@ -58,7 +56,7 @@ class Connections:
             WeakKeyDictionary()
         )
         self._replayed: WeakSet[http.HTTPFlow] = WeakSet()
-        self._told: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._warn = WarnOnce(logger)
 
     def passes_on(self, flow: http.HTTPFlow) -> None:
         """Lets mitmproxy connect to the provider for this call, until it has ended."""
@@ -89,9 +87,8 @@ class Connections:
                 return None
             if choice := _persons_choice(context, names):
                 self._raw.add(context.client)
-                self._tell_once(
-                    choice,
-                    names[-1],
+                self._warn(
+                    (choice, names[-1]),
                     f"{choice} lets all connections to {names[-1]} through as they are: no call in"
                     " them is served, and no key in them is masked.",
                 )
@@ -129,10 +126,10 @@ class Connections:
 
     def _refused(self, client: connection.Client, why: str) -> None:
         self._monitor.refused_connection("not_http")
+        client.error = why
         host = client.peername[0] if client.peername else "-"
-        self._tell_once(
-            host,
-            why,
+        self._warn(
+            (host, why),
             f"Refused what {host} sends on a connection to a provider: {why}. Nothing of it went"
             " on. Only HTTP is served.",
         )
@@ -152,9 +149,8 @@ class Connections:
         self._monitor.refused_connection("not_passed_on")
         server.error = "no call is passed on there"
         host, where = client.peername[0] if client.peername else "-", human.format_address(address)
-        self._tell_once(
-            host,
-            where,
+        self._warn(
+            (host, where),
             f"Refused to connect {host} to {where}: {server.error}. To let all connections to it"
             " through as they are, put it into mitmproxy's option ignore_hosts.",
         )
@@ -200,15 +196,6 @@ class Connections:
     def _calls_of(self, client: connection.Client) -> Iterator[http.HTTPFlow]:
         yield from self._passed_on.get(client, ())
         yield from self._replayed
-
-    def _tell_once(self, whom: str, what: str, message: str) -> None:
-        key = whom, what
-        if key in self._told:
-            return
-        self._told[key] = None
-        if len(self._told) > _MAX_REMEMBERED:
-            self._told.popitem(last=False)
-        logger.warning(message)
 
 
 def _names_of_host(context: Context, received: bytes) -> Iterator[str]:

@@ -163,7 +163,7 @@ def _is_refusal(error: str) -> bool:
 def _left_at_once(client: connection.Client) -> bool:
     """Whether it left when it had seen the certificate. Connections kept for later live longer."""
     since = client.timestamp_tls_setup
-    return since is not None and time.time() < since + _AT_ONCE
+    return since is not None and not client.error and time.time() < since + _AT_ONCE
 
 
 def _is_for_proxy(flow: http.HTTPFlow) -> bool:
