@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -74,6 +75,14 @@ class Connection:
             received += piece
 
 
+@pytest.fixture
+def connection(mitmdump: Interceptor) -> Iterator[Connection]:
+    """A connection that is closed in the end, whatever happens."""
+    opened = Connection(mitmdump)
+    with opened.tls:
+        yield opened
+
+
 def check(kind: str, head: bytes, body: bytes) -> None:
     """The answer is the one for this kind of body."""
     assert head.split()[1] == (b"400" if kind == "refused" else b"200"), (head, body)
@@ -84,16 +93,14 @@ def check(kind: str, head: bytes, body: bytes) -> None:
 class TestTheEnd:
     @EVERY_ANSWER
     @pytest.mark.parametrize("said", [b"Connection: close", b"connection: Close, TE"])
-    def test_that_the_app_asked_for(self, kind: str, said: bytes, mitmdump: Interceptor) -> None:
-        connection = Connection(mitmdump)
+    def test_that_the_app_asked_for(self, kind: str, said: bytes, connection: Connection) -> None:
         connection.ask(BODIES[kind], said + b"\r\n")
         head, body = connection.read_to_the_end()
         check(kind, head, body)
         assert b"connection: close" in head
 
     @EVERY_ANSWER
-    def test_of_a_call_that_is_answered_here(self, kind: str, mitmdump: Interceptor) -> None:
-        connection = Connection(mitmdump)
+    def test_of_a_call_that_is_answered_here(self, kind: str, connection: Connection) -> None:
         target = b"/v1/images" if kind == "refused" else b"/v1/models"
         connection.ask(b"", b"Connection: close\r\n", target=target, method=b"GET")
         head, _ = connection.read_to_the_end()
@@ -101,8 +108,7 @@ class TestTheEnd:
 
     @EVERY_ANSWER
     @pytest.mark.parametrize("said", [b"", b"Connection: keep-alive\r\n"])
-    def test_of_http_1_0(self, kind: str, said: bytes, mitmdump: Interceptor) -> None:
-        connection = Connection(mitmdump)
+    def test_of_http_1_0(self, kind: str, said: bytes, connection: Connection) -> None:
         connection.ask(BODIES[kind], said, version=b"1.0")
         head, body = connection.read_to_the_end()
         check(kind, head, body)
@@ -112,9 +118,8 @@ class TestTheEnd:
             assert body.startswith(b"data: ")
 
     def test_of_http_1_0_after_a_stream_that_comes_as_it_comes(
-        self, mitmdump: Interceptor, standin: StandIn
+        self, connection: Connection, standin: StandIn
     ) -> None:
-        connection = Connection(mitmdump)
         gated = {**CHAT, "stream": True, "standin": {"gate": (gate := uuid4().hex)}}
         connection.ask(json.dumps(gated).encode(), version=b"1.0")
         standin.open_gate(gate)
@@ -127,14 +132,12 @@ class TestTheEnd:
         rest = b"".join(connection.read_to_the_end())
         assert rest.lower().endswith(b"data: [done]\n\n")
 
-    def test_is_not_before_the_app_wants_it(self, mitmdump: Interceptor) -> None:
-        connection = Connection(mitmdump)
+    def test_is_not_before_the_app_wants_it(self, connection: Connection) -> None:
         for kind in [*BODIES, *BODIES]:
             connection.ask(BODIES[kind], b"Connection: keep-alive\r\n")
             head, body = connection.read_answer()
             check(kind, head, body)
             assert b"\nconnection:" not in head
-        connection.tls.close()
 
     def test_http2_keeps_no_connections_to_the_relay(self, mitmdump: Interceptor) -> None:
         with httpx.Client(http2=True, verify=http2_only(mitmdump), timeout=60) as client:
@@ -181,37 +184,28 @@ ODD = {
 
 class TestOddButReal:
     @pytest.mark.parametrize("headers", ODD.values(), ids=ODD.keys())
-    def test_headers(self, headers: bytes, mitmdump: Interceptor, standin: StandIn) -> None:
-        connection = Connection(mitmdump)
+    def test_headers(self, headers: bytes, connection: Connection, standin: StandIn) -> None:
         connection.ask(BODIES["whole"], headers)
         check("whole", *connection.read_answer())
-        connection.tls.close()
         assert len(standin.calls()) == 1
 
-    def test_a_folded_content_type(self, mitmdump: Interceptor) -> None:
-        connection = Connection(mitmdump)
+    def test_a_folded_content_type(self, connection: Connection) -> None:
         folded = b"Content-Type: application/json;\r\n  charset=utf-8\r\n"
         connection.ask(BODIES["whole"], content_type=folded)
         check("whole", *connection.read_answer())
-        connection.tls.close()
 
     @pytest.mark.parametrize("query", ["?name=café".encode(), b"?x=\xff", b"?a[]=|{}^`\\"])
-    def test_a_raw_query(self, query: bytes, mitmdump: Interceptor) -> None:
-        connection = Connection(mitmdump)
+    def test_a_raw_query(self, query: bytes, connection: Connection) -> None:
         connection.ask(BODIES["whole"], target=b"/v1/chat/completions" + query)
         check("whole", *connection.read_answer())
-        connection.tls.close()
 
-    def test_an_unheard_of_method_is_refused_as_any_other(self, mitmdump: Interceptor) -> None:
-        connection = Connection(mitmdump)
+    def test_an_unheard_of_method_is_refused_as_any_other(self, connection: Connection) -> None:
         connection.ask(BODIES["whole"], method=b"BREW")
         head, body = connection.read_answer()
         assert head.split()[1] == b"404"
         assert json.loads(body)["error"]["code"] == "unsupported_endpoint"
-        connection.tls.close()
 
-    def test_the_answer_to_head_has_no_body(self, mitmdump: Interceptor) -> None:
-        connection = Connection(mitmdump)
+    def test_the_answer_to_head_has_no_body(self, connection: Connection) -> None:
         connection.ask(b"", b"Connection: close\r\n", method=b"HEAD", target=b"/v1/models")
         _, body = connection.read_to_the_end()
         assert body == b""
@@ -225,8 +219,8 @@ def test_a_flow_has_the_apps_own_request(
     with harness.intercept(tmp_path / "c", config, "-w", str(flows)) as interceptor:
         connection = Connection(interceptor)
         connection.ask(BODIES["whole"], ODD["Upgrade"] + ODD["User-Agent, repeated"])
-        connection.read_answer()
-        connection.tls.close()
+        with connection.tls:
+            connection.read_answer()
     with flows.open("rb") as file:
         (flow,) = FlowReader(file).stream()
     assert isinstance(flow, http.HTTPFlow)

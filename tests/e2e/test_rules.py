@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 import requests
@@ -41,8 +42,12 @@ from mitmproxy.addons.intercept import Intercept
 addons = [Intercept()]
 
 def requestheaders(flow):
-    if "rule=script" in flow.request.path:
+    if flow.request.path.endswith("rule=script"):
         flow.response = http.Response.make(418, b"of the script", {"x-of": "script"})
+
+def response(flow):
+    if flow.request.headers.get("x-rule") == "script-answer":
+        flow.response.text += "OF THE SCRIPT"
 """
 
 
@@ -240,6 +245,27 @@ def text_of(answer: requests.Response) -> str:
     events = [line[6:] for line in answer.text.splitlines() if line.startswith("data: {")]
     choices = [choice for event in events for choice in json.loads(event)["choices"]]
     return "".join(choice["delta"].get("content") or "" for choice in choices)
+
+
+@pytest.mark.parametrize("path", ["v1/models", "v1/chat/completions", "v1/embeddings", "dashboard"])
+def test_rules_hold_over_http2(path: str, ruled: Ruled) -> None:
+    url = f"https://localhost:{ruled.provider.port}/{path}"
+    with httpx.Client(
+        http2=True,
+        verify=harness.http2_only(ruled.interceptor),
+        proxy=ruled.interceptor.url,
+        timeout=30,
+    ) as client:
+        for method, content in (("GET", None), ("POST", b"{}"), ("POST", iter([b"{", b"}"]))):
+            answer = client.request(method, f"{url}?rule=block", content=content)
+            assert (answer.http_version, answer.status_code) == ("HTTP/2", 403)
+        assert client.get(f"{url}?rule=script").text == "of the script"
+    assert ruled.nothing_went_out()
+
+
+@pytest.mark.parametrize("kind", ["for Vast", "refused", *TO_PROVIDER])
+def test_a_script_changes_the_answer(kind: str, ruled: Ruled) -> None:
+    assert "OF THE SCRIPT" in ruled.call(kind, "script-answer").text
 
 
 def test_without_a_rule_all_is_as_ever(ruled: Ruled) -> None:

@@ -256,3 +256,18 @@ def test_all_keys_are_known_that_may_be_repeated() -> None:
     found = {key.reveal() for key in keys_in(made)}
     assert found == {KEY, "of-a-proxy-1", "a%2Fbcdefgh", "a/bcdefgh"}
     assert keys_in(request([("authorization", "test")])) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (b"application/json;\r\n charset=utf-8", b"application/json;\r\n charset=utf-8"),
+        (b"application/json\rAuthorization: Bearer opaque-0123", b"***"),
+        (b"a\nX-Api-Key: opaque-0123", b"***"),
+    ],
+    ids=["folded", "with another line", "with a line feed"],
+)
+def test_a_header_with_another_in_it_is_masked(value: bytes, shown: bytes) -> None:
+    request = Request.make("POST", URL, headers=[(b"content-type", value)])
+    mask_keys(request)
+    assert dict(request.headers.fields)[b"content-type"] == shown

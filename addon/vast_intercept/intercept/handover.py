@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from mitmproxy import connection, ctx, http
 
+from ..mitm.http_server import is_without_body
 from ..openai_api.limits import MAX_HELD
 from ..relay.call import Answer, Call
 from ..relay.server import TOKEN_HEADER
@@ -41,8 +42,6 @@ class HandedOver:
     answer: http.Response | None = field(default=None, init=False)
     #: The relay was given the call.
     pointed: bool = field(default=False, init=False)
-    #: The relay's request, once there is one.
-    _sent: http.Request | None = field(default=None, init=False)
     #: The answer has come.
     _begun: bool = field(default=False, init=False)
     _request_body: BodyRecorder | None = field(default=None, init=False)
@@ -89,7 +88,7 @@ class HandedOver:
                 sent.headers["expect"] = asked.headers["expect"]  # mitmproxy answers it
             self._request_body = BodyRecorder(self.kept, self.call.share)
             sent.stream = asked.stream = self._pass_on
-        flow.request = self._sent = sent
+        flow.request = sent
         flow.server_conn = connection.Server(address=self.relay)
         self.pointed = True
         self.call.arrived = self.show_request
@@ -128,9 +127,7 @@ class HandedOver:
 
     def has_changed(self) -> bool:
         """Whether another addon, or a person, has made another call of it since it was judged."""
-        request = self.flow.request
-        # Over HTTP/2, a request without a body is not sent before all addons have had it.
-        return request is not self._sent and target_of(request) != self.judged
+        return target_of(self.flow.request) != self.judged
 
     def take_answer(self) -> bool:
         """Takes what another addon has answered. The relay gives it once it has had the body.
@@ -203,7 +200,9 @@ def fits(request: http.Request, limit: int) -> bool:
     if length := headers.get(b"content-length"):
         return length.isdigit() and int(length) <= limit
     # Without either there is no body in HTTP/1, but there may be one in HTTP/2.
-    return not request.is_http2 and b"transfer-encoding" not in headers
+    if request.is_http2:
+        return is_without_body(request)
+    return b"transfer-encoding" not in headers
 
 
 def declared_size(request: http.Request) -> int:

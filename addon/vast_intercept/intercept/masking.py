@@ -151,11 +151,20 @@ def _masked_field(name: bytes, value: bytes) -> tuple[bytes, bytes]:
     if name.lower() == _SUBPROTOCOLS.encode():
         return name, _changed(value, _masked_subprotocols)
     framing = _FRAMING.get(name.lower())
-    if (framing and not framing.fullmatch(value)) or _CONTROL.search(value):
-        return _mask_shapes(name), b"***"  # a line that was not ended has another one in it
+    if (framing and not framing.fullmatch(value)) or _holds_a_line(value):
+        return _mask_shapes(name), b"***"
     if value[:7].lower() == b"bearer ":
         return _mask_shapes(name), _changed(value, _masked)
     return _mask_shapes(name), _mask_shapes(value)
+
+
+def _holds_a_line(value: bytes) -> bool:
+    """Whether a header that was not ended as it should may have another one in it.
+
+    One that is folded, such as `Content-Type: a/b;` before a line ` charset=c`, has none.
+    """
+    control = _CONTROL.search(value)
+    return control is not None and b":" in value[control.end() :]
 
 
 @lru_cache(maxsize=1_024)

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
+from weakref import WeakSet
 
 import h2.events
 import h11
@@ -22,6 +23,7 @@ from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
 from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
+    RequestHeaders,
     RequestProtocolError,
     ResponseProtocolError,
 )
@@ -193,7 +195,25 @@ class _Http2Server(Http2Server):
             # One that came together with the end of its request: mitmproxy has forgotten the
             # stream by now, but not the call (FACTS M37).
             self.streams.setdefault(event.stream_id, StreamState.HEADERS_RECEIVED)
-        return (yield from super().handle_h2_event(event))
+        parsing = super().handle_h2_event(event)
+        if not (isinstance(event, h2.events.RequestReceived) and event.stream_ended):
+            return (yield from parsing)
+        while True:
+            try:
+                command = next(parsing)
+            except StopIteration as end:
+                return bool(end.value)
+            if isinstance(command, ReceiveHttp) and isinstance(command.event, RequestHeaders):
+                _without_body.add(command.event.request)
+            yield command
+
+
+_without_body: WeakSet[http.Request] = WeakSet()
+
+
+def is_without_body(request: http.Request) -> bool:
+    """Whether a request of HTTP/2 has ended with its head. HTTP/1 says so in the head."""
+    return request in _without_body
 
 
 def _error(status: int, message: str) -> ApiError:
