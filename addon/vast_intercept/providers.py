@@ -70,7 +70,9 @@ class Provider:
 @cache
 def _host_pattern(name: str) -> re.Pattern[str]:
     if name.startswith("*."):
-        return re.compile(r"(?:[\w-]+\.)+" + re.escape(name[2:]) + r"\.?", re.IGNORECASE)
+        # RFC 1035, section 2.3.4: a label has 63 octets at most.
+        labels = r"(?:[\w-]{1,63}\.)+"
+        return re.compile(labels + re.escape(name[2:]) + r"\.?", re.IGNORECASE)
     return re.compile(re.escape(name) + r"\.?", re.IGNORECASE)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from mitmproxy import connection
+from mitmproxy.net.check import is_valid_host
 from mitmproxy.proxy import server_hooks
 from mitmproxy.utils import human
 
@@ -12,10 +13,13 @@ from ..descriptors import Descriptors
 from ..mitm.accepting import Accepting
 from ..relay.server import Relay
 from .clients import is_allowed
+from .failure import tell
 from .once import WarnOnce
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
+
+_FAILED = "the interceptor failed"
 
 
 class AccessControl:
@@ -32,6 +36,21 @@ class AccessControl:
 
     async def client_connected(self, client: connection.Client) -> None:
         """Closes connections from where `clients.allow_from` does not name."""
+        try:
+            await self._check_client(client)
+        except Exception as error:  # noqa: BLE001  (who cannot be judged is not let in)
+            client.error = _FAILED
+            tell("A connection", error)
+
+    async def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
+        """Keeps clients from other machines away from the services on this one's loopback."""
+        try:
+            await self._check_server(data)
+        except Exception as error:  # noqa: BLE001
+            data.server.error = _FAILED
+            tell("A connection", error)
+
+    async def _check_client(self, client: connection.Client) -> None:
         if not self._descriptors.connected():
             self._accepting.pause()
         config = await self._settings.current()
@@ -45,8 +64,10 @@ class AccessControl:
             f' `clients: {{allow_from: [127.0.0.0/8, "::1", "{address}"]}}`',
         )
 
-    async def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
-        """Keeps clients from other machines away from the services on this one's loopback."""
+    async def _check_server(self, data: server_hooks.ServerConnectionHookData) -> None:
+        if data.server.address and not is_valid_host(data.server.address[0]):
+            data.server.error = "that is not the name of a host"  # asyncio would raise
+            return
         client = parse_address(data.client.peername[0]) if data.client.peername else None
         if client is None or client.is_loopback or not data.server.address:
             return
@@ -71,7 +92,7 @@ class AccessControl:
 async def _resolve(host: str, port: int) -> Address | None:
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port)
-    except OSError:
+    except (OSError, UnicodeError):
         return None
     addresses = [parse_address(str(entry[4][0])) for entry in found]
     # One that leads to this machine is enough to refuse the name.

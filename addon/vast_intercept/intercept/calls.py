@@ -25,7 +25,7 @@ from .clients import invalid_api_key, name_of_client
 from .connections import Connections
 from .decide import PassOn, decide
 from .destination import Destination, Parts, destination_of
-from .failure import after_others, fail
+from .failure import after_others, contained, fail
 from .handover import fits, target_of
 from .masked_log import mask_quoted
 from .masking import api_key_of, mask_keys, mask_path, mask_unreadable
@@ -205,6 +205,7 @@ class CallInterceptor:
         note(flow, client=client)
         return None if client else invalid_api_key(key)
 
+    @contained
     def request(self, flow: http.HTTPFlow) -> None:
         """A streamed request is out now: its keys are masked, its body is there to look at."""
         handed_over = self._to_relay.find(flow)
@@ -221,6 +222,7 @@ class CallInterceptor:
         if self._passing.was_heard(flow):
             raise exceptions.AddonHalt
 
+    @contained
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Shows where the call really went, and lets the answer through as it comes."""
         assert flow.response
@@ -235,6 +237,7 @@ class CallInterceptor:
         else:
             handed_over.stream_large_answer()
 
+    @contained
     def response(self, flow: http.HTTPFlow) -> None:
         """Gives the flow the body of a streamed answer, to look at and to save."""
         handed_over = self._to_relay.take_back(flow)
@@ -258,6 +261,7 @@ class CallInterceptor:
             call.outcome.timing.passed_on = time.perf_counter()
         self._ended(flow, call, left=False)
 
+    @contained
     def error(self, flow: http.HTTPFlow) -> None:
         """The app left, or something failed: nothing of the call stays behind."""
         handed_over = self._to_relay.take_back(flow)

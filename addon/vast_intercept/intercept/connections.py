@@ -30,6 +30,7 @@ from ..mitm.http_server import AppHttpLayer, IsForProvider
 from ..mitm.transports import close_forgotten
 from ..openai_api.errors import bad_gateway
 from ..relay.server import Relay
+from .failure import tell
 from .once import WarnOnce
 from .settings import Settings
 
@@ -76,6 +77,9 @@ class Connections:
         except NeedsMoreError:
             # mitmproxy's own addon, which would be next, does not wait for more.
             raise exceptions.AddonHalt from None
+        except Exception as error:  # noqa: BLE001  (what cannot be judged does not go on)
+            tell("A connection", error)
+            data.layer = layers.RefusedLayer(data.context)
 
     def _layer_for(self, context: Context, received: bytes) -> layer.Layer | None:
         if layers.is_explicit_proxy(context):
@@ -138,6 +142,13 @@ class Connections:
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Refuses to connect to a provider, but for a call that is passed on to it."""
+        try:
+            self._check_server(data)
+        except Exception as error:  # noqa: BLE001
+            tell("A connection", error)
+            data.server.error = "the interceptor failed"
+
+    def _check_server(self, data: server_hooks.ServerConnectionHookData) -> None:
         client, server = data.client, data.server
         if server.address is None or client in self._raw:
             return

@@ -1,12 +1,16 @@
-"""What happens when our own code fails: the app gets an answer, and nothing of its call goes on."""
+"""What happens when our own code fails: the app gets an answer, and nothing of its call goes on.
+
+mitmproxy would go on as if the hook had nothing to say (FACTS M52).
+"""
 
 import contextlib
 import logging
 import traceback
 import uuid
 from collections.abc import Awaitable, Callable
+from functools import wraps
 
-from mitmproxy import http
+from mitmproxy import exceptions, http
 
 from ..mitm import turns
 from ..openai_api.errors import ApiError
@@ -15,14 +19,20 @@ from .masking import mask_unreadable
 logger = logging.getLogger(__name__)
 
 
-def fail(flow: http.HTTPFlow, error: Exception) -> None:
-    """Answers a request whose hook has failed. mitmproxy would send it on as it is otherwise."""
+def tell(what: str, error: Exception) -> None:
+    """Logs a failure of our own code, which has refused something because it cannot be judged."""
     # The place, but not the error's own text: that may quote what must not be seen.
     logger.error(
-        "A request could not be judged (%s), which is a bug:\n%s",
+        "%s could not be judged (%s), which is a bug:\n%s",
+        what,
         type(error).__name__,
         "".join(traceback.format_tb(error.__traceback__)),
     )
+
+
+def fail(flow: http.HTTPFlow, error: Exception) -> None:
+    """Answers a request whose hook has failed. mitmproxy would send it on as it is otherwise."""
+    tell("A request", error)
     answer = ApiError(
         500, "The interceptor failed. Its log says more.", "server_error", "internal_error"
     )
@@ -35,6 +45,24 @@ def fail(flow: http.HTTPFlow, error: Exception) -> None:
     )
     with contextlib.suppress(Exception):
         mask_unreadable(flow.request)
+
+
+def contained[S](hook: Callable[[S, http.HTTPFlow], None]) -> Callable[[S, http.HTTPFlow], None]:
+    """Has a hook that fails leave the flow as it is by then, or answer it if it has no answer."""
+
+    @wraps(hook)
+    def wrapper(self: S, flow: http.HTTPFlow) -> None:
+        try:
+            hook(self, flow)
+        except exceptions.AddonHalt:
+            raise
+        except Exception as error:  # noqa: BLE001
+            if flow.response or flow.error:
+                tell("A flow", error)
+            else:
+                fail(flow, error)
+
+    return wrapper
 
 
 def after_others(flow: http.HTTPFlow, then: Callable[[], Awaitable[None] | None]) -> None:

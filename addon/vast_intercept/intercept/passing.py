@@ -144,6 +144,8 @@ class Passing:
         response = flow.response
         if response is None or response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             return
+        if response.raw_content is not None:
+            return  # made here, or by another addon
         if _is_awaited(flow, limit):
             return
         if passed_on := self._passed_on.get(flow):

@@ -59,6 +59,10 @@ class AppHttpLayer(HttpLayer):
         self._is_for_provider = is_for_provider
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        if isinstance(event, RequestProtocolError):
+            # Within a tunnel, of a client that has ended its side at once. mitmproxy's own layer
+            # crashes over it.
+            event = events.ConnectionClosed(self.context.client)
         if isinstance(event, events.Start):
             client = self.context.client
             # mitmproxy leaves alone what is there already: its own replays need that, too.

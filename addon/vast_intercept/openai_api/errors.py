@@ -57,6 +57,12 @@ class ApiError(Exception):
     retry: bool | None = False
     headers: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        # A byte of an app's that is not UTF-8 comes as a lone surrogate, which JSON cannot encode.
+        self.message = self.message.encode(errors="backslashreplace").decode()
+        if self.param:
+            self.param = self.param.encode(errors="backslashreplace").decode()
+
     def __str__(self) -> str:
         return f"{self.status} {self.code}: {self.message}"
 
