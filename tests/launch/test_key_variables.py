@@ -4,11 +4,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from .. import harness
 from ..harness import StandIn
-from .wrapped import run
+from .wrapped import WAITING, run, wrapped
 
 #: Prints the names of its own variables that have the key, and those of the processes from `run`
 #: (or the jail's first) on that show it.
@@ -63,6 +64,16 @@ def test_the_usual_variable_and_one_that_holds_the_same(way: list[str], options:
     found, errors = search([*way, *options], VAST_API_KEY=key, OPENAI_API_KEY=key)
     assert found == "looked at True 1\n"
     assert "OPENAI_API_KEY holds the Vast key, so the app does not get it" in errors
+
+
+@WAYS
+def test_no_process_that_run_has_started_shows_it(way: list[str], options: list[str]) -> None:
+    """Seen from outside, where there are more than in the jail."""
+    with wrapped("sh", "-c", WAITING, options=[*way, *options]) as started:
+        started.wait_for_line()
+        processes = [psutil.Process(started.process.pid), *started.children()]
+        assert len(processes) > len(["run", "interceptor", "app"])
+        assert not [each for each in processes if harness.VAST_KEY in str(each.environ())]
 
 
 def test_a_variable_that_holds_what_a_file_has(

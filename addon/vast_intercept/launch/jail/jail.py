@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ..app import cannot_run, find_command, forward_signals
-from .network import Network
+from .network import Network, bare_environment
 from .problems import JailError, why_forbidden
 from .redirect import RELAY_ADDRESS, redirect_rules
 from .relay import Address, Relay
@@ -29,8 +29,6 @@ _STEP_SECONDS = 20.0
 _LAST_SECONDS = 5.0
 # Where tools for networks are, though not on everyone's PATH.
 _SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
-# All that the jail's own processes get: the app can read what /proc shows of them.
-_OWN_VARIABLES = ("PATH", "LD_LIBRARY_PATH")
 
 
 class Jail:
@@ -56,7 +54,7 @@ class Jail:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(_INSIDE), str(theirs.fileno()), *command],
-                env={name: environ[name] for name in _OWN_VARIABLES if name in environ},
+                env=bare_environment(environ),
                 pass_fds=[theirs.fileno()],
             )
         try:

@@ -3,7 +3,7 @@
 import os
 import select
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from .files import RESOLVER
 from .problems import JailError, missing_tool, no_tun_device
@@ -12,6 +12,7 @@ _READY_SECONDS = 10.0
 _END_SECONDS = 5.0
 _MTU = "65520"
 _TUN = "/dev/net/tun"
+_OWN_VARIABLES = ("PATH", "LD_LIBRARY_PATH")
 # pasta does not end by itself when the one who has started it is killed.
 _UNTIL_STDIN_ENDS = '"$0" "$@" </dev/null & read -r end; kill $!; wait'
 
@@ -79,6 +80,7 @@ class Network:
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
+                env=bare_environment(os.environ),
                 start_new_session=True,
             )
             theirs.close()
@@ -108,6 +110,11 @@ class Network:
             return f"{self._tool} does not answer."
         lines = output.decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else f"{self._tool} does not say why."
+
+
+def bare_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """All that the jail's own processes get: apps can read what /proc shows of them."""
+    return {name: environ[name] for name in _OWN_VARIABLES if name in environ}
 
 
 def _check_tun() -> None:
