@@ -256,6 +256,39 @@ class TestAnswers:
         assert "still being generated" in shown
         assert "broken off" not in shown
 
+    @pytest.mark.parametrize("end_of_line", [b"\r", b"\r\n", b"\n"])
+    @pytest.mark.parametrize("left_off", [0, 1, 2])
+    def test_with_any_ends_of_line(self, end_of_line: bytes, left_off: int) -> None:
+        whole = stream(delta(content="Hel"), delta(content="lo"), delta(finish="stop"))
+        lines = whole.replace(b"\n", end_of_line)
+        shown = shown_answer(lines[: len(lines) - left_off * len(end_of_line)], "text/event-stream")
+        assert shown == shown_answer(whole, "text/event-stream")
+        assert "Hello" in shown
+        assert "broken off" not in shown
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b'{"code": "E7", "message": "It fell."}',
+            b'{"error": {"code": "E7", "message": "It fell."}}',
+            b'{"code": "E7",\ndata: "message": "It fell."}',
+        ],
+    )
+    @pytest.mark.parametrize("end", [b"\n\n", b""])
+    def test_an_event_of_the_kind_error(self, data: bytes, end: bytes) -> None:
+        told = stream(delta(content="Hel"), done=False) + b"event: error\ndata: " + data + end
+        shown = shown_answer(told, "text/event-stream")
+        assert "Hel" in shown
+        assert "error: E7" in shown
+        assert "It fell." in shown
+        assert "broken off" not in shown
+
+    def test_an_error_in_words(self) -> None:
+        shown = shown_answer(
+            b"event: error\r\rdata: x\r\revent: error\rdata: It fell.\r\r", "text/event-stream"
+        )
+        assert "It fell." in shown
+
     def test_an_error_at_its_end(self) -> None:
         shown = shown_answer(
             stream(

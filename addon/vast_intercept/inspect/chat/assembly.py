@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ...openai_api.sse import DONE, EventParser
+from ...openai_api.sse import DONE, Event, EventParser
 from .extent import ends_of_stream
 from .layout import as_dict, as_list
 
@@ -140,8 +140,10 @@ def _add_events(answer: Answer, events: Iterable[bytes]) -> None:
 def _events(body: bytes) -> Iterator[bytes]:
     """The data of each event; last, that of what no blank line has ended, which may be empty."""
     if b"\r" in body or body.startswith(b"\xef\xbb\xbf"):
-        yield from _parsed(body)
-        yield b""
+        parser = EventParser()
+        # The parser takes a CR at the end for half of a CRLF; here nothing else will come.
+        yield from map(_data_of, parser.feed(body + b"\n" * body.endswith(b"\r")))
+        yield next(map(_data_of, parser.feed(b"\n\n")), b"")
         return
     *pieces, rest = body.split(b"\n\n")
     for piece in pieces:
@@ -154,7 +156,19 @@ def _events(body: bytes) -> Iterator[bytes]:
 
 
 def _parsed(part: bytes) -> Iterator[bytes]:
-    return (event.data.encode() for event in EventParser().feed(part))
+    return map(_data_of, EventParser().feed(part))
+
+
+def _data_of(event: Event) -> bytes:
+    data = event.data.encode()
+    if event.event != "error":
+        return data
+    # What some servers send in place of OpenAI's `{"error": ...}`: the error itself.
+    try:
+        error = msgspec.json.decode(data)
+    except _FAILURES:
+        error = event.data
+    return data if as_dict(error).get("error") else msgspec.json.encode({"error": error})
 
 
 def _add(answer: Answer, data: bytes) -> bool:
