@@ -168,7 +168,8 @@ def test_trouble_does_not_become_a_label(bench: Bench, busy: bool) -> None:
     from vast_intercept.openai_api.errors import bad_gateway  # noqa: PLC0415
 
     for number in range(10):
-        health.failed(AttemptFailed(bad_gateway("x", f"code-{number}"), busy=busy), probe=False)
+        failed = AttemptFailed(bad_gateway("x", f"code-{number}"), busy=busy)
+        health.failed(failed, number, probe=False)
     assert set(bench.series()) == before
 
 
