@@ -51,6 +51,7 @@ def fields(text: str) -> Fields:
         ("content-type: a/b\nContent-Type: a/b", "content-type: a/b"),
         ("content-type: a/b\ncontent-type: c/d", "content-type: a/b, c/d"),
         ("accept: a/b\naccept: c/d", "accept: a/b, c/d"),
+        ("content-encoding: gzip\ncontent-encoding: gzip", "content-encoding: gzip, gzip"),
         ("x-token: forged", ""),
         ("transfer-encoding: chunked\ncontent-length: 9", ""),
     ],

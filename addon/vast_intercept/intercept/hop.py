@@ -26,9 +26,10 @@ def request_for_relay(
         lower = name.lower()
         if lower in _READ:
             clean = _CONTROLS.sub(b" ", value).strip()
-            # Said twice is as said once: some clients add a content type that is there already.
-            if clean not in values.setdefault(lower, []):
-                values[lower].append(clean)
+            said = values.setdefault(lower, [])
+            # Some clients add a content type that is there already. A body may be coded twice.
+            if clean not in said or lower == b"content-encoding":
+                said.append(clean)
     return (
         (b"host", b"relay"),
         token,

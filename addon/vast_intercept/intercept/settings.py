@@ -36,6 +36,7 @@ _LOOKING = (
     "save_stream_file",
     "hardump",
     "modify_body",
+    "server_replay",
     "intercept",
     "block_list",
     "dumper_filter",
