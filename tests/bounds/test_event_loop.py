@@ -9,6 +9,7 @@ import json
 import random
 import ssl
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -266,3 +267,11 @@ def test_of_bodies_that_mitmweb_keeps(tmp_path: Path) -> None:
             response, longest = watched.post(body, answer)
             assert response.status_code == 200, response.text
             assert longest < LONGEST
+
+
+def test_of_many_requests_at_the_same_moment(watched: Watched) -> None:
+    body = BODIES["messages in 128 KiB"][0]
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(lambda _: watched.post(body, ANSWER), range(20)))
+    assert {response.status_code for response, _ in answers} == {400}
+    assert max(longest for _, longest in answers) < LONGEST

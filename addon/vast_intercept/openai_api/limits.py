@@ -2,6 +2,9 @@
 
 _KIB, _MIB = 1024, 1024 * 1024
 
+#: Bytes of a body that is read without waiting for a turn: many such may come at the same moment.
+READ_TOGETHER = 16 * _KIB
+
 #: Bytes of a body that is read without a look at its outline: whatever it holds, it is read fast.
 READ_AT_ONCE = 128 * _KIB
 

@@ -13,7 +13,7 @@ from ..config_file import Route
 from ..openai_api.chunks import empty_chunk
 from ..openai_api.content_coding import decode_content, request_too_large
 from ..openai_api.errors import ApiError, bad_gateway
-from ..openai_api.limits import MAX_DECOMPRESSED
+from ..openai_api.limits import MAX_DECOMPRESSED, READ_TOGETHER
 from ..openai_api.outline import Buffer, needs_outline
 from ..openai_api.prompt import beginning_of_prompt
 from ..openai_api.reasoning import with_both_names, with_both_names_in_events
@@ -142,6 +142,8 @@ class Generation:
             body = await self._turns.take(decode_content(body, coding, self._call.max_body))
             self._call.share.give_back(MAX_DECOMPRESSED - min(len(body), MAX_DECOMPRESSED))
         outline = await self._turns.take(outline_of(body)) if needs_outline(body) else None
+        if len(body) > READ_TOGETHER:
+            await self._turns.wait()
         wanted = read_request(self._work.operation, body, outline, self._roles_for)
         outcome = self._call.outcome
         outcome.model = self._work.model or wanted.model

@@ -25,3 +25,8 @@ class Turns:
         except StopIteration as done:
             result: T = done.value
             return result
+
+    async def wait(self) -> None:
+        """Waits for a turn: of those who have waited, one goes on each time."""
+        async with self._lock:
+            await asyncio.sleep(0)
