@@ -107,7 +107,7 @@ def test_an_error_before_any_text_is_worth_another_attempt(
 def test_a_success_that_is_only_an_error_is_what_the_error_says(
     vast: StandIn, watching: Watching, status: int, attempts: str, *, stream: bool
 ) -> None:
-    watched = watching(timeout={"total": 1})
+    watched = watching(timeout={"total": 3})
     error = {"error": {**ERROR["error"], "code": status}}
     body = json.dumps(error)
     standin = {"status": 200, "body": body, "headers": {}}
