@@ -57,6 +57,8 @@ _SUBPROTOCOLS = "sec-websocket-protocol"
 _KEY_SUBPROTOCOL = re.compile(r"(?P<name>openai-insecure-api-key\.)(?P<key>[^\s,]+)")
 # A shorter "key" is a word that a text may have by chance.
 _SHORTEST_KEY = 8
+_SHAPED = re.compile(KEY_SHAPED.pattern.encode())
+_SHORTEST_SHAPED = 18
 
 #: The fields of a message's headers.
 type Fields = tuple[tuple[bytes, bytes], ...]
@@ -174,7 +176,9 @@ def _is_secret_field(name: bytes) -> bool:
 
 def _mask_shapes(value: bytes) -> bytes:
     # Almost nothing has one, and each field of each call is looked at.
-    return _changed(value, mask_shapes) if KEY_SHAPED.search(value.decode("latin-1")) else value
+    if len(value) < _SHORTEST_SHAPED or not _SHAPED.search(value):
+        return value
+    return _changed(value, mask_shapes)
 
 
 def _changed(value: bytes, change: Callable[[str], str]) -> bytes:
