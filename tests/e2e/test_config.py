@@ -136,6 +136,8 @@ def test_no_call_ever_meets_a_configuration_that_is_being_written(
         writer.join()
         standin.forget_calls()
         write(path, text.replace(f"endpoint: {ENDPOINT}", "endpoint: big-one"))
+        # A call waits for a change, but not as long as one may take that comes byte by byte.
+        interceptor.wait_for("Read the configuration again")
         headers = {"Authorization": f"Bearer {APP_KEY}"}
         assert requests.post(URL, json=BODY, headers=headers, timeout=30).status_code == 200
         assert [call["path"].split("/")[1] for call in standin.calls()] == ["big-one"]

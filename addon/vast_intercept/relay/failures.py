@@ -12,10 +12,22 @@ _NO_ROOM = "interceptor_overloaded"
 
 def is_local(error: BaseException) -> bool:
     """Whether something was missing on this machine: it says nothing about who was called."""
-    cause = getattr(error, "os_error", error)
-    if isinstance(cause, socket.gaierror):
-        return True  # also a resolver that may open no file says that there is no such name
-    return isinstance(cause, OSError) and cause.errno in LOCAL_ERRORS
+    # A resolver that may open no file says that there is no such name, as it says of wrong names.
+    return isinstance(_cause_of(error), socket.gaierror) or _is_lack(error)
+
+
+def _is_lack(error: BaseException) -> bool:
+    """Whether this machine itself says that it lacks something, such as file descriptors."""
+    cause = _cause_of(error)
+    return (
+        isinstance(cause, OSError)
+        and not isinstance(cause, socket.gaierror)  # its numbers are others
+        and cause.errno in LOCAL_ERRORS
+    )
+
+
+def _cause_of(error: BaseException) -> object:
+    return getattr(error, "os_error", error)
 
 
 def no_room() -> ApiError:
@@ -30,7 +42,7 @@ def no_room() -> ApiError:
 def describe_failure(error: BaseException, host: str) -> ApiError:
     """An aiohttp failure of a call to `host` as an error that tells the reader what to look at."""
     match error:
-        case aiohttp.ClientOSError() if is_local(error):
+        case aiohttp.ClientOSError() if _is_lack(error):
             return bad_gateway(
                 f"Something is missing on this machine for a connection to {host!r}: {error}.",
                 _NO_ROOM,
