@@ -74,7 +74,9 @@ def test_with_the_addon(
     file, answers = recorded
     config = {"vast": harness.vast_section(standin, certs[0])}
     kind, *options = way
-    with harness.intercept(tmp_path, config, *options, "-S", str(file), kind=kind) as interceptor:
+    # mitmdump ends by itself once all is replayed, and no connection is open.
+    options += ["-S", str(file), "--set", "keepserving=true"]
+    with harness.intercept(tmp_path, config, *options, kind=kind) as interceptor:
         assert calls(interceptor) == answers
         assert standin.calls() == []
         # Each is used once: from now on, calls go to Vast.
