@@ -104,6 +104,37 @@ def test_of_unfinished_bodies(size: int, count: int, interceptor: Interceptor) -
 
 
 @pytest.mark.parametrize("interceptor", ["serve"], indirect=True)
+def test_of_a_body_for_what_is_answered_at_once(interceptor: Interceptor) -> None:
+    process = psutil.Process(interceptor.process.pid)
+    before = process.memory_info().rss
+    with requests.Session() as session:
+        session.trust_env = False
+        session.proxies = {"http": interceptor.url}
+        pieces = (b"x" * MIB for _ in range(100))  # in chunks: their number is not declared
+        url = "http://vast-intercept.internal/status"
+        answer = session.post(url, data=pieces, timeout=60)
+    assert answer.status_code == 404
+    assert process.memory_info().rss - before < 30 * MIB
+
+
+@pytest.mark.parametrize("interceptor", ["serve"], indirect=True)
+@pytest.mark.parametrize("to", ["a provider", "the proxy"])
+def test_of_a_client_hello_without_an_end(to: str, interceptor: Interceptor) -> None:
+    process = psutil.Process(interceptor.process.pid)
+    before = process.memory_info().rss
+    with socket.create_connection(("127.0.0.1", interceptor.port), timeout=30) as app:
+        if to == "a provider":
+            app.sendall(b"CONNECT api.openai.com:443 HTTP/1.1\r\n\r\n")
+            assert b"200" in app.recv(1_000)
+        record = b"\x16\x03\x01\x40\x00"
+        app.sendall(record + b"\x01\xff\xff\xff" + bytes(0x4000 - 4))
+        with pytest.raises(ConnectionError):
+            app.sendall((record + bytes(0x4000)) * 900)
+    assert process.memory_info().rss - before < 10 * MIB
+    interceptor.wait_for(r"Cannot parse ClientHello: it is longer than 65,536 bytes")
+
+
+@pytest.mark.parametrize("interceptor", ["serve"], indirect=True)
 @pytest.mark.parametrize("within", ["TLS", "the proxy's own connection"])
 def test_of_a_head_without_an_end(within: str, interceptor: Interceptor) -> None:
     process = psutil.Process(interceptor.process.pid)

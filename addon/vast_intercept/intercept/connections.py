@@ -26,7 +26,8 @@ from ..mitm.first_bytes import (
     named_in_request,
     starts_tls,
 )
-from ..mitm.http_server import AppHttpLayer, IsForProvider
+from ..mitm.http_server import AppHttpLayer
+from ..mitm.http_stream import IsForProvider
 from ..mitm.transports import close_forgotten
 from ..openai_api.errors import bad_gateway
 from ..relay.server import Relay

@@ -51,7 +51,8 @@ _FRAMING = {
 # What stands before a blank is a scheme only if it looks like one: it is shown.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z-]{0,15}")
 
-_PARAMETER = re.compile(r"(?P<start>[?&;](?P<name>[^=&;#]*)=)(?P<value>[^&;#]*)")
+# A name ends before the next mark that one begins with: no part of a path is read twice.
+_PARAMETER = re.compile(r"(?P<start>[?&;](?P<name>[^?=&;#]*)=)(?P<value>[^&;#]*)")
 # OpenAI's realtime API takes the key as a WebSocket subprotocol, for browsers.
 _SUBPROTOCOLS = "sec-websocket-protocol"
 _KEY_SUBPROTOCOL = re.compile(r"(?P<name>openai-insecure-api-key\.)(?P<key>[^\s,]+)")

@@ -33,11 +33,10 @@ from mitmproxy.proxy.layers.http._http2 import Http2Server, StreamState
 from ..openai_api.errors import ApiError, bad_gateway, bad_request
 from .first_bytes import MAX_HEAD, starts_http
 from .http2 import AppH2Connection, hold_back
+from .http_stream import AppHttpStream, IsForProvider
 
 #: Is told of a client that does not speak HTTP, or not well, and in which way.
 type Refused = Callable[[Client, str], None]
-#: Says whether a request is for a provider, or (for None) all of the connection's are.
-type IsForProvider = Callable[[http.Request | None], bool]
 
 _HTTP_1_ONLY: Final = "it is no request of HTTP/1, and no other protocol was agreed on (ALPN)"
 _BAD_HEAD: Final = "its head cannot be read"
@@ -57,6 +56,12 @@ class AppHttpLayer(HttpLayer):
         super().__init__(context, mode)
         self._refused = refused
         self._is_for_provider = is_for_provider
+
+    def make_stream(self, stream_id: int) -> CommandGenerator[None]:
+        stream = self.streams[stream_id] = AppHttpStream(
+            self.context.fork(), stream_id, self._is_for_provider
+        )
+        yield from self.event_to_child(stream, events.Start())
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         if isinstance(event, RequestProtocolError):

@@ -23,8 +23,11 @@ from mitmproxy.proxy.layers.tls import HTTP_ALPNS, dtls_parse_client_hello
 from mitmproxy.proxy.mode_specs import ReverseMode
 from mitmproxy.tls import ClientHello
 
-from .first_bytes import NeedsMoreError, starts_tls
+from .first_bytes import MAX_HEAD, NeedsMoreError, starts_tls
 from .http_server import AppHttpLayer
+
+# mitmproxy's words for it, behind which it does not blame the certificate.
+_BAD_HELLO = "Cannot parse ClientHello"
 
 type MakeHttp = Callable[[Context, HTTPMode], AppHttpLayer]
 
@@ -39,6 +42,20 @@ class RefusedLayer(Layer):
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         if isinstance(event, events.Start):
             yield commands.CloseConnection(self.context.client)
+
+
+class AppTLSLayer(ClientTLSLayer):
+    """TLS with an app, whose first message is bounded, and not in the log.
+
+    mitmproxy waits for one of up to 16 MiB, reads all of it again at each piece, and logs all of
+    one that it cannot read (FACTS M53).
+    """
+
+    def receive_handshake_data(self, data: bytes) -> CommandGenerator[tuple[bool, str | None]]:
+        if not self.client_hello_parsed and len(self.recv_buffer) + len(data) > MAX_HEAD:
+            return False, f"{_BAD_HELLO}: it is longer than {MAX_HEAD:,} bytes"
+        done, error = yield from super().receive_handshake_data(data)
+        return done, _BAD_HELLO if error and error.startswith(_BAD_HELLO) else error
 
 
 def is_explicit_proxy(context: Context) -> bool:
@@ -78,7 +95,7 @@ def explicit_proxy_layer(context: Context, data: bytes, make_http: MakeHttp) -> 
         return None  # HTTP/3: mitmproxy does the same
     stack = tunnel.LayerStack()
     if starts_tls(data):
-        stack /= ClientTLSLayer(context)
+        stack /= AppTLSLayer(context)
     upstream = isinstance(context.layers[0], modes.HttpUpstreamProxy)
     stack /= make_http(context, HTTPMode.upstream if upstream else HTTPMode.regular)
     return stack[0]
@@ -96,7 +113,7 @@ def layer_for_provider(context: Context, data: bytes, make_http: MakeHttp) -> La
     if reverse_to == "https" or (tls and not reverse_to):
         stack /= ServerTLSLayer(context)
     if tls:
-        stack /= ClientTLSLayer(context)  # which asks for the next layer if there is none
+        stack /= AppTLSLayer(context)  # which asks for the next layer if there is none
     if reverse_to or not tls:
         stack /= make_http(context, HTTPMode.transparent)
     return stack[0]
