@@ -104,6 +104,22 @@ def test_of_unfinished_bodies(size: int, count: int, interceptor: Interceptor) -
 
 
 @pytest.mark.parametrize("interceptor", ["serve"], indirect=True)
+def test_of_bodies_that_are_only_announced(interceptor: Interceptor) -> None:
+    """They keep large calls out, but no small one."""
+    with ExitStack() as stack:
+        for _ in range(16):
+            begin(stack.enter_context(connected(interceptor)), 8 * MIB)
+        large, small = (stack.enter_context(connected(interceptor)) for _ in range(2))
+        begin(large, MIB)
+        large.sendall(b" " * MIB)
+        assert answer_to(large)[0] == 503
+        body = b'{"messages":[]}'
+        begin(small, len(body))
+        small.sendall(body)
+        assert answer_to(small)[0] == 200
+
+
+@pytest.mark.parametrize("interceptor", ["serve"], indirect=True)
 def test_of_a_body_for_what_is_answered_at_once(interceptor: Interceptor) -> None:
     process = psutil.Process(interceptor.process.pid)
     before = process.memory_info().rss

@@ -124,6 +124,8 @@ class Passing:
             handed_over = await self._to_relay.prepare(
                 flow, work, config, original, operation=operation
             )
+            # What mitmproxy holds of it is held until then.
+            handed_over.call.share = self._shares.pop(flow, handed_over.call.share)
             handed_over.take_answer()
             handed_over.point_at_relay(streamed=streamed)
         elif flow.response or flow.error:

@@ -33,8 +33,9 @@ class BodyRecorder:
         self._size += len(chunk)
         if self._size <= self._limit and self._share.has_room_for(len(chunk)):
             self._chunks.append(chunk)
-        else:
+        elif self._limit >= 0:
             self._limit = -1
+            self._share.give_back(sum(map(len, self._chunks)))
             self._chunks.clear()
         if self._unmeasured and self._unmeasured.first_byte is not None:  # not just a comment
             self._unmeasured.passed_on = time.perf_counter()

@@ -35,6 +35,10 @@ MAX_DECOMPRESSED = 16 * _MIB
 #: Bytes of bodies that all calls together hold at a time. Beyond, calls are answered with a 503.
 MAX_HELD_BY_ALL = 256 * _MIB
 
+#: Bytes of each call that are held all the same: others cannot keep a small call out by what they
+#: hold, or only say that they will send.
+ALWAYS_HELD = 128 * _KIB
+
 #: Bytes that are worked on in one go. What is left comes after other calls have had their turn.
 STEP = 64 * _KIB
 

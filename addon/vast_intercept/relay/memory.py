@@ -1,7 +1,7 @@
 """How much of bodies is held in memory at a time, by all calls together."""
 
 from ..openai_api.errors import ApiError, bad_gateway
-from ..openai_api.limits import MAX_HELD_BY_ALL
+from ..openai_api.limits import ALWAYS_HELD, MAX_HELD_BY_ALL
 
 
 class Memory:
@@ -22,9 +22,9 @@ class Share:
         self._closed = False
 
     def has_room_for(self, size: int) -> bool:
-        """Takes so many bytes more if they can be held."""
+        """Takes so many bytes more if they can be held. The first ones always can."""
         memory = self._memory
-        if memory.held + size > memory.most:
+        if memory.held + size > memory.most and self._held + size > ALWAYS_HELD:
             return False
         if not self._closed:
             self._held += size

@@ -223,6 +223,7 @@ async def _read_body(request: web.BaseRequest, limit: int, share: Share) -> Buff
     body = bytearray()  # it grows in place: to join many pieces would hold up other calls
     while piece := await request.content.readany():
         if len(body) + len(piece) > limit:
+            share.give_back(len(body))
             body.clear()
             await _drop_body(request)
             return None
