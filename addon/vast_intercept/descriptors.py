@@ -2,10 +2,10 @@
 
 import errno
 import logging
+import os
 import sys
 import time
 from collections import deque
-from pathlib import Path
 
 if sys.platform != "win32":
     import resource
@@ -106,6 +106,6 @@ def _count() -> tuple[int, int]:
     if limit == resource.RLIM_INFINITY:
         return _MOST, _MOST
     try:
-        return limit, limit - sum(1 for _ in Path("/dev/fd").iterdir())
+        return limit, limit - len(os.listdir("/dev/fd"))  # noqa: PTH208  (several times as fast)
     except OSError as error:
         return limit, 0 if error.errno in LOCAL_ERRORS else limit
