@@ -26,6 +26,7 @@ Firefox               Settings, Privacy & Security, View Certificates, Authoriti
                       {file}
 Chromium, Chrome      vast-intercept run --nss -- COMMAND, or for good, with NSS's certutil:
                       certutil -A -d sql:$HOME/.pki/nssdb -n vast-intercept -t C,, -i {path}
+                      (without a folder ~/.pki/nssdb: sql:$HOME/.local/share/pki/nssdb)
 Java                  keytool -importcert -cacerts -noprompt -storepass changeit \\
                         -alias vast-intercept -file {path}
 Docker                docker run $(vast-intercept env --format docker) IMAGE
