@@ -22,7 +22,7 @@ _MOMENT = 0.1  # seconds
 # What vLLM says within an answer when its engine died, which the call may have brought about.
 _ENGINE_FAILED = 500
 _ERROR_FIRST = re.compile(rb'\s*\{\s*"error"\s*:')
-
+_ENOUGH_TO_SEE_IT = 64  # bytes: they may come one by one
 
 #: How much of a stream is looked at in one go: no more than takes a few milliseconds.
 LOOK = 16 * 1024
@@ -96,13 +96,19 @@ async def _stream(upstream: aiohttp.ClientResponse, explain: Callable[[bytes], A
 
 
 async def _whole(upstream: aiohttp.ClientResponse, explain: Callable[[bytes], ApiError]) -> Begun:
-    first = await upstream.content.readany()
+    first = await _read_on(upstream, b"", _ENOUGH_TO_SEE_IT)
     if _ERROR_FIRST.match(first):
-        while len(first) < MAX_ERROR_BODY and (chunk := await upstream.content.readany()):
-            first += chunk
+        first = await _read_on(upstream, first, MAX_ERROR_BODY)
         if has_only_error(first):
             raise _error_in(first, explain)
     return Begun(upstream, first, explain=explain)
+
+
+async def _read_on(upstream: aiohttp.ClientResponse, first: bytes, enough: int) -> bytes:
+    """`first` and what follows, until there are so many bytes, or the answer ends."""
+    while len(first) < enough and (chunk := await upstream.content.readany()):
+        first += chunk
+    return first
 
 
 def _error_in(body: bytes, explain: Callable[[bytes], ApiError]) -> Exception:
