@@ -167,6 +167,32 @@ class TestKeptConnections:
         assert json.loads(body)["error"]["code"] == "vast_disconnected"
         assert connections == call.outcome.attempts > 1
 
+    async def test_that_have_all_gone_stale_lose_no_call(self) -> None:
+        """A call is sent twice at most, so that its second attempt gets a new connection."""
+        kept, opened = 3, 0
+        together = asyncio.Barrier(kept)
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal opened
+            opened += 1
+            first = opened <= kept
+            await read_request(reader)
+            if first:
+                await together.wait()  # each of the calls has a connection of its own
+            head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+            writer.write(head + b"content-length: 2\r\n\r\n{}")
+            await read_request(reader)
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        config = config_for(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        async with server, running(Relay()) as post:
+            await asyncio.gather(*(post(call_for(config)) for _ in range(kept)))
+            call = call_for(config)
+            assert (await post(call))[0] == 200
+        assert call.outcome.attempts == 2
+        assert opened == kept + 1
+
 
 class TestBytesThatAreNoHTTP:
     """What a real worker sends when its model server dies in a stream: a second head."""

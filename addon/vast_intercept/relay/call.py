@@ -102,6 +102,8 @@ class Call:
     client_name: str | None = None
     #: What is sent to endpoints, once it is known.
     prompt: "Prompt | None" = None
+    #: The next attempt gets a new connection: the one that was kept has failed it.
+    anew: bool = False
     #: Is told when the outcome has changed in a way that is worth showing at once.
     changed: Callable[[], None] = lambda: None
     #: Is told when the relay has the request's head.

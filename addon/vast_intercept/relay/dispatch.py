@@ -165,6 +165,7 @@ class Dispatcher:
                 failed_as.add(known_as)
                 health.failed(failed, known_as, probe=probe)
                 last = failed
+                call.anew = failed.at_once
             except ApiError as error:
                 if error.status < 500:
                     health.succeeded()  # it has told the app of a mistake

@@ -43,6 +43,8 @@ class HttpClient:
     def __init__(self, proxy: UpstreamProxy) -> None:
         self._proxy = proxy
         self._session = _session()
+        #: Opens a connection for each call.
+        self._anew = _session(keep=False)
         #: Never connects to this machine. Its connections are its own: one that another call has
         #: opened may lead anywhere.
         self._guarded = _session(far_clients.make_socket)
@@ -55,8 +57,8 @@ class HttpClient:
         for task in self._finishing:
             task.cancel()
         await asyncio.gather(*self._finishing, return_exceptions=True)
-        await self._session.close()
-        await self._guarded.close()
+        for session in (self._session, self._anew, self._guarded):
+            await session.close()
 
     async def post(
         self,
@@ -66,13 +68,15 @@ class HttpClient:
         tls: ssl.SSLContext,
         timeout: TimeoutSection,  # noqa: ASYNC109  (several, not one for all)
         *,
+        anew: bool = False,
         for_another_machine: bool = False,
     ) -> aiohttp.ClientResponse:
         """The head of the answer, whatever its status. Raises AttemptFailed or ApiError.
 
-        `body` is in pieces. A call `for_another_machine` is never sent to this one.
+        `body` is in pieces. `anew` is for a call that a kept connection has failed. A call
+        `for_another_machine` is never sent to this one.
         """
-        session, proxy = self._session, self._proxy.options_for(url)
+        session, proxy = self._anew if anew else self._session, self._proxy.options_for(url)
         if for_another_machine:
             if far_clients.names_this_machine(url):
                 raise far_clients.refused(url.host or "")
@@ -177,10 +181,15 @@ class HttpClient:
             raise failure(error, url.host or "") from None
 
 
-def _session(make_socket: SocketFactory | None = None) -> aiohttp.ClientSession:
+def _session(
+    make_socket: SocketFactory | None = None, *, keep: bool = True
+) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
-            limit=_MAX_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE, socket_factory=make_socket
+            limit=_MAX_CONNECTIONS,
+            force_close=not keep,
+            keepalive_timeout=_KEEP_ALIVE if keep else None,
+            socket_factory=make_socket,
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
         # Only what is named, so that nothing of the app reaches Vast.

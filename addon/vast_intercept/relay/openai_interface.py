@@ -45,7 +45,12 @@ class OpenAIInterface:
             "x-request-id": call.request_id,
         }
         return await self._client.post(
-            url, headers, prompt.request.pieces, public_context(config), config.timeout
+            url,
+            headers,
+            prompt.request.pieces,
+            public_context(config),
+            config.timeout,
+            anew=call.anew,
         )
 
 

@@ -37,5 +37,6 @@ class ProviderInterface:
             [prompt.original],
             public_context(call.config),
             call.config.timeout,
+            anew=call.anew,
             for_another_machine=call.from_another_machine,
         )

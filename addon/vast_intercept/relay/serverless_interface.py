@@ -77,6 +77,7 @@ class ServerlessInterface:
                 body,
                 tls,
                 call.config.timeout,
+                anew=call.anew,
                 for_another_machine=call.from_another_machine and not _is_configured(url, call),
             )
         except ApiError as error:
