@@ -8,7 +8,7 @@ import pytest
 
 from .. import harness
 from ..harness import Interceptor
-from .clients import JAILED, Client
+from .clients import CHROMIUM, JAILED, Client
 from .test_matrix import App, app_environ, far_away
 
 __all__ = ["far_away"]
@@ -39,3 +39,14 @@ def test_a_client_that_was_given_the_ca_is_told_of_the_jail(
     assert "accepted" not in hint
     assert "run --attach" not in hint
     assert "Nothing outside of the app changes that" not in hint
+
+
+def test_chromium_is_told_of_nss_s_database(interceptor: Interceptor, tmp_path: Path) -> None:
+    port = interceptor.port
+    run = [harness.tool("vast-intercept"), "run", "--attach", str(port), "--"]
+    environ = app_environ() | {"HOME": str(tmp_path)}
+    app = App(tmp_path, *run, *CHROMIUM.command(), environ=environ)
+    app.process.wait(60)
+    app.stop()
+    interceptor.wait_for(re.escape(f"run --nss --attach {port} -- COMMAND"))
+    assert "run --jail" not in interceptor.output

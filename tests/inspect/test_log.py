@@ -80,6 +80,8 @@ def test_for_machines(watching: Watching, kind: str) -> None:
         "tokens_per_second": 0,
     }
     assert (told["outcome"], told["error"]) == ("refused", "unsupported_endpoint")
+    assert told["path"] == "/v1/embeddings"
+    assert " embeddings (/v1/embeddings): 404; refused: unsupported_endpoint" in told["message"]
     assert any("istening" in record["message"] for record in records)
     assert SAID not in interceptor.output
 
