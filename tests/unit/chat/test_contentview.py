@@ -256,6 +256,14 @@ class TestAnswers:
         assert "still being generated" in shown
         assert "broken off" not in shown
 
+    def test_complete_without_a_closing_event(self) -> None:
+        both = [delta(0, content="a"), delta(1, content="b"), delta(0, "stop")]
+        for events, complete in ((both, False), ([*both, delta(1, "length")], True)):
+            body = stream(*events, done=False)
+            flow = flow_of(b"{}", body, kind="text/event-stream")
+            shown = VIEW.prettify(body, metadata_of(flow, flow.response))
+            assert ("broken off" not in shown) is complete
+
     @pytest.mark.parametrize("end_of_line", [b"\r", b"\r\n", b"\n"])
     @pytest.mark.parametrize("left_off", [0, 1, 2])
     def test_with_any_ends_of_line(self, end_of_line: bytes, left_off: int) -> None:

@@ -62,6 +62,11 @@ class Answer:
         """Whether there is anything to show."""
         return bool(self.choices or self.usage or self.error or self.done)
 
+    @property
+    def finished(self) -> bool:
+        """Whether each choice has said why it ended: some servers send no closing event."""
+        return bool(self.choices) and all(each.finish_reason for each in self.choices.values())
+
 
 class _Function(msgspec.Struct):
     name: str | None = None

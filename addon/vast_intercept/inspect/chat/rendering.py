@@ -89,11 +89,10 @@ def _end(answer: Answer, about: Circumstances) -> str:
     if answer.left_out:
         texts.append(f"{answer.left_out:,} bytes in the middle are not shown: it is too long")
     if answer.streamed and not answer.done and not answer.error:
-        texts.append(
-            "broken off: the stream ended without [DONE]"
-            if about.ended
-            else "still being generated"
-        )
+        if not about.ended:
+            texts.append("still being generated")
+        elif not answer.finished:
+            texts.append("broken off: the stream ended without [DONE]")
     return "\n".join(texts)
 
 
