@@ -194,6 +194,36 @@ class TestKeptConnections:
         assert opened == kept + 1
 
 
+class TestTheEndOfAStream:
+    async def test_only_done_waits_for_it(self) -> None:
+        """Though text came with it, in one piece."""
+        text = b'data: {"choices":[{"index":0,"delta":{"content":"[DONE]"}}]}\n\n'
+        done = b"data: [DONE]\n\n"
+        over = asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await read_request(reader)
+            writer.write(
+                b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+                b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(text + done), text + done)
+            )
+            await over.wait()
+            writer.write(b"0\r\n\r\n")
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        relay = Relay()
+        async with server, running(relay), aiohttp.ClientSession() as session:
+            assert relay.address
+            headers = {TOKEN_HEADER: relay.prepare(call_for(config_for(url)))}
+            to_relay = f"http://127.0.0.1:{relay.address[1]}/"
+            answer = await session.post(to_relay, json={**BODY, "stream": True}, headers=headers)
+            assert await answer.content.readany() == text
+            over.set()
+            assert await answer.read() == done
+
+
 class TestBytesThatAreNoHTTP:
     """What a real worker sends when its model server dies in a stream: a second head."""
 

@@ -66,14 +66,14 @@ def test_an_app_that_leaves_behind_done_has_a_complete_answer(
 def test_done_is_known_however_it_is_written(vast: StandIn, watching: Watching, ends: str) -> None:
     watched = watching(timeout={"total": 20})
     chunk = '{"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":null}]}'
-    body = f"data:{chunk}{ends}data:[DONE]{ends}"
-    standin = {"status": 200, "body": body, "headers": EVENTS}
+    events = f"data:{chunk}{ends}", f"data:[DONE]{ends}"
+    standin = {"status": 200, "body": "".join(events), "headers": EVENTS}
     app = LeavingApp(watched.interceptor, stream=True, standin=standin)
     received = b""
     while b"[DONE]" not in received:
         received += app.read_some()
     app.leave()
-    assert body.encode() in received
+    assert all(event.encode() in received for event in events)
     until(lambda: endings(watched) == {"ok": 1})
 
 

@@ -18,7 +18,7 @@ from .call import Outcome
 from .failures import describe_failure
 from .http_client import read_rest
 
-# How long the end of an answer waits for the end of Vast's stream, in seconds.
+# How long `[DONE]` waits for the end of Vast's stream, in seconds.
 _MOMENT = 0.15
 
 
@@ -133,8 +133,11 @@ class EventStream:
             rest = chunk[LOOK:]
             ready = stream.feed(chunk[:LOOK] if rest else chunk)
         else:
-            await self._hold(answer, ready)
+            await self._hold(out, answer, ready)
         await self.end()
+
+    def _rewritten(self, events: bytes) -> bytes:
+        return self._rewrite(events) if self._rewrite else events
 
     def _broken_off(self, answer: Begun, failure: ApiError) -> None:
         last = answer.stream.end()
@@ -150,16 +153,21 @@ class EventStream:
             )
         self._note(answer, last)
 
-    async def _hold(self, answer: Begun, last: bytes) -> None:
-        """Keeps the answer's last bytes back until Vast has ended the stream, for a moment at most.
+    async def _hold(self, out: web.StreamResponse, answer: Begun, last: bytes) -> None:
+        """Keeps `[DONE]` back until Vast has ended the stream, for a moment at most.
 
-        Apps leave as soon as they have them (FACTS M40). If Vast has ended it by then, the next
-        call finds the connection free.
+        Apps leave as soon as they have it (FACTS M40). If Vast has ended the stream by then, the
+        next call finds the connection free. An error, and what comes with it, is kept back as well.
         """
-        self._note(answer, last)
+        stream, text = answer.stream, 0
+        if stream.error is None:
+            text = max(last.rfind(b"data:", 0, last.rfind(b"[DONE]")), 0)
+        self._note(answer, last[text:])
+        if text:
+            await out.write(self._rewritten(last[:text]))
         rest = await read_rest(answer.upstream, _MOMENT)
-        if not answer.stream.done:
-            self._last += answer.stream.feed(rest)  # `[DONE]` behind an error
+        if not stream.done:
+            self._last += stream.feed(rest)  # `[DONE]` behind an error
 
     def _note(self, answer: Begun, last: bytes) -> None:
         """All of the answer has come, and these bytes of it are still to be sent."""
@@ -178,7 +186,7 @@ class EventStream:
         out = await self._begin()
         with contextlib.suppress(ConnectionError):
             if last := self._last:
-                await out.write(self._rewrite(last) if self._rewrite else last)
+                await out.write(self._rewritten(last))
             await out.write_eof()
 
     async def fail(self, error: ApiError) -> None:
