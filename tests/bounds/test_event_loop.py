@@ -4,9 +4,11 @@ What is measured is the computing time of the event loop's thread between two lo
 looks all the time (`ticker.py`), so that it does not matter how busy the machine is.
 """
 
+import contextlib
 import gzip
 import json
 import random
+import socket
 import ssl
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +43,12 @@ class Watched:
     ticks: Path
 
     def post(
-        self, body: bytes, answer: Iterable[bytes], *, http2: bool = False, **headers: str
+        self,
+        body: bytes,
+        answer: Iterable[bytes],
+        *,
+        http2: bool = False,
+        **headers: str,
     ) -> tuple[httpx.Response, float]:
         """The answer to one call, and for how long the event loop was held up by it."""
         self.upstream.answer = answer
@@ -64,9 +71,14 @@ class Watched:
             pieces = (body[at : at + MIB] for at in range(0, len(body), MIB))
             head["content-length"] = str(len(body))
             response = client.post(URL, content=pieces, headers=head | headers)
+        return response, self.longest(seen)
+
+    def longest(self, seen: int) -> float:
+        """For how long the event loop was held up since there were so many lines."""
+        with httpx.Client(proxy=self.interceptor.url, trust_env=False, timeout=60) as client:
             client.get("http://vast-intercept.internal/status")  # it has come round once more
         lines = self.ticks.read_text().splitlines()[seen:]
-        return response, max((float(line.split()[0]) for line in lines), default=0.0)
+        return max((float(line.split()[0]) for line in lines), default=0.0)
 
 
 @contextmanager
@@ -150,6 +162,20 @@ def test_of_a_request(
     else:
         assert response.json()["error"]["code"] == code
     assert longest < LONGEST
+
+
+@pytest.mark.parametrize("host", ["api.openai.com:443", "other.example:8443"])
+def test_of_a_client_hello_without_an_end(host: str, watched: Watched) -> None:
+    """In records of a byte each, of which mitmproxy makes one piece again whenever more come."""
+    seen = len(watched.ticks.read_text().splitlines())
+    with socket.create_connection(("127.0.0.1", watched.interceptor.port), timeout=30) as raw:
+        raw.sendall(f"CONNECT {host} HTTP/1.1\r\n\r\n".encode())
+        assert b"200" in raw.recv(1_000)
+        hello = b"\x01\xff\xff\xff" + bytes(100_000)
+        with contextlib.suppress(ConnectionError):
+            raw.sendall(b"".join(b"\x16\x03\x01\x00\x01%c" % byte for byte in hello))
+            assert raw.recv(1_000) == b""
+    assert watched.longest(seen) < LONGEST
 
 
 ANSWERS = {
@@ -289,5 +315,4 @@ def test_of_many_requests_at_the_same_moment(watched: Watched) -> None:
         seen = len(watched.ticks.read_text().splitlines())
         answers = pool.map(lambda client: client.post(URL, content=body, headers=head), clients)
         assert {answer.status_code for answer in answers} == {400}
-    lines = watched.ticks.read_text().splitlines()[seen:]
-    assert max((float(line.split()[0]) for line in lines), default=0.0) < LONGEST
+    assert watched.longest(seen) < LONGEST

@@ -86,6 +86,12 @@ class Connections:
         if layers.is_explicit_proxy(context):
             make_http = self._http_for(self._is_for_provider)
             return layers.explicit_proxy_layer(context, received, make_http)
+        if len(received) > MAX_HEAD:
+            # mitmproxy's own addon would read all of it anew whenever more has come.
+            self._refused(
+                context.client, f"it does not say within {MAX_HEAD:,} bytes for which host it is"
+            )
+            return layers.RefusedLayer(context)
         try:
             names = self._names_of_provider(context, received)
             if not names:
@@ -101,13 +107,8 @@ class Connections:
             assert context.server.address
             self._taken_over[context.client] = context.server.address[:2]
             return layers.layer_for_provider(context, received, self._http_for(_always))
-        except NeedsMoreError:
-            if len(received) <= MAX_HEAD:
-                raise
-            why = f"it does not say within {MAX_HEAD:,} bytes for which host it is"
         except layers.NotHttpError as error:
-            why = str(error)
-        self._refused(context.client, why)
+            self._refused(context.client, str(error))
         return layers.RefusedLayer(context)
 
     def _names_of_provider(self, context: Context, received: bytes) -> list[str]:

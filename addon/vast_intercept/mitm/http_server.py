@@ -106,7 +106,7 @@ class _Http1Server(Http1Server):
 
     def read_body(self, event: events.Event) -> CommandGenerator[None]:
         if type(self.body_reader) is ChunkedReader:
-            self.body_reader = _WithoutTrailers()
+            self.body_reader = _AppChunkedReader()
         for command in super().read_body(event):
             if isinstance(command, commands.CloseConnection) and self._unanswered:
                 yield from self._answer(_error(400, "The request's body is not valid HTTP."))
@@ -163,12 +163,27 @@ class _Http1Server(Http1Server):
             yield commands.SendData(self.conn, http1.assemble_response(response))
 
 
-class _WithoutTrailers(ChunkedReader):
-    """Discards trailers, as RFC 9110, section 6.5.1 allows: mitmproxy has no use for them."""
+class _AppChunkedReader(ChunkedReader):
+    """Puts chunks together that are there, since mitmproxy takes its time for each, however small.
+
+    Discards trailers, as RFC 9110, section 6.5.1 allows: mitmproxy has no use for them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ended = False
 
     def __call__(self, buf: Any) -> Any:
-        event = super().__call__(buf)
-        return h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) else event
+        data = bytearray()
+        while not self._ended:
+            event = super().__call__(buf)
+            self._ended = isinstance(event, h11.EndOfMessage)
+            if not isinstance(event, h11.Data):
+                break
+            data += event.data
+        if data:
+            return h11.Data(data=bytes(data))
+        return h11.EndOfMessage() if self._ended else None
 
 
 class _Http2Server(Http2Server):
@@ -199,7 +214,7 @@ class _Http2Server(Http2Server):
 
     def handle_h2_event(self, event: h2.events.Event) -> CommandGenerator[bool]:
         if isinstance(event, h2.events.TrailersReceived):
-            return False  # discarded, see _WithoutTrailers
+            return False  # discarded, see _AppChunkedReader
         if isinstance(event, h2.events.StreamReset):
             # One that came together with the end of its request: mitmproxy has forgotten the
             # stream by now, but not the call (FACTS M37).
