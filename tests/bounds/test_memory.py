@@ -179,6 +179,24 @@ def test_of_a_body_for_another_host(interceptor: Interceptor, upstream: Upstream
     assert process.memory_info().rss - before < 50 * MIB
 
 
+@pytest.mark.parametrize("interceptor", ["serve"], indirect=True)
+def test_of_unfinished_bodies_for_another_host(
+    interceptor: Interceptor, upstream: Upstream
+) -> None:
+    process = psutil.Process(interceptor.process.pid)
+    before = process.memory_info().rss
+    with ExitStack() as stack:
+        for _ in range(70):
+            app = stack.enter_context(socket.create_connection(("127.0.0.1", interceptor.port)))
+            app.sendall(
+                b"POST http://%b/ HTTP/1.1\r\nhost: %b\r\ncontent-length: %d\r\n\r\n"
+                % (*[upstream.url.encode().removeprefix(b"http://")] * 2, 7 * MIB)
+            )
+            for _ in range(6):
+                app.sendall(b" " * MIB)
+        assert process.memory_info().rss - before < 350 * MIB
+
+
 def test_of_streams_of_which_nobody_keeps_a_copy(
     interceptor: Interceptor, upstream: Upstream
 ) -> None:

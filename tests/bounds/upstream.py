@@ -25,7 +25,10 @@ class Upstream:
                         length = int(line.partition(b":")[2])
                 rest = length
                 while rest:
-                    rest -= len(await reader.read(min(rest, 2**20)))
+                    piece = await reader.read(min(rest, 2**20))
+                    if not piece:
+                        return  # it is cut
+                    rest -= len(piece)
                 self.bodies.append(length)
                 for piece in self.answer:
                     writer.write(piece)

@@ -214,6 +214,27 @@ def test_outside_of_the_api_everything_is_passed_on(
     assert provider.connections == 1
 
 
+def test_a_call_with_more_keys_than_any_app_sends_is_refused(
+    standin: StandIn,
+    provider: Provider,
+    certs: tuple[Path, Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The provider's answer is searched for each of them."""
+    config = config_for(standin, provider, certs[0], "pass")
+    keys = {f"x-key-{number}": f"key-0123456789-{number}" for number in range(16)}
+    url = f"https://localhost:{provider.port}/v1/embeddings"
+    with harness.intercept(tmp_path, config, *trusting(certs[0])) as interceptor:
+        use(interceptor, monkeypatch)
+        answer = requests.post(url, json={}, headers=keys, timeout=30)
+        assert answer.content == ANSWER
+        answer = requests.post(f"{url}?key=another-key", json={}, headers=keys, timeout=30)
+        assert answer.status_code == 400
+        assert error_of(answer)["code"] == "request_too_complex"
+    assert len(provider.received) == 1
+
+
 def test_another_host_shows_its_own_certificate(
     standin: StandIn,
     provider: Provider,

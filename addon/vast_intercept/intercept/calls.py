@@ -26,12 +26,12 @@ from .connections import Connections
 from .decide import PassOn, decide
 from .destination import Destination, Parts, destination_of
 from .failure import after_others, contained, fail
-from .handover import fits, target_of
+from .handover import target_of
 from .masked_log import mask_quoted
 from .masking import api_key_of, mask_keys, mask_path, mask_unreadable
 from .notes import begin_notes, note, note_report, noted, original_url
 from .passing import Passing
-from .provider_call import parts_of, provider_call, url_of, with_key
+from .provider_call import parts_of, provider_call, too_many_keys, url_of, with_key
 from .replay import OPENAI_API_KEY, is_for_provider, key_problem
 from .settings import Settings
 from .status import StatusPage
@@ -99,9 +99,7 @@ class CallInterceptor:
             original = found.parts
         provider = found.provider
         if provider is None:
-            self._status_page.answer(flow)
-            # Another host's, over HTTP: mitmproxy would hold a body of any size (FACTS M38).
-            request.stream = not flow.response and not fits(request, self._settings.max_held)
+            self._leave_alone(flow)
             return
         decision = decide(
             config,
@@ -126,6 +124,8 @@ class CallInterceptor:
                 f"The interceptor's configuration cannot be used. {self._settings.problem}",
                 "configuration_invalid",
             )
+        if isinstance(work, PassOn) or config.falls_back_to_provider:
+            work = too_many_keys(request) or work
         work = found.problem or work
         if not self._descriptors.admit_call():
             mask_keys(request)
@@ -157,6 +157,11 @@ class CallInterceptor:
         if replayed:
             handed_over.show_asked()
         after_others(flow, lambda: self._to_relay.hand_over(handed_over))
+
+    def _leave_alone(self, flow: http.HTTPFlow) -> None:
+        """A request over HTTP to another host: mitmproxy would hold a body of any size (M38)."""
+        self._status_page.answer(flow)
+        flow.request.stream = not flow.response and not self._passing.may_hold(flow)
 
     async def _refuse(
         self,

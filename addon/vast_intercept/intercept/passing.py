@@ -75,12 +75,16 @@ class Passing:
             say(flow, "answered by another addon")
             unmark(flow, Ending.PASSED_ON)
 
-    async def pass_on(self, flow: http.HTTPFlow, config: Config, judged: Target) -> None:
-        """All addons have had the headers of a call that is to be passed on."""
+    def may_hold(self, flow: http.HTTPFlow) -> bool:
+        """Whether mitmproxy may hold the body of a request that is not handed over."""
         share = self._shares[flow] = self._to_relay.share()
-        held = fits(flow.request, self._settings.max_held) and share.has_room_for(
+        return fits(flow.request, self._settings.max_held) and share.has_room_for(
             declared_size(flow.request)
         )
+
+    async def pass_on(self, flow: http.HTTPFlow, config: Config, judged: Target) -> None:
+        """All addons have had the headers of a call that is to be passed on."""
+        held = self.may_hold(flow)
         flow.request.stream = False
         if flow.error or (flow.response and held):
             self._forget(flow)

@@ -8,11 +8,14 @@ from mitmproxy import http
 from mitmproxy.net.http.url import hostport
 from mitmproxy.net.http.url import parse as parse_url
 
+from ..openai_api.errors import ApiError, bad_request
 from ..openai_api.operations import clean_path
 from ..providers import Provider
 from ..relay.call import ProviderCall
 from .destination import Parts
 from .masking import keys_in, mask_path, may_be_secret
+
+_MAX_KEYS = 16
 
 # All of ASCII that a URL can hold: nothing of a path is encoded but what a flow file cannot keep.
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
@@ -53,6 +56,16 @@ def parts_of(url: str) -> Parts:
     """The parts of a URL that was made here."""
     scheme, host, port, path = parse_url(url)
     return scheme.decode(), host.decode("idna"), port, path.decode()
+
+
+def too_many_keys(request: http.Request) -> ApiError | None:
+    """400 for more keys than any app sends: its provider's answer is searched for each of them."""
+    if len(keys_in(request)) <= _MAX_KEYS:
+        return None
+    return bad_request(
+        f"The request has more than {_MAX_KEYS} different keys in its headers and its URL.",
+        "request_too_complex",
+    )
 
 
 def provider_call(provider: Provider, request: http.Request, asked: Parts) -> ProviderCall:
