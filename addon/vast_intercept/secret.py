@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import re
+from collections.abc import Generator
 from typing import NoReturn
 
 # What stands for a key where it may be seen: its last four characters, if it has many more.
@@ -48,6 +49,9 @@ def same_hash(one: str, other: str) -> bool:
     return hmac.compare_digest(one.lower(), other.lower())
 
 
+_SEARCHED_AT_ONCE = 1024 * 1024
+
+
 class Secret:
     """A key. Only `reveal` gives it away; text, `repr` and tracebacks show it masked."""
 
@@ -70,6 +74,16 @@ class Secret:
         if not value or value not in data:
             return data
         return type(data)(data.replace(value, _encoded(mask(self._value))))
+
+    def redact_in_steps[B: bytes | bytearray](self, data: B) -> Generator[None, None, B]:
+        """The same for many bytes, which are searched piece by piece."""
+        value = _encoded(self._value)
+        for start in range(0, len(data), _SEARCHED_AT_ONCE):
+            if start:
+                yield
+            if data.find(value, start, start + _SEARCHED_AT_ONCE + len(value) - 1) >= 0:
+                return self.redact_bytes(data)
+        return data
 
     def __str__(self) -> str:
         return mask(self._value)

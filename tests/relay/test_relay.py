@@ -12,6 +12,7 @@ import pytest
 
 from vast_intercept.config import Config, load_config
 from vast_intercept.config_file import TimeoutSection
+from vast_intercept.openai_api.answer_stream import AnswerStream
 from vast_intercept.openai_api.errors import bad_request
 from vast_intercept.openai_api.operations import Operation
 from vast_intercept.relay.call import Answer, Call, Generate
@@ -65,6 +66,29 @@ async def running(relay: Relay) -> AsyncIterator[Callable[..., Awaitable[tuple[i
 async def standin() -> AsyncIterator[StandIn]:
     async with StandIn(StandInConfig(api_key=KEY, endpoints=("demo",))) as server:
         yield server
+
+
+async def test_a_failure_of_our_own_within_a_stream_is_its_last_event(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    feed = AnswerStream.feed
+
+    def fail_once_it_has_begun(stream: AnswerStream, chunk: bytes) -> bytes:
+        if stream.events > 5:
+            raise KeyError(KEY)
+        return feed(stream, chunk)
+
+    monkeypatch.setattr(AnswerStream, "feed", fail_once_it_has_begun)
+    async with standin() as vast, running(Relay()) as post:
+        call = call_for(config_for(vast.url))
+        status, body = await post(call, stream=True, standin={"chunks": 20, "delay": 0.01})
+    assert status == 200
+    *events, last, nothing = body.decode().split("\n\n")
+    assert (len(events) > 5, nothing) == (True, "")
+    assert json.loads(last.removeprefix("data: "))["error"]["code"] == "internal_error"
+    assert call.outcome.error
+    assert "which is a bug" in caplog.text
+    assert KEY not in caplog.text
 
 
 class TestSilence:

@@ -3,6 +3,7 @@
 import copy
 import pickle
 import traceback
+from itertools import count
 from string import ascii_letters, digits
 
 import pytest
@@ -66,6 +67,27 @@ def test_it_is_taken_out_of_a_text() -> None:
 @given(KEYS, st.text(), st.text())
 def test_no_key_survives_redaction(key: str, before: str, after: str) -> None:
     assert key not in Secret(key).redact(before + key + after + key)
+
+
+@pytest.mark.parametrize("at", [0, 1024 * 1024 - 20, 1024 * 1024, 2 * 1024 * 1024 + 5])
+def test_it_is_found_in_many_bytes_piece_by_piece(at: int) -> None:
+    data = bytearray(3 * 1024 * 1024)
+    assert searched(data) == (3, data)
+    data[at : at + len(KEY)] = KEY.encode()
+    steps, found = searched(data)
+    assert steps <= 3
+    assert found == Secret(KEY).redact_bytes(data) != data
+
+
+def searched(data: bytearray) -> tuple[int, bytearray]:
+    """How many steps it took, and what came out."""
+    search = Secret(KEY).redact_in_steps(data)
+    for step in count(1):
+        try:
+            next(search)
+        except StopIteration as ended:
+            return step, ended.value
+    raise AssertionError
 
 
 @pytest.mark.parametrize(

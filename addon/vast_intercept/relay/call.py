@@ -1,6 +1,6 @@
 """What the relay is asked to do, and what it reports back for the flow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
 from ..addresses import parse_address
@@ -132,6 +132,12 @@ class Call:
         """The same for bytes."""
         for key in self.sent_keys:
             data = key.redact_bytes(data)
+        return data
+
+    def redact_in_steps[B: bytes | bytearray](self, data: B) -> Generator[None, None, B]:
+        """The same for many bytes; each step takes a few milliseconds."""
+        for key in self.sent_keys:
+            data = yield from key.redact_in_steps(data)
         return data
 
     def vast_key(self) -> Secret:

@@ -1,11 +1,15 @@
 """What went wrong between the relay and Vast, in OpenAI's terms."""
 
+import logging
 import socket
+import traceback
 
 import aiohttp
 
 from ..descriptors import LOCAL_ERRORS
 from ..openai_api.errors import ApiError, bad_gateway
+
+logger = logging.getLogger(__name__)
 
 _NO_ROOM = "interceptor_overloaded"
 
@@ -37,6 +41,20 @@ def no_room() -> ApiError:
     )
     error.headers["retry-after"] = "1"
     return error
+
+
+def internal_error(error: Exception, request_id: str) -> ApiError:
+    """What an app is told when our own code fails, which is logged."""
+    # The place, but not the error's own text: that may quote what must not be seen.
+    logger.error(
+        "The call %s failed with %s, which is a bug:\n%s",
+        request_id,
+        type(error).__name__,
+        "".join(traceback.format_tb(error.__traceback__)),
+    )
+    return ApiError(
+        500, "The interceptor failed. Its log says more.", "server_error", "internal_error"
+    )
 
 
 def describe_failure(error: BaseException, host: str) -> ApiError:

@@ -24,6 +24,7 @@ from .beginning import Begun
 from .call import Answer, Call, Generate, Prompt
 from .dispatch import Dispatcher
 from .event_stream import EventStream
+from .failures import internal_error
 from .turns import Turns
 
 type Headers = dict[str, str]
@@ -94,14 +95,14 @@ class Generation:
             failure = error if isinstance(error, ApiError) else self._out_of_time(total)
             if stream is None or not stream.begun:
                 raise failure from None
-            if stream.over:
-                await stream.end()  # the app has all that matters, or is about to
-            else:
-                outcome.error = failure
-                await stream.fail(failure)
+            await self._fail(stream, failure)
         except ConnectionError:  # of the app: those of Vast have become an ApiError
             if stream is None or not stream.begun:
                 raise
+        except Exception as error:  # whatever happens, a stream ends with an event
+            if stream is None or not stream.begun:
+                raise
+            await self._fail(stream, internal_error(error, self._call.request_id))
         finally:
             # The connection was given back if the answer was read to its end. If the answer is not
             # complete, it is closed: the worker then stops generating.
@@ -111,6 +112,14 @@ class Generation:
                 else:
                     self._upstream.close()
         return stream.response
+
+    async def _fail(self, stream: EventStream, failure: ApiError) -> None:
+        """Ends a stream that has begun."""
+        if stream.over:
+            await stream.end()  # the app has all that matters, or is about to
+        else:
+            self._call.outcome.error = failure
+            await stream.fail(failure)
 
     @asynccontextmanager
     async def _until(self, deadline: float | None) -> AsyncIterator[asyncio.Timeout]:
@@ -199,7 +208,7 @@ class Generation:
         outcome.answered = True
         outcome.usage, outcome.response_model = whole.usage, whole.model
         body = with_both_names(whole.body) if self._both_names_of_reasoning() else whole.body
-        return self._call.redact_bytes(body)
+        return await self._turns.take(self._call.redact_in_steps(body))
 
     async def _send(self, status: int, body: Buffer, headers: Headers) -> web.StreamResponse:
         """Sends a whole answer; a large one in slices, since one go would hold up other calls."""

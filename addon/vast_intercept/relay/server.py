@@ -7,10 +7,8 @@ names a prepared call with a random token that works once; nothing else is serve
 
 import asyncio
 import contextlib
-import logging
 import secrets
 import time
-import traceback
 from pathlib import Path
 
 from aiohttp import web
@@ -20,13 +18,12 @@ from ..openai_api.outline import Buffer
 from .call import Answer, Call, Generate
 from .dispatch import Dispatcher
 from .endpoint_health import EndpointHealth
+from .failures import internal_error
 from .generation import Generation, answered_here
 from .http_log import http_logger
 from .memory import Memory, Share
 from .turns import Turns
 from .upstream_proxy import UpstreamProxy
-
-logger = logging.getLogger(__name__)
 
 TOKEN_HEADER = "x-vast-intercept-call"  # noqa: S105  (a header's name)
 
@@ -167,16 +164,7 @@ class Relay:
             call.outcome.error = error
             answer = Answer(error.status, error.body(), error.response_headers())
         except Exception as error:  # noqa: BLE001  (whatever happens, the app gets an answer)
-            # The place, but not the error's own text: that may quote what must not be seen.
-            logger.error(  # noqa: TRY400
-                "The call %s failed with %s, which is a bug:\n%s",
-                call.request_id,
-                type(error).__name__,
-                "".join(traceback.format_tb(error.__traceback__)),
-            )
-            failure = ApiError(
-                500, "The interceptor failed. Its log says more.", "server_error", "internal_error"
-            )
+            failure = internal_error(error, call.request_id)
             call.outcome.error = failure
             answer = Answer(failure.status, failure.body(), failure.response_headers())
         call.outcome.answered = True
