@@ -56,6 +56,11 @@ class TestUnit:
         machine.run(f"rm -r {unit} /opt/vast-intercept")
 
 
+def test_the_image_is_made_from_one_that_stays_the_same() -> None:
+    (base,) = re.findall(r"^FROM (.+)$", (EXAMPLES / "Dockerfile").read_text(), re.MULTILINE)
+    assert re.fullmatch(r"python:3\.\d+-slim@sha256:[0-9a-f]{64}", base)
+
+
 class TestCompose:
     def test_gives_calls_the_time_that_they_have(self, services: dict[str, dict[str, Any]]) -> None:
         seconds = int(services["interceptor"]["stop_grace_period"].removesuffix("s"))
