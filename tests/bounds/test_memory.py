@@ -120,6 +120,25 @@ def test_of_bodies_that_are_only_announced(interceptor: Interceptor) -> None:
 
 
 @pytest.mark.parametrize("interceptor", ["serve"], indirect=True)
+def test_of_apps_that_leave_within_their_body(interceptor: Interceptor) -> None:
+    """Nothing is kept of any of them: of some, mitmproxy itself does not tell (FACTS M54)."""
+    for _ in range(100):
+        with connected(interceptor) as app:
+            begin(app, 3 * MIB)
+            app.sendall(b" " * 300_000)
+    with requests.Session() as session:
+        session.trust_env = False
+        session.proxies = {"http": interceptor.url}
+        end = time.monotonic() + 15
+        running = 100
+        while running and time.monotonic() < end:
+            status = session.get("http://vast-intercept.internal/status", timeout=10).json()
+            running = status["tally"]["running"]
+            time.sleep(0.05)
+    assert running == 0
+
+
+@pytest.mark.parametrize("interceptor", ["serve"], indirect=True)
 def test_of_a_body_for_what_is_answered_at_once(interceptor: Interceptor) -> None:
     process = psutil.Process(interceptor.process.pid)
     before = process.memory_info().rss

@@ -1,11 +1,13 @@
 """From an app's request to the relay, and the relay's answer back to the app."""
 
+import asyncio
 import os
 import time
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from mitmproxy import exceptions, http
+from mitmproxy import connection, exceptions, http
+from mitmproxy.flow import Error
 
 from ..config import Config
 from ..descriptors import Descriptors
@@ -36,6 +38,9 @@ from .replay import OPENAI_API_KEY, is_for_provider, key_problem
 from .settings import Settings
 from .status import StatusPage
 from .to_relay import ToRelay
+
+# Seconds that mitmproxy has to end the flows of a client that is gone.
+_ENDED_BY_THEN = 2.0
 
 
 class CallInterceptor:
@@ -282,6 +287,19 @@ class CallInterceptor:
             return
         handed_over.keep_response_body()
         self._ended(flow, handed_over.call, left=not handed_over.call.outcome.complete)
+
+    def client_disconnected(self, client: connection.Client) -> None:
+        """An app has left. mitmproxy does not always end its flows then (FACTS M54)."""
+        flows = [*self._to_relay.flows_of(client), *self._passing.flows_of(client)]
+        if flows:
+            asyncio.get_running_loop().call_later(_ENDED_BY_THEN, self._end_forgotten, flows)
+
+    def _end_forgotten(self, flows: list[http.HTTPFlow]) -> None:
+        for each in flows:
+            if self._to_relay.find(each) or self._passing.follows(each):
+                each.error = each.error or Error("Client disconnected.")
+                each.live = False
+                self.error(each)
 
     def _ended(self, flow: http.HTTPFlow, call: Call, *, left: bool) -> None:
         self._live.ended(flow)

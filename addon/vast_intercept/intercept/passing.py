@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from weakref import WeakKeyDictionary, WeakSet
 
-from mitmproxy import http
+from mitmproxy import connection, http
 
 from ..config import Config
 from ..inspect.call_log import log_call
@@ -137,6 +137,14 @@ class Passing:
         else:
             self._connections.passes_on(flow)
             request.stream = streamed
+
+    def flows_of(self, client: connection.Client) -> list[http.HTTPFlow]:
+        """The flows of a client that are passed on, and have not ended."""
+        return [flow for flow in self._shares if flow.client_conn is client and not flow.is_replay]
+
+    def follows(self, flow: http.HTTPFlow) -> bool:
+        """Whether a flow is passed on, and has not ended."""
+        return flow in self._shares
 
     def was_heard(self, flow: http.HTTPFlow) -> bool:
         """Whether all addons have had the request before its body came."""

@@ -4,7 +4,7 @@ import asyncio
 import os
 import uuid
 
-from mitmproxy import ctx, hooks, http
+from mitmproxy import connection, ctx, hooks, http
 
 from ..config import Config
 from ..inspect.monitor import Monitor
@@ -50,6 +50,11 @@ class ToRelay:
         """A flow that was loaded from a file may have the id of one that is on its way."""
         handed_over = self._handed_over.get(flow.id)
         return handed_over if handed_over and handed_over.flow is flow else None
+
+    def flows_of(self, client: connection.Client) -> list[http.HTTPFlow]:
+        """The flows of a client that are with the relay, or on their way to it."""
+        flows = (each.flow for each in self._handed_over.values())
+        return [flow for flow in flows if flow.client_conn is client and not flow.is_replay]
 
     def take_back(self, flow: http.HTTPFlow) -> HandedOver | None:
         """As `find`, and the call is with the relay no more."""
