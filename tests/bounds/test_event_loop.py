@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h2.connection
 import httpx
 import pytest
 
@@ -278,6 +279,57 @@ def test_of_a_request_over_http2(watched: Watched) -> None:
     response, longest = watched.post(chat(b'"' + b"x" * 16 * MIB + b'"'), ANSWER, http2=True)
     assert response.status_code == 200, response.text
     assert longest < LONGEST
+
+
+@pytest.mark.parametrize("http2", [False, True], ids=["chunks of HTTP/1", "frames of HTTP/2"])
+def test_of_a_body_with_a_byte_at_a_time(http2: bool, watched: Watched) -> None:
+    body = chat(b'"' + b"x" * 40_000 + b'"')
+    context = ssl.create_default_context(cafile=str(watched.interceptor.ca))
+    context.set_alpn_protocols(["h2" if http2 else "http/1.1"])
+    watched.upstream.answer = ANSWER
+    seen = len(watched.ticks.read_text().splitlines())
+    with (
+        socket.create_connection(("127.0.0.1", watched.interceptor.port), timeout=30) as raw,
+        tunnel(raw, context) as app,
+    ):
+        app.sendall(in_frames(body) if http2 else in_chunks(body))
+        received = b""
+        while (b"choices" if http2 else b'"choices":[]}') not in received:
+            piece = app.recv(65_536)
+            assert piece, received
+            received += piece
+    assert watched.longest(seen) < LONGEST
+
+
+def tunnel(raw: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+    raw.sendall(b"CONNECT api.openai.com:443 HTTP/1.1\r\n\r\n")
+    assert b"200" in raw.recv(1_000)
+    return context.wrap_socket(raw, server_hostname="api.openai.com")
+
+
+def in_chunks(body: bytes) -> bytes:
+    head = (
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: api.openai.com\r\nauthorization: Bearer %b\r\n"
+        b"content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n" % APP_KEY.encode()
+    )
+    return head + b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+
+
+def in_frames(body: bytes) -> bytes:
+    """All of it, without a look at the window: the default one is large enough."""
+    http = h2.connection.H2Connection()
+    http.initiate_connection()
+    http.send_headers(
+        1,
+        [
+            *((":method", "POST"), (":scheme", "https"), (":authority", "api.openai.com")),
+            *((":path", "/v1/chat/completions"), ("content-type", "application/json")),
+            *(("authorization", f"Bearer {APP_KEY}"), ("content-length", str(len(body)))),
+        ],
+    )
+    for at in range(len(body)):
+        http.send_data(1, body[at : at + 1], end_stream=at == len(body) - 1)
+    return http.data_to_send()
 
 
 def test_of_bodies_that_mitmweb_keeps(tmp_path: Path) -> None:

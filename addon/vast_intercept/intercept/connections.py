@@ -28,7 +28,7 @@ from ..mitm.first_bytes import (
 )
 from ..mitm.http_server import AppHttpLayer
 from ..mitm.http_stream import IsForProvider
-from ..mitm.transports import close_forgotten
+from ..mitm.transports import close_forgotten, read_in_slices
 from ..openai_api.errors import bad_gateway
 from ..relay.server import Relay
 from .failure import tell
@@ -66,6 +66,10 @@ class Connections:
             self._replayed.add(flow)
         else:
             self._passed_on.setdefault(flow.client_conn, WeakSet()).add(flow)
+
+    def client_connected(self, client: connection.Client) -> None:
+        """Has the client read so that it does not hold others up."""
+        read_in_slices(client)
 
     # --- what is spoken -----------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ http_stream.py   one request and its answer, with bounds
 layers.py        which protocol comes next on a connection
 saving.py        saving and logging that go on when a disk is full
 server_replay.py   mitmproxy's server replay finds answers by what apps asked
-transports.py    sockets that mitmproxy forgets to close
+transports.py    sockets: read in slices, and closed where mitmproxy forgets to
 turns.py         acting on a flow once all other addons have had their say
 wire.py          what is sent where the flow shows something else: keys
 """
