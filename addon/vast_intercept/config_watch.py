@@ -10,11 +10,12 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .config import Config, defaults
 from .config_file import ConfigError
+from .providers import built_in_providers
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,8 @@ class ConfigWatch:
         self._stamps: _Stamps | None = None
         self._digests: tuple[bytes, bytes] | None = None
         self._change: _Change | None = None
-        self.config = defaults()
+        # Until one is valid, no known provider may get calls that were meant for Vast.
+        self.config = replace(defaults(), providers=tuple(built_in_providers().values()))
         #: Why there is no valid configuration yet; empty once there is one.
         self.problem = "The configuration has not been read yet."
 

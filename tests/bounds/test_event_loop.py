@@ -309,8 +309,9 @@ def tunnel(raw: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
 
 def in_chunks(body: bytes) -> bytes:
     head = (
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: api.openai.com\r\nauthorization: Bearer %b\r\n"
-        b"content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n" % APP_KEY.encode()
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: api.openai.com\r\n"
+        b"authorization: Bearer %b\r\ncontent-type: application/json\r\n"
+        b"transfer-encoding: chunked\r\n\r\n" % APP_KEY.encode()
     )
     return head + b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
 

@@ -16,6 +16,7 @@ from .. import harness
 from ..conftest import use
 from ..harness import APP_KEY, ENDPOINT, VAST_KEY, StandIn, error_of
 
+GROQ = "https://api.groq.com/openai/v1/chat/completions"
 URL = "https://api.openai.com/v1/chat/completions"
 BODY: Any = {"model": "m", "messages": [{"role": "user", "content": "hello there"}]}
 
@@ -56,6 +57,9 @@ def test_a_broken_file_is_named_and_the_process_goes_on_until_it_is_mended(
         assert str(path) in error_of(answer)["message"]
         assert message in interceptor.output
         assert standin.calls() == []
+        # Nobody knows by now which providers the file names.
+        elsewhere = requests.post(GROQ, json=BODY, timeout=30)
+        assert error_of(elsewhere)["code"] == "configuration_invalid"
 
         harness.write_config(path, vast=harness.vast_section(standin, certs[0]))
         assert ask().status_code == 200

@@ -6,8 +6,8 @@ from mitmproxy import ctx
 from mitmproxy.connection import Client, Connection
 from mitmproxy.proxy.server import ConnectionIO
 
-# Bytes that an app may have worked on in one go. 64 KiB of HTTP/2 frames, or of HTTP/1 chunks, with a
-# byte each take h2 and h11 some hundred milliseconds (FACTS M29).
+# Bytes that an app may have worked on in one go. 64 KiB of HTTP/2 frames, or of HTTP/1 chunks, with
+# a byte each take h2 and h11 some hundred milliseconds (FACTS M29).
 _SLICE = 16 * 1024
 _SLICE_OF_FRAMES = 4 * 1024
 
@@ -29,7 +29,7 @@ class _InSlices:
 
 
 def read_in_slices(client: Client) -> None:
-    """Has a client that has just connected be read in slices, which take a few milliseconds each."""
+    """Has a client that has just connected be read in slices of some milliseconds each."""
     transport = _transport(client, client)
     if transport and isinstance(transport.reader, asyncio.StreamReader):
         transport.reader = _InSlices(transport.reader, client)  # type: ignore[assignment]
