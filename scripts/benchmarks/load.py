@@ -25,7 +25,7 @@ class Figure(StrEnum):
     NEW = "calls per second, a connection for each"
     CALL_P50 = "milliseconds for a call, median"
     CALL_P99 = "milliseconds for a call, 99th percentile"
-    FIRST_CHUNK = "milliseconds to the first chunk of a stream, median"
+    FIRST_CHUNK = "milliseconds to the first chunk of a stream that has text, median"
     CHUNK = "milliseconds that a chunk is on its way, median"
     FAST = "chunks per second"
     SLOW = "milliseconds for a call over a slow link, a connection for each, median"
@@ -217,7 +217,9 @@ async def _paced(job: Job) -> Figures:
     on_way = []
     for answer in itertools.chain.from_iterable(made):
         chunks = check_stream(answer, job.text, job.ask.chunks)
-        to_first.append(chunks[0].arrived_at - answer.sent_at)
+        # The one before it has a role, and is no token.
+        first = next(chunk for chunk in chunks if chunk.text)
+        to_first.append(first.arrived_at - answer.sent_at)
         on_way += [chunk.arrived_at - chunk.sent_at for chunk in chunks if chunk.sent_at]
     return {
         Figure.FIRST_CHUNK: 1000 * _percentile(to_first, 0.50),
