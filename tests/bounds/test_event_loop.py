@@ -11,8 +11,7 @@ import random
 import socket
 import ssl
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -346,26 +345,3 @@ def test_of_bodies_that_mitmweb_keeps(tmp_path: Path) -> None:
             response, longest = watched.post(body, answer)
             assert response.status_code == 200, response.text
             assert longest < LONGEST
-
-
-def test_of_many_requests_at_the_same_moment(watched: Watched) -> None:
-    # Each takes mitmproxy itself some milliseconds, in one turn of the loop if the machine is busy:
-    # of more of them, that alone would be too long.
-    many = 8
-    body = BODIES["messages in 128 KiB"][0]
-    head = {"content-type": "application/json", "authorization": f"Bearer {APP_KEY}"}
-    context = ssl.create_default_context(cafile=str(watched.interceptor.ca))
-    watched.upstream.answer = ANSWER
-    with ExitStack() as stack, ThreadPoolExecutor(many) as pool:
-        options: dict[str, Any] = {
-            "verify": context,
-            "proxy": watched.interceptor.url,
-            "trust_env": False,
-        }
-        clients = [stack.enter_context(httpx.Client(**options, timeout=60)) for _ in range(many)]
-        for client in clients:  # handshakes take time as well, and are mitmproxy's
-            assert client.post(URL, content=SMALL, headers=head).status_code == 200
-        seen = len(watched.ticks.read_text().splitlines())
-        answers = pool.map(lambda client: client.post(URL, content=body, headers=head), clients)
-        assert {answer.status_code for answer in answers} == {400}
-    assert watched.longest(seen) < LONGEST
