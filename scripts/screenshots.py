@@ -17,7 +17,7 @@ PROJECT = Path(__file__).parents[1]
 sys.path.insert(0, str(PROJECT))
 
 from tests import harness  # noqa: E402
-from tests.browsing import launched, opened  # noqa: E402
+from tests.fixtures.browsing import launched, opened  # noqa: E402
 
 IMAGES = PROJECT / "docs" / "img"
 PASSWORD = "of-the-pictures"  # noqa: S105  (of a mitmweb that lives for seconds)

@@ -7,7 +7,22 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from . import harness
-from .harness import Interceptor, StandIn
+from .fixtures.browsing import browser
+from .fixtures.watching import watching
+from .fixtures.workers import _vast, intercepting, vast
+from .fixtures.wrapper import confdir, expired_ca, options
+from .harness import Interceptor, StandIn, use
+
+__all__ = [
+    "_vast",
+    "browser",
+    "confdir",
+    "expired_ca",
+    "intercepting",
+    "options",
+    "vast",
+    "watching",
+]
 
 # How long something takes on a busy machine, or for the first time, is no finding.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -62,11 +77,3 @@ def mitmdump(
     """A `mitmdump -s addon/vast.py`, and an environment that has this process's clients use it."""
     use(_mitmdump, monkeypatch)
     return _mitmdump
-
-
-def use(interceptor: Interceptor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has the clients of this process go through the interceptor, as an app's environment would."""
-    for name in ("NO_PROXY", "no_proxy", "http_proxy", "https_proxy", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in interceptor.app_environ().items():
-        monkeypatch.setenv(name, value)

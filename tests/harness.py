@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 import trustme
 import yaml
@@ -351,3 +352,11 @@ def unused_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def use(interceptor: Interceptor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has the clients of this process go through the interceptor, as an app's environment would."""
+    for name in ("NO_PROXY", "no_proxy", "http_proxy", "https_proxy", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in interceptor.app_environ().items():
+        monkeypatch.setenv(name, value)

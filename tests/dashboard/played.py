@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from typing import Any
 
-from vast_intercept.inspect import dashboard
+from vast_intercept.dashboard import server as dashboard
 
 type State = dict[str, Any]
 

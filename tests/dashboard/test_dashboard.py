@@ -9,10 +9,10 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from ..browsing import opened
+from ..end_to_end.resilience.apps import App, ask
+from ..fixtures.browsing import opened
+from ..fixtures.watching import Watched, Watching
 from ..harness import ENDPOINT, StandIn
-from ..inspect.conftest import Watched, Watching
-from ..resilience.apps import App, ask
 
 MESSAGES = [{"role": "user", "content": "a secret of the user's"}]
 NOTHING_YET = "Nothing has come in yet"

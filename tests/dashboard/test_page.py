@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from ..browsing import opened
+from ..fixtures.browsing import opened
 from . import played
 from .played import Played, empty, ended, endpoint, full, hostile, now_running, running, totals
 from .test_dashboard import row, violations

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from vast_intercept.config_file import VastSection
+from vast_intercept.certificates.trust_files import files_in
+from vast_intercept.config import VastSection
 from vast_intercept.launch.environment import app_variables
-from vast_intercept.launch.trust import files_in
 
 from ..harness import ENDPOINT, PROJECT, VAST_KEY
 from .machine import Machine

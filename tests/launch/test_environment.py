@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vast_intercept.certificates.trust_files import files_in
 from vast_intercept.launch.environment import (
     CA_VARIABLES,
     NO_PROXY_VARIABLES,
@@ -20,7 +21,6 @@ from vast_intercept.launch.environment import (
     trust_variables,
     without_proxies,
 )
-from vast_intercept.launch.trust import files_in
 
 from ..harness import PROJECT
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vast_intercept.certificates.trust_files import files_in
 from vast_intercept.launch.environment import app_variables
 from vast_intercept.launch.shells import FORMATS
-from vast_intercept.launch.trust import files_in
 
 #: All that is something to one shell or another, and a letter.
 _SPECIAL = "'\"\\$` \n(é"

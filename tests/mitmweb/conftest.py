@@ -11,7 +11,7 @@ import requests
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from .. import harness
-from ..browsing import launched, opened
+from ..fixtures.browsing import opened
 from ..harness import Interceptor, StandIn
 
 PASSWORD = "of the page"
@@ -106,13 +106,6 @@ class Web:
 
 
 type Watching = Callable[..., Web]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium."""
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from mitmproxy.io import FlowReader, FlowWriter
 from playwright.sync_api import expect
 
 from .. import harness
-from ..e2e.test_loaded_flows import MESSAGES, plain_flow
+from ..end_to_end.resilience.apps import App
+from ..end_to_end.test_loaded_flows import MESSAGES, plain_flow
 from ..harness import ENDPOINT, VAST_KEY, StandIn
-from ..resilience.apps import App
 from .conftest import Watching, Web
 
 PROVIDER_KEY = "sk-the-persons-own-0123456789abcdefghijkl"

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from ..end_to_end.resilience.apps import App
 from ..harness import ENDPOINT, StandIn
-from ..resilience.apps import App
 from .conftest import Watching
 
 IMAGE = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x.y"}}]}]

@@ -7,8 +7,14 @@ from pathlib import Path
 
 import click
 
-from ..launch.ca import DEFAULT_CONFDIR, CaError, CertificateAuthority, ca_in, make_ca_in
-from ..launch.system_trust import SystemTrust
+from ..certificates.own_ca import (
+    DEFAULT_CONFDIR,
+    CaError,
+    CertificateAuthority,
+    ca_in,
+    make_ca_in,
+)
+from ..certificates.system_store import SystemTrust
 
 _HOW = """
 One app               vast-intercept run -- COMMAND

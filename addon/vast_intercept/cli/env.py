@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from ..launch.ca import CaError, read_ca
+from ..certificates.own_ca import CaError, read_ca
+from ..certificates.trust_files import write_trust_files
+from ..engine.running import NotRunningError, ask_status
 from ..launch.docker import docker_flags
 from ..launch.environment import CA_VARIABLES, app_variables
-from ..launch.running import NotRunningError, ask_status
 from ..launch.shells import FORMATS
-from ..launch.trust import write_trust_files
 
 #: Beside mitmproxy's CA: where apps that outlive a run find the CAs.
 FOLDER = "vast-intercept"

@@ -14,22 +14,22 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 
 import click
 
+from ..certificates.nss import trusted_in_nss
+from ..certificates.own_ca import CaError, CertificateAuthority, read_ca
+from ..certificates.trust_files import files_in, write_trust_files
+from ..engine.key_variables import hide_variables, with_the_same_key, without_variables
+from ..engine.process import InterceptorProcess, StartError
+from ..engine.running import NotRunningError, RunningInterceptor, ask_status
 from ..launch.app import App, CannotRunError, exit_like, find_command, hold_signals
-from ..launch.ca import CaError, CertificateAuthority, read_ca
 from ..launch.environment import (
     CA_VARIABLES,
     app_variables,
     bundle_variables,
     without_proxies,
 )
-from ..launch.interceptor import InterceptorProcess, StartError
 from ..launch.jail.problems import JailError
-from ..launch.key_variables import hide_variables, with_the_same_key, without_variables
-from ..launch.nss import trusted_in_nss
-from ..launch.running import NotRunningError, RunningInterceptor, ask_status
 from ..launch.shells import FORMATS
 from ..launch.temporary import temporary_folder
-from ..launch.trust import files_in, write_trust_files
 from ..launch.upstream import UpstreamProxyError, named_proxy
 from ..status import Status, Tally
 
@@ -291,8 +291,11 @@ def _ended_by_signals() -> Iterator[None]:
 def _key_variables(attach: int | None, config: str | None, settings: Sequence[str]) -> list[str]:
     """What the interceptor would say of them, as far as that can be told without one."""
     # Not before they are needed: they take their time.
-    from ..config import config_file, load_config  # noqa: PLC0415
-    from ..config_file import ConfigError  # noqa: PLC0415
+    from ..config import (  # noqa: PLC0415
+        ConfigError,
+        config_file,
+        load_config,
+    )
 
     names: Sequence[str] = ()
     with suppress(NotRunningError, ConfigError):

@@ -10,7 +10,7 @@ from mitmproxy.options import Options
 from mitmproxy.tools import cmdline
 from mitmproxy.tools.main import run
 
-from .masters import FullMaster, InspectingMaster, LeanMaster
+from ..engine.masters import FullMaster, InspectingMaster, LeanMaster
 
 _PASS_THROUGH = {"ignore_unknown_options": True}
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from urllib.parse import urlsplit
 
-from ..launch.running import NotRunningError, ask_status
+from ..engine.running import NotRunningError, ask_status
 from ..secret import Secret, is_sendable
 from ..status import Status
 from . import configured, local

@@ -1,9 +1,8 @@
 """The configuration, and the key in it."""
 
-from ..config import load_config
-from ..config_file import ConfigError, ConfigFile, read_config_file
+from ..config import ConfigError, ConfigFile, load_config, read_config_file
 from ..openai_api.errors import ApiError
-from ..relay.tls import public_context
+from ..relay.upstreams.tls import public_context
 from .origins import keys_of, origins
 from .outcome import Finding, Problem
 from .subject import Subject

@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from .. import __version__
-from ..launch.ca import CaError, read_ca
-from ..launch.running import NotRunningError, ask_status
+from ..certificates.own_ca import CaError, read_ca
+from ..engine.running import NotRunningError, ask_status
 from ..shut_down_models import what_it_means
 from . import shell
 from .outcome import Finding, NotApplicable, Problem

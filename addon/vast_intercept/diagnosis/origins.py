@@ -7,8 +7,7 @@ from typing import Any
 
 import yaml
 
-from ..config import Config
-from ..config_file import VastSection
+from ..config import Config, VastSection
 from ..secret import Secret
 
 _DEFAULT = "default"

@@ -9,10 +9,9 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from .. import __version__
-from ..config import Config
-from ..config_checks import is_loopback_name
+from ..config import Config, is_loopback_name
 from ..launch.upstream import NamedProxy
-from ..relay.tls import public_context
+from ..relay.upstreams.tls import public_context
 from ..secret import Secret
 from .outcome import NotApplicable, Problem
 

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.serialization import Encoding
 from requests.utils import should_bypass_proxies
 
-from ..config_checks import is_loopback_name
-from ..launch.ca import CertificateAuthority
+from ..certificates.own_ca import CertificateAuthority
+from ..certificates.public_cas import SYSTEM_BUNDLES
+from ..config import is_loopback_name
 from ..launch.environment import CA_VARIABLES
 from ..launch.upstream import UpstreamProxyError, named_proxy
-from ..public_cas import SYSTEM_BUNDLES
 
 #: Those without which nearly no app trusts the interceptor (FACTS C2).
 _NEEDED = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..config import Config, config_file
-from ..config_file import ConfigFile
-from ..launch.ca import CertificateAuthority
+from ..certificates.own_ca import CertificateAuthority
+from ..config import Config, ConfigFile, config_file
 from ..secret import Secret
 from ..status import Status
 from .account import Account, Endpoint

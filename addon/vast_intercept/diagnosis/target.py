@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
-from ..config import Config
-from ..config_file import ConfigFile, OwnProvider
-from ..providers import Provider, built_in_providers
+from ..config import Config, ConfigFile, OwnProvider, Provider, built_in_providers
 from ..status import Status
 
 _MODEL = "check"

@@ -10,8 +10,7 @@ from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
-from ..config import Config
-from ..config_file import PROVIDER
+from ..config import PROVIDER, Config
 from ..launch.upstream import NamedProxy, UpstreamProxyError, named_proxy
 from ..status import Status
 from .account import Account, Endpoint, NoStatesError, describe, ready, unknown

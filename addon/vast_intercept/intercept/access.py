@@ -11,7 +11,7 @@ from mitmproxy.utils import human
 from ..addresses import Address, parse_address, reaches_loopback
 from ..descriptors import Descriptors
 from ..mitm.accepting import Accepting
-from ..relay.server import Relay
+from ..relay.serving.server import Relay
 from .clients import is_allowed
 from .failure import tell
 from .once import WarnOnce

@@ -4,26 +4,26 @@ from mitmproxy import ctx
 from mitmproxy.addonmanager import Loader
 
 from ..config import Config
+from ..dashboard.server import Dashboard
 from ..descriptors import Descriptors, raise_limit
-from ..inspect.dashboard import Dashboard
-from ..inspect.live import LiveStreams
-from ..inspect.monitor import Monitor
-from ..inspect.retention import Retention
+from ..hints.hints import Hints
 from ..mitm import wire
+from ..mitm.direct_hooks import DirectAddonManager
 from ..mitm.saving import keep_going
 from ..mitm.server_replay import match_asked_urls
-from ..relay.server import Relay
+from ..mitmweb.live import LiveStreams
+from ..mitmweb.notes import MARKERS, original_url
+from ..mitmweb.retention import Retention
+from ..relay.serving.server import Relay
 from ..status import Status
+from ..telemetry.monitor import Monitor
 from . import masked_log
 from .access import AccessControl
 from .calls import CallInterceptor
 from .connections import Connections
-from .direct_hooks import DirectAddonManager
-from .hints import Hints
 from .lifecycle import Lifecycle
-from .notes import MARKERS, original_url
 from .settings import Settings
-from .status import StatusPage
+from .status_page import StatusPage
 
 
 class VastIntercept:

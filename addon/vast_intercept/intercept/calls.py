@@ -9,20 +9,20 @@ from urllib.parse import urlsplit
 from mitmproxy import connection, exceptions, http
 from mitmproxy.flow import Error
 
-from ..config import Config
+from ..config import Config, Provider, find_provider
 from ..descriptors import Descriptors
-from ..inspect.call_log import log_call
-from ..inspect.live import LiveStreams
-from ..inspect.monitor import Monitor
-from ..inspect.report import report_of
-from ..inspect.retention import Retention
 from ..mitm.turns import change_answers
+from ..mitmweb.live import LiveStreams
+from ..mitmweb.notes import begin_notes, note, note_report, noted, original_url
+from ..mitmweb.retention import Retention
 from ..openai_api.errors import ApiError, misconfigured
 from ..openai_api.operations import Operation, clean_path
-from ..providers import Provider, find_provider
 from ..relay.call import Call, Generate, ProviderCall
 from ..relay.failures import no_room
-from ..relay.server import Relay
+from ..relay.serving.server import Relay
+from ..telemetry.call_log import log_call
+from ..telemetry.monitor import Monitor
+from ..telemetry.report import report_of
 from .clients import invalid_api_key, name_of_client
 from .connections import Connections
 from .decide import PassOn, decide
@@ -31,12 +31,11 @@ from .failure import after_others, contained, fail
 from .handover import target_of
 from .masked_log import mask_quoted
 from .masking import api_key_of, mask_keys, mask_path, mask_unreadable
-from .notes import begin_notes, note, note_report, noted, original_url
 from .passing import Passing
 from .provider_call import parts_of, provider_call, too_many_keys, url_of, with_key
 from .replay import OPENAI_API_KEY, is_for_provider, key_problem
 from .settings import Settings
-from .status import StatusPage
+from .status_page import StatusPage
 from .to_relay import ToRelay
 
 # Seconds that mitmproxy has to end the flows of a client that is gone.

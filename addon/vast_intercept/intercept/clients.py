@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 
 from ..addresses import Address
-from ..config_checks import Network
-from ..config_file import ClientKey
+from ..config import ClientKey, Network
 from ..openai_api.errors import ApiError
 from ..secret import mask, same_hash, sha256_of
 

@@ -17,7 +17,6 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.mode_specs import UpstreamMode
 from mitmproxy.utils import human
 
-from ..inspect.monitor import Monitor
 from ..mitm import layers
 from ..mitm.first_bytes import (
     MAX_HEAD,
@@ -30,7 +29,8 @@ from ..mitm.http_server import AppHttpLayer
 from ..mitm.http_stream import IsForProvider
 from ..mitm.transports import close_forgotten, read_in_slices
 from ..openai_api.errors import bad_gateway
-from ..relay.server import Relay
+from ..relay.serving.server import Relay
+from ..telemetry.monitor import Monitor
 from .failure import tell
 from .once import WarnOnce
 from .settings import Settings

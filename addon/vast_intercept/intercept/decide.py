@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from ..config import Config
+from ..config import ApiPath, Config, Provider
 from ..openai_api.errors import ApiError, bad_request
 from ..openai_api.models import model_list, model_not_found, model_object
 from ..openai_api.operations import (
@@ -19,7 +19,6 @@ from ..openai_api.operations import (
     classify,
     normalize_path,
 )
-from ..providers import ApiPath, Provider
 from ..relay.call import Answer, Generate
 from ..secret import mask_shapes
 

@@ -10,8 +10,8 @@ from mitmproxy.net.http.url import parse_authority
 from mitmproxy.proxy.mode_specs import ReverseMode
 
 from ..addresses import parse_address
+from ..config import Provider, find_provider
 from ..openai_api.errors import ApiError, bad_request
-from ..providers import Provider, find_provider
 from ..secret import mask_shapes
 
 _LONGEST_NAME = 255

@@ -8,7 +8,7 @@ from mitmproxy import connection, ctx, http
 from ..mitm.http_server import is_without_body
 from ..openai_api.limits import MAX_HELD
 from ..relay.call import Answer, Call
-from ..relay.server import TOKEN_HEADER
+from ..relay.serving.server import TOKEN_HEADER
 from .destination import Parts
 from .hop import answer_for_app, request_for_relay
 from .provider_call import authority_of, parts_of

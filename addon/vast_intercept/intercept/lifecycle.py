@@ -8,11 +8,11 @@ from mitmproxy import ctx
 from mitmproxy.addonmanager import Loader
 from mitmproxy.flow import Flow
 
-from ..inspect.dashboard import Dashboard
-from ..inspect.live import LiveStreams
-from ..inspect.retention import Retention
+from ..dashboard.server import Dashboard
 from ..mitm.accepting import tell_once_of_refused_connections
-from ..relay.server import Relay
+from ..mitmweb.live import LiveStreams
+from ..mitmweb.retention import Retention
+from ..relay.serving.server import Relay
 from .calls import CallInterceptor
 from .replay import Commands
 from .settings import Settings

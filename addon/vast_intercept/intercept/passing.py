@@ -7,23 +7,22 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from mitmproxy import connection, http
 
-from ..config import Config
-from ..inspect.call_log import log_call
-from ..inspect.monitor import Monitor
-from ..inspect.report import CallReport, Ending
+from ..config import Config, Provider
 from ..mitm.turns import change_answers, hear_others_now, scripts_see_answers
+from ..mitmweb.notes import mark, note, note_report, noted, request_id_of, say, unmark
 from ..openai_api.errors import ApiError
 from ..openai_api.operations import Operation
-from ..providers import Provider
-from ..relay.answer import EVENT_STREAM
 from ..relay.call import Answer, Generate
 from ..relay.memory import Share
+from ..relay.serving.whole_answer import EVENT_STREAM
+from ..telemetry.call_log import log_call
+from ..telemetry.monitor import Monitor
+from ..telemetry.report import CallReport, Ending
 from .connections import Connections
 from .decide import PassOn, decide
 from .failure import after_others
 from .handover import Target, declared_size, fits, target_of
 from .hiding import Hiding
-from .notes import mark, note, note_report, noted, request_id_of, say, unmark
 from .provider_call import url_of
 from .settings import Settings
 from .stream import BodyRecorder

@@ -8,9 +8,9 @@ from mitmproxy import http
 from mitmproxy.net.http.url import hostport
 from mitmproxy.net.http.url import parse as parse_url
 
+from ..config import Provider
 from ..openai_api.errors import ApiError, bad_request
 from ..openai_api.operations import clean_path
-from ..providers import Provider
 from ..relay.call import ProviderCall
 from .destination import Parts
 from .masking import keys_in, mask_path, may_be_secret

@@ -10,11 +10,11 @@ from weakref import WeakSet
 import pyperclip
 from mitmproxy import command, ctx, exceptions, flow, hooks, http
 
+from ..config import Provider, built_in_providers, find_provider
+from ..mitmweb.notes import noted, original_url
 from ..openai_api.errors import ApiError
 from ..openai_api.operations import GENERATING, Operation
 from ..openai_api.requests import read_request
-from ..providers import Provider, built_in_providers, find_provider
-from .notes import noted, original_url
 from .settings import Settings
 
 #: The key for `vast.replay.provider`: that of OpenAI, which no other company may get.

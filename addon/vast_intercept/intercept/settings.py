@@ -12,15 +12,13 @@ from mitmproxy.log import MitmFormatter
 from mitmproxy.proxy.mode_specs import ProxyMode, UpstreamMode
 from mitmproxy.utils import human
 
-from ..config import Config, config_file, load_config
-from ..config_watch import SETTLED, ConfigWatch
-from ..inspect.call_log import JSON, TEXT, JsonFormatter
-from ..inspect.chat.contentview import ChatContentview
+from ..certificates.signing import PUBLIC_KEY_OPTIONS, check_authority, check_signing_key
+from ..config import SETTLED, Config, ConfigWatch, config_file, find_provider, load_config
+from ..mitmweb.chat.contentview import ChatContentview
 from ..openai_api.limits import MAX_HELD
-from ..providers import find_provider
-from ..relay.server import Relay
+from ..relay.serving.server import Relay
 from ..status import STATUS_HOST
-from .authority import PUBLIC_KEY_OPTIONS, check_authority, check_signing_key
+from ..telemetry.call_log import JSON, TEXT, JsonFormatter
 
 logger = logging.getLogger(__name__)
 

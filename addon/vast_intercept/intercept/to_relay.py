@@ -6,23 +6,22 @@ import uuid
 
 from mitmproxy import connection, ctx, hooks, http
 
-from ..config import Config
-from ..inspect.monitor import Monitor
-from ..inspect.wording import waiting_comment
+from ..config import Config, Provider, find_provider
+from ..mitmweb.notes import note, noted, request_id_of, say
 from ..openai_api.errors import ApiError, bad_request
 from ..openai_api.limits import MAX_HELD_BY_ALL
 from ..openai_api.operations import Operation
-from ..providers import Provider, find_provider
 from ..relay.call import Answer, Call, Generate, ProviderCall
 from ..relay.memory import Share, too_much_held
-from ..relay.server import Relay
+from ..relay.serving.server import Relay
 from ..secret import Secret
+from ..telemetry.monitor import Monitor
+from ..telemetry.wording import waiting_comment
 from .decide import PassOn, decide
 from .destination import Destination, Parts, destination_of
 from .failure import after_others
 from .handover import HandedOver, Target, declared_size, fits, target_of
 from .masking import mask_path
-from .notes import note, noted, request_id_of, say
 from .provider_call import url_of
 from .replay import OPENAI_API_KEY
 from .settings import Settings

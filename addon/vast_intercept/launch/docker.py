@@ -3,8 +3,8 @@
 import shlex
 from collections.abc import Mapping
 
-from .ca import CaError
-from .trust import TrustFiles
+from ..certificates.own_ca import CaError
+from ..certificates.trust_files import TrustFiles
 
 _ENV_FILE = "docker.env"
 

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from .trust import TrustFiles
+from ..certificates.trust_files import TrustFiles
 
 #: Each names a file with the CAs to trust, and who reads it (FACTS C2).
 CA_VARIABLES = {

@@ -12,12 +12,12 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from ..config_file import TimeoutSection
+from ..config import TimeoutSection
 from ..openai_api.errors import bad_gateway
 from ..openai_api.requests import Piece
 from . import far_clients
 from .failures import describe_failure, is_local
-from .retry import BUSY_STATUSES, RETRIED_STATUSES, AttemptFailed, parse_retry_after
+from .retrying.retry import BUSY_STATUSES, RETRIED_STATUSES, AttemptFailed, parse_retry_after
 from .upstream_proxy import UpstreamProxy
 
 _MAX_CONNECTIONS = 1_000

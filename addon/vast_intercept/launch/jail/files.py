@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ...public_cas import SYSTEM_BUNDLES
-from ..ca import CaError, CertificateAuthority
-from ..trust import TrustFiles
+from ...certificates.own_ca import CaError, CertificateAuthority
+from ...certificates.public_cas import SYSTEM_BUNDLES
+from ...certificates.trust_files import TrustFiles
 
 #: slirp4netns' own resolver, which asks the host's. pasta is told to have one there, too.
 RESOLVER = "10.0.2.3"

@@ -1,0 +1,161 @@
+"""Files that make runtimes trust the interceptor's CA, beside all that they trusted before."""
+
+import hashlib
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
+
+from .own_ca import CaError, CertificateAuthority
+from .public_cas import certificates, system_cas
+
+_PUBLIC = 0o644
+_PRIVATE = 0o600  # a user's wgetrc may hold passwords
+
+
+# Node trusts what it names beside its own CAs, where the others trust nothing else (FACTS C2).
+_ADDS = "NODE_EXTRA_CA_CERTS"
+
+
+@dataclass(frozen=True, slots=True)
+class TrustFiles:
+    """Each holds the CAs that some runtimes would trust, and the interceptor's, in their form."""
+
+    #: PEM, with the system's CAs.
+    bundle: Path
+    #: PKCS#12, read with any password or none: so is Java's own store, which it may stand in for.
+    java: Path
+    #: wget's configuration, since the one built with GnuTLS reads no variable with a bundle.
+    wgetrc: Path
+    #: A folder with a php.ini, since PHP's curl reads no such variable either.
+    php: Path
+    #: PEM, by variable: for those that named a file of their own, or add to what is trusted.
+    others: Mapping[str, Path] = field(default_factory=dict)
+
+    def bundle_for(self, variable: str) -> Path:
+        """What the variable is to name."""
+        return self.others.get(variable, self.bundle)
+
+
+def files_in(folder: Path) -> TrustFiles:
+    """Where they are in a folder, for an app whose variables name no file."""
+    return TrustFiles(
+        folder / "ca-bundle.pem",
+        folder / "truststore.p12",
+        folder / "wgetrc",
+        folder / "php",
+        {_ADDS: folder / "ca-added.pem"},
+    )
+
+
+def write_trust_files(
+    folder: Path, ca: CertificateAuthority, environ: Mapping[str, str], named_by: Iterable[str]
+) -> TrustFiles:
+    """Writes them into the folder, which is made. Raises CaError if that cannot be done.
+
+    Hosts that are no providers show their own certificates, so a runtime must trust whom it would
+    trust without us: where a variable of `named_by` names a file already, such as a company's, the
+    CAs in that; else the system's.
+    """
+    files = files_in(folder)
+    ours = certificates([str(ca.path)])
+    trusted = {files.bundle: system_cas() + ours, files.others[_ADDS]: ours}
+    others = dict(files.others)
+    for name in named_by:
+        named = environ.get(name, "")
+        if Path(named).absolute() in {path.absolute() for path in trusted}:
+            continue  # made here before, or just now
+        if found := certificates([named]) if named else []:
+            others[name] = _bundle_of(named, folder)
+            trusted[others[name]] = found + ours
+    files = replace(files, others=others)
+    # What names none of its own goes by OpenSSL's variable.
+    usual = files.bundle_for("SSL_CERT_FILE")
+    php = f'curl.cainfo = "{usual}"\nopenssl.cafile = "{usual}"\n'
+    try:
+        files.php.mkdir(parents=True, exist_ok=True)
+        _write(files.wgetrc, *_wgetrc(files, usual, environ))
+        _write(files.php / "vast-intercept.ini", php)
+        for path, bundle in trusted.items():
+            _write(path, "\n".join(dict.fromkeys(bundle)) + "\n")
+        _write_bytes(files.java, _java_trust_store(dict.fromkeys(trusted[usual])))
+    except OSError as error:
+        raise CaError(
+            f"The CAs for apps cannot be written to {folder}: {error.strerror}."
+        ) from None
+    return files
+
+
+def _bundle_of(named: str, folder: Path) -> Path:
+    """Where a file that a variable names is kept with the interceptor's CA in it."""
+    path = Path(named).absolute()
+    if path.parent == folder.absolute():
+        return path  # it is one of ours
+    return folder / f"ca-bundle-{hashlib.sha256(str(path).encode()).hexdigest()[:12]}.pem"
+
+
+def _write(path: Path, text: str, mode: int = _PUBLIC) -> None:
+    _write_bytes(path, text.encode("utf-8", "surrogateescape"), mode)
+
+
+def _write_bytes(path: Path, content: bytes, mode: int = _PUBLIC) -> None:
+    """At once, since apps may be reading the file, and not at all if it is as it should be."""
+    if path.is_file() and path.read_bytes() == content:
+        return
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
+    unfinished.touch(_PRIVATE)
+    unfinished.write_bytes(content)
+    unfinished.chmod(mode)
+    unfinished.replace(path)
+
+
+def _wgetrc(files: TrustFiles, bundle: Path, environ: Mapping[str, str]) -> tuple[str, int]:
+    """The user's own settings and the CAs, and who may read that."""
+    named = environ.get("WGETRC")
+    if not named or named == str(files.wgetrc):
+        named = f"{environ.get('HOME', '')}/.wgetrc"
+    try:
+        own = Path(named).read_text("utf-8", "surrogateescape").rstrip("\n") + "\n"
+    except OSError:
+        own = ""
+    return f"{own}ca_certificate = {bundle}\n", _PRIVATE if own else _PUBLIC
+
+
+def _java_trust_store(trusted: Iterable[str]) -> bytes:
+    entries = []
+    for number, certificate in enumerate(trusted):
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                loaded = x509.load_pem_x509_certificate(certificate.encode())
+        except ValueError:
+            continue  # some public CAs' certificates are too odd for cryptography
+        entries.append(pkcs12.PKCS12Certificate(loaded, b"%d" % number))
+    return _without_mac(pkcs12.serialize_java_truststore(entries, NoEncryption()))
+
+
+def _without_mac(store: bytes) -> bytes:
+    """The store without its checksum: who names any password but that of the checksum is refused.
+
+    Java's own store has none since JDK 18, but many still name its old password, `changeit`
+    (FACTS C7).
+    """
+    # PFX ::= SEQUENCE { version, authSafe, macData OPTIONAL } (RFC 7292, section 4)
+    version, _ = _der_content(store, 0)
+    _, auth_safe = _der_content(store, version)
+    _, mac_data = _der_content(store, auth_safe)
+    kept = store[version:mac_data]
+    length = len(kept).to_bytes((len(kept).bit_length() + 7) // 8)
+    return bytes([store[0], 0x80 | len(length)]) + length + kept
+
+
+def _der_content(der: bytes, start: int) -> tuple[int, int]:
+    """Where the content of the element at `start` begins, and where it ends."""
+    length, begin = der[start + 1], start + 2
+    if length & 0x80:  # that many bytes hold the length
+        after = begin + (length & 0x7F)
+        length, begin = int.from_bytes(der[begin:after]), after
+    return begin, begin + length

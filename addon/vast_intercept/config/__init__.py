@@ -1,0 +1,48 @@
+"""The configuration: what its file may say, whether that holds together, and what is in force.
+
+The rest of the house imports from this package alone. Its modules: `config.py` (the value that
+calls are served by, made from file, options and environment), `file.py` (the YAML file's sections),
+`checks.py` (what they must fulfil), `watch.py` (reads the files again when they change) and
+`providers.py` (whose API a host and a path belong to).
+"""
+
+from .checks import Network, is_loopback_name
+from .config import Config, config_file, load_config
+from .file import (
+    PROVIDER,
+    ClientKey,
+    ConfigError,
+    ConfigFile,
+    InspectSection,
+    OwnProvider,
+    Route,
+    TimeoutSection,
+    VastSection,
+    read_config_file,
+)
+from .providers import ApiPath, Provider, built_in_providers, find_provider
+from .watch import SETTLED, ConfigWatch
+
+__all__ = [
+    "PROVIDER",
+    "SETTLED",
+    "ApiPath",
+    "ClientKey",
+    "Config",
+    "ConfigError",
+    "ConfigFile",
+    "ConfigWatch",
+    "InspectSection",
+    "Network",
+    "OwnProvider",
+    "Provider",
+    "Route",
+    "TimeoutSection",
+    "VastSection",
+    "built_in_providers",
+    "config_file",
+    "find_provider",
+    "is_loopback_name",
+    "load_config",
+    "read_config_file",
+]

@@ -1,0 +1,249 @@
+"""What the configuration file says, checked and turned into values. All raise ConfigError."""
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..openai_api.operations import UNSUPPORTED, Operation
+from ..secret import Secret, is_sendable
+from ..status import VAST_KEY_VARIABLE
+from .file import (
+    DEFAULT_API_KEY,
+    REASONING,
+    ROLES,
+    UNSUPPORTED_SETTINGS,
+    ConfigError,
+    OwnProvider,
+    Route,
+    Unsupported,
+    nearest,
+)
+from .providers import Provider, built_in_providers, own_provider
+
+type Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_MAX_KEY_BYTES = 4096
+
+
+def read_key(reference: str, environ: Mapping[str, str]) -> tuple[Secret | None, str, Path | None]:
+    """The key, or what is wrong with it, and the file that it comes from."""
+    if environ.get("VAST_API_KEY"):
+        reference = DEFAULT_API_KEY  # the environment wins over the file
+    kind, _, name = reference.partition(":")
+    key_file = None
+    if kind in {"env", "file"} and not name:
+        raise ConfigError(f"vast.api_key: {reference!r} names none: write env:NAME or file:PATH.")
+    if kind == "env":
+        where, problem = f"the environment variable {name}", "is not set"
+        key = environ.get(name, "").strip()
+    elif kind == "file":
+        key_file = _path(name, "vast.api_key")
+        where = f"the key file {key_file}"
+        key, problem = _read_key_file(key_file)
+    else:
+        where, problem = "vast.api_key", "is empty"
+        key = reference
+    if key and not is_sendable(key):
+        key, problem = "", "holds something else than a key"
+    return (Secret(key), "", key_file) if key else (None, f"{where} {problem}", key_file)
+
+
+def variables_with_key(
+    reference: str, key: Secret | None, environ: Mapping[str, str]
+) -> tuple[str, ...]:
+    """The environment variables that are named for the key, and all others that hold it."""
+    names = [VAST_KEY_VARIABLE]
+    if reference.startswith("env:"):
+        names.append(reference.removeprefix("env:"))
+    if key:
+        names += [name for name, value in environ.items() if value.strip() == key.reveal()]
+    return tuple(dict.fromkeys(names))
+
+
+def _read_key_file(path: Path) -> tuple[str, str]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_KEY_BYTES + 1)
+        if len(content) > _MAX_KEY_BYTES:
+            return "", "is too large to hold just a key"
+        return content.decode().strip(), "is empty"
+    except OSError as error:
+        return "", f"cannot be read ({error.strerror})"
+    except UnicodeDecodeError:
+        return "", "is not text"
+
+
+def read_url(url: str, place: str) -> str:
+    """A URL to which keys can be sent safely, without a slash at its end."""
+    if "@" in url:
+        raise ConfigError(f"{place}: a URL must not hold a user name or a password.")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"https", "http"} and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not parts.hostname or re.search(r"[\s?#]", url):
+        raise ConfigError(f"{place}: {url!r} is not a URL such as https://openai.vast.ai.")
+    if parts.scheme == "http" and not is_loopback_name(parts.hostname):
+        raise ConfigError(
+            f"{place}: {url!r} would send the Vast key unencrypted: use https."
+            " Only this machine's own addresses may be http."
+        )
+    return url.rstrip("/")
+
+
+def is_loopback_name(host: str) -> bool:
+    """Whether a host is surely this machine, where nobody else can read what is sent."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _path(text: str, place: str) -> Path:
+    try:
+        path = Path(text).expanduser()
+        os.lstat(path)
+    except (RuntimeError, ValueError):  # "~nobody/key"; a null byte
+        raise ConfigError(f"{place}: {text!r} cannot be the name of a file.") from None
+    except OSError:
+        pass
+    return path
+
+
+def read_ca_file(text: str | None, *, only: bool) -> Path | None:
+    """A file with certificates, which has to be there."""
+    if text is None:
+        if only:
+            raise ConfigError("vast.ca_only: needs vast.ca_file, which says whom to trust.")
+        return None
+    path = _path(text, "vast.ca_file")
+    if not path.is_file():
+        raise ConfigError(f"vast.ca_file: there is no file {path}.")
+    return path
+
+
+def read_providers(entries: list[str | OwnProvider]) -> tuple[Provider, ...]:
+    """Whose connections are taken over. No host belongs to two of them."""
+    providers: list[Provider] = []
+    known = built_in_providers()
+    for index, entry in enumerate(entries):
+        place = f"providers[{index}]"
+        if isinstance(entry, str):
+            if entry not in known:
+                raise ConfigError(
+                    f"{place}: unknown provider {entry!r}.{nearest(entry, tuple(known))}"
+                )
+            provider = known[entry]
+        else:
+            if not _is_host(entry.host):
+                raise ConfigError(f"{place}.host: {entry.host!r} is not a host name or an address.")
+            provider = own_provider(entry.name, entry.host, entry.port, entry.prefix, entry.scheme)
+        for other in providers:
+            _check_distinct(provider, other, place)
+        providers.append(provider)
+    return tuple(providers)
+
+
+def read_routes(routes: list[Route]) -> tuple[Route, ...]:
+    """Routes that go to no endpoint twice, and name only what there is."""
+    for index, route in enumerate(routes):
+        for name, new in route.roles.items():
+            _check_role(name, f"routes[{index}].roles")
+            _check_role(new, f"routes[{index}].roles.{name}")
+        if route.reasoning not in REASONING:
+            raise ConfigError(
+                f"routes[{index}].reasoning: {route.reasoning!r} is unknown."
+                f"{nearest(route.reasoning, REASONING)}"
+            )
+        seen = {route.endpoint}
+        for number, name in enumerate(route.fallback):
+            if name in seen:
+                raise ConfigError(
+                    f"routes[{index}].fallback[{number}]: {name!r} comes twice. A route goes to"
+                    " each endpoint once."
+                )
+            seen.add(name)
+    return tuple(routes)
+
+
+def _check_role(role: str, place: str) -> None:
+    if role not in ROLES:
+        raise ConfigError(f"{place}: unknown role {role!r}.{nearest(role, ROLES)}")
+
+
+def _is_host(text: str) -> bool:
+    if ":" not in text:
+        return bool(text) and not re.search(r"[\s/*@]", text)
+    try:
+        ipaddress.IPv6Address(text.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _check_distinct(provider: Provider, other: Provider, place: str) -> None:
+    if provider.name == other.name:
+        raise ConfigError(f"{place}: there are two providers with the name {provider.name!r}.")
+    for port in set(provider.ports) & set(other.ports):
+        for one, two in ((provider, other), (other, provider)):
+            for host in one.hosts:
+                if two.serves(host.replace("*", "x"), port):
+                    raise ConfigError(
+                        f"{place}: {provider.name!r} has the same host as {other.name!r}:"
+                        f" {host}:{port}. A host can belong to one provider only."
+                    )
+
+
+def read_unsupported(setting: str | dict[str, Any]) -> dict[Operation, Unsupported]:
+    """What happens to each operation that Vast does not serve."""
+    if isinstance(setting, str):
+        return dict.fromkeys(UNSUPPORTED, _unsupported_setting(setting, "unsupported"))
+    known = {operation.value: operation for operation in UNSUPPORTED}
+    chosen: dict[Operation, Unsupported] = dict.fromkeys(UNSUPPORTED, "reject")
+    for name, value in setting.items():
+        if name not in known:
+            raise ConfigError(f"unsupported.{name}: unknown operation.{nearest(name, known)}")
+        chosen[known[name]] = _unsupported_setting(value, f"unsupported.{name}")
+    return chosen
+
+
+def _unsupported_setting(value: Any, place: str) -> Unsupported:
+    if not isinstance(value, str) or value not in UNSUPPORTED_SETTINGS:
+        raise ConfigError(f"{place}: {value!r} is neither 'reject' nor 'pass'.")
+    return UNSUPPORTED_SETTINGS[value]
+
+
+def read_network(index: int, text: str) -> Network:
+    """An address or a network of `clients.allow_from`."""
+    try:
+        found = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ConfigError(
+            f"clients.allow_from[{index}]: {text!r} is not an address or a network such as"
+            " 192.168.1.0/24."
+        ) from None
+    if isinstance(found, ipaddress.IPv6Network) and found.prefixlen >= 96:
+        mapped = found.network_address.ipv4_mapped
+        if mapped:  # clients' addresses are compared as IPv4 where they are that
+            return ipaddress.IPv4Network((mapped, found.prefixlen - 96))
+    return found
+
+
+def read_filter(expression: str, where: str) -> None:
+    """Checks one of mitmproxy's filter expressions; there may be none."""
+    if not expression:
+        return
+    from mitmproxy import flowfilter  # noqa: PLC0415  (only who uses it needs mitmproxy)
+
+    try:
+        flowfilter.parse(expression)
+    except ValueError:
+        raise ConfigError(
+            f"{where}: {expression!r} is not one of mitmproxy's filter expressions, such as"
+            " '~marked' (https://docs.mitmproxy.org/stable/concepts/filters/)."
+        ) from None

@@ -1,0 +1,210 @@
+"""The configuration in force: read again whenever its file, or the key's file, has changed.
+
+A file that is being written looks like a shorter one, and a shorter one can be valid. So a change
+is read once its files have been left alone for a moment; one that takes whole sections or the key
+away, for a longer moment.
+"""
+
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .config import Config, defaults
+from .file import ConfigError
+from .providers import built_in_providers
+
+logger = logging.getLogger(__name__)
+
+# Seconds that files must have been left alone, before a change is read, and before one is believed
+# that takes something away.
+SETTLED = 0.25
+CONFIRMED = 2.0
+# Seconds that a call waits at most for a change that is being written.
+AWAITED = 1.0
+# Seconds that a start waits at most, and how often it looks.
+_STARTED = 5.0
+_LOOK_AGAIN = 0.02
+
+type _Stamp = tuple[int, int, int, int] | None
+type _Stamps = tuple[_Stamp, _Stamp]
+
+_NO_FILE = (0, 0, 0, 0)
+
+
+@dataclass(slots=True)
+class _Change:
+    """Files that are not those that were read. `since` is when they became what they are."""
+
+    stamps: _Stamps
+    noticed: float
+    since: float
+    #: Whether it takes something away.
+    doubted: bool = False
+
+
+class ConfigWatch:
+    """Holds a configuration. `refresh` is cheap enough for every call: it asks for a file's age."""
+
+    def __init__(
+        self,
+        load: Callable[[], Config],
+        path: Path | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._load = load
+        self._path = path
+        self._clock = clock
+        self._key_file: Path | None = None
+        #: Of the files that were read last, and of those that the configuration comes from.
+        self._stamps: _Stamps | None = None
+        self._digests: tuple[bytes, bytes] | None = None
+        self._change: _Change | None = None
+        # Until one is valid, no known provider may get calls that were meant for Vast.
+        self.config = replace(defaults(), providers=tuple(built_in_providers().values()))
+        #: Why there is no valid configuration yet; empty once there is one.
+        self.problem = "The configuration has not been read yet."
+
+    @property
+    def pending(self) -> bool:
+        """Whether the files have changed, and are to be read in a moment."""
+        return self._change is not None
+
+    @property
+    def awaited(self) -> bool:
+        """Whether the files have just changed, so that waiting for them is worth it."""
+        change = self._change
+        if change is None or change.doubted:
+            return False
+        return self._clock() - change.noticed < AWAITED
+
+    def start(self) -> None:
+        """Reads the files. Waits while they are being written, which blocks."""
+        end = time.monotonic() + _STARTED
+        self.refresh()
+        while self.pending and time.monotonic() < end:
+            time.sleep(_LOOK_AGAIN)
+            self.refresh()
+
+    def refresh(self) -> bool:
+        """Reads the files again if they have changed; True if there is a new configuration.
+
+        A configuration that is not valid is logged, and the one before stays in force.
+        """
+        stamps = _stamp(self._path), _stamp(self._key_file)
+        if stamps == self._stamps:
+            self._change = None
+            return False
+        now = self._clock()
+        change = self._change
+        if change is None or stamps != change.stamps:
+            if self._digests and self._digests_now() == self._digests:
+                self._stamps = stamps  # written again, as it was
+                self._change = None
+                return False
+            change = self._change = _Change(
+                stamps, change.noticed if change else now, now - self._age(stamps)
+            )
+        if now - change.since < (CONFIRMED if change.doubted else SETTLED):
+            return False
+        return self._read(change, now)
+
+    def _read(self, change: _Change, now: float) -> bool:
+        digests = self._digests_now()
+        problem = None
+        try:
+            config = self._load()
+        except ConfigError as error:
+            problem = error
+        if (_stamp(self._path), _stamp(self._key_file)) != change.stamps:
+            return False  # it has changed while it was read
+        if problem:
+            self._stamps, self._change = change.stamps, None
+            self._refuse(problem)
+            return False
+        if config.key_file != self._key_file:
+            self._key_file = config.key_file
+            if config.key_file and config.key_file.is_file():
+                return self.refresh()  # it may be being written, too
+            change.stamps = change.stamps[0], _stamp(config.key_file)
+        if now - change.since < CONFIRMED and (doubt := self._doubt(config)):
+            change.doubted = True
+            self._say(doubt)
+            return False
+        first = self._stamps is None
+        is_another = config != self.config or bool(self.problem)
+        self._stamps, self._digests, self._change = change.stamps, digests, None
+        self.config = config
+        self.problem = ""
+        if not is_another:
+            return False
+        for warning in config.warnings:
+            logger.warning("%s", warning)
+        if not first:
+            logger.info("Read the configuration again: %s", config.source)
+        return True
+
+    def _refuse(self, error: ConfigError) -> None:
+        if self.problem:
+            self.problem = str(error)
+            logger.warning("%s Calls are refused until this is mended.", error)
+        else:
+            logger.warning("%s The configuration from before stays in force.", error)
+
+    def _doubt(self, config: Config) -> str:
+        """What the change takes away, which may be because it is not all there yet; or nothing."""
+        if self.problem:
+            return f"{self._path} sets nothing." if self._path and not config.sections else ""
+        if gone := self.config.sections - config.sections:
+            what = ", ".join(sorted(gone)) if config.sections else "anything"
+            return f"{self._path} no longer sets {what}."
+        if self.config.api_key and not config.api_key:
+            return f"There is no Vast API key any more: {config.api_key_problem}."
+        return ""
+
+    def _say(self, doubt: str) -> None:
+        if self.problem:
+            self.problem = f"{doubt} It may still be being written."
+        else:
+            logger.warning(
+                "%s The configuration from before stays in force, unless this is still so in %g s.",
+                doubt,
+                CONFIRMED,
+            )
+
+    def _age(self, stamps: _Stamps) -> float:
+        """How long the files have been what they are, as far as that can be relied on.
+
+        Their own times are asked only at the start: what has written them may have another clock.
+        """
+        if self._stamps is not None:
+            return 0
+        changed = max((max(stamp[0], stamp[1]) for stamp in stamps if stamp), default=0)
+        age = time.time() - changed / 1e9
+        return max(0, age)
+
+    def _digests_now(self) -> tuple[bytes, bytes]:
+        return _digest(self._path), _digest(self._key_file)
+
+
+def _digest(path: Path | None) -> bytes:
+    """Stands for the content of a file, which may be a key. A pipe is not read: it has it once."""
+    try:
+        if path and path.is_file():
+            return hashlib.sha256(path.read_bytes()).digest()
+    except OSError:
+        pass
+    return repr(_stamp(path)).encode()
+
+
+def _stamp(path: Path | None) -> _Stamp:
+    if path is None:
+        return None
+    try:
+        status = os.stat(path)  # noqa: PTH116  (on the path of every call)
+    except OSError:
+        return _NO_FILE
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino

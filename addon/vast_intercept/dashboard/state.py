@@ -1,0 +1,241 @@
+"""What the dashboard shows, as JSON."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+
+from .. import __version__
+from ..config import Config
+from ..relay.call import Call
+from ..relay.retrying.endpoint_health import EndpointHealth
+from ..telemetry.history import Charts
+from ..telemetry.monitor import LISTED, EndpointCalls, Monitor
+from ..telemetry.report import CallReport, shortened
+
+
+class Command(msgspec.Struct, frozen=True):
+    """Something to copy into a shell."""
+
+    what: str
+    command: str
+
+
+class HowTo(msgspec.Struct, frozen=True):
+    """How an app is pointed here."""
+
+    listening: list[str]
+    ca_file: str
+    provider_hosts: list[str]
+    commands: list[Command]
+
+
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that has not ended. `since` is Unix time."""
+
+    id: str
+    operation: str | None
+    model: str | None
+    endpoint: str | None
+    client: str | None
+    since: float
+    stream: bool
+    #: Of a stream, so far.
+    tokens: int | None
+    #: Why it waits for a worker; None if it does not.
+    waiting: str | None
+    attempts: int
+    prompt: str | None
+
+
+class RunningCalls(msgspec.Struct, frozen=True):
+    """How many there are, how many of them wait, and the oldest."""
+
+    count: int
+    waiting: int
+    calls: list[Running]
+
+
+class Latest(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that has ended, at `time` (Unix time). Durations are in seconds."""
+
+    id: str
+    time: float
+    operation: str | None
+    model: str | None
+    endpoint: str | None
+    response_model: str | None
+    client: str | None
+    status: int | None
+    outcome: str
+    stream: bool
+    time_to_first_token: float | None
+    duration: float | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    tokens_per_second: float | None
+    attempts: int
+    waited: float
+    error: str | None
+    prompt: str | None
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """How an endpoint does. `state` is its circuit breaker's."""
+
+    name: str
+    interface: str
+    state: str
+    running: int
+    waiting: int
+    calls: int
+    failed: int
+    #: The code of what went wrong last.
+    trouble: str
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """What was refused, how often, and when last (Unix time)."""
+
+    reason: str
+    operation: str
+    count: int
+    last: float
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything. Times are Unix time. No key is in it, and no prompt unless it is wanted."""
+
+    version: str
+    now: float
+    started: float
+    problem: str
+    notices: list[str]
+    how_to: HowTo
+    totals: dict[str, int]
+    running: RunningCalls
+    endpoints: list[Endpoint]
+    latest: list[Latest]
+    refused: list[Refused]
+    client_tls_failures: int
+    history: Charts
+
+
+def state_of(
+    monitor: Monitor,
+    config: Config,
+    problem: str,
+    how_to: HowTo,
+    *,
+    notices: Iterable[str] = (),
+) -> State:
+    """What is so at this moment. `problem` is why the configuration cannot be used, if so."""
+    now = time.time()
+    tally = monitor.tally
+    prompt_tokens, completion_tokens = monitor.tokens
+    return State(
+        version=__version__,
+        now=now,
+        started=monitor.started,
+        problem=problem,
+        notices=[*config.warnings, *notices],
+        how_to=how_to,
+        totals={
+            "calls": tally.calls,
+            **{str(ending): count for ending, count in monitor.endings.items()},
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "uncounted_answers": tally.uncounted,
+        },
+        running=_running_calls(monitor.running.values(), now),
+        endpoints=_endpoints(monitor, config),
+        latest=[
+            _latest(report, show_prompts=config.inspect.show_prompts) for report in monitor.latest
+        ],
+        refused=[
+            Refused(reason, operation, refusals.count, refusals.last)
+            for (reason, operation), refusals in sorted(
+                monitor.refusals.items(), key=lambda item: -item[1].count
+            )
+        ],
+        client_tls_failures=monitor.tls_failures,
+        history=monitor.history.charts(),
+    )
+
+
+def _running_calls(calls: Iterable[Call], now: float) -> RunningCalls:
+    calls = list(calls)
+    clock = time.perf_counter()
+    return RunningCalls(
+        len(calls),
+        sum(call.outcome.waiting is not None for call in calls),
+        [_running(call, now, clock) for call in calls[:LISTED]],
+    )
+
+
+def _running(call: Call, now: float, clock: float) -> Running:
+    outcome = call.outcome
+    received = outcome.timing.received
+    return Running(
+        id=call.request_id,
+        operation=call.operation,
+        model=shortened(outcome.model),
+        endpoint=shortened(outcome.endpoint),
+        client=call.client_name or (str(call.client[0]) if call.client else None),
+        since=now - (clock - received) if received is not None else now,
+        stream=outcome.stream,
+        tokens=outcome.timing.events if outcome.stream else None,
+        waiting=outcome.waiting,
+        attempts=outcome.attempts,
+        prompt=outcome.prompt,
+    )
+
+
+def _latest(report: CallReport, *, show_prompts: bool) -> Latest:
+    return Latest(
+        id=report.request_id,
+        time=report.time,
+        operation=report.operation,
+        model=report.model,
+        endpoint=report.endpoint,
+        response_model=report.response_model,
+        client=report.client,
+        status=report.status,
+        outcome=report.outcome,
+        stream=report.stream,
+        time_to_first_token=report.time_to_first_token,
+        duration=report.duration,
+        prompt_tokens=report.prompt_tokens,
+        completion_tokens=report.completion_tokens,
+        tokens_per_second=report.tokens_per_second,
+        attempts=report.attempts,
+        waited=report.waited,
+        error=report.error,
+        prompt=report.prompt if show_prompts else None,
+    )
+
+
+def _endpoints(monitor: Monitor, config: Config) -> list[Endpoint]:
+    """Those that the configuration names, in its order, then those that were called besides."""
+    called: dict[str, tuple[str, EndpointHealth]] = {
+        health.name: (kind, health) for kind, health in monitor.endpoints()
+    }
+    running = Counter(call.outcome.endpoint for call in monitor.running.values())
+    endpoints = []
+    for name in dict.fromkeys([*config.endpoints(), *called]):
+        kind, health = called.get(name, (config.interface, None))
+        calls = monitor.endpoint_calls.get(name, EndpointCalls())
+        endpoints.append(
+            Endpoint(
+                name=name,
+                interface=kind,
+                state=health.state if health else "closed",
+                running=running[name],
+                waiting=health.waiting if health else 0,
+                calls=calls.calls,
+                failed=calls.failed,
+                trouble=health.trouble if health else "",
+            )
+        )
+    return endpoints[:LISTED]

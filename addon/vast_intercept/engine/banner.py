@@ -1,0 +1,61 @@
+"""What `serve` says once it listens."""
+
+import contextlib
+import logging
+
+from mitmproxy import ctx
+from mitmproxy.proxy.mode_specs import ProxyMode
+from mitmproxy.utils import human
+
+from ..config import Config
+from ..hints.how_to import commands_for
+from ..intercept.addon import VastIntercept
+from ..telemetry.call_log import JSON
+
+logger = logging.getLogger(__name__)
+
+
+class Banner:
+    """Says where the interceptor listens, what it takes over, and how to point an app at it."""
+
+    name = "vast_banner"
+
+    def __init__(self, interceptor: VastIntercept) -> None:
+        self._interceptor = interceptor
+
+    def running(self) -> None:
+        """Prints it."""
+        if ctx.options.termlog_verbosity == "error":  # -q
+            return
+        addresses = ctx.master.addons.get("proxyserver").listen_addrs()
+        if ctx.options.vast_log == JSON:
+            where = ", ".join(dict.fromkeys(map(human.format_address, addresses)))
+            logger.info("Listening on %s", where or "nothing")
+            return
+        mode = ProxyMode.parse(ctx.options.mode[0])
+        with contextlib.suppress(OSError):  # a full disk is no reason to serve no calls
+            print("\n".join(banner(self._interceptor.config, addresses, mode)), flush=True)
+
+
+def banner(config: Config, addresses: list[tuple[str, int]], mode: ProxyMode) -> list[str]:
+    """The lines."""
+    # In reverse mode there is one for TCP and one for UDP.
+    listening = ", ".join(dict.fromkeys(map(human.format_address, addresses)))
+    lines = [
+        f"Listening on   {listening or 'nothing'}",
+        "Taking over    " + ", ".join(f"{p.name} ({', '.join(p.hosts)})" for p in config.providers),
+    ]
+    if config.endpoint or config.routes:
+        routes = [f"{route.model} → {route.endpoint}" for route in config.routes]
+        target = [f"endpoint {config.endpoint}"] if config.endpoint else []
+        url = config.route_url if config.interface == "serverless" else config.openai_url
+        lines.append(f"Calls go to    {url}: {', '.join([*routes, *target])}")
+    else:
+        lines.append("Calls go to    nowhere yet: set VAST_ENDPOINT")
+    lines.append(f"Vast API key   {config.api_key or 'missing: set VAST_API_KEY'}")
+    commands = commands_for(mode, addresses)
+    return (
+        lines
+        + ([""] if commands else [])
+        + [f"{each.what + ':':<21} {each.command}" for each in commands]
+    )

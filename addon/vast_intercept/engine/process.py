@@ -1,0 +1,162 @@
+"""An interceptor process of one's own: started, known to listen, stopped, and asked how it went."""
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from ..status import Status, Tally
+
+_START_SECONDS = 30.0
+# Beyond `vast.drain`, which may be anything: until a second signal, `stop` waits that long.
+_STOP_SECONDS = 60.0
+_LAST_LINES = 12
+
+
+class StartError(Exception):
+    """The interceptor did not start. The message has its last lines."""
+
+
+class Ready(msgspec.Struct):
+    """What it says once it listens."""
+
+    status: Status
+    #: mitmweb's, with its token.
+    web_url: str | None = None
+
+
+class Ended(msgspec.Struct):
+    """What it says when all of its calls have ended."""
+
+    tally: Tally
+
+
+class InterceptorProcess:
+    """Runs for as long as this process does: it ends when the socket between them is closed.
+
+    `log` gets each line that it prints once it has started.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        web: bool,
+        environ: Mapping[str, str],
+        log: Callable[[str], None],
+    ) -> None:
+        #: Known once it is ready.
+        self.port = 0
+        self.web_url: str | None = None
+        self._log = log
+        self._lines: deque[str] = deque(maxlen=_LAST_LINES)
+        self._started = False
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "vast_intercept.engine.background", str(theirs.fileno())],
+                env=dict(environ),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=[theirs.fileno()],
+                # What the terminal sends is for the app: this ends after it.
+                start_new_session=True,
+            )
+        self._socket = ours
+        self._words = ours.makefile("rb")
+        self._reader = threading.Thread(target=self._read_output, daemon=True)
+        self._reader.start()
+        # Not as arguments of the process, which everyone on this machine can read.
+        order = {"arguments": list(arguments), "web": web}
+        with contextlib.suppress(OSError):
+            ours.sendall(json.dumps(order).encode() + b"\n")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.kill()
+
+    def wait_until_ready(self) -> Status:
+        """What it is, once it listens. Raises StartError if it ends before, or takes too long."""
+        self._socket.settimeout(_START_SECONDS)
+        try:
+            line = self._words.readline()
+        except TimeoutError:
+            raise StartError(
+                f"The interceptor does not listen after {_START_SECONDS:g} s.{self._last_lines()}"
+            ) from None
+        if not line:
+            self._process.wait()
+            self._reader.join()
+            raise StartError(f"The interceptor did not start.{self._last_lines()}")
+        ready = msgspec.json.decode(line, type=Ready)
+        self._started = True
+        self.port, self.web_url = ready.status.listening[0][1], ready.web_url
+        for said in list(self._lines):
+            self._log(said)
+        return ready.status
+
+    def died(self) -> str | None:
+        """Why it has ended though nobody stopped it, or None while it runs."""
+        code = self._process.poll()
+        if code is None:
+            return None
+        how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+        self._reader.join()
+        return f"The interceptor has ended ({how}).{self._last_lines()}"
+
+    def stop(self) -> Tally | None:
+        """Lets its calls end, and ends it. Returns the numbers of all calls, if it still can say.
+
+        A signal meanwhile (KeyboardInterrupt) ends it at once.
+        """
+        try:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_WR)
+            self._socket.settimeout(_STOP_SECONDS)
+            line = self._words.readline()
+            self._process.wait(_STOP_SECONDS)
+            return msgspec.json.decode(line, type=Ended).tally if line else None
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """Ends it, whatever it does."""
+        self._socket.close()
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join()
+
+    def _read_output(self) -> None:
+        # The system would give this thread the signals that the main one waits for.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        assert self._process.stdout
+        with self._process.stdout:
+            for raw in self._process.stdout:
+                line = raw.decode("utf-8", "replace").rstrip()
+                self._lines.append(line)
+                if self._started:
+                    self._log(line)
+
+    def _last_lines(self) -> str:
+        lines = "".join(f"\n    {line}" for line in self._lines)
+        return f" Its last lines:{lines}" if lines else " It said nothing."

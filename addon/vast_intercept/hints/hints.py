@@ -1,0 +1,193 @@
+"""What an app does that keeps its calls from working, and what helps: once for each app."""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from pathlib import Path
+
+from mitmproxy import connection, ctx, http, tls
+from mitmproxy.proxy.mode_specs import RegularMode, UpstreamMode
+
+from ..certificates.own_ca import CA_CERT
+from ..telemetry.monitor import Monitor
+from ..telemetry.wording import printable
+from .advice import Advice
+from .own_command import own_command
+from .processes import Process, find_process
+
+logger = logging.getLogger(__name__)
+
+_MAX_REMEMBERED = 1_000
+_MAX_OPEN = 10_000
+# Seconds between two look-ups of a process while apps' calls to the host come through.
+_LOOK_AGAIN = 10.0
+_AT_ONCE = 2.0
+
+
+class Hints:
+    """Watches how connections begin and end.
+
+    A process is looked up while its connection is open, which takes tens of milliseconds (FACTS
+    C13): at every connection until an app has made a call to the host, and from then on at most
+    once in a while.
+    """
+
+    name = "vast_hints"
+
+    def __init__(self, monitor: Monitor, *, of_run: bool = False) -> None:
+        self._monitor = monitor
+        self._of_run = of_run
+        #: Hosts that were called over TLS since an app last refused the certificate for them.
+        self._trusted: set[str] = set()
+        #: Hosts that were called over TLS at least once, and by which processes, where known.
+        self._called: set[str] = set()
+        self._callers: OrderedDict[tuple[str, int], None] = OrderedDict()
+        #: Connections over which nothing was asked for yet.
+        self._silent: OrderedDict[str, None] = OrderedDict()
+        self._processes: OrderedDict[str, Process | None] = OrderedDict()
+        self._looking = asyncio.Lock()
+        self._looked = -_LOOK_AGAIN
+        self._told: OrderedDict[str, None] = OrderedDict()
+
+    # --- hooks --------------------------------------------------------------------------------
+
+    def client_connected(self, client: connection.Client) -> None:
+        """Something connects."""
+        if isinstance(client.proxy_mode, RegularMode | UpstreamMode) and not client.error:
+            _remember(self._silent, client.id, None, _MAX_OPEN)
+
+    async def tls_clienthello(self, data: tls.ClientHelloData) -> None:
+        """It is about to see our certificate, and waits."""
+        client, host = data.context.client, data.client_hello.sni or ""
+        self._silent.pop(client.id, None)
+        if client.id in self._processes or self._looking.locked():
+            return
+        if host in self._trusted and time.monotonic() < self._looked + _LOOK_AGAIN:
+            return
+        if client.peername[0] != client.sockname[0]:
+            return  # from another machine, or redirected
+        async with self._looking:
+            process = await asyncio.to_thread(
+                find_process, client.peername[:2], client.sockname[:2], _our_ca()
+            )
+            self._looked = time.monotonic()
+        _remember(self._processes, client.id, process, _MAX_OPEN)
+
+    def tls_failed_client(self, data: tls.TlsData) -> None:
+        """The client refused our certificate, or something else went wrong in the handshake."""
+        self._monitor.tls_failed()
+        client, host = data.context.client, data.conn.sni or "the provider"
+        self._trusted.discard(host)
+        process = self._processes.pop(client.id, None)
+        if not _is_refusal(data.conn.error or ""):
+            return
+        who = str(process or _somebody(client))
+        self._tell_once(
+            f"refused {host} {process.identity if process else who}",
+            self._advice().does_not_trust(who, host, process),
+        )
+
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        """It speaks the proxy protocol."""
+        self._silent.pop(flow.client_conn.id, None)
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """It asks for something."""
+        if not flow.live:
+            return  # from a file
+        client = flow.client_conn
+        self._silent.pop(client.id, None)
+        if client.sni and len(self._called) < _MAX_REMEMBERED:
+            self._called.add(client.sni)
+            self._trusted.add(client.sni)
+        if process := self._processes.get(client.id):
+            _remember(self._callers, (client.sni or "", process.pid), None, _MAX_REMEMBERED)
+        if _is_for_proxy(flow):
+            self._tell_once(
+                "base url",
+                self._advice().calls_the_proxy(
+                    _somebody(client), printable(flow.request.pretty_url)
+                ),
+            )
+
+    def client_disconnected(self, client: connection.Client) -> None:
+        """It leaves."""
+        process = self._processes.pop(client.id, None)
+        if client.id in self._silent:
+            del self._silent[client.id]
+            self._tell_once(
+                f"silent {client.peername[0]}",
+                self._advice().knows_no_proxy(_somebody(client), client.sockname[1]),
+            )
+        elif _left_at_once(client) and not self._has_called(client.sni or "", process):
+            self._trusted.discard(client.sni or "")
+            who = str(process or _somebody(client))
+            self._tell_once(
+                f"left {client.sni} {process.identity if process else who}",
+                self._advice().left_after_handshake(who, client.sni or "the provider", process),
+            )
+
+    def _has_called(self, host: str, process: Process | None) -> bool:
+        """Whether whoever is at the other end has made a call to the host, as far as is known."""
+        if process is None:
+            return host in self._called
+        return (host, process.pid) in self._callers
+
+    def _advice(self) -> Advice:
+        return Advice(own_command(), None if self._of_run else _port())
+
+    def _tell_once(self, key: str, hint: str) -> None:
+        if key not in self._told:
+            _remember(self._told, key, None, _MAX_REMEMBERED)
+            logger.warning("%s", hint)
+
+
+def _remember[K, T](known: OrderedDict[K, T], key: K, value: T, limit: int) -> None:
+    known[key] = value
+    if len(known) > limit:
+        known.popitem(last=False)
+
+
+def _is_refusal(error: str) -> bool:
+    """Whether a handshake failed for a reason that is about our certificate."""
+    # TLS alerts by name: Go and Java say that a certificate is bad or unknown where others say that
+    # its CA is. Some, such as libsoup, close the connection without any: the last is mitmproxy's.
+    signs = (
+        *("unknown ca", "bad certificate", "certificate unknown", "certificate expired"),
+        "disconnected during the handshake",
+    )
+    return any(sign in error for sign in signs)
+
+
+def _left_at_once(client: connection.Client) -> bool:
+    """Whether it left when it had seen the certificate. Connections kept for later live longer."""
+    since = client.timestamp_tls_setup
+    return since is not None and not client.error and time.time() < since + _AT_ONCE
+
+
+def _is_for_proxy(flow: http.HTTPFlow) -> bool:
+    """Whether a request names the proxy itself as the host that it is for."""
+    request, client = flow.request, flow.client_conn
+    return (
+        request.first_line_format == "relative"
+        and isinstance(client.proxy_mode, RegularMode | UpstreamMode)
+        and not client.tls_established
+        and (request.host_header or "").rpartition(":")[2] == str(client.sockname[1])
+    )
+
+
+def _somebody(client: connection.Client) -> str:
+    return f"Something at {client.peername[0]}"
+
+
+def _port() -> int:
+    addresses = ctx.master.addons.get("proxyserver").listen_addrs()
+    return int(addresses[0][1]) if addresses else int(ctx.options.listen_port or 8080)
+
+
+def _our_ca() -> bytes:
+    try:
+        return (Path(ctx.options.confdir).expanduser() / CA_CERT).read_bytes()
+    except OSError:
+        return b"\0"  # what no bundle holds

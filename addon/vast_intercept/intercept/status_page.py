@@ -1,0 +1,107 @@
+"""Says what this interceptor is to those who ask through it: `vast-intercept env`, `check`."""
+
+import os
+from pathlib import Path
+
+import msgspec
+from mitmproxy import ctx, http
+from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
+from mitmproxy.utils import human
+
+from .. import __version__
+from ..addresses import parse_address
+from ..dashboard.state import HowTo, State, state_of
+from ..hints.how_to import commands_for
+from ..mitm.saving import trouble_with_saving
+from ..relay.serving.server import Relay
+from ..shut_down_models import shut_down, what_it_means
+from ..status import STATUS_HEADER, STATUS_HOST, STATUS_PATH, Status
+from ..telemetry.monitor import Monitor
+from .masking import mask_keys
+from .settings import Settings
+
+# mitmproxy's: https://docs.mitmproxy.org/stable/concepts/certificates/
+_CA_CERT = "mitmproxy-ca-cert.pem"
+
+
+class StatusPage:
+    """Answers `GET http://vast-intercept.internal/status`, to this machine only."""
+
+    def __init__(self, settings: Settings, monitor: Monitor, relay: Relay) -> None:
+        self._settings = settings
+        self._monitor = monitor
+        self._relay = relay
+
+    def answer(self, flow: http.HTTPFlow) -> None:
+        """Answers a request that is for it, and leaves others alone."""
+        if not _asks_for_status(flow):
+            return
+        mask_keys(flow.request)
+        peer = flow.client_conn.peername
+        client = parse_address(peer[0]) if peer else None
+        if client is None or not client.is_loopback:
+            flow.response = http.Response.make(403, "Ask from the machine itself.\n")
+        elif (flow.request.method, flow.request.path) != ("GET", STATUS_PATH):
+            flow.response = http.Response.make(404, f"There is only GET {STATUS_PATH} here.\n")
+        else:
+            body = msgspec.json.encode(self.status())
+            flow.response = http.Response.make(200, body, {"content-type": "application/json"})
+
+    def status(self) -> Status:
+        """What is said."""
+        config = self._settings.config
+        listening = ctx.master.addons.get("proxyserver").listen_addrs()
+        return Status(
+            version=__version__,
+            pid=os.getpid(),
+            modes=list(ctx.options.mode),
+            listening=[(str(host), port) for host, port, *_ in listening],
+            ca_file=str(Path(ctx.options.confdir).expanduser().absolute() / _CA_CERT),
+            config=config.source,
+            problem=self._settings.problem,
+            provider_hosts=[host for provider in config.providers for host in provider.hosts],
+            provider_ports=sorted({port for each in config.providers for port in each.ports}),
+            tally=self._monitor.tally,
+            shut_down=shut_down(self._monitor.shut_down),
+            key_variables=list(config.key_variables),
+        )
+
+    def state(self) -> State:
+        """What the dashboard shows."""
+        status = self.status()
+        how_to = HowTo(
+            listening=list(dict.fromkeys(map(human.format_address, status.listening))),
+            ca_file=status.ca_file,
+            provider_hosts=status.provider_hosts,
+            commands=commands_for(ProxyMode.parse(status.modes[0]), status.listening),
+        )
+        return state_of(
+            self._monitor,
+            self._settings.config,
+            status.problem,
+            how_to,
+            notices=filter(None, [trouble_with_saving(), what_it_means(status.shut_down)]),
+        )
+
+    def not_ready(self) -> list[str]:
+        """Why calls for Vast would not be served now; nothing if they would be."""
+        config = self._settings.config
+        problems = [self._settings.problem] if self._settings.problem else []
+        if self._relay.address is None:
+            problems.append("The relay does not run.")
+        elif self._relay.draining:
+            problems.append("The interceptor is shutting down.")
+        if not ctx.master.addons.get("proxyserver").listen_addrs():
+            problems.append("The proxy does not listen.")
+        if config.api_key is None:
+            problems.append(f"There is no Vast API key: {config.api_key_problem}.")
+        if not config.endpoints():
+            problems.append("There is no Vast endpoint.")
+        return problems
+
+
+def _asks_for_status(flow: http.HTTPFlow) -> bool:
+    if isinstance(flow.client_conn.proxy_mode, ReverseMode):
+        name, value = STATUS_HEADER
+        return flow.request.headers.get(name) == value
+    return STATUS_HOST in {flow.request.host, flow.request.pretty_host}

@@ -1,0 +1,135 @@
+"""An answer as text: the message of each choice, how it ended, and what it took."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...telemetry.wording import rate, seconds
+from .assembly import Answer, Choice
+from .layout import block, compact, dotted, paragraphs, tool_call
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What is known of an answer besides its body. Durations are in seconds."""
+
+    #: Who answered, and with which status.
+    who: str = ""
+    status: int | None = None
+    #: Nothing more will come of it.
+    ended: bool = True
+    first_token: float | None = None
+    #: The first byte, where it is not known when the first token came.
+    first_byte: float | None = None
+    duration: float | None = None
+    longest_gap: float | None = None
+    tokens_per_second: float | None = None
+
+
+def answer_text(answer: Answer, about: Circumstances) -> str:
+    """The whole answer."""
+    several = len(answer.choices) > 1
+    parts = [
+        _choice(choice, f"{index}: {choice.role}" if several else choice.role, answer)
+        for index, choice in sorted(answer.choices.items())
+    ]
+    if answer.error:
+        parts.append(error_text(answer.error, about))
+    parts.append(_end(answer, about))
+    facts = [
+        _tokens(answer.usage),
+        dotted(_times(about)),
+        dotted([f"model {answer.model}" if answer.model else "", _from(about)]),
+    ]
+    parts.append("\n".join(fact for fact in facts if fact))
+    return paragraphs(parts)
+
+
+def error_text(error: Any, about: Circumstances) -> str:
+    """An error: its code, its message, and who says so."""
+    fields: Mapping[str, Any] = error if isinstance(error, dict) else {"message": error}
+    code = fields.get("code") or fields.get("type")
+    message = fields.get("message")
+    status = f" (status {about.status})" if about.status and about.status >= 400 else ""
+    words = f": {code if isinstance(code, str) else compact(code)}" if code else ""
+    head = f"error{words}{status}"
+    text = message if isinstance(message, str) else compact(fields, 2_000)
+    details = dotted(
+        [
+            f"{name} {fields[name]}"
+            for name in ("param", "type")
+            if isinstance(fields.get(name), str) and fields[name] != code
+        ]
+    )
+    return block(head, paragraphs([text, details]))
+
+
+def _choice(choice: Choice, head: str, answer: Answer) -> str:
+    texts = []
+    if reasoning := "".join(choice.reasoning):
+        texts.append(block("reasoning", reasoning))
+    if text := "".join(choice.text):
+        texts.append(text)
+    if refusal := "".join(choice.refusal):
+        texts.append(block("refusal", refusal))
+    for _, call in sorted(choice.tool_calls.items()):
+        texts.append(tool_call("".join(call.name), call.id, "".join(call.arguments)))
+    if choice.finish_reason:
+        head = dotted([head, f"finished: {choice.finish_reason}"])
+    elif not answer.streamed:
+        head = dotted([head, "no finish reason"])
+    return block(head, paragraphs(texts) or "(nothing)")
+
+
+def _end(answer: Answer, about: Circumstances) -> str:
+    texts = []
+    if answer.strange:
+        events = "event is" if answer.strange == 1 else "events are"
+        texts.append(f"{answer.strange:,} {events} not of OpenAI's kind, and left out")
+    if answer.left_out:
+        texts.append(f"{answer.left_out:,} bytes in the middle are not shown: it is too long")
+    if answer.streamed and not answer.done and not answer.error:
+        if not about.ended:
+            texts.append("still being generated")
+        elif not answer.finished:
+            texts.append("broken off: the stream ended without [DONE]")
+    return "\n".join(texts)
+
+
+def _tokens(usage: Mapping[str, Any] | None) -> str:
+    if not usage:
+        return ""
+    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if type(prompt) is not int or type(completion or 0) is not int:
+        return f"usage {compact(usage)}"
+    text = f"{prompt:,} + {completion or 0:,} tokens"
+    details = [
+        f"{count:,} {word}"
+        for section, name, word in (
+            ("prompt_tokens_details", "cached_tokens", "cached"),
+            ("completion_tokens_details", "reasoning_tokens", "of reasoning"),
+        )
+        if isinstance(found := usage.get(section), dict)
+        and type(count := found.get(name)) is int
+        and count
+    ]
+    return f"{text} ({', '.join(details)})" if details else text
+
+
+def _times(about: Circumstances) -> list[str]:
+    texts = []
+    if about.first_token is not None:
+        texts.append(f"first token after {seconds(about.first_token)}")
+    elif about.first_byte is not None:
+        texts.append(f"answer began after {seconds(about.first_byte)}")
+    if about.tokens_per_second:
+        texts.append(f"{rate(about.tokens_per_second)} tokens/s")
+    if about.longest_gap is not None:
+        texts.append(f"longest gap {seconds(about.longest_gap)}")
+    if about.duration is not None:
+        texts.append(f"{seconds(about.duration)} in all")
+    return texts
+
+
+def _from(about: Circumstances) -> str:
+    return f"answered by {about.who}" if about.who else ""

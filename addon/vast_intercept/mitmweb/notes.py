@@ -1,0 +1,121 @@
+"""What a flow says about its call: comment, marker, and `flow.metadata["vast"]`: saved with it."""
+
+import re
+from functools import lru_cache
+from typing import Any
+
+from mitmproxy import http
+from mitmproxy.net.http.url import parse as parse_url
+
+from ..secret import mask_shapes
+from ..telemetry.report import CallReport, Ending
+from ..telemetry.wording import comment
+
+METADATA = "vast"
+
+_REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+
+#: Names of emoji, as mitmproxy has them for `flow.marked`.
+MARKERS = {
+    Ending.OK: ":white_check_mark:",
+    Ending.REFUSED: ":no_entry:",
+    Ending.FAILED: ":x:",
+    Ending.BROKEN_OFF: ":broken_heart:",
+    Ending.CANCELLED: ":wave:",
+    Ending.PASSED_ON: ":arrow_right:",
+}
+
+
+def note(flow: http.HTTPFlow, **facts: Any) -> None:
+    """Adds facts to the flow's metadata. They are text, numbers and lists: flow files keep them."""
+    known = flow.metadata.get(METADATA)
+    if not isinstance(known, dict):
+        known = flow.metadata[METADATA] = {}
+    known.update({name: value for name, value in facts.items() if value is not None})
+
+
+def begin_notes(flow: http.HTTPFlow, **facts: Any) -> None:
+    """As `note`, in place of all that was noted before: a replay is another call."""
+    if METADATA in flow.metadata:
+        say(flow, "")
+        if flow.marked in MARKERS.values():
+            flow.marked = ""
+    flow.metadata[METADATA] = {name: value for name, value in facts.items() if value is not None}
+
+
+def noted(flow: http.HTTPFlow, name: str) -> str | None:
+    """A text that was noted. What a flow file holds may be anything."""
+    known = flow.metadata.get(METADATA)
+    value = known.get(name) if isinstance(known, dict) else None
+    return value if isinstance(value, str) else None
+
+
+def original_url(flow: http.HTTPFlow) -> str | None:
+    """The URL that the app asked for, if the flow was taken over before."""
+    url = noted(flow, "url")
+    return url if url and _is_url(url) else None
+
+
+@lru_cache(maxsize=256)
+def _is_url(text: str) -> bool:
+    try:
+        parse_url(text)
+    except ValueError:
+        return False
+    return True
+
+
+def note_report(flow: http.HTTPFlow, report: CallReport) -> None:
+    """What became of the call, as data and as a line for people."""
+    note(
+        flow,
+        request_id=report.request_id,
+        outcome=str(report.outcome),
+        status=report.status,
+        model=report.model,
+        endpoint=report.endpoint,
+        response_model=report.response_model,
+        stream=report.stream or None,
+        attempts=report.attempts or None,
+        waited=_rounded(report.waited or None),
+        time_to_first_token=_rounded(report.time_to_first_token),
+        duration=_rounded(report.duration),
+        longest_gap=_rounded(report.longest_gap),
+        tokens_per_second=_rounded(report.tokens_per_second),
+        prompt_tokens=report.prompt_tokens,
+        completion_tokens=report.completion_tokens,
+        left_out=list(report.left_out) or None,
+        error=report.error,
+    )
+    say(flow, comment(report))
+    mark(flow, report.outcome)
+
+
+def say(flow: http.HTTPFlow, text: str) -> None:
+    """Makes it the flow's comment, unless a person has written one."""
+    if flow.comment in {"", noted(flow, "comment")}:
+        flow.comment = text
+        note(flow, comment=text)
+
+
+def mark(flow: http.HTTPFlow, ending: Ending) -> None:
+    """Marks the flow, unless a person has."""
+    if not flow.marked:
+        flow.marked = MARKERS[ending]
+
+
+def unmark(flow: http.HTTPFlow, ending: Ending) -> None:
+    """Takes back what `mark` did."""
+    if flow.marked == MARKERS[ending]:
+        flow.marked = ""
+
+
+def request_id_of(request: http.Request) -> str | None:
+    """The app's own, if it has a good one."""
+    request_id = request.headers.get("x-request-id", "")
+    good = _REQUEST_ID.fullmatch(request_id) and mask_shapes(request_id) == request_id
+    return request_id if good else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

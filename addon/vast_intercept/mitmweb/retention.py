@@ -1,0 +1,72 @@
+"""Bounds what mitmproxy's user interfaces keep: they keep every flow for ever."""
+
+from collections.abc import Iterable
+from weakref import WeakSet
+
+from mitmproxy import ctx, flow, flowfilter, http, tcp, udp
+from mitmproxy.addons.view import View
+
+from ..config import InspectSection
+
+
+class Retention:
+    """Drops flows that came through the proxy, the oldest first.
+
+    What a person loaded from a file or duplicated is the person's, and is not counted. `markers`
+    are our own: who else marks a flow wants to keep it.
+    """
+
+    def __init__(self, markers: Iterable[str]) -> None:
+        self._not_a_persons = {"", *markers}
+        self._came_through: WeakSet[flow.Flow] = WeakSet()
+
+    def came_through(self, each: flow.Flow) -> None:
+        """A flow begins, or is replayed."""
+        self._came_through.add(each)
+
+    def enforce(self, limits: InspectSection) -> None:
+        """Drops what is beyond the limits. Does nothing under mitmdump, which keeps no flows."""
+        view: View | None = getattr(ctx.master, "view", None)
+        if view is None:
+            return
+        flows = [each for each in view.resolve("@all") if each in self._came_through]
+        sizes = [_body_bytes(each) for each in flows]
+        too_many = len(flows) - limits.keep_flows
+        too_large = sum(sizes) - limits.keep_body_bytes
+        wanted = flowfilter.parse(limits.keep_filter) if limits.keep_filter else None
+        for each, size in zip(flows, sizes, strict=True):
+            if too_many <= 0 and too_large <= 0:
+                return
+            if self._may_go(each) and not (wanted and wanted(each)):
+                view.remove([each])  # one by one: it logs when several are removed
+                too_many -= 1
+                too_large -= size
+
+    def _may_go(self, each: flow.Flow) -> bool:
+        return not _is_in_progress(each) and each.marked in self._not_a_persons
+
+
+def _is_in_progress(each: flow.Flow) -> bool:
+    if each.live or each.intercepted:
+        return True
+    # One that waits for its turn to be replayed.
+    return (
+        isinstance(each, http.HTTPFlow)
+        and each.is_replay == "request"
+        and not each.response
+        and not each.error
+    )
+
+
+def _body_bytes(each: flow.Flow) -> int:
+    if isinstance(each, tcp.TCPFlow | udp.UDPFlow):
+        return sum(len(message.content) for message in each.messages)
+    if not isinstance(each, http.HTTPFlow):
+        return 0
+    response = each.response.raw_content if each.response else None
+    messages = each.websocket.messages if each.websocket else ()
+    return (
+        len(each.request.raw_content or b"")
+        + len(response or b"")
+        + sum(len(message.content) for message in messages)
+    )

@@ -1,0 +1,204 @@
+"""A stream of events to an app: empty chunks while it waits, the worker's bytes, and an end."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+import aiohttp
+from aiohttp import web
+
+from ...openai_api.answer_stream import AnswerStream
+from ...openai_api.errors import ApiError, bad_gateway
+from ...openai_api.sse import error_event
+from ..call import Outcome
+from ..failures import describe_failure
+from ..http_client import read_rest
+from ..retrying.beginning import LOOK, Begun
+from .whole_answer import EVENT_STREAM
+
+# How long `[DONE]` waits for the end of Vast's stream, in seconds.
+_MOMENT = 0.15
+
+
+class EventStream:
+    """The answer to a streamed call. `begun` once its head is out: no other answer can follow.
+
+    `rewrite`, if there is one, makes of Vast's events those that the app gets.
+    """
+
+    def __init__(
+        self,
+        request: web.BaseRequest,
+        headers: Mapping[str, str],
+        outcome: Outcome,
+        rewrite: Callable[[bytes], bytes] | None = None,
+    ) -> None:
+        self._request = request
+        self._headers = headers
+        self._outcome = outcome
+        self._rewrite = rewrite
+        self._out: web.StreamResponse | None = None
+        self._stream: AnswerStream | None = None
+        #: All of the answer has come; of it, `_last` is still to be sent.
+        self.over = False
+        self._last = b""
+
+    @property
+    def begun(self) -> bool:
+        """Whether the head is out."""
+        return self._out is not None
+
+    async def _begin(self) -> web.StreamResponse:
+        if self._out is None:
+            headers = {"content-type": EVENT_STREAM, **self._headers}
+            out = self._out = web.StreamResponse(headers=headers)
+            out.enable_chunked_encoding()
+            self._outcome.answered = self._outcome.streamed = True
+            await out.prepare(self._request)
+        return self._out
+
+    @asynccontextmanager
+    async def kept_alive(self, seconds: float, chunk: Callable[[], bytes]) -> AsyncIterator[None]:
+        """Sends `chunk` each time that so many seconds have passed in the block; never if 0.
+
+        Nothing is done, and the head is not sent, if the block is faster than that.
+        """
+        if not seconds:
+            yield
+            return
+        finished = asyncio.Event()
+        senders: list[asyncio.Task[None]] = []
+
+        def begin() -> None:
+            senders.append(asyncio.create_task(self._repeat(seconds, chunk(), finished)))
+
+        timer = asyncio.get_running_loop().call_later(seconds, begin)
+        try:
+            yield
+        except asyncio.CancelledError:
+            # The app has left, or the time is up: what is being written need not get there.
+            for task in senders:
+                task.cancel()
+            raise
+        finally:
+            timer.cancel()
+            finished.set()
+            for task in senders:
+                with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+                    await task
+
+    async def _repeat(self, seconds: float, chunk: bytes, finished: asyncio.Event) -> None:
+        out = await self._begin()
+        while not finished.is_set():
+            await out.write(chunk)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await finished.wait()
+
+    async def send(self, answer: Begun) -> None:
+        """Sends the events on as they arrive, byte for byte. Raises ApiError if they break off.
+
+        Only whole events are sent, so that `fail` can add one of its own.
+        """
+        out = await self._begin()
+        rewrite = self._rewrite
+        stream = self._stream = answer.stream
+        read = answer.upstream.content.readany
+        ready, rest = answer.first, answer.rest
+        self._outcome.response_model = stream.model or None
+        timing = self._outcome.timing
+        clock = time.perf_counter
+        last = timing.first_byte or clock()
+        while not stream.over:
+            if ready:
+                await out.write(rewrite(ready) if rewrite else ready)
+                timing.events = stream.events
+            if rest:
+                chunk = rest
+                await asyncio.sleep(0)  # other calls have their turn
+            else:
+                try:
+                    chunk = await read()
+                except (aiohttp.ClientError, TimeoutError) as error:
+                    self._broken_off(answer, describe_failure(error, answer.host))
+                    break
+                timing.last_byte = now = clock()
+                timing.longest_gap = max(timing.longest_gap, now - last)
+                last = now
+                if not chunk:
+                    self._ended(answer)
+                    break
+            rest = chunk[LOOK:]
+            ready = stream.feed(chunk[:LOOK] if rest else chunk)
+        else:
+            await self._hold(out, answer, ready)
+        await self.end()
+
+    def _rewritten(self, events: bytes) -> bytes:
+        return self._rewrite(events) if self._rewrite else events
+
+    def _broken_off(self, answer: Begun, failure: ApiError) -> None:
+        last = answer.stream.end()
+        if not answer.stream.over:
+            raise failure
+        self._note(answer, last + b"\n\n")  # what was lost of its last event is the blank line
+
+    def _ended(self, answer: Begun) -> None:
+        last = answer.stream.end()
+        if not answer.stream.over and not answer.stream.finished:
+            raise bad_gateway(
+                "Vast ended the stream before the answer was complete.", "vast_disconnected"
+            )
+        self._note(answer, last)
+
+    async def _hold(self, out: web.StreamResponse, answer: Begun, last: bytes) -> None:
+        """Keeps `[DONE]` back until Vast has ended the stream, for a moment at most.
+
+        Apps leave as soon as they have it (FACTS M40). If Vast has ended the stream by then, the
+        next call finds the connection free. An error, and what comes with it, is kept back as well.
+        """
+        stream, text = answer.stream, 0
+        if stream.error is None:
+            text = max(last.rfind(b"data:", 0, last.rfind(b"[DONE]")), 0)
+        self._note(answer, last[text:])
+        if text:
+            await out.write(self._rewritten(last[:text]))
+        rest = await read_rest(answer.upstream, _MOMENT)
+        if not stream.done:
+            self._last += stream.feed(rest)  # `[DONE]` behind an error
+
+    def _note(self, answer: Begun, last: bytes) -> None:
+        """All of the answer has come, and these bytes of it are still to be sent."""
+        outcome, stream = self._outcome, answer.stream
+        if stream.error is not None:
+            outcome.error = answer.explain(stream.error)
+        outcome.complete = stream.error is None
+        outcome.timing.events = stream.events
+        outcome.timing.last_byte = outcome.timing.last_byte or outcome.timing.first_byte
+        outcome.usage = stream.usage
+        self._last = last
+        self.over = True
+
+    async def end(self) -> None:
+        """Sends what is still to be sent of an answer that is over."""
+        out = await self._begin()
+        with contextlib.suppress(ConnectionError):
+            if last := self._last:
+                await out.write(self._rewritten(last))
+            await out.write_eof()
+
+    async def fail(self, error: ApiError) -> None:
+        """Ends the stream with the error as its last event, if the app is still there."""
+        out = await self._begin()
+        within_event = self._stream and self._stream.within_event
+        with contextlib.suppress(ConnectionError):
+            await out.write((b"\n\n" if within_event else b"") + error_event(error))
+            await out.write_eof()
+
+    @property
+    def response(self) -> web.StreamResponse:
+        """What the server is to be given back in the end."""
+        assert self._out
+        return self._out

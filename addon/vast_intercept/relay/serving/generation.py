@@ -1,0 +1,244 @@
+"""One call that generates text: from the app's body to the last byte of its answer."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager
+
+import aiohttp
+from aiohttp import web
+
+from ...config import Route
+from ...openai_api.chunks import empty_chunk
+from ...openai_api.content_coding import decode_content, request_too_large
+from ...openai_api.errors import ApiError, bad_gateway
+from ...openai_api.limits import MAX_DECOMPRESSED, READ_TOGETHER
+from ...openai_api.outline import Buffer, needs_outline
+from ...openai_api.prompt import beginning_of_prompt
+from ...openai_api.reasoning import with_both_names, with_both_names_in_events
+from ...openai_api.requests import check_content_type as check_request_type
+from ...openai_api.requests import outline_of, read_request
+from ..call import Answer, Call, Generate, Prompt
+from ..failures import internal_error
+from ..retrying.beginning import Begun
+from ..retrying.dispatch import Dispatcher
+from ..turns import Turns
+from .event_stream import EventStream
+from .whole_answer import EVENT_STREAM, JSON, check_content_type, read_whole
+
+type Headers = dict[str, str]
+
+_SLICE = 64 * 1024
+
+
+class Generation:
+    """Has a call answered, and can be told to end."""
+
+    def __init__(
+        self,
+        call: Call,
+        work: Generate,
+        dispatcher: Dispatcher,
+        request: web.BaseRequest,
+        turns: Turns,
+    ) -> None:
+        self._call = call
+        self._work = work
+        self._dispatcher = dispatcher
+        self._request = request
+        self._turns = turns
+        #: Of what is being waited for.
+        self._limit: asyncio.Timeout | None = None
+        self._ended_with: ApiError | None = None
+        self._upstream: aiohttp.ClientResponse | None = None
+
+    def end(self, error: ApiError) -> None:
+        """Ends the call where it is: what the app gets next is this error."""
+        if self._limit and self._ended_with is None:
+            self._ended_with = error
+            self._limit.reschedule(asyncio.get_running_loop().time())
+
+    async def answer(self, body: Awaitable[Buffer | None], headers: Headers) -> web.StreamResponse:
+        """The answer, or the stream that has been sent. Raises ApiError while nothing was sent.
+
+        `body` is None if it is too large. `headers` are those of the answer, and get some more.
+        """
+        received = await self._received(body)
+        if not isinstance(self._call.work, Generate):  # any more, since the body has come
+            return answered_here(self._call, headers)
+        self._work = self._call.work
+        if self._call.body is not None:
+            received = self._call.body
+        if received is None:
+            raise request_too_large(self._call.max_body)
+        prompt = await self._read(received)
+        total = self._call.config.timeout.total
+        deadline = asyncio.get_running_loop().time() + total
+        outcome = self._call.outcome
+        stream = self._stream(headers) if prompt.request.stream else None
+        try:
+            if stream is None:
+                async with self._until(deadline):
+                    begun = await self._begin(prompt, deadline, headers)
+                    whole = await self._whole(begun, headers)
+                return await self._send(begun.upstream.status, whole, headers)
+            async with self._until(deadline) as limit:
+                async with stream.kept_alive(self._call.config.keepalive, self._empty_chunk):
+                    begun = await self._begin(prompt, deadline, headers)
+                if self._ended_with is None:
+                    limit.reschedule(None)  # from now on it only must not fall silent
+                check_content_type(begun.upstream, EVENT_STREAM)
+                headers["content-type"] = begun.upstream.headers.get("content-type", EVENT_STREAM)
+                await stream.send(begun)
+        except (ApiError, TimeoutError) as error:
+            failure = error if isinstance(error, ApiError) else self._out_of_time(total)
+            if stream is None or not stream.begun:
+                raise failure from None
+            await self._fail(stream, failure)
+        except ConnectionError:  # of the app: those of Vast have become an ApiError
+            if stream is None or not stream.begun:
+                raise
+        except Exception as error:  # whatever happens, a stream ends with an event
+            if stream is None or not stream.begun:
+                raise
+            await self._fail(stream, internal_error(error, self._call.request_id))
+        finally:
+            # The connection was given back if the answer was read to its end. If the answer is not
+            # complete, it is closed: the worker then stops generating.
+            if self._upstream and not self._upstream.closed:
+                if outcome.complete:
+                    self._dispatcher.finish(self._upstream)
+                else:
+                    self._upstream.close()
+        return stream.response
+
+    async def _fail(self, stream: EventStream, failure: ApiError) -> None:
+        """Ends a stream that has begun."""
+        if stream.over:
+            await stream.end()  # the app has all that matters, or is about to
+        else:
+            self._call.outcome.error = failure
+            await stream.fail(failure)
+
+    @asynccontextmanager
+    async def _until(self, deadline: float | None) -> AsyncIterator[asyncio.Timeout]:
+        """What `end` ends. Raises TimeoutError."""
+        async with asyncio.timeout_at(deadline) as limit:
+            self._limit = limit
+            try:
+                yield limit
+            finally:
+                self._limit = None
+
+    async def _received(self, body: Awaitable[Buffer | None]) -> Buffer | None:
+        """The app may take its time to send it."""
+        try:
+            async with self._until(None):
+                return await body
+        except TimeoutError:
+            assert self._ended_with
+            raise self._ended_with from None
+
+    async def _read(self, body: Buffer) -> Prompt:
+        """Raises ApiError (400, 413) for what cannot go to Vast."""
+        headers = self._request.headers
+        check_request_type(headers.get("content-type", ""))
+        coding = headers.get("content-encoding", "")
+        if coding:
+            # It may become so large while other calls have their turn.
+            self._call.share.take(MAX_DECOMPRESSED)
+            body = await self._turns.take(decode_content(body, coding, self._call.max_body))
+            self._call.share.give_back(MAX_DECOMPRESSED - min(len(body), MAX_DECOMPRESSED))
+        outline = await self._turns.take(outline_of(body)) if needs_outline(body) else None
+        if len(body) > READ_TOGETHER:
+            await self._turns.wait()
+        wanted = read_request(self._work.operation, body, outline, self._roles_for)
+        outcome = self._call.outcome
+        outcome.model = self._work.model or wanted.model
+        outcome.stream = wanted.stream
+        outcome.left_out = wanted.left_out
+        if self._call.config.inspect.show_prompts:
+            outcome.prompt = beginning_of_prompt(outline.text if outline else body)
+        accept = headers.get("accept") or (EVENT_STREAM if wanted.stream else JSON)
+        original = body if self._call.provider else b""
+        prompt = self._call.prompt = Prompt(self._work.operation, wanted, original, accept)
+        return prompt
+
+    def _empty_chunk(self) -> bytes:
+        # With the id that vLLM gives the answer to a call with this request id.
+        call = self._call
+        return empty_chunk(
+            self._work.operation, call.request_id, call.outcome.model, int(time.time())
+        )
+
+    async def _begin(self, prompt: Prompt, deadline: float, headers: Headers) -> Begun:
+        outcome = self._call.outcome
+        try:
+            begun = await self._dispatcher.begin(self._call, self._work.endpoint, prompt, deadline)
+        finally:
+            # Names that a header cannot hold are those of paths, not of endpoints.
+            if outcome.endpoint and outcome.endpoint.isascii() and outcome.endpoint.isprintable():
+                headers["x-vast-endpoint"] = outcome.endpoint
+            headers["x-vast-attempts"] = str(outcome.attempts)
+        self._upstream = begun.upstream
+        return begun
+
+    def _route_for(self, model: str | None) -> Route | None:
+        """The configuration's, unless the path names an endpoint: that wins over routes."""
+        return None if self._work.endpoint else self._call.config.route_for(model)
+
+    def _both_names_of_reasoning(self) -> bool:
+        route = self._route_for(self._call.outcome.model)
+        return route is not None and route.reasoning == "both"
+
+    def _stream(self, headers: Headers) -> EventStream:
+        rewrite = with_both_names_in_events if self._both_names_of_reasoning() else None
+        return EventStream(self._request, headers, self._call.outcome, rewrite)
+
+    def _roles_for(self, model: str | None) -> Mapping[str, str]:
+        route = self._route_for(self._work.model or model)
+        return route.roles if route else {}
+
+    async def _whole(self, begun: Begun, headers: Headers) -> Buffer:
+        whole = await read_whole(begun.upstream, begun.first, self._call, self._turns)
+        headers["content-type"] = begun.upstream.headers.get("content-type", JSON)
+        outcome = self._call.outcome
+        outcome.timing.last_byte = time.perf_counter()
+        outcome.answered = True
+        outcome.usage, outcome.response_model = whole.usage, whole.model
+        body = with_both_names(whole.body) if self._both_names_of_reasoning() else whole.body
+        return await self._turns.take(self._call.redact_in_steps(body))
+
+    async def _send(self, status: int, body: Buffer, headers: Headers) -> web.StreamResponse:
+        """Sends a whole answer; a large one in slices, since one go would hold up other calls."""
+        if len(body) <= _SLICE:
+            return web.Response(status=status, body=bytes(body), headers=headers)
+        response = web.StreamResponse(status=status, headers=headers)
+        response.content_length = len(body)
+        with contextlib.suppress(ConnectionError):  # the app has left
+            await response.prepare(self._request)
+            for start in range(0, len(body), _SLICE):
+                await response.write(memoryview(body)[start : start + _SLICE])
+        return response
+
+    def _out_of_time(self, total: float) -> ApiError:
+        # How attempts failed says more than that there was no time for another one.
+        return (
+            self._ended_with
+            or self._call.outcome.failure
+            or bad_gateway(
+                f"There was no answer within {total:g} s (vast.timeout.total).", "vast_timeout", 504
+            )
+        )
+
+
+def answered_here(call: Call, headers: Headers) -> web.Response:
+    """The answer to a call that is not for Vast. Raises ApiError if that is what it gets."""
+    if isinstance(call.work, ApiError):
+        raise call.work
+    assert isinstance(call.work, Answer)
+    call.outcome.answered = True
+    return web.Response(
+        status=call.work.status, body=call.work.body, headers={**headers, **call.work.headers}
+    )

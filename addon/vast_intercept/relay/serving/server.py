@@ -1,0 +1,233 @@
+"""The relay: a small HTTP server on a loopback port that mitmproxy hands calls to.
+
+It exists because mitmproxy itself cannot answer a failed upstream in OpenAI's shape, cannot stream
+what an addon makes, and dials anew for every client (FACTS M4, M5, M11). Each request that comes in
+names a prepared call with a random token that works once; nothing else is served.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from pathlib import Path
+
+from aiohttp import web
+
+from ...openai_api.errors import ApiError, bad_gateway
+from ...openai_api.outline import Buffer
+from ..call import Answer, Call, Generate
+from ..failures import internal_error
+from ..memory import Memory, Share
+from ..retrying.dispatch import Dispatcher
+from ..retrying.endpoint_health import EndpointHealth
+from ..turns import Turns
+from ..upstream_proxy import UpstreamProxy
+from .generation import Generation, answered_here
+from .http_log import http_logger
+
+TOKEN_HEADER = "x-vast-intercept-call"  # noqa: S105  (a header's name)
+
+_HOST = "127.0.0.1"
+_EXPOSED = "x-request-id, x-vast-endpoint, x-vast-attempts, retry-after"
+# An app's own headers may be this long; what is too long for mitmproxy never comes here.
+_MAX_HEADER = 1024 * 1024
+# mitmproxy closes its connections when the app closes its own. If the relay closed them first,
+# the next call could fall into the gap.
+_KEEP_ALIVE = 365 * 24 * 3600
+# How long the rest of a body that nobody wants is read and dropped: many clients read an answer
+# only when they have sent everything, and find a broken pipe if nobody takes it.
+_DROP_SECONDS = 30
+# How long what runs has to end once it was told to. Zero would mean for ever.
+_SHUTDOWN = 0.1
+# How long an app has to take the error that ends its call.
+_LAST_WORDS = 2
+
+
+class Relay:
+    """Takes prepared calls and answers them. `start` and `stop` may be called more than once."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, Call] = {}
+        self._running: set[Generation] = set()
+        self._idle = asyncio.Event()
+        self._draining = False
+        self._starting: asyncio.Task[None] | None = None
+        self._runner: web.ServerRunner | None = None
+        self._dispatcher: Dispatcher | None = None
+        self._turns = Turns()
+        #: What calls hold.
+        self.memory = Memory()
+        #: Where what was fetched of Vast is kept; to be set before `start`.
+        self.folder = Path()
+        #: How Vast is reached.
+        self.proxy = UpstreamProxy()
+        self.address: tuple[str, int] | None = None
+
+    async def start(self) -> None:
+        """Listens, on a port of the system's choice. Whoever needs it first starts it (M16)."""
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start(), name="start relay")
+        await asyncio.shield(self._starting)
+
+    async def _start(self) -> None:
+        self._dispatcher = Dispatcher(self.folder, self.proxy)
+        self._draining = False
+        server = web.Server(
+            self._handle,
+            handler_cancellation=True,  # an app that leaves ends the call to Vast
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=_KEEP_ALIVE,
+            max_line_size=_MAX_HEADER,
+            max_field_size=_MAX_HEADER,
+            logger=http_logger(__name__),
+        )
+        self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, _HOST, 0)
+        await site.start()
+        self.address = self._runner.addresses[0][:2]
+
+    async def stop(self) -> None:
+        """Ends what runs, closes every connection."""
+        starting, self._starting = self._starting, None
+        if starting is None:
+            return
+        await starting
+        self.address = None
+        self._calls.clear()
+        if self._runner:
+            await self._runner.cleanup()
+        if self._dispatcher:
+            await self._dispatcher.close()
+
+    def endpoints(self) -> list[tuple[str, EndpointHealth]]:
+        """Those that were called, each with the interface that was used."""
+        return self._dispatcher.endpoints() if self._dispatcher else []
+
+    @property
+    def draining(self) -> bool:
+        """Whether it takes no more calls for Vast."""
+        return self._draining
+
+    @property
+    def running(self) -> int:
+        """How many calls for Vast have not ended."""
+        return len(self._running)
+
+    async def drain(self, seconds: float) -> None:
+        """Takes no more calls for Vast, and waits for those that run; in the end, ends them."""
+        self._draining = True
+        if await self._idle_within(seconds):
+            return
+        for generation in list(self._running):
+            generation.end(_shutting_down("before the answer was complete"))
+        await self._idle_within(_LAST_WORDS)
+
+    async def _idle_within(self, seconds: float) -> bool:
+        self._idle.clear()
+        if self._running:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._idle.wait()
+        return not self._running
+
+    def prepare(self, call: Call) -> str:
+        """A token that names the call, once."""
+        token = secrets.token_urlsafe(16)
+        self._calls[token] = call
+        return token
+
+    def forget(self, token: str) -> None:
+        """Drops a call that will not come."""
+        self._calls.pop(token, None)
+
+    def expects(self, client: tuple[str | int, ...]) -> bool:
+        """Whether a call of this client is on its way."""
+        return any(call.client == client for call in self._calls.values())
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        call = self._calls.pop(request.headers.get(TOKEN_HEADER, ""), None)
+        if call is None:
+            return web.Response(status=404, text="Not for you.\n")
+        call.arrived()
+        if call.outcome.timing.received is None:
+            call.outcome.timing.received = time.perf_counter()
+        headers = {"x-request-id": call.request_id, "server": "vast-intercept"}
+        if "origin" in request.headers:
+            headers["access-control-allow-origin"] = "*"
+            headers["access-control-expose-headers"] = _EXPOSED
+        try:
+            return await self._answer(request, call, headers)
+        except ApiError as error:
+            error.message = call.redact(error.message)
+            call.outcome.error = error
+            answer = Answer(error.status, error.body(), error.response_headers())
+        except Exception as error:  # noqa: BLE001  (whatever happens, the app gets an answer)
+            failure = internal_error(error, call.request_id)
+            call.outcome.error = failure
+            answer = Answer(failure.status, failure.body(), failure.response_headers())
+        call.outcome.answered = True
+        return web.Response(
+            status=answer.status, body=answer.body, headers={**headers, **answer.headers}
+        )
+
+    async def _answer(
+        self, request: web.BaseRequest, call: Call, headers: dict[str, str]
+    ) -> web.StreamResponse:
+        if isinstance(call.work, Generate):
+            if not self._draining:
+                return await self._generate(request, call, call.work, headers)
+            await _drop_body(request)
+            raise _shutting_down("and takes no more calls")
+        await _drop_body(request)
+        return answered_here(call, headers)
+
+    async def _generate(
+        self, request: web.BaseRequest, call: Call, work: Generate, headers: dict[str, str]
+    ) -> web.StreamResponse:
+        assert self._dispatcher
+        generation = Generation(call, work, self._dispatcher, request, self._turns)
+        self._running.add(generation)
+        try:
+            return await generation.answer(_read_body(request, call.max_body, call.share), headers)
+        finally:
+            self._running.discard(generation)
+            if not self._running:
+                self._idle.set()
+
+
+def _shutting_down(what: str) -> ApiError:
+    return bad_gateway(
+        f"The interceptor is shutting down, {what}.", "interceptor_shutting_down", 503
+    )
+
+
+async def _read_body(request: web.BaseRequest, limit: int, share: Share) -> Buffer | None:
+    """The request's body, or None if it is larger than `limit`; no more is held.
+
+    Raises ApiError (503) if calls hold too much already.
+    """
+    body = bytearray()  # it grows in place: to join many pieces would hold up other calls
+    while piece := await request.content.readany():
+        if len(body) + len(piece) > limit:
+            share.give_back(len(body))
+            body.clear()
+            await _drop_body(request)
+            return None
+        try:
+            share.take(len(piece))
+        except ApiError:
+            share.give_back(len(body))
+            body.clear()
+            await _drop_body(request)
+            raise
+        body += piece
+    return body
+
+
+async def _drop_body(request: web.BaseRequest) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_DROP_SECONDS):
+            while await request.content.readany():
+                pass

@@ -1,0 +1,205 @@
+"""The endpoints of a Vast account, each with a key of its own for its router and its workers."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+from yarl import URL
+
+from ....config import Config
+from ....openai_api.errors import ApiError, bad_gateway, bad_request, misconfigured
+from ....secret import Secret, is_sendable
+from ...call import Call
+from ...http_client import HttpClient
+from ...retrying.retry import AttemptFailed
+from ..openai import USER_AGENT
+from ..tls import public_context
+
+# As Vast's SDK does (FACTS V2): after the first, a new list is fetched beside the calls; after the
+# second they wait for it.
+_SOFT_REFRESH = 3 * 24 * 3600
+_FIRM_REFRESH = 6 * 24 * 3600
+
+# A name that the list has not, or a key that it still has although it was refused, is not asked for
+# again before so many seconds.
+_ASK_AGAIN = 10
+
+# Nor is a list that is due for a refresh, and could not be had, in so many.
+_REFRESH_AGAIN = 60
+
+_MAX_LIST = 16 * 1024 * 1024
+_NAMES_SHOWN = 20
+
+
+class _Endpoint(msgspec.Struct):
+    endpoint_name: str | None = None
+    api_key: str | None = None
+
+
+class _List(msgspec.Struct):
+    results: list[_Endpoint]
+
+
+logger = logging.getLogger(__name__)
+
+type Refuser = Literal["router", "worker"]
+
+_list = msgspec.json.Decoder(_List)
+
+
+@dataclass(slots=True)
+class _Account:
+    """The keys of one account, by the names of its endpoints."""
+
+    keys: dict[str, Secret] = field(default_factory=dict)
+    fetched_at: float | None = None
+    asked_at: float = 0.0
+    #: Since then: whether a name was missing, and whose keys were refused, by whom.
+    missing: bool = False
+    refused: set[tuple[str, Refuser]] = field(default_factory=set)
+    fetching: asyncio.Task[None] | None = None
+
+
+class EndpointKeys:
+    """Looks endpoints up at `console_url`, and remembers what it found."""
+
+    def __init__(self, client: HttpClient, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._clock = clock
+        self._of: tuple[str, Secret] | None = None
+        self._account = _Account()
+
+    async def close(self) -> None:
+        """Ends a fetch that runs."""
+        if task := self._account.fetching:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, AttemptFailed, ApiError):
+                await task
+
+    async def key_of(self, call: Call, endpoint: str) -> Secret:
+        """The endpoint's own key. Raises ApiError if there is none, AttemptFailed for failures."""
+        account = self._account_of(call)
+        age = self._age(account)
+        missing = endpoint not in account.keys
+        if missing and account.missing and age is not None and age < _ASK_AGAIN:
+            raise _unknown_endpoint(endpoint, account.keys, call.config)
+        if missing or age is None or age > _FIRM_REFRESH:
+            await self._fetch(account, call)
+        elif age > _SOFT_REFRESH and self._clock() - account.asked_at > _REFRESH_AGAIN:
+            self._start_fetching(account, call)
+        key = account.keys.get(endpoint)
+        if key is None:
+            account.missing = True
+            raise _unknown_endpoint(endpoint, account.keys, call.config)
+        call.sent(key)
+        return key
+
+    async def refused(self, call: Call, endpoint: str, key: Secret, by: Refuser) -> bool:
+        """Tells that a key was refused. True if there is another one now."""
+        account = self._account_of(call)
+        if account.keys.get(endpoint) != key:
+            return True  # another call was faster
+        age = self._age(account)
+        if (endpoint, by) not in account.refused or age is None or age > _ASK_AGAIN:
+            await self._fetch(account, call)
+        if account.keys.get(endpoint) != key:
+            return True
+        account.refused.add((endpoint, by))
+        return False
+
+    def _account_of(self, call: Call) -> _Account:
+        of = call.config.console_url, call.vast_key()
+        if of != self._of:
+            self._of, self._account = of, _Account()
+        return self._account
+
+    def _age(self, account: _Account) -> float | None:
+        return None if account.fetched_at is None else self._clock() - account.fetched_at
+
+    async def _fetch(self, account: _Account, call: Call) -> None:
+        # Whoever leaves does not end it for the others.
+        await asyncio.shield(self._start_fetching(account, call))
+
+    def _start_fetching(self, account: _Account, call: Call) -> asyncio.Task[None]:
+        if account.fetching is None:
+            account.asked_at = self._clock()
+            task = asyncio.create_task(
+                self._replace_keys(account, call.config), name="look up Vast endpoints"
+            )
+            account.fetching = task
+            task.add_done_callback(lambda task: _forget_task(account, task))
+        return account.fetching
+
+    async def _replace_keys(self, account: _Account, config: Config) -> None:
+        assert config.api_key
+        url = URL(f"{config.console_url}/api/v0/endptjobs/?client_id=me", encoded=True)
+        headers = {
+            "accept": "application/json",
+            "authorization": f"Bearer {config.api_key.reveal()}",
+            "user-agent": USER_AGENT,
+        }
+        status, body = await self._client.ask(
+            "GET", url, headers, public_context(config), limit=_MAX_LIST
+        )
+        if status in {401, 403}:
+            raise bad_gateway(
+                f"Vast refused the Vast API key (status {status}) when asked for the endpoints."
+                " The app's own key is not the problem: set VAST_API_KEY, or vast.api_key in the"
+                " configuration, to a key that is valid.",
+                "vast_key_refused",
+                retry=False,
+            )
+        account.keys = _read_list(status, body)
+        account.fetched_at = self._clock()
+        account.missing = False
+        account.refused.clear()
+
+
+def _forget_task(account: _Account, task: asyncio.Task[None]) -> None:
+    account.fetching = None
+    if not task.cancelled() and (error := task.exception()):
+        # Calls that wait for it get the error, too; for the others, the old keys do for now.
+        logger.warning("The endpoints could not be looked up: %s", error)
+
+
+def _read_list(status: int, body: bytes) -> dict[str, Secret]:
+    problem = f"status {status}"
+    if status == 200:
+        try:
+            found = _list.decode(body).results
+            return {
+                each.endpoint_name: Secret(each.api_key)
+                for each in found
+                if each.endpoint_name and each.api_key and is_sendable(each.api_key)
+            }
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            problem = str(error)
+    raise AttemptFailed(
+        bad_gateway(f"Vast's list of endpoints cannot be read: {problem}.", "bad_upstream_answer")
+    )
+
+
+def _unknown_endpoint(endpoint: str, known: dict[str, Secret], config: Config) -> ApiError:
+    if endpoint not in config.endpoints():
+        # An app has named it, and is not told what else there is.
+        return bad_request(
+            f"The interceptor's Vast account has no endpoint {endpoint!r}.",
+            "vast_endpoint_unknown",
+            status=404,
+        )
+    names = [repr(name) for name in sorted(known)]
+    shown = ", ".join(names[:_NAMES_SHOWN])
+    if len(names) > _NAMES_SHOWN:
+        shown += f" and {len(names) - _NAMES_SHOWN} more"
+    return misconfigured(
+        f"Your Vast account has no endpoint {endpoint!r}."
+        + (f" It has {shown}." if names else " It has none at all.")
+        + " Set VAST_ENDPOINT, or vast.endpoint or the route in the configuration, to one of its"
+        " endpoints.",
+        "vast_endpoint_unknown",
+    )

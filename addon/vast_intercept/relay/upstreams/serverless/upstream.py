@@ -1,0 +1,207 @@
+"""Vast's Serverless protocol: ask the router for a worker, then call that (FACTS V2 to V8)."""
+
+import asyncio
+import random
+import ssl
+from functools import lru_cache
+from pathlib import Path
+
+import aiohttp
+from yarl import URL
+
+from ....config import is_loopback_name
+from ....openai_api.errors import ApiError, bad_gateway
+from ....vast_api.router import NotReady, Worker, cost_of, read_route, route_request
+from ...call import Call, Prompt, Waiting
+from ...http_client import HttpClient
+from ...retrying.retry import AttemptFailed, EndpointFailed
+from ...serving.whole_answer import explain_vast
+from ..openai import USER_AGENT
+from ..tls import WorkerTrust, public_context
+from .keys import EndpointKeys
+
+# The SDK's rhythm (FACTS V3), in seconds.
+_FIRST_POLL = 1.0
+_SHORTEST_POLL = 0.1
+_LONGEST_POLL = 5.0
+
+_MAX_ROUTE = 64 * 1024
+_SHOWN = 200  # characters of what the router says
+
+
+class ServerlessInterface:
+    """Sends calls to the endpoint's workers. Each has a route, with its signature, of its own."""
+
+    @staticmethod
+    def explain(status: int, body: bytes, call: Call) -> ApiError:
+        """What an answer that is no success means to an app."""
+        return explain_vast(status, body, call)
+
+    def __init__(self, client: HttpClient, folder: Path) -> None:
+        self._client = client
+        self._keys = EndpointKeys(client)
+        self._trust = WorkerTrust(self._fetch, folder)
+
+    async def close(self) -> None:
+        """Ends what runs beside the calls."""
+        await self._keys.close()
+
+    async def send(
+        self, call: Call, endpoint: str, prompt: Prompt, waiting: Waiting
+    ) -> aiohttp.ClientResponse:
+        """The head of a worker's answer, whatever its status. Raises AttemptFailed or ApiError.
+
+        `waiting` is told each time that there is no worker yet, and when there is one.
+        """
+        worker = await self._find_worker(call, endpoint, prompt, waiting)
+        url = worker.url / "v1" / prompt.operation
+        call.outcome.url = str(url)
+        headers = {
+            "accept": prompt.accept,
+            "content-type": "application/json",
+            "user-agent": USER_AGENT,
+            "x-request-id": call.request_id,
+        }
+        # The app's body goes in as it is: to decode and encode it would cost time, and change it.
+        head = b'{"auth_data":%b,"session_id":null,"payload":' % worker.auth_data
+        body = [head, *prompt.request.pieces, b"}"]
+        tls = (
+            await self._trust.context(call.config)
+            if url.scheme == "https"
+            else public_context(call.config)
+        )
+        try:
+            answer = await self._client.post(
+                url,
+                headers,
+                body,
+                tls,
+                call.config.timeout,
+                anew=call.anew,
+                for_another_machine=call.from_another_machine and not _is_configured(url, call),
+            )
+        except ApiError as error:
+            if error.code == "vast_tls_error" and await self._trust.renew(call.config):
+                raise AttemptFailed(error) from None  # Vast has a new root
+            raise
+        if answer.status in {401, 403}:
+            answer.close()
+            key = await self._keys.key_of(call, endpoint)
+            await self._keys.refused(call, endpoint, key, "worker")
+            raise AttemptFailed(
+                bad_gateway(
+                    f"A worker of Vast's endpoint {endpoint!r} refused the route's signature"
+                    f" (status {answer.status}).",
+                    "vast_worker_refused",
+                )
+            )
+        return answer
+
+    async def _find_worker(
+        self, call: Call, endpoint: str, prompt: Prompt, waiting: Waiting
+    ) -> Worker:
+        """Polls the router until a worker is ready, for `vast.timeout.queue` at most."""
+        clock = asyncio.get_running_loop().time
+        patience = call.config.timeout.queue
+        started = clock()
+        request_idx = polls = 0
+        while True:
+            try:
+                answer = await self._route(call, endpoint, prompt, request_idx)
+            except AttemptFailed as failed:
+                if not request_idx:
+                    raise
+                # A router that stumbles does not cost the call its place.
+                answer = NotReady(request_idx, failed.error.message)
+            if isinstance(answer, Worker):
+                waiting(None)
+                return answer
+            request_idx = answer.request_idx
+            waiting(answer.status)
+            longest = min(2.0 ** min(polls, 10), _LONGEST_POLL)
+            pause = random.uniform(_SHORTEST_POLL, longest) if polls else _FIRST_POLL  # noqa: S311
+            pause = min(pause, started + patience - clock())
+            if pause <= 0:
+                raise _no_worker(endpoint, patience, answer.status)
+            polls += 1
+            await asyncio.sleep(pause)
+
+    async def _route(
+        self, call: Call, endpoint: str, prompt: Prompt, request_idx: int
+    ) -> Worker | NotReady:
+        config = call.config
+        router = _router_url(config.route_url)
+        cost = cost_of(prompt.request, config.default_cost)
+        while True:
+            key = await self._keys.key_of(call, endpoint)
+            headers = {
+                "accept": "application/json",
+                "authorization": f"Bearer {key.reveal()}",
+                "content-type": "application/json",
+                "user-agent": USER_AGENT,
+            }
+            body = route_request(endpoint, key.reveal(), cost, request_idx)
+            tls = public_context(config)
+            status, answer = await self._client.ask(
+                "POST", router, headers, tls, limit=_MAX_ROUTE, body=body
+            )
+            if status == 200:
+                return read_route(answer, router, request_idx, call.redact)
+            if status not in {401, 403}:
+                raise _no_route(call, endpoint, status, answer)
+            if not await self._keys.refused(call, endpoint, key, "router"):
+                raise bad_gateway(
+                    f"Vast's router refused the key of the endpoint {endpoint!r} (status {status}),"
+                    " and the account has no newer one. The app's own key is not the problem: look"
+                    " at the endpoint in Vast's console.",
+                    "vast_key_refused",
+                    retry=False,
+                )
+
+    async def _fetch(self, url: URL, tls: ssl.SSLContext, limit: int) -> bytes:
+        try:
+            headers = {"user-agent": USER_AGENT}
+            status, body = await self._client.ask("GET", url, headers, tls, limit=limit)
+            problem = f"{url.host!r} answered with status {status}"
+        except AttemptFailed as failed:
+            status, body, problem = 0, b"", failed.error.message.rstrip(".")
+        if status == 200:
+            return body
+        raise AttemptFailed(
+            bad_gateway(
+                f"Vast's root certificate cannot be fetched from {url} ({problem}), and without it"
+                " workers cannot be verified. If you have it in a file, name that in vast.ca_file.",
+                "vast_root_unavailable",
+            )
+        )
+
+
+def _is_configured(worker: URL, call: Call) -> bool:
+    """Whether the configuration itself has its workers on the router's machine, such as this."""
+    router = _router_url(call.config.route_url).host or ""
+    return is_loopback_name(router) or router == worker.host
+
+
+@lru_cache(maxsize=8)
+def _router_url(route_url: str) -> URL:
+    return URL(f"{route_url}/route/", encoded=True)
+
+
+def _no_route(call: Call, endpoint: str, status: int, body: bytes) -> ApiError:
+    said = call.redact(body.decode(errors="replace")).strip()[:_SHOWN]
+    return bad_gateway(
+        f"Vast's router has no route to the endpoint {endpoint!r} (status {status}): {said}",
+        "bad_route",
+    )
+
+
+def _no_worker(endpoint: str, patience: float, status: str) -> EndpointFailed:
+    error = bad_gateway(
+        f"Vast's endpoint {endpoint!r} had no ready worker for {patience:g} s"
+        + (f" ({status})" if status else "")
+        + ". Look at its workers in Vast's console; vast.timeout.queue says how long a call waits.",
+        "vast_no_worker",
+        503,
+    )
+    error.headers["retry-after"] = "10"
+    return EndpointFailed(error)

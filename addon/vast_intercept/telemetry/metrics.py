@@ -1,0 +1,222 @@
+"""Metrics of calls, for Prometheus.
+
+Names and units follow https://prometheus.io/docs/practices/naming/. What an app sends cannot create
+series: operations are a fixed list, endpoints are those that the configuration names, and reasons
+are the interceptor's own.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from .. import __version__
+from ..config import Config
+from ..relay.call import Call
+from ..relay.retrying.circuit_breaker import State
+from ..relay.retrying.endpoint_health import EndpointHealth
+from .report import CallReport, Ending
+
+#: What stands for everything that has no series of its own.
+OTHER = "other"
+
+_PREFIX = "vast_intercept_"
+_MAX_REASONS = 100
+
+# Seconds. Those of vLLM's own metrics, where it has the same, so that both can be compared:
+# https://docs.vllm.ai/en/latest/design/metrics.html
+_FIRST_TOKEN = (
+    *(0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75),
+    *(1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 320, 640),
+)
+_DURATION = (0.1, 0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960)
+_PER_TOKEN = (
+    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15),
+    *(0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5),
+)
+_WAIT = (0.1, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 180, 300, 600)
+_ADDED = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
+
+# A second series for each counter, of when it was made, says nothing here.
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class Metrics:
+    """Counts what becomes of calls. `registry` has the numbers."""
+
+    def __init__(
+        self,
+        config: Callable[[], Config],
+        running: Callable[[], Iterable[Call]],
+        endpoints: Callable[[], Iterable[tuple[str, EndpointHealth]]],
+    ) -> None:
+        registry = self.registry = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=registry)
+        Info(f"{_PREFIX}build", "The interceptor's version.", registry=registry).info(
+            {"version": __version__}
+        )
+
+        # prometheus_client looks labels up slowly, and there are few of them.
+        def counter(name: str, text: str, *labels: str) -> Callable[..., Counter]:
+            return cache(Counter(_PREFIX + name, text, labels, registry=registry).labels)
+
+        def histogram(
+            name: str, text: str, buckets: tuple[float, ...], *labels: str
+        ) -> Callable[..., Histogram]:
+            made = Histogram(_PREFIX + name, text, labels, buckets=buckets, registry=registry)
+            return cache(made.labels)
+
+        self._calls = counter("calls", "Calls that have ended.", "operation", "endpoint", "outcome")
+        self._refused = counter("refused_calls", "Calls that cannot be served.", "reason")
+        self._first_token = histogram(
+            "time_to_first_token_seconds",
+            "From the app's whole request to the first token of a stream.",
+            _FIRST_TOKEN,
+            "endpoint",
+        )
+        self._duration = histogram(
+            "call_duration_seconds",
+            "From the app's whole request to the end of the answer, for calls sent to Vast.",
+            _DURATION,
+            "operation",
+            "endpoint",
+        )
+        self._per_token = histogram(
+            "time_per_output_token_seconds",
+            "Between two tokens of a stream, on its average.",
+            _PER_TOKEN,
+            "endpoint",
+        )
+        self._queue_wait = histogram(
+            "queue_wait_seconds",
+            "For a worker to be ready (serverless interface).",
+            _WAIT,
+            "endpoint",
+        )
+        self._added = Histogram(
+            f"{_PREFIX}added_latency_seconds",
+            "The interceptor's own: until a call is sent on, and from the answer to the app.",
+            buckets=_ADDED,
+            registry=registry,
+        )
+        self._prompt_tokens = counter(
+            "prompt_tokens", "Tokens of prompts, where the answer says how many.", "endpoint"
+        )
+        self._completion_tokens = counter(
+            "completion_tokens", "Tokens of answers, where the answer says how many.", "endpoint"
+        )
+        self._uncounted = counter(
+            "uncounted_answers", "Answers that do not say how many tokens they took.", "endpoint"
+        )
+        self._retries = counter("retries", "Attempts after one that failed.", "endpoint")
+        self._fallbacks = counter(
+            "fallbacks", "Calls that went to the endpoint since another failed.", "endpoint"
+        )
+        self._tls_failures = Counter(
+            f"{_PREFIX}client_tls_failures",
+            "TLS handshakes that an app broke off: most do not trust the CA.",
+            registry=registry,
+        )
+        self._refused_connections = counter(
+            "refused_connections",
+            "Connections to providers that were refused: not HTTP, or without a call.",
+            "reason",
+        )
+        registry.register(_Now(config, running, endpoints))
+        self._reasons: set[str] = set()
+
+    def ended(self, call: Call, report: CallReport) -> None:
+        """Counts a call that has ended."""
+        endpoint = _endpoint(call.config, report.endpoint)
+        operation = report.operation or OTHER
+        self._calls(operation, endpoint, report.outcome).inc()
+        if report.outcome is Ending.REFUSED:
+            self._refused(self._reason(report.error or OTHER)).inc()
+        if not report.attempts:
+            return
+        if report.duration is not None:
+            self._duration(operation, endpoint).observe(report.duration)
+        if report.time_to_first_token is not None:
+            self._first_token(endpoint).observe(report.time_to_first_token)
+        if report.time_per_output_token is not None:
+            self._per_token(endpoint).observe(report.time_per_output_token)
+        if report.added_latency is not None:
+            self._added.observe(report.added_latency)
+        if call.config.interface == "serverless":
+            for name, waited in (call.outcome.waits or {endpoint: 0.0}).items():
+                self._queue_wait(_endpoint(call.config, name)).observe(waited)
+        if report.prompt_tokens is not None:
+            self._prompt_tokens(endpoint).inc(report.prompt_tokens)
+            self._completion_tokens(endpoint).inc(report.completion_tokens or 0)
+        elif report.outcome is Ending.OK:
+            self._uncounted(endpoint).inc()
+        for name in report.retried:
+            self._retries(_endpoint(call.config, name)).inc()
+        for name in report.fell_back_to:
+            self._fallbacks(_endpoint(call.config, name)).inc()
+
+    def passed_on(self, report: CallReport) -> None:
+        """Counts a call that went on to its provider, untouched."""
+        self._calls(report.operation or OTHER, report.endpoint or OTHER, report.outcome).inc()
+
+    def tls_failed(self) -> None:
+        """Counts a handshake that an app broke off."""
+        self._tls_failures.inc()
+
+    def refused_connection(self, reason: str) -> None:
+        """Counts a connection to a provider that was refused."""
+        self._refused_connections(reason).inc()
+
+    def _reason(self, code: str) -> str:
+        if len(self._reasons) < _MAX_REASONS:
+            self._reasons.add(code)
+        return code if code in self._reasons else OTHER
+
+
+class _Now(Collector):
+    """What is so at this moment."""
+
+    def __init__(
+        self,
+        config: Callable[[], Config],
+        running: Callable[[], Iterable[Call]],
+        endpoints: Callable[[], Iterable[tuple[str, EndpointHealth]]],
+    ) -> None:
+        self._config = config
+        self._running = running
+        self._endpoints = endpoints
+
+    def collect(self) -> Iterator[Metric]:
+        calls = list(self._running())
+        yield GaugeMetricFamily(
+            f"{_PREFIX}calls_in_progress", "Calls that have not ended.", len(calls)
+        )
+        yield GaugeMetricFamily(
+            f"{_PREFIX}calls_waiting",
+            "Calls that wait for a worker to be ready.",
+            sum(call.outcome.waiting is not None for call in calls),
+        )
+        breakers = GaugeMetricFamily(
+            f"{_PREFIX}circuit_breaker_state",
+            "1 for the state that the endpoint's circuit breaker is in.",
+            labels=("endpoint", "state"),
+        )
+        config = self._config()
+        states = {
+            health.name: health.state
+            for _, health in self._endpoints()
+            if config.names_destination(health.name)
+        }
+        for name, now in states.items():
+            for state in State:
+                breakers.add_metric((name, state), state is now)
+        yield breakers
+
+
+def _endpoint(config: Config, name: str | None) -> str:
+    if name is None:
+        return ""
+    return name if config.names_destination(name) else OTHER

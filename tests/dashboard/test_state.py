@@ -1,0 +1,28 @@
+"""The dashboard's state is what its page is tested with."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from vast_intercept.config.config import defaults
+from vast_intercept.dashboard.state import HowTo, State, state_of
+from vast_intercept.telemetry.monitor import Monitor
+
+from .played import empty, full
+
+PLAYED: dict[str, dict[str, Any]] = {"empty": empty(), "full": full()}
+LATER = "of_a_later_version"
+
+
+@pytest.mark.parametrize("name", PLAYED)
+def test_the_played_ones_have_its_members_and_types(name: str) -> None:
+    played = {key: value for key, value in PLAYED[name].items() if key != LATER}
+    read = msgspec.convert(played, State)
+    assert msgspec.to_builtins(read) == played
+
+
+def test_the_played_ones_have_its_totals() -> None:
+    how_to = HowTo(listening=[], ca_file="", provider_hosts=[], commands=[])
+    state = state_of(Monitor(defaults, lambda: ()), defaults(), "", how_to)
+    assert state.totals.keys() == empty()["totals"].keys()

@@ -1,0 +1,301 @@
+"""Metrics: what apps make up does not become a series."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+
+from vast_intercept.config import Config, Route
+from vast_intercept.config.config import defaults
+from vast_intercept.openai_api.operations import Operation
+from vast_intercept.relay.call import Call, Generate, Outcome
+from vast_intercept.relay.retrying.endpoint_health import EndpointHealth
+from vast_intercept.relay.retrying.retry import AttemptFailed
+from vast_intercept.telemetry.metrics import OTHER, Metrics
+from vast_intercept.telemetry.monitor import Monitor
+from vast_intercept.telemetry.report import CallReport, Ending
+
+CONFIG = replace(
+    defaults(),
+    endpoint="mine",
+    routes=(Route(model="gpt-4*", endpoint="big", fallback=["small", "provider"]),),
+)
+
+
+def call(config: Config = CONFIG, **more: Any) -> Call:
+    return Call(
+        work=Generate(Operation.CHAT_COMPLETIONS),
+        config=config,
+        request_id="r",
+        max_body=1,
+        client=None,
+        **more,
+    )
+
+
+def report(outcome: Ending = Ending.OK, **more: Any) -> CallReport:
+    facts: dict[str, Any] = {"operation": "chat/completions", "endpoint": "mine", "attempts": 1}
+    return CallReport(request_id="r", time=0.0, outcome=outcome, **facts | more)
+
+
+def series(registry: CollectorRegistry) -> dict[tuple[str, ...], float]:
+    """All of ours: name and labels, and the value."""
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for metric in registry.collect()
+        for sample in metric.samples
+        if sample.name.startswith("vast_intercept_")
+    }
+
+
+class Bench:
+    """Metrics, and the calls and endpoints that there are."""
+
+    def __init__(self, config: Config = CONFIG) -> None:
+        self.running: list[Call] = []
+        self.healths: list[tuple[str, EndpointHealth]] = []
+        self.config = config
+        self.metrics = Metrics(lambda: self.config, lambda: self.running, lambda: self.healths)
+
+    def ended(self, made: CallReport) -> None:
+        self.metrics.ended(call(self.config), made)
+
+    def series(self) -> dict[tuple[str, ...], float]:
+        return series(self.metrics.registry)
+
+    def value(self, name: str, *labels: str) -> float:
+        return self.series().get((f"vast_intercept_{name}", *labels), 0.0)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+FULL: dict[str, Any] = {
+    "duration": 3.0,
+    "time_to_first_token": 0.3,
+    "time_per_output_token": 0.02,
+    "added_latency": 0.002,
+    "prompt_tokens": 7,
+    "completion_tokens": 11,
+}
+
+
+def test_a_whole_report_is_counted(bench: Bench) -> None:
+    bench.ended(report(**FULL, retried=("mine", "mine"), fell_back_to=("small",)))
+    labels = ("chat/completions", "mine")
+    assert bench.value("calls_total", *labels, "ok") == 1
+    assert bench.value("call_duration_seconds_count", *labels) == 1
+    assert bench.value("call_duration_seconds_sum", *labels) == 3.0
+    assert bench.value("time_to_first_token_seconds_sum", "mine") == 0.3
+    assert bench.value("time_per_output_token_seconds_sum", "mine") == 0.02
+    assert bench.value("added_latency_seconds_sum") == 0.002
+    assert bench.value("prompt_tokens_total", "mine") == 7
+    assert bench.value("completion_tokens_total", "mine") == 11
+    assert bench.value("uncounted_answers_total", "mine") == 0
+    assert bench.value("retries_total", "mine") == 2
+    assert bench.value("fallbacks_total", "small") == 1
+
+
+def test_a_call_that_was_not_sent_to_vast_has_no_times(bench: Bench) -> None:
+    bench.ended(report(**{**FULL, "attempts": 0, "endpoint": None}))
+    assert bench.value("calls_total", "chat/completions", "", "ok") == 1
+    assert bench.value("added_latency_seconds_count") == 0
+    assert not [key for key in bench.series() if key[0].endswith("duration_seconds_count")]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "uncounted"),
+    [(Ending.OK, 1), (Ending.FAILED, 0), (Ending.CANCELLED, 0)],
+    ids=["ok", "failed", "cancelled"],
+)
+def test_an_answer_that_does_not_say_its_tokens(
+    bench: Bench, outcome: Ending, uncounted: int
+) -> None:
+    bench.ended(report(outcome, tokens=50))
+    assert bench.value("uncounted_answers_total", "mine") == uncounted
+
+
+@pytest.mark.parametrize(
+    ("interface", "count"), [("serverless", 1), ("openai", 0)], ids=["serverless", "openai"]
+)
+def test_waits_are_counted_where_calls_can_wait(interface: str, count: int) -> None:
+    bench = Bench(replace(CONFIG, interface=interface))
+    bench.ended(report(waited=0.0))
+    assert bench.value("queue_wait_seconds_count", "mine") == count
+
+
+def test_what_is_so_now(bench: Bench) -> None:
+    assert bench.value("calls_in_progress") == bench.value("calls_waiting") == 0
+    bench.running += [call(), call(outcome=Outcome(waiting="loading"))]
+    bench.running += [call(outcome=Outcome(waiting=""))]
+    assert bench.value("calls_in_progress") == 3
+    assert bench.value("calls_waiting") == 2
+
+
+def test_circuit_breakers(bench: Bench) -> None:
+    for name in ("mine", "openai", "made-up"):
+        bench.healths.append(("openai", EndpointHealth(name)))
+    name = "circuit_breaker_state"
+    states = {key[1:]: value for key, value in bench.series().items() if key[0].endswith(name)}
+    assert states == {
+        (endpoint, state): float(state == "closed")
+        for endpoint in ("mine", "openai")
+        for state in ("closed", "open", "half-open")
+    }
+
+
+def test_two_interfaces_to_one_endpoint_are_one_series(bench: Bench) -> None:
+    """As after a change of `vast.interface`. Prometheus refuses a page with a sample twice."""
+    bench.healths += [("openai", EndpointHealth("mine")), ("serverless", EndpointHealth("mine"))]
+    samples = [
+        (sample.name, *sample.labels.values())
+        for metric in bench.metrics.registry.collect()
+        for sample in metric.samples
+    ]
+    assert len(samples) == len(set(samples))
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["broken", "busy"])
+def test_trouble_does_not_become_a_label(bench: Bench, busy: bool) -> None:
+    health = EndpointHealth("mine")
+    bench.healths.append(("openai", health))
+    before = set(bench.series())
+    from vast_intercept.openai_api.errors import bad_gateway  # noqa: PLC0415
+
+    for number in range(10):
+        failed = AttemptFailed(bad_gateway("x", f"code-{number}"), busy=busy)
+        health.failed(failed, number, probe=False)
+    assert set(bench.series()) == before
+
+
+# --- what apps make up ---------------------------------------------------------------------------
+
+
+def test_a_thousand_made_up_names_make_one_series(bench: Bench) -> None:
+    def use(name: str) -> None:
+        bench.ended(
+            report(
+                **FULL,
+                endpoint=name,
+                model=name,
+                response_model=name,
+                client=name,
+                request_id=name,
+                retried=(name,),
+                fell_back_to=(name,),
+            )
+        )
+        bench.ended(report(Ending.FAILED, endpoint=name, error=name, error_param=name))
+        bench.healths.append(("openai", EndpointHealth(name)))
+
+    def report(outcome: Ending = Ending.OK, **facts: Any) -> CallReport:
+        base = {"request_id": "r", "time": 0.0, "operation": "completions", "attempts": 1}
+        return CallReport(outcome=outcome, **base | facts)
+
+    use("first")
+    after_one = set(bench.series())
+    for number in range(1_000):
+        use(f"made-up-{number}")
+    assert set(bench.series()) == after_one
+    assert bench.value("calls_total", "completions", OTHER, "ok") == 1_001
+    assert bench.value("retries_total", OTHER) == 1_001
+
+
+def test_reasons_are_bounded(bench: Bench) -> None:
+    for number in range(1_000):
+        bench.ended(report(Ending.REFUSED, error=f"reason-{number}", attempts=0, endpoint=None))
+    reasons = {key: n for key, n in bench.series().items() if "refused" in key[0]}
+    assert len(reasons) <= 101
+    assert sum(reasons.values()) == 1_000
+    assert reasons["vast_intercept_refused_calls_total", OTHER] >= 899
+
+
+def test_a_refusal_without_a_code_is_another_one(bench: Bench) -> None:
+    bench.ended(report(Ending.REFUSED, attempts=0))
+    assert bench.value("refused_calls_total", OTHER) == 1
+
+
+def test_operations_are_a_fixed_list(bench: Bench) -> None:
+    for operation in (*Operation, None):
+        bench.ended(report(operation=operation, attempts=0, endpoint=None))
+    counted = {key[1] for key in bench.series() if key[0] == "vast_intercept_calls_total"}
+    assert counted == set(Operation)
+
+
+@given(
+    st.lists(
+        st.builds(
+            CallReport,
+            request_id=st.text(),
+            time=st.just(0.0),
+            outcome=st.sampled_from(Ending),
+            operation=st.none() | st.sampled_from(list(Operation)),
+            endpoint=st.none() | st.sampled_from(["mine", "big", "small", "openai"]) | st.text(),
+            model=st.none() | st.text(),
+            error=st.none() | st.text(),
+            attempts=st.integers(0, 3),
+            retried=st.lists(st.text(), max_size=2).map(tuple),
+            fell_back_to=st.lists(st.text(), max_size=2).map(tuple),
+            duration=st.none() | st.floats(0, 1e6),
+            prompt_tokens=st.none() | st.integers(0, 10**9),
+            completion_tokens=st.none() | st.integers(0, 10**9),
+        ),
+        max_size=20,
+    )
+)
+def test_labels_are_known_ones(reports: list[CallReport]) -> None:
+    bench = Bench()
+    for made in reports:
+        bench.ended(made)
+    destinations = {"", OTHER, *CONFIG.endpoints(), *(each.name for each in CONFIG.providers)}
+    for metric in bench.metrics.registry.collect():
+        for sample in metric.samples:
+            assert sample.labels.get("endpoint", "") in destinations
+            assert sample.labels.get("operation", "other") in set(Operation)
+            assert sample.labels.get("outcome", "ok") in set(Ending)
+    ours = bench.series()
+    assert sum(n for key, n in ours.items() if key[0].endswith("_calls_total")) >= len(reports)
+
+
+# --- the monitor, which has them -----------------------------------------------------------------
+
+
+def monitor() -> Monitor:
+    return Monitor(lambda: CONFIG, list)
+
+
+def test_calls_are_known_by_identity() -> None:
+    """Apps may give several calls the same request id."""
+    watched = monitor()
+    calls = [call(), call()]
+    for each in calls:
+        watched.began(each)
+    assert watched.tally.running == 2
+    watched.ended(calls[0], report(**FULL))
+    assert list(watched.running.values()) == calls[1:]
+    assert (watched.tally.running, watched.tally.calls, watched.tally.tokens) == (1, 1, 18)
+    assert watched.tokens == (7, 11)
+
+
+def test_what_is_kept_of_made_up_names_is_bounded() -> None:
+    watched = monitor()
+    for number in range(1_000):
+        watched.ended(call(), report(Ending.REFUSED, endpoint=f"e{number}", error=f"c{number}"))
+    assert len(watched.latest) <= 100
+    assert len(watched.refusals) <= 300
+    assert len(watched.endpoint_calls) <= 300
+    assert sum(refusals.count for refusals in watched.refusals.values()) == 1_000
+
+
+def test_made_up_names_do_not_crowd_out_those_of_the_configuration() -> None:
+    watched = monitor()
+    for number in range(1_000):
+        watched.ended(call(), report(endpoint=f"made-up-{number}"))
+    watched.ended(call(), report(Ending.FAILED, endpoint="mine"))
+    assert watched.endpoint_calls["mine"].calls == 1
+    assert watched.endpoint_calls["mine"].failed == 1

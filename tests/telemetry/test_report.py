@@ -1,0 +1,285 @@
+"""What becomes of a call, as one value: how it ended, how long it took, how many tokens it had."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vast_intercept.config.config import defaults
+from vast_intercept.openai_api.errors import bad_gateway, bad_request, misconfigured
+from vast_intercept.openai_api.operations import Operation
+from vast_intercept.openai_api.usage import Usage
+from vast_intercept.relay.call import Call, Generate, Outcome
+from vast_intercept.relay.timing import Timing
+from vast_intercept.telemetry import report as report_module
+from vast_intercept.telemetry.report import CallReport, Ending, report_of
+
+NOW = 1_000.0
+UNIX_NOW = 1_700_000_000.0
+
+REFUSED = bad_request("Not served here.", "unsupported_endpoint", status=404)
+FAILED = bad_gateway("Vast did not answer.", "vast_unreachable")
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(perf_counter=lambda: NOW, time=lambda: UNIX_NOW)
+    monkeypatch.setattr(report_module, "time", clock)
+
+
+def call_with(timing: Timing | None = None, **outcome: Any) -> Call:
+    """A call that has ended with this outcome."""
+    return Call(
+        work=Generate(Operation.CHAT_COMPLETIONS),
+        config=defaults(),
+        request_id="req_1",
+        max_body=1_000,
+        client=("127.0.0.1", 50_000),
+        operation=Operation.CHAT_COMPLETIONS,
+        outcome=Outcome(timing=timing or Timing(), **outcome),
+    )
+
+
+def report(timing: Timing | None = None, *, left: bool = False, **outcome: Any) -> CallReport:
+    return report_of(call_with(timing, **outcome), 200, left=left)
+
+
+# --- how it ended --------------------------------------------------------------------------------
+
+BEGAN = Timing(received=990.0, sent=991.0, first_byte=992.0, last_byte=999.0)
+
+ENDINGS: dict[str, tuple[dict[str, Any], bool, Ending]] = {
+    "all well": ({"attempts": 1, "answered": True}, False, Ending.OK),
+    "answered here": ({"answered": True}, False, Ending.OK),
+    "the app left before": ({"attempts": 1}, True, Ending.CANCELLED),
+    "the app left at once": ({}, True, Ending.CANCELLED),
+    "the app left mid-stream": (
+        {"attempts": 1, "streamed": True, "timing": BEGAN},
+        True,
+        Ending.CANCELLED,
+    ),
+    "refused by its path": ({"error": REFUSED}, False, Ending.REFUSED),
+    "refused and left": ({"error": REFUSED}, True, Ending.REFUSED),
+    "no key for Vast": ({"error": misconfigured("x", "vast_key_missing")}, False, Ending.FAILED),
+    "circuit open": (
+        {"error": bad_gateway("x", "vast_endpoint_down", 503)},
+        False,
+        Ending.FAILED,
+    ),
+    "no answer": ({"error": FAILED, "attempts": 3}, False, Ending.FAILED),
+    "only comments": (
+        {"error": FAILED, "attempts": 1, "streamed": True, "timing": Timing(received=1.0)},
+        False,
+        Ending.FAILED,
+    ),
+    "a whole answer that was cut": (
+        {"error": FAILED, "attempts": 1, "timing": BEGAN},
+        False,
+        Ending.FAILED,
+    ),
+    "a stream that was cut": (
+        {"error": FAILED, "attempts": 1, "streamed": True, "timing": BEGAN},
+        False,
+        Ending.BROKEN_OFF,
+    ),
+}
+
+
+@pytest.mark.parametrize(("outcome", "left", "expected"), ENDINGS.values(), ids=ENDINGS.keys())
+def test_ending(outcome: dict[str, Any], left: bool, expected: Ending) -> None:
+    assert report(left=left, **outcome).outcome is expected
+
+
+@pytest.mark.parametrize("ending", Ending)
+def test_trouble_is_what_the_app_has_not_made(ending: Ending) -> None:
+    made = CallReport(request_id="r", time=0.0, outcome=ending)
+    assert made.is_error == (ending in {"failed", "broken_off"})
+
+
+# --- what is taken over --------------------------------------------------------------------------
+
+
+def test_facts_of_the_call() -> None:
+    made = report(
+        model="m",
+        endpoint="e",
+        response_model="served",
+        stream=True,
+        attempts=2,
+        retried=["e"],
+        fell_back_to=["other"],
+        left_out=("suffix",),
+        waits={"other": 1.0, "my-endpoint": 2.0},
+        prompt="Hello",
+        error=bad_request("Bad.", "invalid_type", "messages[0]"),
+    )
+    expected = {
+        "request_id": "req_1",
+        "time": UNIX_NOW,
+        "operation": "chat/completions",
+        "client": "127.0.0.1",
+        "model": "m",
+        "endpoint": "e",
+        "response_model": "served",
+        "stream": True,
+        "status": 200,
+        "error": "invalid_type",
+        "error_param": "messages[0]",
+        "error_message": "Bad.",
+        "attempts": 2,
+        "retried": ("e",),
+        "fell_back_to": ("other",),
+        "left_out": ("suffix",),
+        "waited": 3.0,
+        "prompt": "Hello",
+    }
+    assert {name: getattr(made, name) for name in expected} == expected
+
+
+def test_names_are_bounded() -> None:
+    """They may be as long as a body, and reports are kept."""
+    error = replace(FAILED, code="c" * 10_000, message="m" * 10_000, param="p" * 10_000)
+    long = report(
+        model="x" * 10_000, endpoint="e" * 10_000, response_model="y" * 10_000, error=error
+    )
+    for text in (long.model, long.endpoint, long.response_model, long.error, long.error_param):
+        assert text is not None
+        assert len(text) == 200
+    assert long.error_message == "m" * 1_000
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "expected"),
+    [
+        ("billing", ("10.0.0.1", 1), "billing"),
+        (None, ("10.0.0.1", 1), "10.0.0.1"),
+        (None, ("::1", 1, 0, 0), "::1"),
+        (None, None, None),
+        (None, (), None),
+    ],
+    ids=["name", "ipv4", "ipv6", "nobody", "empty"],
+)
+def test_client(name: str | None, address: tuple[str | int, ...] | None, expected: str) -> None:
+    call = replace(call_with(), client_name=name, client=address)
+    assert report_of(call, None, left=True).client == expected
+
+
+# --- timings -------------------------------------------------------------------------------------
+
+
+def test_nothing_is_known_of_what_did_not_happen() -> None:
+    made = report_of(call_with(), None, left=True)
+    for name in (
+        *("status", "time_to_first_token", "duration", "generating", "longest_gap"),
+        *("added_latency", "tokens", "tokens_per_second", "time_per_output_token"),
+    ):
+        assert getattr(made, name) is None, name
+
+
+def test_timings_of_a_stream() -> None:
+    timing = Timing(
+        received=980.0,
+        sent=981.0,
+        first_byte=990.0,
+        last_byte=999.0,
+        passed_on=990.5,
+        longest_gap=2.0,
+    )
+    made = report(timing, streamed=True, attempts=1, usage=Usage(5, 10))
+    assert made.time_to_first_token == 10
+    assert made.duration == 20
+    assert made.generating == 9
+    assert made.longest_gap == 2
+    assert made.added_latency == pytest.approx(1.5)
+    assert made.time_per_output_token == pytest.approx(1.0)
+    assert made.tokens_per_second == pytest.approx(1.0)
+
+
+def test_timings_of_a_whole_answer() -> None:
+    timing = Timing(received=980.0, sent=981.0, first_byte=990.0, last_byte=991.0, passed_on=991.5)
+    made = report(timing, attempts=1, usage=Usage(5, 20))
+    assert (made.duration, made.time_to_first_token, made.generating) == (20, None, None)
+    assert made.longest_gap is None
+    assert made.added_latency == pytest.approx(1.5)
+    assert made.tokens_per_second == pytest.approx(2.0)
+    assert made.time_per_output_token is None
+
+
+NOT_COMPARABLE: dict[str, dict[str, Any]] = {
+    "tried again": {"attempts": 2},
+    "answered here": {"attempts": 0},
+    "waited": {"attempts": 1, "waits": {"e": 0.1}},
+    "failed": {"attempts": 1, "error": FAILED},
+    "held by a person": {"attempts": 1, "timing": replace(BEGAN, passed_on=999.5, held=True)},
+    "never passed on": {"attempts": 1, "timing": BEGAN},
+}
+
+
+@pytest.mark.parametrize("outcome", NOT_COMPARABLE.values(), ids=NOT_COMPARABLE.keys())
+def test_added_latency_is_left_out_where_it_says_nothing(outcome: dict[str, Any]) -> None:
+    outcome = {"timing": replace(BEGAN, passed_on=999.5)} | outcome
+    assert report(streamed=True, **outcome).added_latency is None
+
+
+# --- tokens --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("usage", "events", "expected"),
+    [
+        (Usage(3, 4), 0, (3, 4, 4)),
+        (Usage(3, 4), 100, (3, 4, 4)),
+        (Usage(3, 0), 100, (3, 0, 0)),
+        (None, 13, (None, None, 10)),
+        (None, 4, (None, None, 1)),
+        (None, 3, (None, None, None)),
+        (None, 0, (None, None, None)),
+    ],
+    ids=["said", "said and counted", "none", "counted", "one", "only the frame", "nothing"],
+)
+def test_tokens_are_as_said_else_as_counted(
+    usage: Usage | None, events: int, expected: tuple[int | None, ...]
+) -> None:
+    made = report(replace(BEGAN, events=events), streamed=True, usage=usage)
+    assert (made.prompt_tokens, made.completion_tokens, made.tokens) == expected
+
+
+@pytest.mark.parametrize(
+    ("tokens", "last_byte"),
+    [(1, 999.0), (0, 999.0), (10, 992.0), (10, 992.0005), (10, None)],
+    ids=["one token", "no token", "all at once", "nearly at once", "never ended"],
+)
+def test_no_rate_where_there_is_none(tokens: int, last_byte: float | None) -> None:
+    timing = replace(BEGAN, last_byte=last_byte)
+    made = report(timing, streamed=True, usage=Usage(1, tokens))
+    assert made.tokens_per_second is made.time_per_output_token is None
+
+
+moments = st.none() | st.floats(0, NOW)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    timing=st.builds(
+        Timing,
+        received=moments,
+        sent=moments,
+        first_byte=moments,
+        last_byte=moments,
+        passed_on=moments,
+        events=st.integers(0, 10_000),
+    ),
+    usage=st.none() | st.builds(Usage, st.integers(0, 10**9), st.integers(0, 10**9)),
+    attempts=st.integers(0, 5),
+    streamed=st.booleans(),
+    left=st.booleans(),
+    error=st.sampled_from([None, REFUSED, FAILED]),
+)
+def test_any_moments_make_a_report(timing: Timing, left: bool, **outcome: Any) -> None:
+    made = report(timing, left=left, **outcome)
+    assert made.outcome in Ending
+    if made.tokens_per_second is not None and made.time_per_output_token is not None:
+        assert made.tokens_per_second * made.time_per_output_token == pytest.approx(1)
