@@ -15,9 +15,9 @@ import pytest
 from mitmproxy import http
 from mitmproxy.flow import Error
 
-from vast_intercept.config_watch import ConfigWatch
+from vast_intercept.config.watch import ConfigWatch
 from vast_intercept.descriptors import Descriptors
-from vast_intercept.relay.server import Relay
+from vast_intercept.relay.serving.server import Relay
 from vast_intercept.secret import sha256_of
 
 from .in_process import InProcess, Upstream, mitmproxy_with_addon, request_to, sent_on
