@@ -10,9 +10,9 @@ from unittest.mock import patch
 
 from aiohttp import web
 
-from vast_intercept.standin import server
 from vast_intercept.standin.command import standin
-from vast_intercept.standin.exchange import Exchange
+from vast_intercept.standin.mischief.exchange import Exchange
+from vast_intercept.standin.model_server import vllm
 
 
 class TimedExchange(Exchange):
@@ -33,5 +33,5 @@ class TimedExchange(Exchange):
 
 
 if __name__ == "__main__":
-    with patch.object(server, "Exchange", TimedExchange):
+    with patch.object(vllm, "Exchange", TimedExchange):
         standin()

@@ -7,9 +7,9 @@ import json
 import aiohttp
 import pytest
 
-from vast_intercept.standin import exchange
-from vast_intercept.standin.calls import Calls
-from vast_intercept.standin.gates import Gates
+from vast_intercept.standin.mischief import exchange
+from vast_intercept.standin.mischief.gates import Gates
+from vast_intercept.standin.received_calls import ReceivedCalls
 
 from .conftest import CHAT, HELLO, RawCall, Vast
 
@@ -126,7 +126,7 @@ async def test_of_large_bodies_the_beginning_is_kept(vast: Vast) -> None:
 
 
 def test_the_list_of_calls_is_bounded() -> None:
-    calls = Calls()
+    calls = ReceivedCalls()
     for index in range(10_500):
         calls.end(calls.begin("POST", f"/{index}", (), bytearray()), "done")
     listed = calls.to_json()

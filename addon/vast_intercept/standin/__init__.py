@@ -1,7 +1,11 @@
-"""A Vast in a box: its OpenAI interface and its Serverless interface, on ports of this machine.
+"""A Vast in a box, on ports of this machine, for the demo, the tests and the benchmarks.
 
-For the demo, the tests and the benchmarks. It generates nothing: its answers have the exact shape
-of vLLM's, and a text that follows from the request. What it should do besides (be slow, fail, stop
-in the middle) a request says in its own body, in the field `standin`; what console, router and
-workers should do, `/_standin/` takes.
+It generates nothing: an answer has the exact shape of vLLM's, and a text that follows from the
+request. A request says in its own body, in the field `standin`, what should go wrong with it;
+`/_standin/` takes what console, router and workers should do.
+
+`model_server` answers as vLLM does, `vast` plays Vast, `mischief` has things go wrong. The files
+here join them (`server`, `control`, `command`) or serve all three (`answering`, `listener`,
+`recorder`, `received_calls`, `waiting`). The stand-in is an independent second opinion on the
+protocols: it imports nothing of the project's other packages, and none of them imports it.
 """

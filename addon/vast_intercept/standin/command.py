@@ -1,4 +1,4 @@
-"""`vast-intercept standin`: the stand-in as a process of its own."""
+"""`vast-intercept standin`: runs the stand-in as a process."""
 
 import asyncio
 import signal
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .fault_plan import FaultPlan, NoSuchWorkerError, read_fault_plan
+from .mischief.fault_plan import FaultPlan, NoSuchWorkerError, read_fault_plan
 from .server import StandIn, StandInConfig
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -94,7 +94,7 @@ def _read_faults(path: Path) -> FaultPlan:
 
 
 async def _serve(config: StandInConfig) -> None:
-    """Until SIGINT or SIGTERM."""
+    """Serves until SIGINT or SIGTERM."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,41 +1,38 @@
-"""The control interface, for tests: what came, what goes on, and what goes wrong."""
+"""The control interface, for tests: shows what came, and sets what goes wrong."""
 
 import asyncio
 from collections.abc import Callable
 from urllib.parse import parse_qs, unquote
 
-import msgspec
 from aiohttp import web
 
-from .calls import Calls
-from .endpoints import Endpoints
-from .errors import Refusal, method_not_allowed, not_found
-from .exchange import whole
-from .fault_plan import FaultPlan, FaultPlayer, NoSuchWorkerError
-from .fleet import Fleet
-from .gates import Gates
-from .overrides import NAMES, Overridable, Override, Overrides
-from .schema import Json
-from .worker_state import WorkerState
+from .answering import Json, Refusal, decode, json_answer, method_not_allowed, not_found, whole
+from .mischief.fault_plan import FaultPlan, FaultPlayer, NoSuchWorkerError
+from .mischief.gates import Gates
+from .mischief.overrides import NAMES, Overridable, Override, Overrides
+from .mischief.worker_state import WorkerState
+from .received_calls import ReceivedCalls
+from .vast.account import Account
+from .vast.fleet import Fleet
 
 PREFIX = "/_standin/"
 
-# How long a request waits for calls, and for how many, where it does not say.
+# Defaults of a query: seconds to wait, the number of calls to wait for, and of calls to list.
 _DEFAULTS = {"timeout": "10", "count": "1", "tail": "10000"}
 _OUTCOMES = {"running", "done", "cancelled"}
 
 
 class Control:
-    """Answers what is below `/_standin/`. It needs no key: the stand-in holds no secret."""
+    """Answers the paths below `/_standin/`. It needs no key: the stand-in holds no secret."""
 
     def __init__(
         self,
         *,
-        calls: Calls,
+        calls: ReceivedCalls,
         gates: Gates,
         stats: Callable[[], Json],
         fleet: Fleet,
-        endpoints: Endpoints,
+        account: Account,
         overrides: Overrides,
         fault_player: FaultPlayer,
     ) -> None:
@@ -43,12 +40,12 @@ class Control:
         self._gates = gates
         self._stats = stats
         self._fleet = fleet
-        self._endpoints = endpoints
+        self._account = account
         self._overrides = overrides
         self._fault_player = fault_player
 
     async def answer(self, method: str, target: str, body: bytes) -> web.StreamResponse:
-        """Raises Refusal for what there is not."""
+        """Answers a request. Raises Refusal for unknown paths and for bodies without sense."""
         path, _, query = target.removeprefix(PREFIX).partition("?")
         match path.split("/"), method:
             case ["calls"], "GET":
@@ -57,29 +54,29 @@ class Control:
                 self._calls.forget()
                 return _done()
             case ["stats"], "GET":
-                return _json(self._stats())
+                return json_answer(self._stats())
             case ["gates", name], "POST" if name:
-                return _json({"opened": self._gates.open(unquote(name))})
+                return json_answer({"opened": self._gates.open(unquote(name))})
             case ["gates", name], "PUT" if name:
                 self._gates.shut(unquote(name))
                 return _done()
             case ["workers"], "GET":
-                return _json(self._fleet.to_json())
+                return json_answer(self._fleet.to_json())
             case ["workers"], "DELETE":
                 self._fleet.registered.forget()
                 return _done()
             case ["workers", number], "PUT":
-                return await self._set_worker(number, _read(body, WorkerState))
+                return await self._set_worker(number, decode(body, WorkerState, "detail"))
             case ["endpoints", name, "key"], "PUT":
                 return self._renew_key(unquote(name), query)
             case ["overrides", what], "PUT":
-                self._overrides.set(_overridable(what), _read(body, Override))
+                self._overrides.set(_overridable(what), decode(body, Override, "detail"))
                 return _done()
             case ["overrides", what], "DELETE":
                 self._overrides.remove(_overridable(what))
                 return _done()
             case ["faults"], "PUT":
-                return await self._start_faults(_read(body, FaultPlan))
+                return await self._start_faults(decode(body, FaultPlan, "detail"))
             case ["faults"], "DELETE":
                 await self._fault_player.stop()
                 return _done()
@@ -105,8 +102,8 @@ class Control:
                 async with asyncio.timeout(seconds):
                     await self._calls.wait_for(outcome, count, path)
             except TimeoutError:
-                return _json({"detail": f"no {count} calls {outcome} in {seconds} s"}, 408)
-        return _json(self._calls.to_json(tail, path))
+                return json_answer({"detail": f"no {count} calls {outcome} in {seconds} s"}, 408)
+        return json_answer(self._calls.to_json(tail, path))
 
     async def _set_worker(self, number: str, state: WorkerState) -> web.StreamResponse:
         workers = {str(worker.number): worker for worker in self._fleet.own}
@@ -116,14 +113,14 @@ class Control:
             await workers[number].set(state)
         except OSError as error:
             raise Refusal(409, {"detail": f"worker {number} cannot listen: {error}"}) from None
-        return _json(workers[number].to_json())
+        return json_answer(workers[number].to_json())
 
     def _renew_key(self, name: str, query: str) -> web.StreamResponse:
-        endpoint = self._endpoints.get(name)
+        endpoint = self._account.get(name)
         if endpoint is None:
             raise not_found()
         hidden = parse_qs(query).get("hidden") == ["1"]
-        return _json({"api_key": self._endpoints.renew_key(endpoint, hidden=hidden)})
+        return json_answer({"api_key": self._account.renew_key(endpoint, hidden=hidden)})
 
     async def _start_faults(self, plan: FaultPlan) -> web.StreamResponse:
         try:
@@ -140,19 +137,8 @@ def _overridable(what: str) -> Overridable:
     raise not_found()
 
 
-def _read[T](body: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise _meaningless(str(error)) from None
-
-
 def _meaningless(detail: str) -> Refusal:
     return Refusal(400, {"detail": detail})
-
-
-def _json(value: Json, status: int = 200) -> web.Response:
-    return whole(msgspec.json.encode(value), status)
 
 
 def _done() -> web.Response:

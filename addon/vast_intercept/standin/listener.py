@@ -1,4 +1,4 @@
-"""A port with an HTTP server behind it, which can be closed at once, and opened again."""
+"""An HTTP server on a port, which can be closed at once and opened again."""
 
 import asyncio
 import socket
@@ -12,13 +12,13 @@ _MAX_HEADER = 1024 * 1024
 
 
 class _Server(web.Server):
-    """aiohttp's, counting the connections."""
+    """aiohttp's server, which counts its connections as well."""
 
     accepted = 0
     closed = False
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        """Called once a connection stands, TLS included."""
+        """Called once a connection is established, TLS included."""
         self.accepted += 1
         super().connection_made(handler, transport)
         if self.closed:
@@ -26,7 +26,7 @@ class _Server(web.Server):
 
 
 class Listener:
-    """Port 0 is one of the system's choice. It stays the same when opened again."""
+    """An HTTP server on a port. For port 0 the system chooses one, which is kept on reopening."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Listener:
 
     @property
     def url(self) -> str:
-        """Where it is, without a slash at the end."""
+        """The URL, without a slash at the end."""
         if self._tls:
             return f"https://localhost:{self._port}"
         host = f"[{self._host}]" if ":" in self._host else self._host
@@ -59,16 +59,16 @@ class Listener:
 
     @property
     def accepted(self) -> int:
-        """How many connections there have been."""
+        """The number of connections so far."""
         return self._server.accepted
 
     @property
     def open_connections(self) -> int:
-        """How many there are."""
+        """The number of open connections."""
         return len(self._server.connections)
 
     async def open(self) -> None:
-        """Listens, if it does not yet. Raises OSError if the port is taken."""
+        """Starts to listen, unless it does. Raises OSError if the port is taken."""
         if self._listening:
             return
         self._release()
@@ -79,7 +79,7 @@ class Listener:
         self._port = self._listening.sockets[0].getsockname()[1]
 
     def close(self) -> asyncio.Server | None:
-        """Ends everything at once, whatever runs. What it returns can be waited for."""
+        """Aborts all connections. Returns the server, whose end can be waited for."""
         self._release()
         listening, self._listening = self._listening, None
         if listening:
@@ -91,7 +91,7 @@ class Listener:
         return listening
 
     def close_for_now(self) -> None:
-        """As `close`, but no one else gets the port: who connects is refused."""
+        """Aborts all connections, but reserves the port: new connections are refused."""
         if not self._listening:
             return
         self.close()

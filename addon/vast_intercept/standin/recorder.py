@@ -1,49 +1,42 @@
-"""One request: it is read, noted as a call, answered, and what became of it is noted."""
+"""Records each request as a call: reads it, has it answered, and notes how it ended."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from . import errors
-from .calls import Call, Calls
-from .exchange import HangUp, whole
-
-type Answering = Callable[[web.BaseRequest, bytes], Awaitable[web.StreamResponse]]
-"""Answers a request with this body."""
-
-_MAX_BODY = 100 * 1024 * 1024
+from .answering import Answering, HangUp, Refusal, receive
+from .received_calls import ReceivedCall, ReceivedCalls
 
 
 class Recorder:
-    """Notes the calls to one server: the stand-in's own, or a worker's."""
+    """Records the calls to one server: the stand-in's main port, or a worker's."""
 
-    def __init__(self, calls: Calls, answer: Answering, worker: int | None = None) -> None:
+    def __init__(self, calls: ReceivedCalls, answer: Answering, worker: int | None = None) -> None:
         self._calls = calls
         self._answer = answer
         self._worker = worker
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """What aiohttp calls."""
+        """Handles one request of aiohttp's server."""
         received = bytearray()
         try:
             await receive(request, received)
-        except errors.Refusal as refusal:
+        except Refusal as refusal:
             self._calls.end(self._begin(request, received), "done")
-            return refused(refusal)
+            return refusal.answer()
         except BaseException:
             self._calls.end(self._begin(request, received), "cancelled")
             raise
-        # Noted only now, so that whoever waits for the call finds all of its body.
+        # The call is noted only now, so that whoever waits for it finds all of its body.
         call = self._begin(request, received)
         try:
             response = await self._answer(request, bytes(received))
-        except errors.Refusal as refusal:
-            response = refused(refusal)
+        except Refusal as refusal:
+            response = refusal.answer()
         except (HangUp, ConnectionError) as end:
             self._calls.end(call, "done" if isinstance(end, HangUp) else "cancelled")
             _cut_connection(request)
-            # aiohttp must not answer. The end of the connection cancels this.
+            # aiohttp must not answer. When the connection ends, it cancels this coroutine.
             await asyncio.Event().wait()
             raise
         except BaseException:
@@ -52,28 +45,15 @@ class Recorder:
         self._calls.end(call, "done", response.status)
         return response
 
-    def _begin(self, request: web.BaseRequest, body: bytearray) -> Call:
+    def _begin(self, request: web.BaseRequest, body: bytearray) -> ReceivedCall:
         return self._calls.begin(
             request.method, request.raw_path, request.raw_headers, body, self._worker
         )
 
 
-async def receive(request: web.BaseRequest, received: bytearray) -> None:
-    """Reads the body into `received`. Raises Refusal if there is too much of it."""
-    while piece := await request.content.readany():
-        received += piece
-        if len(received) > _MAX_BODY:
-            raise errors.too_large()
-
-
-def refused(refusal: errors.Refusal) -> web.Response:
-    """The answer that a refusal is."""
-    return whole(refusal.body, refusal.status, headers=refusal.headers)
-
-
 def _cut_connection(request: web.BaseRequest) -> None:
-    """No end of the HTTP message, no farewell of TLS."""
+    """Ends a connection without an end of the HTTP message and without TLS's close_notify."""
     if transport := request.transport:
-        # What was sent is to arrive: abort would drop what the system has not taken yet.
+        # What was sent should arrive: abort drops what is still in the write buffer.
         end = transport.close if transport.get_write_buffer_size() else transport.abort
         end()

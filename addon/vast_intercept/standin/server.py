@@ -1,4 +1,4 @@
-"""The stand-in: Vast's OpenAI interface, its console and its router, and the workers."""
+"""The stand-in as a whole: Vast's OpenAI interface, console, router and workers, on ports."""
 
 import asyncio
 import ssl
@@ -6,37 +6,36 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
-from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
-from . import errors, faults
-from .admission import Admission
-from .calls import Calls
-from .console import Console
+from .answering import Answering, Json, Refusal, method_not_allowed, receive, whole
 from .control import PREFIX, Control
-from .endpoints import Endpoints
-from .exchange import DIRECT, Exchange, Passage, whole
-from .fault_plan import FaultPlan, FaultPlayer
-from .fleet import Fleet
-from .gates import Gates
 from .listener import Listener
-from .mishaps import Chance, Mishap, befallen
-from .model import CHAT, COMPLETION, Model
-from .overrides import Overrides
-from .recorder import Answering, Recorder, receive, refused
-from .router import Router
-from .schema import Json
-from .signing import Signer
-from .worker import Worker
-from .worker_list import WorkerList
+from .mischief.fault_plan import FaultPlan, FaultPlayer
+from .mischief.gates import Gates
+from .mischief.mishaps import Chance
+from .mischief.overrides import Overrides
+from .model_server.model import CHAT, COMPLETION, Model
+from .model_server.vllm import Vllm
+from .received_calls import ReceivedCalls
+from .recorder import Recorder
+from .vast.account import Account
+from .vast.admission import Admission
+from .vast.console import Console
+from .vast.fleet import Fleet
+from .vast.openai_gateway import OpenAIGateway
+from .vast.own_worker import OwnWorker
+from .vast.route_signing import RouteSigner
+from .vast.router import Router
+from .vast.worker_list import WorkerList
 
 _STOP_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandInConfig:
-    """What a stand-in serves, and where. Port 0 is one of the system's choice."""
+    """What a stand-in serves, and where. For port 0 the system chooses one."""
 
     api_key: str = "vast-standin-key"
     endpoints: tuple[str, ...] = ("demo",)
@@ -52,10 +51,16 @@ class StandInConfig:
 
 
 class _Page(NamedTuple):
-    """What is at one path, for one method."""
+    """The answer at one path, for one method."""
 
     method: str
     answer: Answering
+
+    async def open(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
+        """Answers a request. Raises Refusal if its method is another one."""
+        if request.method != self.method:
+            raise method_not_allowed(self.method)
+        return await self.answer(request, body)
 
 
 class StandIn:
@@ -70,67 +75,50 @@ class StandIn:
         """Needs a running event loop. Raises OSError if a file cannot be read."""
         self._config = config
         tls = _tls(config)
-        signer = Signer()
-        self._model = Model(config.model, config.context)
-        self._calls = Calls()
-        self._gates = Gates()
-        self._chance = Chance()
-        self._admission = Admission(signer)
-        self._fleet = Fleet(
-            [
-                self._worker(number, endpoint, tls)
-                for number, endpoint in enumerate(
-                    endpoint for endpoint in config.endpoints for _ in range(config.workers)
-                )
-            ]
-        )
-        endpoints = Endpoints(config.endpoints, config.api_key)
+        signer = RouteSigner()
+        gates = Gates()
+        chance = Chance()
         overrides = Overrides()
-        self._fault_player = FaultPlayer(self._fleet, self._chance)
+        account = Account(config.endpoints, config.api_key)
+        self._vllm = Vllm(Model(config.model, config.context), gates)
+        self._calls = ReceivedCalls()
+        self._admission = Admission(signer)
+        workers = [
+            OwnWorker(
+                number,
+                endpoint,
+                host=config.host,
+                tls=tls,
+                calls=self._calls,
+                admission=self._admission,
+                chance=chance,
+                model_server=self._vllm,
+            )
+            for number, endpoint in enumerate(
+                endpoint for endpoint in config.endpoints for _ in range(config.workers)
+            )
+        ]
+        self._fleet = Fleet(workers)
+        self._fault_player = FaultPlayer(workers, chance)
         self._control = Control(
             calls=self._calls,
-            gates=self._gates,
+            gates=gates,
             stats=self.stats,
             fleet=self._fleet,
-            endpoints=endpoints,
+            account=account,
             overrides=overrides,
             fault_player=self._fault_player,
         )
-        console = Console(endpoints, config.api_key, config.root_cert)
-        router = Router(endpoints, signer, self._fleet.ready)
-        worker_list = WorkerList(endpoints, config.api_key, self._fleet)
-        self._operations = {
-            f"/{quote(endpoint, safe='')}{suffix}": suffix
-            for endpoint in config.endpoints
-            for suffix in (*CHAT, *COMPLETION)
-        }
-        self._pages = {
-            "/api/v0/endptjobs/": _Page(
-                hdrs.METH_GET, overrides.over("endptjobs", console.list_endpoints)
-            ),
-            "/static/jvastai_root.cer": _Page(
-                hdrs.METH_GET, overrides.over("root", console.root_certificate)
-            ),
-            "/route/": _Page(hdrs.METH_POST, overrides.over("route", router.route)),
-            "/get_endpoint_workers/": _Page(
-                hdrs.METH_POST, overrides.over("workers", worker_list.list_workers)
-            ),
-            CHAT[0]: _Page(hdrs.METH_POST, self._answer_as_model),
-            COMPLETION[0]: _Page(hdrs.METH_POST, self._answer_as_model),
-        }
-        # What real workers ask by themselves is no call of anyone's.
-        self._unrecorded = {
-            "/pubkey/": _Page(hdrs.METH_GET, router.public_key),
-            "/worker_status/": _Page(hdrs.METH_POST, self._take_worker_status),
-            "/delete_requests/": _Page(hdrs.METH_POST, _ok),
-            "/health": _Page(hdrs.METH_GET, _ok),
-        }
+        self._gateway = OpenAIGateway(account, self._vllm, chance, lambda: self.url)
+        router = Router(account, signer, self._fleet.ready)
+        self._pages = self._recorded_pages(account, router, overrides)
+        self._unrecorded = self._unrecorded_pages(router)
         self._recorder = Recorder(self._calls, self._answer)
         self._listener = Listener(self._handle, config.host, config.port, tls)
 
     @property
     def url(self) -> str:
-        """Where it is, without a slash at the end."""
+        """The URL, without a slash at the end."""
         return self._listener.url
 
     async def __aenter__(self) -> Self:
@@ -141,9 +129,9 @@ class StandIn:
         await self.stop()
 
     async def start(self) -> None:
-        """Listens.
+        """Starts to listen.
 
-        Raises OSError if the port is taken, NoSuchWorkerError if the faults are for no worker.
+        Raises OSError if the port is taken, NoSuchWorkerError if a fault names an unknown worker.
         """
         try:
             await self._listener.open()
@@ -167,7 +155,7 @@ class StandIn:
                 await self._calls.idle()
 
     def stats(self) -> dict[str, Json]:
-        """Numbers of TCP connections and of calls, ever and now."""
+        """The numbers of TCP connections and of calls: in total, and now."""
         return {
             "connections": self._listener.accepted,
             "open_connections": self._listener.open_connections,
@@ -178,17 +166,30 @@ class StandIn:
             "unsigned": self._admission.unsigned,
         }
 
-    def _worker(self, number: int, endpoint: str, tls: ssl.SSLContext | None) -> Worker:
-        return Worker(
-            number,
-            endpoint,
-            host=self._config.host,
-            tls=tls,
-            calls=self._calls,
-            admission=self._admission,
-            chance=self._chance,
-            model_server=self._serve,
-        )
+    def _recorded_pages(
+        self, account: Account, router: Router, overrides: Overrides
+    ) -> dict[str, _Page]:
+        console = Console(account, self._config.root_cert)
+        list_workers = WorkerList(account, self._fleet).list_workers
+        get, post = hdrs.METH_GET, hdrs.METH_POST
+        return {
+            "/api/v0/endptjobs/": _Page(get, overrides.over("endptjobs", console.list_endpoints)),
+            "/static/jvastai_root.cer": _Page(get, overrides.over("root", console.root)),
+            "/route/": _Page(post, overrides.over("route", router.route)),
+            "/get_endpoint_workers/": _Page(post, overrides.over("workers", list_workers)),
+            CHAT[0]: _Page(post, self._vllm.open_path),
+            COMPLETION[0]: _Page(post, self._vllm.open_path),
+        }
+
+    def _unrecorded_pages(self, router: Router) -> dict[str, _Page]:
+        """Pages that real workers ask for by themselves: such requests are nobody's calls."""
+        get, post = hdrs.METH_GET, hdrs.METH_POST
+        return {
+            "/pubkey/": _Page(get, router.public_key),
+            "/worker_status/": _Page(post, self._take_worker_status),
+            "/delete_requests/": _Page(post, _ok),
+            "/health": _Page(get, _ok),
+        }
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         target = request.raw_path
@@ -200,58 +201,13 @@ class StandIn:
             await receive(request, body)
             if page is None:
                 return await self._control.answer(request.method, target, bytes(body))
-            return await _open(page, request, bytes(body))
-        except errors.Refusal as refusal:
-            return refused(refusal)
+            return await page.open(request, bytes(body))
+        except Refusal as refusal:
+            return refusal.answer()
 
     async def _answer(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
-        path, _, query = request.raw_path.partition("?")
-        page = self._pages.get(path)
-        if page:
-            return await _open(page, request, body)
-        scheme, _, key = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-        if key != self._config.api_key or scheme.lower() != "bearer":
-            raise errors.unauthorized()
-        operation = self._operations.get(path)
-        if operation is None:
-            return self._redirect(path, query)
-        if request.method != hdrs.METH_POST:
-            raise errors.method_not_allowed()
-        _check_content_type(request)
-        return await self._serve(request, operation, body, self._chance.draw(), DIRECT)
-
-    async def _answer_as_model(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
-        _check_content_type(request)
-        operation = request.raw_path.partition("?")[0]
-        return await self._serve(request, operation, body, None, DIRECT)
-
-    async def _serve(
-        self,
-        request: web.BaseRequest,
-        operation: str,
-        body: bytes,
-        mishap: Mishap | None,
-        passage: Passage,
-    ) -> web.StreamResponse:
-        request_id = request.headers.get("x-request-id")
-        answer, told = self._model.generate(operation, body, request_id)
-        told = befallen(told, mishap)
-        if told.first_delay:
-            await asyncio.sleep(told.first_delay)
-        if told.status is not None:
-            return whole(told.body.encode(), told.status, headers=told.headers)
-        exchange = Exchange(request, answer, told, self._gates, passage)
-        if told.fault is None:
-            return await exchange.reply()
-        return await faults.play(exchange, told.fault)
-
-    def _redirect(self, path: str, query: str) -> web.StreamResponse:
-        """vLLM knows its paths without a slash at the end, and says so to who adds one."""
-        stripped = path.removesuffix("/")
-        if stripped not in self._operations:
-            raise errors.not_found()
-        location = f"{self.url}{stripped}{'?' if query else ''}{query}"
-        return whole(b"", 307, headers={"location": location})
+        page = self._pages.get(request.raw_path.partition("?")[0])
+        return await (page.open if page else self._gateway.answer)(request, body)
 
     async def _take_worker_status(self, _: web.BaseRequest, body: bytes) -> web.StreamResponse:
         self._fleet.registered.report(body)
@@ -264,18 +220,6 @@ def _tls(config: StandInConfig) -> ssl.SSLContext | None:
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(config.tls_cert, config.tls_key)
     return tls
-
-
-def _check_content_type(request: web.BaseRequest) -> None:
-    content_type = request.headers.get(hdrs.CONTENT_TYPE, "")
-    if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise errors.wrong_content_type()
-
-
-async def _open(page: _Page, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
-    if request.method != page.method:
-        raise errors.method_not_allowed(page.method)
-    return await page.answer(request, body)
 
 
 async def _ok(_: web.BaseRequest, __: bytes) -> web.StreamResponse:

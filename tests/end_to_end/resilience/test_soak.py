@@ -19,8 +19,7 @@ import aiohttp
 import psutil
 import pytest
 
-from vast_intercept.standin.faults import STREAM_FAULTS
-from vast_intercept.standin.instructions import Fault
+from vast_intercept.standin.mischief.instructions import STREAM_FAULTS, Fault
 
 from ... import harness
 from ...harness import APP_KEY, Interceptor, StandIn

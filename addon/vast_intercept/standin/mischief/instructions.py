@@ -1,0 +1,75 @@
+"""What a request may ask of the stand-in, in the field `standin` of its body.
+
+vLLM ignores fields that it does not know, and so does everything between an app and vLLM. A test
+can therefore steer the far end through any number of proxies.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+type Fault = Literal[
+    "big_event",  # a stream with one event of 10 MB
+    "compressed",  # gzip, which nobody asked for
+    "cut",  # the connection ends in the middle of the answer
+    "cut_behind_done",  # a stream's connection ends behind [DONE], where HTTP has more to say
+    "cut_mid_event",  # a stream's connection ends in the middle of an event
+    "drop",  # the connection ends without a byte of an answer
+    "empty",  # 500 with no body
+    "end_early",  # a stream ends well, as HTTP goes, but without a finish_reason and [DONE]
+    "engine_dead",  # a stream in which vLLM says that its engine died
+    "garbage",  # an answer that is not HTTP
+    "hang",  # no answer at all
+    "html",  # 502 with a web page
+    "linger",  # a stream that has sent [DONE] stays open
+    "no_done",  # a stream ends well, as HTTP goes, with a finish_reason but without [DONE]
+    "not_json",  # 200 and application/json, but not JSON
+    "redirect",  # 302 to somewhere else
+    "split",  # a stream in pieces of 7 bytes, which end anywhere
+    "stall",  # a stream that falls silent, with the connection open
+    "wrong_length",  # a content-length smaller than the body
+    "wrong_type",  # 200 with a web page
+]
+
+# These are done to a stream: a whole answer has no chunks for them.
+STREAM_FAULTS: frozenset[Fault] = frozenset(
+    (
+        *("big_event", "cut_behind_done", "cut_mid_event", "end_early", "engine_dead", "linger"),
+        *("no_done", "split", "stall"),
+    )
+)
+
+type Seconds = Annotated[float, Meta(ge=0)]
+
+
+class Instructions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The instructions, all optional. Without any, the stand-in answers as vLLM does."""
+
+    text: str | None = None
+    """The text to answer."""
+    chunks: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    """Answer so many tokens: "w0 ", "w1 ", ..."""
+    tool_calls: Annotated[int, Meta(ge=0, le=100)] | None = None
+    """How many of the tools to call. Without it one, or none where a text is given."""
+
+    first_delay: Seconds = 0
+    """Wait before the head of the answer."""
+    delay: Seconds = 0
+    """Wait between the chunks of a stream; between head and body of another answer."""
+    end_delay: Seconds = 0
+    """Wait before [DONE], and between [DONE] and the end of a stream."""
+    gate: str | None = None
+    """Send chunk k (or, not streaming, the body) only once this gate has been opened k times."""
+
+    fault: Fault | None = None
+    """What goes wrong."""
+    after: Annotated[int, Meta(ge=0)] = 3
+    """How many chunks of a stream come before the fault."""
+
+    status: Annotated[int, Meta(ge=200, le=599)] | None = None
+    """Answer just this, with `body` and `headers`."""
+    body: str = ""
+    headers: dict[str, str] = {}
+
+
+NONE = Instructions()

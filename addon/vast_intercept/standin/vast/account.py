@@ -1,0 +1,54 @@
+"""The account: its key, and its endpoints, each with a key of its own."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2s
+
+from aiohttp import hdrs, web
+
+
+@dataclass(slots=True)
+class AccountEndpoint:
+    """`key` opens the endpoint. `listed` is the key that the console shows: usually the same."""
+
+    id: int
+    name: str
+    key: str
+    listed: str
+    renewals: int = 0
+
+
+class Account:
+    """The endpoints by name, in the order in which the console lists them."""
+
+    def __init__(self, names: tuple[str, ...], key: str) -> None:
+        self.key = key
+        self._endpoints: dict[str, AccountEndpoint] = {}
+        for number, name in enumerate(dict.fromkeys(names), 1):
+            derived = self._derived(name, 0)
+            self._endpoints[name] = AccountEndpoint(number, name, derived, derived)
+
+    def __iter__(self) -> Iterator[AccountEndpoint]:
+        return iter(self._endpoints.values())
+
+    def get(self, name: str) -> AccountEndpoint | None:
+        """The endpoint of that name."""
+        return self._endpoints.get(name)
+
+    def renew_key(self, endpoint: AccountEndpoint, *, hidden: bool) -> str:
+        """Replaces an endpoint's key. If `hidden`, the console goes on listing the old one."""
+        endpoint.renewals += 1
+        endpoint.key = self._derived(endpoint.name, endpoint.renewals)
+        if not hidden:
+            endpoint.listed = endpoint.key
+        return endpoint.key
+
+    def _derived(self, name: str, renewal: int) -> str:
+        text = f"{self.key}\0{name}\0{renewal}"
+        return blake2s(text.encode("utf-8", "surrogateescape"), digest_size=32).hexdigest()
+
+
+def bearer(request: web.BaseRequest) -> str | None:
+    """The key of `Authorization: Bearer KEY`. None if the header has no such key."""
+    scheme, _, key = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    return key if scheme.lower() == "bearer" else None

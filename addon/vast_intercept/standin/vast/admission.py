@@ -1,0 +1,34 @@
+"""Decides which calls a worker admits: those that the router signed, each once."""
+
+from typing import Any
+
+from .route_signing import RouteSigner
+
+_REMEMBERED = 100_000
+
+
+class Admission:
+    """Admits calls for all workers, and counts what they refuse together.
+
+    The signature of a URL is always the same, so that a used route is known by its `reqnum`.
+    """
+
+    def __init__(self, signer: RouteSigner) -> None:
+        self._signer = signer
+        self._used: dict[str, None] = {}
+        self.reused = 0
+        self.unsigned = 0
+
+    async def admits(self, auth_data: dict[str, Any]) -> bool:
+        """Whether a call is admitted. The next call with the same `reqnum` is not."""
+        if not await self._signer.verify(auth_data["url"], auth_data["signature"]):
+            self.unsigned += 1
+            return False
+        reqnum = str(auth_data["reqnum"])
+        if reqnum in self._used:
+            self.reused += 1
+            return False
+        self._used[reqnum] = None
+        if len(self._used) > _REMEMBERED:
+            del self._used[next(iter(self._used))]
+        return True
