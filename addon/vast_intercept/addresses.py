@@ -30,6 +30,14 @@ def reaches_loopback(address: Address) -> bool:
     return any(each.is_loopback or each.is_unspecified for each in _meanings(address))
 
 
+def is_loopback_name(host: str) -> bool:
+    """Whether a host is surely this machine, where nobody else can read what is sent."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def is_this_machine(address: Address) -> bool:
     """Whether connecting to the address ends at this machine, or at what only this link has."""
     own = {

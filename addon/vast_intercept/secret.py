@@ -6,6 +6,9 @@ import re
 from collections.abc import Generator
 from typing import NoReturn
 
+#: The environment variable in which the Vast key is looked for first.
+VAST_KEY_VARIABLE = "VAST_API_KEY"
+
 # What stands for a key where it may be seen: its last four characters, if it has many more.
 _SHOWN = 4
 _MIN_LENGTH_TO_SHOW = 16

@@ -9,9 +9,6 @@ STATUS_PATH = "/status"
 #: In reverse mode every host is the provider's: there a header says what is asked for.
 STATUS_HEADER = ("x-vast-intercept", "status")
 
-#: Where the Vast key is looked for first.
-VAST_KEY_VARIABLE = "VAST_API_KEY"
-
 
 class Tally(msgspec.Struct):
     """Numbers of the calls to providers' APIs that were not passed on, and of their tokens."""
@@ -76,4 +73,4 @@ class Status(msgspec.Struct):
     #: Models that apps have asked for and that their provider has shut down, with the date.
     shut_down: list[str] = []
     #: Names of the environment variables that hold the Vast key, or may.
-    key_variables: list[str] = msgspec.field(default_factory=lambda: [VAST_KEY_VARIABLE])
+    key_variables: list[str] = []

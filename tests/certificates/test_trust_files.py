@@ -44,7 +44,7 @@ def umask() -> Iterator[None]:
 
 def write(folder: Path, ca: CertificateAuthority, **environ: str) -> TrustFiles:
     """Writes them, with the home folder beside."""
-    return write_trust_files(folder, ca, {"HOME": str(folder.parent), **environ}, [])
+    return write_trust_files(folder, ca, {"HOME": str(folder.parent), **environ})
 
 
 @pytest.mark.usefixtures("umask")

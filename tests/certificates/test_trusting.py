@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
 
 from vast_intercept.certificates import public_cas
 from vast_intercept.certificates.own_ca import CertificateAuthority, read_ca
-from vast_intercept.certificates.trust_files import TrustFiles, write_trust_files
-from vast_intercept.launch.environment import CA_VARIABLES, app_variables
+from vast_intercept.certificates.trust_files import CA_VARIABLES, TrustFiles, write_trust_files
+from vast_intercept.launch.environment import app_variables
 from vast_intercept.launch.jail.files import TrustedFiles
 
 from ..harness import StandIn
@@ -120,7 +120,7 @@ def folder(tmp_path: Path) -> Path:
 
 def write(folder: Path, ca: CertificateAuthority, **environ: str) -> TrustFiles:
     """Writes them, for an app with this environment."""
-    return write_trust_files(folder, ca, environ, CA_VARIABLES)
+    return write_trust_files(folder, ca, environ)
 
 
 def certificates(bundle: Path) -> list[bytes]:

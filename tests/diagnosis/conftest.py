@@ -14,7 +14,7 @@ from typing import Any
 import certifi
 import pytest
 
-from vast_intercept.launch.environment import CA_VARIABLES
+from vast_intercept.certificates.trust_files import CA_VARIABLES
 
 from .. import harness
 from ..harness import APP_KEY, VAST_KEY, Interceptor, StandIn

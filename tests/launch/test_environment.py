@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vast_intercept.certificates.trust_files import files_in
+from vast_intercept.certificates.trust_files import CA_VARIABLES, files_in
 from vast_intercept.launch.environment import (
-    CA_VARIABLES,
     NO_PROXY_VARIABLES,
     PROXY_VARIABLES,
     app_variables,

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from vast_intercept.launch.environment import CA_VARIABLES, PROXY_VARIABLES
+from vast_intercept.certificates.trust_files import CA_VARIABLES
+from vast_intercept.launch.environment import PROXY_VARIABLES
 
 from .. import harness
 from ..harness import StandIn

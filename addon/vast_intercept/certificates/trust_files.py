@@ -17,6 +17,25 @@ _PUBLIC = 0o644
 _PRIVATE = 0o600  # a user's wgetrc may hold passwords
 
 
+#: Environment variables that name a file with the CAs to trust, and who reads each (FACTS C2).
+CA_VARIABLES = {
+    "SSL_CERT_FILE": "OpenSSL's own default, so Ruby, Perl, PHP's streams, .NET; Go; httpx, uv",
+    "REQUESTS_CA_BUNDLE": "requests",
+    "CURL_CA_BUNDLE": "curl",
+    "NODE_EXTRA_CA_CERTS": "Node.js",
+    "GIT_SSL_CAINFO": "git",
+    "AWS_CA_BUNDLE": "the AWS SDKs and their command line",
+    "DENO_CERT": "Deno",
+    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": "gRPC",
+    "PIP_CERT": "pip",
+    "CARGO_HTTP_CAINFO": "Cargo",
+    "HTTPLIB2_CA_CERTS": "httplib2",
+    "NIX_SSL_CERT_FILE": "what comes from nixpkgs",
+    "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": "gcloud",
+    "NPM_CONFIG_CAFILE": "npm",
+    "PERL_LWP_SSL_CA_FILE": "Perl's LWP",
+}
+
 # Node trusts what it names beside its own CAs, where the others trust nothing else (FACTS C2).
 _ADDS = "NODE_EXTRA_CA_CERTS"
 
@@ -53,19 +72,19 @@ def files_in(folder: Path) -> TrustFiles:
 
 
 def write_trust_files(
-    folder: Path, ca: CertificateAuthority, environ: Mapping[str, str], named_by: Iterable[str]
+    folder: Path, ca: CertificateAuthority, environ: Mapping[str, str]
 ) -> TrustFiles:
     """Writes them into the folder, which is made. Raises CaError if that cannot be done.
 
     Hosts that are no providers show their own certificates, so a runtime must trust whom it would
-    trust without us: where a variable of `named_by` names a file already, such as a company's, the
-    CAs in that; else the system's.
+    trust without us: where one of CA_VARIABLES names a file already, such as a company's, the CAs
+    in that; else the system's.
     """
     files = files_in(folder)
     ours = certificates([str(ca.path)])
     trusted = {files.bundle: system_cas() + ours, files.others[_ADDS]: ours}
     others = dict(files.others)
-    for name in named_by:
+    for name in CA_VARIABLES:
         named = environ.get(name, "")
         if Path(named).absolute() in {path.absolute() for path in trusted}:
             continue  # made here before, or just now

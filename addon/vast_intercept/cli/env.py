@@ -10,7 +10,7 @@ from ..certificates.own_ca import CaError, read_ca
 from ..certificates.trust_files import write_trust_files
 from ..engine.running import NotRunningError, ask_status
 from ..launch.docker import docker_flags
-from ..launch.environment import CA_VARIABLES, app_variables
+from ..launch.environment import app_variables
 from ..launch.shells import FORMATS
 
 #: Beside mitmproxy's CA: where apps that outlive a run find the CAs.
@@ -49,7 +49,7 @@ def env(*, port: int, form: str) -> None:
         ca = read_ca(Path(status.ca_file))
         ca.check_validity()
         folder = ca.path.parent / FOLDER
-        files = write_trust_files(folder, ca, os.environ, CA_VARIABLES)
+        files = write_trust_files(folder, ca, os.environ)
         proxy = f"http://127.0.0.1:{port}"
         if form == "docker":
             # This shell's own variables are not the container's.

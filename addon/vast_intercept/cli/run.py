@@ -22,7 +22,6 @@ from ..engine.process import InterceptorProcess, StartError
 from ..engine.running import NotRunningError, RunningInterceptor, ask_status
 from ..launch.app import App, CannotRunError, exit_like, find_command, hold_signals
 from ..launch.environment import (
-    CA_VARIABLES,
     app_variables,
     bundle_variables,
     without_proxies,
@@ -166,7 +165,7 @@ class _Run:
         """Runs it with variables that name the proxy and the CAs. Returns its status."""
         ready, ca = self._ready()
         environ = self._environ(ready)
-        files = write_trust_files(self.folder, ca, environ, CA_VARIABLES)
+        files = write_trust_files(self.folder, ca, environ)
         for host in ready.provider_hosts:
             if proxy_bypass_environment(host):
                 self.say(f"no_proxy has the app call {host} directly, past the interceptor.")
@@ -185,7 +184,7 @@ class _Run:
             trusted = TrustedFiles(self.command, os.environ)
             ready, ca = self._ready()
             environ = without_proxies(self._environ(ready))
-            files = write_trust_files(self.folder, ca, environ, CA_VARIABLES)
+            files = write_trust_files(self.folder, ca, environ)
             mounts = trusted.replaced(self.folder, ca, files)
             hold_signals()
             proxy = ("127.0.0.1", self.interceptor.port)

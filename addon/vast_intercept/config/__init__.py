@@ -6,7 +6,7 @@ calls are served by, made from file, options and environment), `file.py` (the YA
 `providers.py` (whose API a host and a path belong to).
 """
 
-from .checks import Network, is_loopback_name
+from .checks import Network
 from .config import Config, config_file, load_config
 from .file import (
     PROVIDER,
@@ -42,7 +42,6 @@ __all__ = [
     "built_in_providers",
     "config_file",
     "find_provider",
-    "is_loopback_name",
     "load_config",
     "read_config_file",
 ]

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..addresses import is_loopback_name
 from ..openai_api.operations import UNSUPPORTED, Operation
-from ..secret import Secret, is_sendable
-from ..status import VAST_KEY_VARIABLE
+from ..secret import VAST_KEY_VARIABLE, Secret, is_sendable
 from .file import (
     DEFAULT_API_KEY,
     REASONING,
@@ -31,7 +31,7 @@ _MAX_KEY_BYTES = 4096
 
 def read_key(reference: str, environ: Mapping[str, str]) -> tuple[Secret | None, str, Path | None]:
     """The key, or what is wrong with it, and the file that it comes from."""
-    if environ.get("VAST_API_KEY"):
+    if environ.get(VAST_KEY_VARIABLE):
         reference = DEFAULT_API_KEY  # the environment wins over the file
     kind, _, name = reference.partition(":")
     key_file = None
@@ -94,14 +94,6 @@ def read_url(url: str, place: str) -> str:
             " Only this machine's own addresses may be http."
         )
     return url.rstrip("/")
-
-
-def is_loopback_name(host: str) -> bool:
-    """Whether a host is surely this machine, where nobody else can read what is sent."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _path(text: str, place: str) -> Path:

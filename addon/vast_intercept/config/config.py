@@ -13,8 +13,7 @@ from pathlib import Path
 import msgspec
 
 from ..openai_api.operations import Operation
-from ..secret import Secret
-from ..status import VAST_KEY_VARIABLE
+from ..secret import VAST_KEY_VARIABLE, Secret
 from .checks import (
     Network,
     read_ca_file,

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import yaml
 
+from ..secret import VAST_KEY_VARIABLE
 from .providers import Scheme
 
 INTERFACES = ("openai", "serverless")
@@ -19,7 +20,7 @@ ROLES = ("developer", "system", "user", "assistant", "tool", "function")
 UNSUPPORTED_SETTINGS: dict[str, Unsupported] = {"reject": "reject", "pass": "pass"}
 
 #: How the configuration names the key when it says nothing.
-DEFAULT_API_KEY = "env:VAST_API_KEY"
+DEFAULT_API_KEY = f"env:{VAST_KEY_VARIABLE}"
 
 #: An endpoint's name becomes one segment of a path.
 ENDPOINT_PATTERN = r"^(?!\.{1,2}\Z)[^/?#\s\x00-\x1f]+\Z"

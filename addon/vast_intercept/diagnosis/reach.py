@@ -9,7 +9,8 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from .. import __version__
-from ..config import Config, is_loopback_name
+from ..addresses import is_loopback_name
+from ..config import Config
 from ..launch.upstream import NamedProxy
 from ..relay.upstreams.tls import public_context
 from ..secret import Secret

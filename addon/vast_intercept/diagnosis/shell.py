@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.serialization import Encoding
 from requests.utils import should_bypass_proxies
 
+from ..addresses import is_loopback_name
 from ..certificates.own_ca import CertificateAuthority
 from ..certificates.public_cas import SYSTEM_BUNDLES
-from ..config import is_loopback_name
-from ..launch.environment import CA_VARIABLES
+from ..certificates.trust_files import CA_VARIABLES
 from ..launch.upstream import UpstreamProxyError, named_proxy
 
 #: Those without which nearly no app trusts the interceptor (FACTS C2).

@@ -4,7 +4,7 @@ import ctypes
 import os
 from collections.abc import Iterable, Mapping
 
-from ..status import VAST_KEY_VARIABLE
+from ..secret import VAST_KEY_VARIABLE
 
 
 def with_the_same_key(names: Iterable[str], environ: Mapping[str, str]) -> list[str]:

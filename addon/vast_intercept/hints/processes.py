@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psutil
 
-from ..launch.environment import CA_VARIABLES
+from ..certificates.trust_files import CA_VARIABLES
 from ..telemetry.wording import printable
 
 _MAX_BUNDLE = 16 * 1024 * 1024

@@ -5,26 +5,8 @@ import shlex
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from ..certificates.trust_files import TrustFiles
+from ..certificates.trust_files import CA_VARIABLES, TrustFiles
 
-#: Each names a file with the CAs to trust, and who reads it (FACTS C2).
-CA_VARIABLES = {
-    "SSL_CERT_FILE": "OpenSSL's own default, so Ruby, Perl, PHP's streams, .NET; Go; httpx, uv",
-    "REQUESTS_CA_BUNDLE": "requests",
-    "CURL_CA_BUNDLE": "curl",
-    "NODE_EXTRA_CA_CERTS": "Node.js",
-    "GIT_SSL_CAINFO": "git",
-    "AWS_CA_BUNDLE": "the AWS SDKs and their command line",
-    "DENO_CERT": "Deno",
-    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": "gRPC",
-    "PIP_CERT": "pip",
-    "CARGO_HTTP_CAINFO": "Cargo",
-    "HTTPLIB2_CA_CERTS": "httplib2",
-    "NIX_SSL_CERT_FILE": "what comes from nixpkgs",
-    "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": "gcloud",
-    "NPM_CONFIG_CAFILE": "npm",
-    "PERL_LWP_SSL_CA_FILE": "Perl's LWP",
-}
 # With `no_proxy` gone, too, nothing is told from what was meant for a proxy that is not used.
 _PROXY_NAMES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "grpc_proxy"}
 PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "grpc_proxy")

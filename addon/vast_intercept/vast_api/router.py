@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import msgspec
 from yarl import URL
 
-from ..config import is_loopback_name
+from ..addresses import is_loopback_name
 from ..openai_api.errors import bad_gateway
 from ..openai_api.requests import GenerationRequest
 from ..relay.retrying.retry import AttemptFailed

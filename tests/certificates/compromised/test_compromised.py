@@ -16,7 +16,6 @@ import yaml
 from vast_intercept.certificates import public_cas
 from vast_intercept.certificates.own_ca import read_ca
 from vast_intercept.certificates.trust_files import write_trust_files
-from vast_intercept.launch.environment import CA_VARIABLES
 
 from ... import harness
 from ...harness import ADDON, StandIn, error_of, use
@@ -88,7 +87,7 @@ def test_no_bundle_for_apps_has_one(impostor: Impostor, tmp_path: Path) -> None:
     ours = tmp_path / "mitmproxy-ca-cert.pem"
     trustme.CA().cert_pem.write_to_path(str(ours))
     environ = {"SSL_CERT_FILE": str(impostor.store)}
-    files = write_trust_files(tmp_path / "folder", read_ca(ours), environ, CA_VARIABLES)
+    files = write_trust_files(tmp_path / "folder", read_ca(ours), environ)
     for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
         context = ssl.create_default_context(cafile=files.bundle_for(variable))
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

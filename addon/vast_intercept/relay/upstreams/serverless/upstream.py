@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 from yarl import URL
 
-from ....config import is_loopback_name
+from ....addresses import is_loopback_name
 from ....openai_api.errors import ApiError, bad_gateway
 from ....vast_api.router import NotReady, Worker, cost_of, read_route, route_request
 from ...call import Call, Prompt, Waiting
