@@ -8,7 +8,16 @@ from pathlib import Path
 import click
 
 from .measure import FULL, QUICK, measure
-from .report import machine, page, table, verdict_lines, verdicts, watching_table, wrapper_table
+from .report import (
+    before_table,
+    machine,
+    page,
+    table,
+    verdict_lines,
+    verdicts,
+    watching_table,
+    wrapper_table,
+)
 from .ways import all_ways
 
 
@@ -19,7 +28,12 @@ from .ways import all_ways
     type=click.Path(dir_okay=False, path_type=Path),
     help="Also write a page of markdown, such as docs/benchmarks.md.",
 )
-def main(quick: bool, output: Path | None) -> None:
+@click.option(
+    "--before",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Another checkout of this project, to compare with in the same run.",
+)
+def main(quick: bool, output: Path | None, before: Path | None) -> None:
     """Measure the interceptor beside a bare mitmdump. Exit code 1: a target is missed."""
     if quick and output:
         raise click.UsageError("--quick measures too little to be written down.")
@@ -27,10 +41,12 @@ def main(quick: bool, output: Path | None) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (
         tempfile.TemporaryDirectory(prefix="vast-bench-") as folder,
-        all_ways(Path(folder)) as ways,
+        all_ways(Path(folder), before) as ways,
     ):
         results = measure(ways, QUICK if quick else FULL, Path(folder))
     print(machine(), table(results), wrapper_table(results), watching_table(results), sep="\n\n")
+    if before:
+        print("", before_table(results), sep="\n")
     if quick:
         return
     print("\nTargets:", verdict_lines(results), f"Took {results.seconds:.0f} s.", sep="\n\n")

@@ -14,7 +14,7 @@ import psutil
 
 from .load import Ask, Figure, Job, ask_once, run
 from .watching import WatchingResults, measure_watching
-from .ways import DIRECT, LINK_DELAY, PROXIES, SERVE, SLOW_WAYS, WAYS, WEB, Way
+from .ways import BEFORE, DIRECT, LINK_DELAY, SERVE, SLOW_WAYS, WAYS, WEB, Way
 from .wrapper import WrapperResults, measure_wrapper
 
 _JOB_LIMIT = 120  # seconds
@@ -58,26 +58,31 @@ class Results:
     """What was measured: by figure and way, one value for each round."""
 
     plan: Plan
-    figures: dict[Figure, dict[str, list[float]]] = field(
-        default_factory=lambda: {figure: {way: [] for way in WAYS} for figure in Figure}
-    )
+    #: Those of `WAYS`, and those of `BEFORE` if there are any.
+    ways: list[str]
+    figures: dict[Figure, dict[str, list[float]]] = field(init=False)
     #: Resident megabytes of the proxies, before and after so many calls.
     memory: dict[str, tuple[float, float]] = field(default_factory=dict)
     wrapper: WrapperResults = field(default_factory=WrapperResults)
     watching: WatchingResults = field(default_factory=WatchingResults)
     seconds: float = 0
 
+    def __post_init__(self) -> None:
+        self.figures = {figure: {way: [] for way in self.ways} for figure in Figure}
+
 
 def measure(ways: Mapping[str, Way], plan: Plan, folder: Path) -> Results:
     """Measures everything, and says on standard error how far it is."""
     start = time.monotonic()
-    results = Results(plan)
+    results = Results(plan, [name for name in (*WAYS, *BEFORE.values()) if name in ways])
     # The load has a process of its own; it ends with this block, whatever happens.
     context = multiprocessing.get_context("spawn")
     with context.Pool(1, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         fast = Ask(chunks=plan.fast_chunks)
         texts = {ask: _in(pool, ask_once, ways[DIRECT].target, ask) for ask in (WHOLE, PACED, fast)}
-        for name in PROXIES:
+        for name in results.ways:
+            if name == DIRECT:
+                continue
             results.memory[name] = _memory(pool, ways[name], plan, texts[WHOLE])
             _say(f"memory of {name}")
         steps = (
@@ -88,7 +93,7 @@ def measure(ways: Mapping[str, Way], plan: Plan, folder: Path) -> Results:
             ("fast", fast, FAST_STREAMS),
         )
         for number in range(plan.rounds):
-            for (kind, ask, clients), name in itertools.product(steps, WAYS):
+            for (kind, ask, clients), name in itertools.product(steps, results.ways):
                 job = Job(
                     kind=kind,
                     target=ways[name].stream_target if ask.chunks else ways[name].target,

@@ -17,6 +17,7 @@ from .measure import CLIENTS, FAST_STREAMS, PACED, PACED_STREAMS, Results
 from .ways import (
     ADDON,
     BARE,
+    BEFORE,
     DIRECT,
     LINK_DELAY,
     PROXIES,
@@ -133,6 +134,40 @@ def _to_direct(results: Results, way: str) -> list[float]:
 def _memory(results: Results, way: str) -> str:
     before, after = results.memory[way]
     return f"{after:.1f} ({after - before:+.1f})"
+
+
+def before_table(results: Results) -> str:
+    """The same ways through the other checkout and through this one; nothing without one."""
+    if not set(BEFORE.values()) <= set(results.ways):
+        return ""
+    rows = [["", *(f"{_TITLES[way]}, before" for way in BEFORE)], ["---", *["---:"] * len(BEFORE)]]
+    for figure, title in (
+        (Figure.KEPT, "requests/s, kept connections"),
+        (Figure.NEW, "requests/s, a new connection for each"),
+        (Figure.CALL_P50, "one call at a time, p50, ms"),
+        (Figure.CALL_P99, "one call at a time, p99, ms"),
+        (Figure.FIRST_CHUNK, "time to first token, p50, ms"),
+        (Figure.CHUNK, "time per chunk, p50, ms"),
+        (Figure.FAST, "chunks/s"),
+    ):
+        rows.append([title, *(_compared(results.figures[figure], way) for way in BEFORE)])
+    rows.append(
+        [
+            "resident memory, MB",
+            *(
+                f"{results.memory[e][1]:.1f} → {results.memory[w][1]:.1f}"
+                for w, e in BEFORE.items()
+            ),
+        ]
+    )
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+
+
+def _compared(rows: dict[str, list[float]], way: str) -> str:
+    """Medians of both, and the median of the rounds' ratios of now to before."""
+    before, now = rows[BEFORE[way]], rows[way]
+    ratio = median(new / old for new, old in zip(now, before, strict=True))
+    return f"{median(before):,.4g} → {median(now):,.4g} ({ratio:.2f}x)"
 
 
 def wrapper_table(results: Results) -> str:

@@ -22,6 +22,9 @@ SERVERLESS = "serverless"
 PROXIES = (BARE, SERVE, ADDON, SERVERLESS)
 WAYS = (DIRECT, *PROXIES)
 
+#: The same ways through another checkout's code, such as that before a change.
+BEFORE = {SERVE: "serve-before", ADDON: "addon-before", SERVERLESS: "serverless-before"}
+
 #: mitmweb, for what it costs to watch it: its calls are kept and shown, unlike those of the others.
 WEB = "web"
 
@@ -63,8 +66,11 @@ class Way:
 
 
 @contextmanager
-def all_ways(folder: Path) -> Iterator[dict[str, Way]]:
-    """Starts everything, in `folder`, and stops it in the end."""
+def all_ways(folder: Path, before: Path | None = None) -> Iterator[dict[str, Way]]:
+    """Starts everything, in `folder`, and stops it in the end.
+
+    `before` is another checkout of the project, for the ways in `BEFORE`.
+    """
     ca_file = folder / "ca.pem"
     with ExitStack() as stack:
         standin_port = stack.enter_context(_standin(folder, ca_file))
@@ -102,7 +108,19 @@ def all_ways(folder: Path) -> Iterator[dict[str, Way]]:
             }.items()
         }
         app = {name: proxy.target_of_an_app() for name, proxy in proxies.items()}
+        earlier = {}
+        if before:
+            script = str(before.resolve() / "addon" / "vast.py")
+            for name, command in {
+                SERVE: (*VAST_INTERCEPT, "serve", *near),
+                ADDON: (*_MITMDUMP, "-s", script, *near),
+                SERVERLESS: (*VAST_INTERCEPT, "serve", *workers),
+            }.items():
+                proxy = stack.enter_context(_proxy(folder / BEFORE[name], command, before))
+                target = proxy.target_of_an_app()
+                earlier[BEFORE[name]] = Way(target, target, pid=proxy.pid)
         yield {
+            **earlier,
             DIRECT: Way(direct, direct, slow),
             BARE: Way(
                 proxies["mitmdump"].target(direct),
@@ -201,25 +219,28 @@ def _standin(folder: Path, ca_file: Path) -> Iterator[int]:
 
 
 @contextmanager
-def _proxy(folder: Path, command: tuple[str, ...]) -> Iterator[_Proxy]:
+def _proxy(folder: Path, command: tuple[str, ...], project: Path = PROJECT) -> Iterator[_Proxy]:
     folder.mkdir()
     port = _free_port()
     options = ["-q", "--listen-host", "127.0.0.1", "-p", str(port), "--set", f"confdir={folder}"]
-    with _running([*command, *options], port, folder / "log") as process:
+    environ = environment(project)
+    with _running([*command, *options], port, folder / "log", environ) as process:
         yield _Proxy(process.pid, port, folder / "mitmproxy-ca-cert.pem")
 
 
-def environment() -> dict[str, str]:
-    """Nothing of the user's own Vast account, and no other proxy."""
+def environment(project: Path = PROJECT) -> dict[str, str]:
+    """Nothing of the user's own Vast account, and no other proxy. The code is `project`'s."""
     return {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("VAST_") and not name.lower().endswith("_proxy")
-    } | {"VAST_API_KEY": _VAST_KEY, "PYTHONPATH": str(PROJECT / "addon")}
+    } | {"VAST_API_KEY": _VAST_KEY, "PYTHONPATH": str(project.resolve() / "addon")}
 
 
 @contextmanager
-def _running(command: list[str], port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _running(
+    command: list[str], port: int, log: Path, environ: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """A process that listens on `port`. Its output goes to `log`, which is shown if it fails."""
     with log.open("wb") as output:
         # In a session of its own, so that Ctrl-C leaves it to us to stop it.
@@ -228,7 +249,7 @@ def _running(command: list[str], port: int, log: Path) -> Iterator[subprocess.Po
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=environment(),
+            env=environ or environment(),
             start_new_session=True,
         )
     try:
