@@ -1,20 +1,19 @@
-"""A streamed answer, read as it passes by: whether it has said anything, failed, or is complete."""
+"""Watches a streamed answer as it passes: has it any content, has it failed, is it complete."""
 
 import contextlib
 
 import msgspec
 
+from .members import DECODE_ERRORS, NULL, any_object, members_of
 from .sse import DONE, END_OF_EVENT, EventParser, complete_events_end
 from .usage import Usage, model_of, usage_of
 
-# The longest piece of an event that is held back until the rest of it is there, and the longest
-# event that is looked into.
+# Bytes. A longer event is neither held back until it is complete nor looked into.
 _MAX_HELD = 64 * 1024
-# No answer has more choices; those beyond are not told apart.
+# Choices of one answer that are told apart. No answer has more.
 _MAX_CHOICES = 1_000
 
 _DONE = DONE.encode()
-_NULL = msgspec.Raw(b"null")
 _NOTHING = frozenset({b"null", b'""', b"[]", b"{}"})
 
 
@@ -25,8 +24,8 @@ class _Choice(msgspec.Struct, gc=False):
 
 class _Chunk(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
-    error: msgspec.Raw = _NULL
-    usage: msgspec.Raw = _NULL
+    error: msgspec.Raw = NULL
+    usage: msgspec.Raw = NULL
 
 
 class _Saying(msgspec.Struct):
@@ -41,32 +40,31 @@ class _SayingChunk(msgspec.Struct):
 
 _chunk = msgspec.json.Decoder(_Chunk)
 _saying = msgspec.json.Decoder(_SayingChunk)
-_any_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class AnswerStream:
-    """Is fed the bytes of a stream in any pieces, and gives them back as whole events."""
+    """Takes the bytes of a stream in pieces of any size, and returns them as whole events."""
 
     def __init__(self) -> None:
-        #: The beginning of an event whose rest is yet to come.
+        #: The beginning of an event whose rest has not come yet.
         self.held = b""
-        #: How many events with data there were.
+        #: How many events with data have come.
         self.events = 0
-        #: `[DONE]` has come: whatever follows is no part of the answer.
+        #: `[DONE]` has come. What follows is not part of the answer.
         self.done = False
-        #: The data of an event that says that the answer failed.
+        #: The data of the first event that reports an error.
         self.error: bytes | None = None
-        #: Anything but roles and empty texts has come.
+        #: Something other than roles and empty texts has come.
         self.said = False
         self.model: str | None = None
         self._usage: bytes | None = None
         self._choices: set[int] = set()
         self._finished: set[int] = set()
-        #: What comes next is the rest of an event that was too long to be held.
+        #: The next bytes continue an event that was too long to be held back.
         self.within_event = False
 
     def feed(self, chunk: bytes) -> bytes:
-        """What may be sent on: whole events, byte for byte, or a piece of one that is huge."""
+        """Returns what may be sent on: whole events, byte for byte, or a part of a long one."""
         searched = len(self.held)
         if searched:
             chunk = self.held + chunk
@@ -83,7 +81,7 @@ class AnswerStream:
         return chunk[:end]
 
     def end(self) -> bytes:
-        """What is held, which is the last event of a stream that has ended."""
+        """Returns the bytes that are still held back, once the stream has ended."""
         last, self.held = self.held, b""
         if last and not self.within_event:
             self._read(last + b"\n\n")
@@ -91,22 +89,22 @@ class AnswerStream:
 
     @property
     def over(self) -> bool:
-        """Whether the answer's end has come, or an error in its place."""
+        """Whether the end of the answer has come, or an error in its place."""
         return self.done or self.error is not None
 
     @property
     def telling(self) -> bool:
-        """Whether there is anything by now that an app waits for."""
+        """Whether anything that an app waits for has come: content, the end or an error."""
         return self.said or self.done or self.error is not None
 
     @property
     def finished(self) -> bool:
-        """Whether each choice has said why it ended: some servers send no `[DONE]` behind it."""
+        """Whether every choice has a finish reason. Some servers send no `[DONE]` after it."""
         return bool(self._choices) and self._choices <= self._finished
 
     @property
     def usage(self) -> Usage | None:
-        """How many tokens it took, if it says so."""
+        """The usage that the stream states, or None."""
         return usage_of(b'{"usage":%b}' % self._usage) if self._usage else None
 
     def _read(self, events: bytes) -> None:
@@ -125,7 +123,7 @@ class AnswerStream:
                 self._read_slowly(event + b"\n\n")
 
     def _read_slowly(self, events: bytes) -> None:
-        """As the standard says, which few streams make necessary."""
+        """Parses events as the standard says. Few streams make that necessary."""
         for event in EventParser().feed(events + b"\n"):  # which ends a lone CR
             self._read_data(event.data.encode(), failed=event.event == "error")
 
@@ -138,11 +136,11 @@ class AnswerStream:
             return
         try:
             chunk = _chunk.decode(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except DECODE_ERRORS:
             self._read_odd(data, failed=failed)
             return
-        # By identity, which is fast: most chunks do not have it.
-        if failed or (chunk.error is not _NULL and _is_truthy(chunk.error)):
+        # Comparing identities is fast, and most chunks have no error.
+        if failed or (chunk.error is not NULL and _is_truthy(chunk.error)):
             self.error = self.error or data
         if self.model is None:
             self.model = model_of(data) or ""
@@ -151,18 +149,18 @@ class AnswerStream:
                 self._choices.add(choice.index)
             if choice.finish_reason is not None and len(self._finished) < _MAX_CHOICES:
                 self._finished.add(choice.index)
-        if chunk.usage is not _NULL and chunk.usage != _NULL:
+        if chunk.usage is not NULL and chunk.usage != NULL:
             self._usage = bytes(chunk.usage)
         if not self.said:
             self.said = _says_something(data)
 
     def _read_odd(self, data: bytes, *, failed: bool) -> None:
-        """What is no chunk: the end, an error beside what is not understood, or anything else."""
+        """Reads data that is no chunk: the end, an error with other fields, or anything else."""
         if data.lstrip(b" ").startswith(_DONE):
             self.done = True
             return
-        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            failed = failed or _is_truthy(_any_object.decode(data).get("error", _NULL))
+        with contextlib.suppress(*DECODE_ERRORS):
+            failed = failed or _is_truthy(any_object.decode(data).get("error", NULL))
         if failed:
             self.error = self.error or data
         else:
@@ -170,11 +168,8 @@ class AnswerStream:
 
 
 def has_only_error(body: bytes) -> bool:
-    """Whether a whole answer has nothing but an error, in an object's only field `error`."""
-    try:
-        fields = _any_object.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return False
+    """Whether a whole answer is an object whose only field is `error`."""
+    fields = members_of(body) or {}
     return fields.keys() == {"error"} and _is_truthy(fields["error"])
 
 
@@ -185,7 +180,7 @@ def _is_truthy(value: msgspec.Raw) -> bool:
 def _says_something(data: bytes) -> bool:
     try:
         choices = _saying.decode(data).choices
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except DECODE_ERRORS:
         return True
     return any(
         choice.text

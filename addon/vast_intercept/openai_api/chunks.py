@@ -1,17 +1,18 @@
-"""Chunks of a stream that are ours: pure, values in, bytes out."""
+"""Chunks of a stream that we make ourselves. Pure: values in, bytes out."""
 
 import msgspec
 
 from .operations import Operation
 
-_LONGEST_MODEL = 200  # characters: each chunk repeats the name
+_LONGEST_MODEL = 200  # characters, since each chunk repeats the name
 
 
 def empty_chunk(operation: Operation, request_id: str, model: str | None, created: int) -> bytes:
-    """A chunk that adds nothing to an answer, for an app that waits for its first one.
+    """An event with a chunk that adds nothing to the answer, to keep a waiting stream alive.
 
-    It is a chunk like any other because many clients fail on everything else, and has no role
-    because the answer's own first chunk has it: some SDKs join the two (FACTS C25).
+    It is a complete chunk, since many clients fail on anything else. It has no role, since the
+    answer's first chunk has one and some SDKs join the two (FACTS C25). `created` is Unix time in
+    seconds.
     """
     choice: dict[str, object] = {"index": 0}
     if operation is Operation.CHAT_COMPLETIONS:

@@ -1,4 +1,4 @@
-"""The content codings of requests, undone in steps: RFC 9110, section 8.4.1."""
+"""Decodes the content codings of requests, in steps (RFC 9110, section 8.4.1)."""
 
 import zlib
 from collections.abc import Callable, Generator
@@ -11,7 +11,7 @@ from .errors import ApiError, bad_request
 from .limits import MAX_DECOMPRESSED, STEP
 from .outline import Buffer
 
-# RFC 9659: what a decoder of the coding `zstd` has to have memory for, and no more.
+# RFC 9659: the window that a decoder of the coding `zstd` must support, and the largest allowed.
 _ZSTD_WINDOW = 8 * 1024 * 1024
 
 _CODINGS = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd"})
@@ -19,26 +19,26 @@ _CODINGS = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd"})
 # RFC 1952, section 2.2: "A gzip file consists of a series of members". RFC 8878, section 3: frames.
 _MAGIC = {"gzip": b"\x1f\x8b", "x-gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
 _MAX_MEMBERS = 1_000
-_COST_OF_MEMBER = 1024  # of making its decompressor, as if it were so many bytes
+_COST_OF_MEMBER = 1024  # of making a decompressor, in bytes that take as long
 
 
 class _TooLargeError(Exception):
-    """It becomes larger than the limit."""
+    """The decoded body is larger than the limit."""
 
 
 class _CutError(Exception):
-    """It ends too early."""
+    """The coded body ends too early."""
 
 
 class _TooManyMembersError(Exception):
-    """It has more than anybody makes."""
+    """The coded body has more members than any encoder makes."""
 
 
 def decode_content(body: Buffer, coding: str, limit: int) -> Generator[None, None, Buffer]:
-    """The body without its content coding. Raises ApiError (400 or 413).
+    """Decodes the body in steps of a few milliseconds each. Raises ApiError (400 or 413).
 
-    What is compressed may become `MAX_DECOMPRESSED` or `limit` bytes, whichever is less. Neither
-    time nor memory is spent on more, and each step takes a few milliseconds.
+    `coding` is the header `content-encoding`. The decoded body may have `limit` or
+    `MAX_DECOMPRESSED` bytes, whichever is less; decoding stops there.
     """
     coding = coding.strip().lower()
     if coding in {"", "identity"}:
@@ -72,7 +72,7 @@ def decode_content(body: Buffer, coding: str, limit: int) -> Generator[None, Non
 
 
 def request_too_large(limit: int) -> ApiError:
-    """413, with the limit and the way to change it."""
+    """The 413 that states the limit in bytes and how to raise it."""
     return bad_request(
         f"The request body is larger than {limit:,} bytes. The limit is mitmproxy's option"
         " stream_large_bodies: raise it where the interceptor is started, for example with"
@@ -83,28 +83,28 @@ def request_too_large(limit: int) -> ApiError:
 
 
 class _Decompressor(Protocol):
-    """Undoes one compressed stream. It never gives out much more than `STEP` bytes in one go."""
+    """Decompresses one member. A call of `feed` returns not much more than `STEP` bytes."""
 
-    #: How many bytes it may be fed in one go.
+    #: How many bytes `feed` may be given at a time.
     bite: int
 
     def feed(self, piece: bytes) -> bytes:
-        """What comes out. With nothing fed, what was held back."""
+        """Returns decompressed bytes. With an empty piece, those that were held back."""
         ...
 
     @property
     def hungry(self) -> bool:
-        """Whether it can be fed."""
+        """Whether `feed` takes more bytes now."""
         ...
 
     @property
     def ended(self) -> bool:
-        """Whether the stream has come to its end."""
+        """Whether the member has ended."""
         ...
 
     @property
     def unused(self) -> int:
-        """How many bytes it was fed beyond that."""
+        """How many bytes beyond the member's end it was given."""
         ...
 
 
@@ -132,7 +132,7 @@ class _Inflate:
 
 class _Brotli:
     bite = STEP
-    unused = 0  # brotli calls it an error
+    unused = 0  # brotli raises an error for them
 
     def __init__(self) -> None:
         self._brotli = brotli.Decompressor()
@@ -151,7 +151,7 @@ class _Brotli:
 
 
 class _Zstd:
-    # All that comes of it comes in one go: a block of four bytes may become 128 KiB.
+    # It returns all that a piece becomes at once, and four bytes may become 128 KiB.
     bite = 128
     hungry = True
 
@@ -184,7 +184,7 @@ def _decoder(coding: str, body: Buffer) -> Callable[[], _Decompressor]:
 
 
 def _decompress(body: Buffer, coding: str, limit: int) -> Generator[None, None, bytearray]:
-    """One member after the other. What follows and is no member is left out."""
+    """Decodes one member after the other, and ignores what follows them."""
     make, magic = _decoder(coding, body), _MAGIC.get(coding)
     decoded = bytearray()
     position = worked = 0

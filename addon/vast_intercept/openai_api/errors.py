@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from .members import DECODE_ERRORS, NULL, members_of
+
 # What an upstream's status means in OpenAI's terms, where its body does not say so itself.
 _UPSTREAM_CODES: dict[int, str] = {
     400: "invalid_request",
@@ -155,13 +157,13 @@ def error_of_event(data: bytes) -> tuple[int, bytes]:
 
     vLLM puts the status into `code`. An event named `error` may be the bare error.
     """
-    fields = _object(data)
+    fields = members_of(data)
     if fields is None:
         return 500, data
-    error = fields if "error" not in fields else _object(fields["error"]) or {}
+    error = fields if "error" not in fields else members_of(fields["error"]) or {}
     try:
-        status = msgspec.json.decode(error.get("code", _NULL), type=int, strict=False)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        status = msgspec.json.decode(error.get("code", NULL), type=int, strict=False)
+    except DECODE_ERRORS:
         status = 500
     body = data if "error" in fields else b'{"error":%b}' % data
     return status if 400 <= status <= 599 else 500, body
@@ -174,10 +176,10 @@ def from_provider(
 
     `redact` takes a key out of them that is not the app's own.
     """
-    fields = _object((_object(body) or {}).get("error", _NULL)) or {}
+    fields = members_of((members_of(body) or {}).get("error", NULL)) or {}
 
     def said(field: str) -> str | None:
-        text = _text(fields.get(field, _NULL))
+        text = _text(fields.get(field, NULL))
         return redact(text) if text else None
 
     return ApiError(
@@ -196,19 +198,19 @@ def _read_upstream(body: bytes) -> tuple[str, str | None, str | None]:
     vLLM has an object or a text in `error`, FastAPI something in `detail`, Vast's worker a mapping
     of fields to what is wrong with them (FACTS V6). HTML and rubbish are not worth showing.
     """
-    fields = _object(body)
+    fields = members_of(body)
     if fields is None:
         return _message_of_cut(body), None, None
-    error = fields.get("error", _NULL)
+    error = fields.get("error", NULL)
     if text := _text(error):
         return text, None, None
-    fields = _object(error) or fields
-    message = _text(fields.get("message", _NULL)) or _text(fields.get("detail", _NULL))
-    if not message and fields.get("detail", _NULL) != _NULL:
+    fields = members_of(error) or fields
+    message = _text(fields.get("message", NULL)) or _text(fields.get("detail", NULL))
+    if not message and fields.get("detail", NULL) != NULL:
         message = bytes(fields["detail"]).decode(errors="replace")
     elif fields and fields.keys().isdisjoint({"error", "message", "detail"}):
         message = body.decode(errors="replace")
-    return message or "", _text(fields.get("param", _NULL)), _text(fields.get("code", _NULL))
+    return message or "", _text(fields.get("param", NULL)), _text(fields.get("code", NULL))
 
 
 def _message_of_cut(body: bytes) -> str:
@@ -230,18 +232,9 @@ _TEXT = re.compile(
     r"""|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})*"""
 )
 
-_NULL = msgspec.Raw(b"null")
-
-
-def _object(value: bytes | msgspec.Raw) -> dict[str, msgspec.Raw] | None:
-    try:
-        return msgspec.json.decode(value, type=dict[str, msgspec.Raw])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-
 
 def _text(value: msgspec.Raw) -> str | None:
     try:
         return msgspec.json.decode(value, type=str | None)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except DECODE_ERRORS:
         return None

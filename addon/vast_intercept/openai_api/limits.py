@@ -1,14 +1,14 @@
-"""How much a call may hold. Whatever is within these limits holds up nobody else for long."""
+"""How much a call may hold. A call within these limits blocks the event loop for milliseconds."""
 
 _KIB, _MIB = 1024, 1024 * 1024
 
-#: Bytes of a body that is read without waiting for a turn: many such may come at the same moment.
+#: Bytes of a body that is read without waiting for a turn. Many may come at the same moment.
 READ_TOGETHER = 16 * _KIB
 
-#: Bytes of a body that is read without a look at its outline: whatever it holds, it is read fast.
+#: Bytes of a body that is decoded without an outline, whatever it holds.
 READ_AT_ONCE = 128 * _KIB
 
-#: Bytes of a body that is read without a look at its outline if it holds few values.
+#: Bytes of a body that is decoded without an outline if it holds few values.
 READ_IF_SIMPLE = 1 * _MIB
 
 #: Values of a body that counts as simple.
@@ -29,17 +29,17 @@ MAX_PARTS = 20_000
 #: Messages whose role is renamed.
 MAX_RENAMED = 1_000
 
-#: Bytes that a compressed body may become: a small one can become very large.
+#: Bytes of a compressed body once it is decompressed.
 MAX_DECOMPRESSED = 16 * _MIB
 
 #: Bytes of bodies that all calls together hold at a time. Beyond, calls are answered with a 503.
 MAX_HELD_BY_ALL = 256 * _MIB
 
-#: Bytes of each call that are held all the same: others cannot keep a small call out by what they
-#: hold, or only say that they will send.
+#: Bytes that each call may hold in any case, so that large calls, or calls that only announce a
+#: large body, cannot keep small ones out.
 ALWAYS_HELD = 128 * _KIB
 
-#: Bytes that are worked on in one go. What is left comes after other calls have had their turn.
+#: Bytes that are processed in one step. Between two steps other calls have their turn.
 STEP = 64 * _KIB
 
 #: Bytes of a body that mitmproxy holds in one piece, to show it, to save it, and for other addons

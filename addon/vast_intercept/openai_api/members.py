@@ -1,4 +1,4 @@
-"""The members of a JSON object, where they stand in its text."""
+"""The members of a JSON object: their values, undecoded, and where they stand in its text."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -7,22 +7,38 @@ import msgspec
 
 from .outline import Buffer
 
+NULL = msgspec.Raw(b"null")
+
+#: What msgspec raises for a text that is not JSON, or not of the type that was asked for.
+DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+any_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
 # JSON's white space, RFC 8259 section 2, and a member's name with its colon, section 4.
 _WHITE_SPACE = re.compile(rb"[ \t\n\r]*")
 _NAME = re.compile(rb'[ \t\n\r]*("(?:[^"\\]|\\.)*")[ \t\n\r]*:[ \t\n\r]*')
 
 
 class RepeatedNameError(Exception):
-    """The object has a name twice, so that the values' lengths do not lead through it."""
+    """The object has the same name twice, so its members cannot be found by their lengths."""
+
+
+def members_of(text: bytes | bytearray | msgspec.Raw) -> dict[str, msgspec.Raw] | None:
+    """The members of a JSON object by name, or None if the text is no JSON object."""
+    try:
+        return any_object.decode(text)
+    except DECODE_ERRORS:
+        return None
 
 
 def split_members(
     text: Buffer, members: Mapping[str, msgspec.Raw]
 ) -> Iterator[tuple[str, int, int, int]]:
-    """Name, and start, place of the value, and end of each member of a JSON object.
+    """Yields name, start, start of the value, and end of each member of a JSON object, in bytes.
 
-    White space is part of a member. `members` is the same object, decoded. A value's length leads
-    from its start to its end, so that the text of the prompts is jumped over, not scanned.
+    White space around a member belongs to it. `members` is the same object, decoded: the length of
+    each value tells where it ends, so that long prompts are skipped, not scanned. Raises
+    RepeatedNameError if a name comes twice.
     """
     position = text.index(b"{") + 1
     end = text.rindex(b"}")

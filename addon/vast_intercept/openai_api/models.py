@@ -12,12 +12,12 @@ _CREATED = 0
 
 
 def model_object(model: str) -> dict[str, object]:
-    """One model."""
+    """One model, as the list and a look-up by its name return it."""
     return {"id": model, "object": "model", "created": _CREATED, "owned_by": "vast"}
 
 
 def model_list(models: Iterable[str]) -> bytes:
-    """The body of the list."""
+    """The JSON body of the list."""
     return msgspec.json.encode(
         {"object": "list", "data": [model_object(model) for model in models]}
     )

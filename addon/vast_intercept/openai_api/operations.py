@@ -1,4 +1,4 @@
-"""What a path below an API's prefix asks for. Pure text in, a value out."""
+"""Which operation of the API a method and a path ask for. Pure: text in, a value out."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 
 
 class Operation(StrEnum):
-    """OpenAI's operations, named as in its paths. `unsupported` in the configuration uses these."""
+    """OpenAI's operations, named as in its paths and in `unsupported` of the configuration."""
 
     CHAT_COMPLETIONS = "chat/completions"
     COMPLETIONS = "completions"
@@ -60,8 +60,8 @@ _SEGMENT = "!$&'()*+,;=:@"
 _UNCLEAN = re.compile(r"/(?:(?:\.|%2e){0,2}/|(?:\.|%2e){1,2}$)", re.IGNORECASE)
 
 
-# What tells an operation at the end of a path that is outside of the API: a word, or two. Pages
-# about models or an organization are no calls.
+# Operations that are recognized by the last one or two segments of a path outside of the API. Web
+# pages about models or an organization end like this, too, and are not calls.
 _AT_END = frozenset(Operation) - {
     Operation.FINE_TUNING,
     Operation.MODELS,
@@ -74,23 +74,23 @@ _DELIMITERS = re.compile(r"[/\\]")
 
 @dataclass(frozen=True, slots=True)
 class ApiCall:
-    """What a request asks for: the operation, and the model if the path names one."""
+    """The operation that a request asks for, and the model if the path names one."""
 
     operation: Operation
     model: str | None = None
 
 
 def normalize_path(path: str) -> tuple[str, ...]:
-    """The segments of a path, without its query, the way a server would come to see them.
+    """The segments of a path, without its query, as a server would read them.
 
-    Percent-encoding is undone within each segment, empty segments (`//`, a trailing slash) and dot
-    segments are resolved (RFC 3986, section 5.2.4), so that no spelling of a path slips past a
-    decision.
+    Percent-encoding is decoded within each segment. Empty segments (`//`, a trailing slash) and dot
+    segments are resolved (RFC 3986, section 5.2.4). So no other spelling of a path is decided
+    differently.
     """
     segments: list[str] = []
     for raw in path.partition("?")[0].partition("#")[0].split("/"):
-        # mitmproxy stands a byte that is not UTF-8 for as half of a surrogate pair, which no JSON
-        # and no flow file can hold.
+        # mitmproxy decodes with `surrogateescape`: a byte that is not UTF-8 becomes a lone
+        # surrogate, which neither JSON nor a flow file can encode.
         segment = unquote(raw.encode(errors="surrogateescape"))
         if segment == "..":
             if segments:
@@ -101,9 +101,9 @@ def normalize_path(path: str) -> tuple[str, ...]:
 
 
 def clean_path(path: str) -> str:
-    """A path as it is sent on: one that a server may read otherwise is written as it was judged.
+    """The path that is sent on: written so that every server reads it as it was judged here.
 
-    A path without empty segments and dot segments stays as it is. The query always does.
+    A path without empty and dot segments is left unchanged, and so is the query.
 
     >>> clean_path("/v1//chat/%2e%2E/completions?a=..")
     '/v1/completions?a=..'
@@ -116,7 +116,7 @@ def clean_path(path: str) -> str:
 
 
 def classify(method: str, segments: tuple[str, ...]) -> ApiCall:
-    """What `method` on the path below the API's prefix asks for.
+    """Classifies a request by its method and by the path's segments below the API's prefix.
 
     >>> classify("POST", ("engines", "davinci", "completions"))
     ApiCall(operation=<Operation.COMPLETIONS: 'completions'>, model='davinci')
@@ -157,10 +157,10 @@ def classify(method: str, segments: tuple[str, ...]) -> ApiCall:
 
 
 def at_end(path: str) -> ApiCall | None:
-    """What a path asks for that is outside of the API, judged by its end; None for nothing known.
+    """Classifies a POST to a path outside of the API by its last segments; None if unknown.
 
-    A base URL without its `/v1` makes such paths. The method is POST. Whatever a server might take
-    for a delimiter is one, and letters may be large.
+    Such paths come from a base URL without its `/v1`. Every character that a server might take for
+    a delimiter is one, and upper case is read as lower case.
 
     >>> at_end("/v2/Chat%2Fcompletions/")
     ApiCall(operation=<Operation.CHAT_COMPLETIONS: 'chat/completions'>, model=None)

@@ -1,8 +1,8 @@
-"""The outline of a large JSON text: the same without what is long, made in steps.
+"""The outline of a large JSON text: the same JSON with long strings shortened, made in steps.
 
-Python's JSON decoders read a text in one go, and everything else waits. What takes them long is
-not how long a text is but how many values it holds, and what makes a real one large is texts. So
-of a large body an outline is made first, piece by piece, and decoded in its place.
+Python's JSON decoders read a text in one call, which blocks the event loop. Their time depends on
+how many values there are, not on how long the strings are, and it is long strings that make real
+bodies large. So an outline of a large body is made first, in steps, and decoded in its place.
 """
 
 import codecs
@@ -15,8 +15,7 @@ from .limits import FEW_VALUES, MAX_STRUCTURE, READ_AT_ONCE, READ_IF_SIMPLE, STE
 
 type Buffer = bytes | bytearray
 
-# Of a longer text, so many characters are left: enough for a name, and for a person to see how a
-# prompt begins.
+# Characters that remain of a longer string: enough for a name, and to see how a prompt begins.
 _LEFT = 200
 
 # RFC 8259, section 7; both halves of a surrogate pair, or none.
@@ -32,17 +31,17 @@ _CHARACTER = rb'[^"\\\x00-\x1f\x80-\xff]|[\xc2-\xf4][\x80-\xbf]{1,3}+|' + _ESCAP
 _BLANK = rb"[ \t\n\r]*+"
 _NUMBER = _BLANK + rb"-?(?:0|[1-9][0-9]{0,30}+)" + _BLANK + rb","
 
-# A short text, in few steps of the regular expression's engine.
+# A short string. The regular expression engine needs few steps for it.
 _SHORT = rb'"' + _PLAIN + rb"{0,256}+(?:" + _ESCAPE + _PLAIN + rb'{0,32}+){0,8}+"'
 
-# What stays as it is: up to a long text, and to a long list of numbers.
+# What is copied: everything up to a long string or a long list of numbers.
 _AS_IT_IS = re.compile(
     rb'(?:[^",\[]++|[,\[](?!' + _NUMBER + _NUMBER + _NUMBER + rb")|" + _SHORT + rb")*+"
 )
 _CONTENT = re.compile(rb"(?:" + _PLAIN + rb"++|" + _ESCAPE + rb")*+")
 _BEGINNING = re.compile(rb"(?:" + _CHARACTER + rb"){0," + str(_LEFT).encode() + rb"}+")
 _NUMBERS = re.compile(rb"(?:" + _NUMBER + rb")++")
-# As many as it takes to be wrong where numbers in a row are wrong.
+# Two numbers, so that JSON that is invalid with many numbers stays invalid.
 _SOME_NUMBERS = b"0,0,"
 
 _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
@@ -53,42 +52,42 @@ _COST_OF_SKIP = 64
 
 
 class NotJsonError(ValueError):
-    """The text is no JSON. Says why, and where."""
+    """The text is not JSON. The message says why, and at which byte."""
 
 
 class TooMuchStructureError(ValueError):
-    """Too much is left without the long texts."""
+    """The text holds too many values, even without its long strings."""
 
 
 @dataclass(slots=True)
 class Outline:
-    """Decodes to the same values, but for texts that are cut short and lists with fewer numbers."""
+    """Decodes to the same values, but with shortened strings and lists of fewer numbers."""
 
     text: bytearray = field(default_factory=bytearray)
     #: How many values there are at each depth; the outermost value has depth 0.
     values: list[int] = field(default_factory=lambda: [1, *[0] * _DEEPEST_COUNTED])
-    #: Behind each place where something is left out: the position here, and in the whole text.
+    #: Positions after each omission: in the outline, and in the whole text.
     _here: list[int] = field(default_factory=lambda: [0])
     _there: list[int] = field(default_factory=lambda: [0])
 
     @property
     def size(self) -> int:
-        """How large it counts: what was left out took time, too."""
+        """Its size in bytes, plus a cost for each omission, since those take time as well."""
         return len(self.text) + _COST_OF_SKIP * len(self._here)
 
     def position(self, position: int) -> int:
-        """Where in the whole text the byte is that is at `position` here."""
+        """The position in the whole text of the byte at `position` of the outline."""
         index = bisect_right(self._here, position) - 1
         return self._there[index] + position - self._here[index]
 
     def skip_to(self, continued: int) -> None:
-        """Notes where the body goes on behind what was left out."""
+        """Notes the position in the whole text at which the outline continues."""
         self._here.append(len(self.text))
         self._there.append(continued)
 
 
 def needs_outline(body: Buffer) -> bool:
-    """Whether it might take long to decode the body in one go."""
+    """Whether decoding the body in one call might block the event loop."""
     if len(body) <= READ_AT_ONCE:
         return False
     if len(body) > READ_IF_SIMPLE:
@@ -97,10 +96,10 @@ def needs_outline(body: Buffer) -> bool:
 
 
 def outline(body: Buffer) -> Generator[None, None, Outline]:
-    """Makes the outline; each step takes a few milliseconds, whatever the body holds.
+    """Makes the outline in steps of a few milliseconds each.
 
-    Raises NotJsonError, which is not raised for all that is no JSON, and TooMuchStructureError.
-    What is left out is JSON, and what is wrong in the body is wrong in the outline.
+    Raises TooMuchStructureError, and NotJsonError for some texts that are not JSON. The outline of
+    any other text that is not JSON is not JSON either: what is omitted was checked.
     """
     yield from _check_utf8(body)
     made = Outline()
@@ -126,11 +125,11 @@ def outline(body: Buffer) -> Generator[None, None, Outline]:
                 position = numbers.end()
                 made.skip_to(position)
         elif position == begun:
-            # A text that begins where the last step ended.
+            # A string that begins where the last step ended.
             position = yield from _leave_out_text(body, position, made)
         if made.size > MAX_STRUCTURE:
             raise TooMuchStructureError
-        worked += position - begun + 4 * _COST_OF_SKIP  # each round takes time, too
+        worked += position - begun + 4 * _COST_OF_SKIP  # each round of the loop has a cost
         if worked >= STEP:
             worked = 0
             yield
@@ -138,7 +137,7 @@ def outline(body: Buffer) -> Generator[None, None, Outline]:
 
 
 def _leave_out_text(body: Buffer, start: int, made: Outline) -> Generator[None, None, int]:
-    """Puts the beginning of the text into the outline. Returns where it ends in the body."""
+    """Puts the beginning of a string into the outline. Returns its end in the body."""
     position = start + 1
     while True:
         end = min(position + STEP, len(body))
@@ -160,7 +159,7 @@ def _leave_out_text(body: Buffer, start: int, made: Outline) -> Generator[None, 
 
 
 def _count(run: Buffer, depth: int, values: list[int]) -> int:
-    """Counts the values, as commas and opening brackets tell. Returns the depth at the end."""
+    """Counts values at each depth by commas and opening brackets. Returns the final depth."""
     for mark in _TEXT.sub(b"", run).translate(None, _NO_MARKS):
         if mark in _OPEN:
             depth += 1

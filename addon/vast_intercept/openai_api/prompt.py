@@ -1,6 +1,8 @@
-"""The beginning of a prompt, for a person who wants to know which call is which."""
+"""How a prompt begins, so that a person can tell calls apart."""
 
 import msgspec
+
+from .members import DECODE_ERRORS
 
 _LENGTH = 200  # characters
 
@@ -23,10 +25,10 @@ _prompt = msgspec.json.Decoder(_Prompt)
 
 
 def beginning_of_prompt(body: bytes | bytearray) -> str:
-    """Of what the user said last in a chat, or of a text to complete; nothing if there is none."""
+    """The first 200 characters of the last user message, or of the text to complete; "" if none."""
     try:
         decoded = _prompt.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except DECODE_ERRORS:
         return ""
     text = decoded.prompt
     for message in decoded.messages:

@@ -1,38 +1,38 @@
-"""The two names of a model's reasoning. Pure: bytes in, bytes out.
+"""Gives a model's reasoning under both of its names. Pure: bytes in, bytes out.
 
-Newer vLLM names it `reasoning` in messages and deltas, older vLLM `reasoning_content` (FACTS V19):
-an app that reads one of them finds nothing under the other.
+Newer vLLM calls it `reasoning` in messages and deltas, older vLLM `reasoning_content` (FACTS V19).
+An app that reads one name finds nothing under the other.
 """
 
 import re
 
 import msgspec
 
+from .members import DECODE_ERRORS, any_object
 from .outline import Buffer, needs_outline
 
 _NAMES = ("reasoning", "reasoning_content")
 _MARK = b'"reasoning'
 
-# A line of an event, whatever ends it.
+# A `data` line of an event, with any kind of line end.
 _DATA = re.compile(rb"(?<![^\r\n])data:[^\r\n]*")
 
-_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 
 def with_both_names(answer: Buffer) -> Buffer:
     """A whole answer, or a chunk of a stream, with the reasoning of each message under both names.
 
-    All other values stay to the byte the same. What has no reasoning, is no answer, or holds so
-    much that it would take long to read is returned as it is.
+    All other values keep their bytes. The answer is returned unchanged if it has no reasoning, is
+    not an answer, or holds so many values that reading it would block the event loop.
     """
     if _MARK not in answer or needs_outline(answer):
         return answer
     try:
-        members = _object.decode(answer)
+        members = any_object.decode(answer)
         choices = _objects.decode(members["choices"])
         renamed = [_complete(choice, name) for choice in choices for name in ("message", "delta")]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError):
+    except (*DECODE_ERRORS, KeyError):
         return answer
     if not any(renamed):
         return answer
@@ -40,7 +40,7 @@ def with_both_names(answer: Buffer) -> Buffer:
 
 
 def with_both_names_in_events(events: bytes) -> bytes:
-    """The same for events of a stream, as many as there are. One that is cut stays as it is."""
+    """Whole events of a stream, with reasoning under both names. A cut event is left unchanged."""
     return _DATA.sub(_complete_event, events) if _MARK in events else events
 
 
@@ -51,10 +51,10 @@ def _complete_event(line: re.Match[bytes]) -> bytes:
 
 
 def _complete(choice: dict[str, msgspec.Raw], name: str) -> bool:
-    """Completes the choice's `message` or `delta`, and says whether there was something to do."""
+    """Adds the missing name to the choice's `message` or `delta`; returns whether it did."""
     if name not in choice or _is_null(choice[name]):
         return False
-    message = _object.decode(choice[name])
+    message = any_object.decode(choice[name])
     for given, missing in (_NAMES, _NAMES[::-1]):
         if given in message and (
             missing not in message or (_is_null(message[missing]) > _is_null(message[given]))

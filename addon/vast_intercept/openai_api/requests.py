@@ -1,7 +1,7 @@
-"""What the body of a call that generates text asks for, and the body that goes to Vast instead.
+"""Reads the body of a chat or text completion, and makes the body that Vast gets.
 
-Only the fields that a decision needs are decoded. The rest, the prompts above all, is checked to be
-JSON and otherwise never touched: it goes out byte for byte as it came in.
+Only the fields that a decision needs are decoded. The rest, above all the prompts, is checked to be
+JSON and goes to Vast byte for byte as it came.
 """
 
 import re
@@ -13,7 +13,7 @@ import msgspec
 
 from .errors import ApiError, bad_request
 from .limits import MAX_MEMBERS, MAX_MESSAGES, MAX_PARTS, MAX_STRUCTURE
-from .members import RepeatedNameError, split_members
+from .members import NULL, RepeatedNameError, any_object, split_members
 from .operations import Operation
 from .outline import Buffer, NotJsonError, Outline, TooMuchStructureError, outline
 from .roles import renamed
@@ -21,20 +21,20 @@ from .roles import renamed
 type Piece = bytes | bytearray | memoryview
 
 type Roles = Mapping[str, str]
-"""Roles of messages, and what they become."""
+"""Old to new names of message roles."""
 
 _NO_ROLES: Roles = MappingProxyType({})
 
 _BOM = b"\xef\xbb\xbf"
 _COMMA = ord(",")
 
-# Vast's documentation says that it is ignored, but vLLM refuses it (FACTS V1).
+# Vast documents that it ignores these, but vLLM refuses them (FACTS V1).
 _LEFT_OUT = ("suffix",)
 
-# "Text in, text out" (FACTS V1). A refusal is text too: an answer of before, sent back.
+# "Text in, text out" (FACTS V1). A refusal is a text of an earlier answer that is sent back.
 _TEXT_PARTS = frozenset({"text", "refusal"})
 
-# msgspec names the place at the end of its message: "... - at `$.messages[0].content`"
+# msgspec ends its messages with the place: "... - at `$.messages[0].content`"
 _PLACE = re.compile(r"(?P<what>.*?)(?: - at `(?:key in )?\$(?P<place>.*)`)?", re.DOTALL)
 
 
@@ -43,10 +43,9 @@ class _Part(msgspec.Struct):
 
 
 class _Message(msgspec.Struct):
-    content: msgspec.Raw = msgspec.Raw(b"null")
+    content: msgspec.Raw = NULL
 
 
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _messages = msgspec.json.Decoder(list[_Message])
 _parts = msgspec.json.Decoder(list[_Part])
 _text_or_null = msgspec.json.Decoder(str | None)
@@ -56,14 +55,14 @@ _texts_or_null = msgspec.json.Decoder(list[str] | None)
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """What a call asks for (`model` as the app named it), and the body that Vast gets."""
+    """What a call asks for, and the body that Vast gets. `model` is as the app named it."""
 
     model: str | None
     stream: bool
-    #: The body, in pieces: to join a large one takes long.
+    #: The body in pieces, since joining a large one would block the event loop.
     pieces: tuple[Piece, ...]
     left_out: tuple[str, ...]
-    #: How many tokens each of the `choices` answers may have, where the app says so.
+    #: The most tokens of each of the `choices` answers, if the app sets a limit.
     max_tokens: int | None = None
     choices: int = 1
 
@@ -74,7 +73,7 @@ class GenerationRequest:
 
 
 def check_content_type(content_type: str) -> None:
-    """Raises ApiError (400) unless it is JSON, the only one that vLLM takes."""
+    """Raises ApiError (400) unless the content type is JSON: vLLM takes no other."""
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise bad_request(
             f"The content type is {content_type!r}: it must be 'application/json'."
@@ -85,7 +84,7 @@ def check_content_type(content_type: str) -> None:
 
 
 def outline_of(body: Buffer) -> Generator[None, None, Outline]:
-    """The outline of a large body. Raises ApiError (400) for more than a body may hold."""
+    """Makes the outline of a large body, in steps. Raises ApiError (400) if it holds too much."""
     try:
         made = yield from outline(body)
     except NotJsonError as error:
@@ -121,10 +120,10 @@ def read_request(
     made: Outline | None = None,
     roles_for: Callable[[str | None], Roles] = lambda _: _NO_ROLES,
 ) -> GenerationRequest:
-    """What the body of a chat or text completion asks for. Raises ApiError (400).
+    """Reads the body of a chat or text completion. Raises ApiError (400) if it cannot be served.
 
-    Of a large body, `made` is the outline. `roles_for` a model says which roles of messages are
-    renamed.
+    `made` is the outline of a large body. `roles_for` returns, for the name of a model, which roles
+    of messages are renamed.
     """
     text = made.text if made else body
     members = _decode_members(text)
@@ -149,9 +148,9 @@ def read_request(
 
 
 def _count(members: Mapping[str, msgspec.Raw], name: str) -> int | None:
-    """A number of at least one. What else it may be is vLLM's to refuse."""
+    """A whole number of at least one, or None. vLLM itself refuses other values."""
     try:
-        count = msgspec.json.decode(members.get(name, b"null"), type=int | None)
+        count = msgspec.json.decode(members.get(name, NULL), type=int | None)
     except msgspec.MsgspecError:
         return None
     return count if count and count > 0 else None
@@ -174,7 +173,7 @@ def _decode_members(body: Buffer) -> dict[str, msgspec.Raw]:
                 f"The request body is not valid UTF-8 (at byte {error.start}).", "invalid_json"
             ) from None
     try:
-        return _members.decode(body)
+        return any_object.decode(body)
     except msgspec.ValidationError:
         raise bad_request("The request body must be a JSON object.", "invalid_json") from None
     except msgspec.DecodeError as error:
@@ -184,7 +183,7 @@ def _decode_members(body: Buffer) -> dict[str, msgspec.Raw]:
 
 
 def _decode[T](decoder: msgspec.json.Decoder[T], value: msgspec.Raw | None, place: str) -> T | None:
-    """The value, or None where there is none. Raises ApiError (400) if it has another type."""
+    """Decodes a member, or returns None without one. Raises ApiError (400) for another type."""
     if value is None:
         return None
     try:
@@ -199,7 +198,7 @@ def _decode[T](decoder: msgspec.json.Decoder[T], value: msgspec.Raw | None, plac
             ) from None
         raise
     except (msgspec.DecodeError, RecursionError) as error:
-        # A text that is not one, such as half of a surrogate pair: it passed as a whole only.
+        # Such as half of a surrogate pair, which msgspec accepts within a `Raw`.
         raise bad_request(
             f"The request body is not valid JSON in {place!r}: {error}.", "invalid_json", place
         ) from None
@@ -207,7 +206,7 @@ def _decode[T](decoder: msgspec.json.Decoder[T], value: msgspec.Raw | None, plac
 
 def _required(members: Mapping[str, msgspec.Raw], name: str) -> msgspec.Raw:
     value = members.get(name)
-    if value is None or bytes(value) == b"null":
+    if value is None or value == NULL:
         raise bad_request(
             f"Missing required parameter: {name!r}.", "missing_required_parameter", name
         )
@@ -233,7 +232,7 @@ def _check_messages(messages: msgspec.Raw) -> None:
 
 
 def _check_parts(content: msgspec.Raw, place: str) -> int:
-    """Returns how many there are."""
+    """Checks the content parts at `place` of the body. Returns how many there are."""
     parts = _decode(_parts, content, place) or []
     for index, part in enumerate(parts):
         if part.type not in _TEXT_PARTS:
@@ -253,7 +252,7 @@ def _check_output_is_text(members: Mapping[str, msgspec.Raw]) -> None:
     if any(modality != "text" for modality in modalities or ()):
         raise _unsupported_parameter("modalities", "asks for more than text")
     audio = members.get("audio")
-    if audio is not None and bytes(audio) != b"null":
+    if audio is not None and audio != NULL:
         raise _unsupported_parameter("audio", "asks for spoken output")
 
 
@@ -273,10 +272,10 @@ def _pieces_for_vast(
     made: Outline | None,
     roles: Roles,
 ) -> tuple[Piece, ...]:
-    """`body` with an empty `model`, renamed roles, and without what must be left out.
+    """The body with an empty `model`, renamed roles, and without members that vLLM refuses.
 
-    Else it is to the byte the same. vLLM serves an empty name of a model and refuses those that it
-    does not know.
+    Everything else keeps its bytes. The name is emptied because vLLM serves its own model under an
+    empty name, and refuses names that it does not know.
     """
     if not roles and "model" not in members and not any(name in members for name in _LEFT_OUT):
         return (body,)
@@ -288,10 +287,10 @@ def _pieces_for_vast(
                 "The request body has a member twice, which is not served in one so large.",
                 "invalid_json",
             ) from None
-        # Of a name that comes twice the last one counts, for us and for vLLM's parser.
+        # If a name comes twice, the last one counts, here as in vLLM's parser.
         kept = {name: value for name, value in members.items() if name not in _LEFT_OUT}
         once = msgspec.json.encode(kept)
-        return _pieces_for_vast(once, once, _members.decode(once), None, roles)
+        return _pieces_for_vast(once, once, any_object.decode(once), None, roles)
     if made is None:
         return (b"".join(span if isinstance(span, bytes) else text[span] for span in spans),)
     view = memoryview(body)
@@ -306,12 +305,12 @@ def _pieces_for_vast(
 def _kept(
     text: Buffer, members: Mapping[str, msgspec.Raw], roles: Roles
 ) -> Iterator[slice | bytes]:
-    """What goes to Vast: places in the text, and what stands between them."""
+    """Yields what goes to Vast: places in the text, and new bytes between them."""
     begin = 0
     kept_to: int | None = None  # the end of the last member that is kept
     for name, start, value_at, end in split_members(text, members):
         if name in _LEFT_OUT:
-            # With the comma before it, or if it is the first one, with the one behind it.
+            # The comma before it goes as well; of a first member, the one after it.
             if kept_to is not None:
                 if begin < kept_to:
                     yield slice(begin, kept_to)

@@ -1,6 +1,6 @@
-"""Whom a chat's messages are from: other names for roles that a model's template does not know.
+"""Renames the roles of chat messages that a model's chat template does not know. Pure.
 
-Pure. vLLM renders messages with the chat template of its model, and many templates refuse the role
+vLLM renders messages with the chat template of its model, and many templates refuse the role
 `developer` (FACTS C26).
 """
 
@@ -12,39 +12,39 @@ import msgspec
 
 from .errors import ApiError, bad_request
 from .limits import MAX_RENAMED
-from .members import RepeatedNameError, split_members
+from .members import NULL, RepeatedNameError, any_object, split_members
 from .outline import Buffer
 
-_OF_ROLES = re.compile(r"\broles?\b", re.IGNORECASE)
+_NAMES_A_ROLE = re.compile(r"\broles?\b", re.IGNORECASE)
 _DEVELOPER = re.compile(b'"developer"')
 
 # JSON's white space, RFC 8259 section 2, and the comma between two messages.
 _BETWEEN = re.compile(rb"[ \t\n\r,]*")
 _ROLE = re.compile(rb'"role"[ \t\n\r]*:[ \t\n\r]*("[a-z]+")')
 
-# Letters of a name that are escaped, as no program does it.
+# An escaped lower-case letter, which no known program writes.
 _ESCAPED_LETTER = re.compile(rb"\\u00[67]")
 
-# Bytes of messages that may be taken apart one by one.
+# Bytes of messages that may be split one by one: that takes long for each byte.
 _MOST_WITH_CARE = 64 * 1024
 
 
 class _Message(msgspec.Struct):
-    role: msgspec.Raw = msgspec.Raw(b"null")
+    role: msgspec.Raw = NULL
 
 
 _messages = msgspec.json.Decoder(list[_Message])
 _texts = msgspec.json.Decoder(list[msgspec.Raw])
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 type Renaming = tuple[slice, bytes]
 
 
 def renamed(messages: Buffer, roles: Mapping[str, str]) -> Iterator[Renaming]:
-    """Where in the text of a list of messages a role stands that is renamed, and what it becomes.
+    """Yields where in the text of a list of messages a role is renamed, and its new JSON text.
 
-    A message that has two roles stays as it is. So do more than 64 KiB of messages where something
-    else in them looks like a role. Raises ApiError (400) if there are too many.
+    `roles` maps old names to new ones. A message with two roles is left unchanged. So are more than
+    64 KiB of messages if something else in them looks like a role. Raises ApiError (400) for more
+    than `MAX_RENAMED` roles.
     """
     new_values = {f'"{name}"'.encode(): f'"{new}"'.encode() for name, new in roles.items()}
     chosen = [new_values.get(bytes(each.role)) for each in _messages.decode(messages)]
@@ -61,7 +61,7 @@ def renamed(messages: Buffer, roles: Mapping[str, str]) -> Iterator[Renaming]:
     matches = (match for match in _ROLE.finditer(messages) if match[1] in new_values)
     found = list(islice(matches, count + 1))
     if len(found) == count and not _ESCAPED_LETTER.search(messages):
-        # In a text, quotes are escaped: each is a member, and there are no more than messages.
+        # Quotes within texts are escaped, so each match is a member; one for each message.
         for match in found:
             yield slice(*match.span(1)), new_values[match[1]]
     elif len(messages) <= _MOST_WITH_CARE:
@@ -80,7 +80,7 @@ def _renamed_one_by_one(messages: Buffer, chosen: list[bytes | None]) -> Iterato
 
 
 def _place_of_role(message: bytes) -> slice | None:
-    members = _members.decode(message)
+    members = any_object.decode(message)
     try:
         spans = {name: value_at for name, _, value_at, _ in split_members(message, members)}
     except RepeatedNameError:
@@ -89,11 +89,11 @@ def _place_of_role(message: bytes) -> slice | None:
 
 
 def explain_refused_role(error: ApiError, sent: Iterable[Buffer | memoryview]) -> None:
-    """Adds the remedy to vLLM's error if it may be for a message of the role `developer`.
+    """Adds the remedy to vLLM's error if a message with the role `developer` may be its cause.
 
     `sent` is the body that vLLM got, in pieces.
     """
-    if _OF_ROLES.search(error.message) and any(map(_DEVELOPER.search, sent)):
+    if _NAMES_A_ROLE.search(error.message) and any(map(_DEVELOPER.search, sent)):
         error.message += (
             " (The call has a message with the role 'developer', which the chat template of the"
             " model may not know. To send it as 'system', put `roles: {developer: system}` into"

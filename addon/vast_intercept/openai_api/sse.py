@@ -1,4 +1,4 @@
-"""Server-sent events, as OpenAI's API streams them: bytes in, events out, no I/O.
+"""Server-sent events, as OpenAI's API streams them. Pure: bytes in, events out.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html, section 9.2.6 for the parsing rules.
 """
@@ -15,7 +15,7 @@ DONE = "[DONE]"
 _END_OF_LINE = re.compile(rb"\r\n|\n|\r(?!\Z)")
 #: An end of line, and a blank line.
 END_OF_EVENT = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
-# Two ends of line, or one and the beginning of another: of these, CRLF is one alone.
+# Two line ends, or one and the beginning of another. CRLF alone is not among them: it is one.
 _ENDS_OF_EVENT = (b"\n\n", b"\n\r", b"\r\r")
 _BOM = b"\xef\xbb\xbf"
 
@@ -29,9 +29,9 @@ class Event:
 
 
 class EventParser:
-    """Incremental: feed it a stream in any pieces, get the same events.
+    """Parses a stream incrementally. The events do not depend on how the stream is cut.
 
-    It holds one event at most; who feeds it from a network bounds what it feeds.
+    It holds one event at most. The caller bounds how long that may be.
     """
 
     def __init__(self) -> None:
@@ -42,8 +42,8 @@ class EventParser:
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that `chunk` completes. Invalid UTF-8 is replaced, as the standard says."""
-        # What is held has no end of line but perhaps a CR at its end: a long line that comes in
-        # many pieces is not searched again for each.
+        # The rest has no line end except perhaps a CR at its end, so it is not searched again: a
+        # long line may come in many pieces.
         searched = max(len(self._rest) - 1, 0)
         self._rest += chunk
         if self._at_start:
@@ -61,7 +61,7 @@ class EventParser:
             start = end_of_line.end()
             if event := self._line(line.decode("utf-8", "replace")):
                 events.append(event)
-        del self._rest[:start]  # a copy of the rest would cost as much as it is long, each time
+        del self._rest[:start]  # in place: a copy would cost as much as the rest is long
         return events
 
     def _line(self, line: str) -> Event | None:
@@ -84,13 +84,13 @@ class EventParser:
 
 
 def complete_events_end(chunk: bytes, start: int = 0) -> int:
-    """How many bytes of `chunk` are whole events: the place after its last blank line, or 0.
+    """The number of bytes of `chunk` that are whole events, up to its last blank line, or 0.
 
-    A blank line that begins before `start` is not looked for.
+    Blank lines that begin before `start` are not looked for.
     """
     if chunk.endswith(b"\n\n"):  # what vLLM sends: an event per chunk
         return len(chunk)
-    # From the end, whatever comes before.
+    # Searched from the end: what comes before does not matter.
     last = max(chunk.rfind(each, start) for each in _ENDS_OF_EVENT)
     if last < 0:
         return 0

@@ -1,10 +1,12 @@
-"""What an answer says of itself: the model that it is from, and how many tokens it took."""
+"""What an answer says of itself: which model gave it, and how many tokens it took."""
 
 from typing import Annotated
 
 import msgspec
 
-#: More than any answer has: a number beyond it would spoil every sum that it is added to.
+from .members import DECODE_ERRORS
+
+#: No answer has more tokens. A larger number is not believed, as it would spoil every sum.
 MOST_TOKENS = 10**9
 
 type Tokens = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]
@@ -30,16 +32,16 @@ _model = msgspec.json.Decoder(_WithModel)
 
 
 def usage_of(body: bytes | bytearray | str) -> Usage | None:
-    """That of a whole answer, or of a chunk. None if it does not say."""
+    """The usage that a whole answer, or a chunk of a stream, states; None if it states none."""
     try:
         return _usage.decode(body).usage
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except DECODE_ERRORS:
         return None
 
 
 def model_of(body: bytes | bytearray) -> str | None:
-    """The model that a whole answer, or a chunk, is from. None if it does not say."""
+    """The model that a whole answer, or a chunk of a stream, names; None if it names none."""
     try:
         return _model.decode(body).model
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except DECODE_ERRORS:
         return None
