@@ -157,7 +157,8 @@ class Machine:
                 shutil.copy(path, self.project)
         venv = self.project / ".venv"
         venv.mkdir()
-        (venv / "bin").symlink_to(Path(sys.executable).parent)
+        for name in ("bin", "lib", "pyvenv.cfg"):
+            (venv / name).symlink_to(Path(sys.prefix, name))
         made_from = (PROJECT / ".venv" / "ingredients").read_text()
         (venv / "ingredients").write_text(made_from.replace(str(PROJECT), str(self.project)))
         shutil.copytree(_HERE / "apps", self.project, dirs_exist_ok=True, ignore=_NOT_COPIED)

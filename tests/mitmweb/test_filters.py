@@ -1,4 +1,4 @@
-"""The README's filters for a command line."""
+"""The filters for a command line in docs/inspecting.md."""
 
 from pathlib import Path
 

@@ -111,8 +111,8 @@ def having(*command: str) -> None:
     loaded = subprocess.run(command, capture_output=True, text=True, check=False)
     if loaded.returncode:
         raise InstallationError(
-            "Something that this test needs is not on this machine; the README lists the Debian"
-            f" packages.\n{' '.join(command)}:\n{loaded.stderr}"
+            "Something that this test needs is not on this machine; docs/development.md"
+            f" lists the Debian packages.\n{' '.join(command)}:\n{loaded.stderr}"
         )
 
 

@@ -1,4 +1,4 @@
-"""README's table of errors, row by row: what Vast or a worker says, and what the app gets."""
+"""The table of errors in docs/errors.md, row by row: what fails, and what the app gets."""
 
 import json
 import re
@@ -20,15 +20,15 @@ from .apps import TEXT, App, Reply, ask
 SECTION = "What Vast, a worker or vLLM says"
 
 
-def readme_rows() -> dict[str, list[str]]:
+def documented_rows() -> dict[str, list[str]]:
     """The table: what happened, and the other cells."""
-    text = (PROJECT / "README.md").read_text("utf-8").partition(SECTION)[2]
+    text = (PROJECT / "docs" / "errors.md").read_text("utf-8").partition(SECTION)[2]
     lines = text.split("\n\n")[1].splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
     return {row[0]: row[1:] for row in rows}
 
 
-ROWS = readme_rows()
+ROWS = documented_rows()
 
 type Case = Callable[[StandIn, Intercepting], Reply]
 CASES: dict[str, Case] = {}

@@ -1,0 +1,78 @@
+"""All pages: links lead somewhere, examples are valid, lists agree with the program."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from vast_intercept.config import load_config
+
+from ..harness import PROJECT
+from .page import anchors, blocks, links
+
+README = PROJECT / "README.md"
+DOCS = PROJECT / "docs"
+PAGES = [README, PROJECT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+@each_page
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in links(page.read_text("utf-8")):
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked.read_text("utf-8")), target
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.read_text("utf-8").splitlines()) <= 150
+
+
+def test_the_readme_links_to_every_page() -> None:
+    linked = {
+        (PROJECT / target.partition("#")[0]).resolve() for target in links(README.read_text())
+    }
+    assert set(DOCS.glob("*.md")) <= linked
+
+
+@pytest.mark.parametrize("page", [README, DOCS / "configuration.md"], ids=lambda page: page.name)
+def test_the_example_of_a_configuration_is_valid(page: Path, tmp_path: Path) -> None:
+    (text,) = blocks(page.read_text("utf-8"), "yaml")
+    file = tmp_path / "vast.yaml"
+    file.write_text(text)
+    key = tmp_path / ".config" / "vast" / "key"
+    key.parent.mkdir(parents=True)
+    key.write_text("vast-0123456789")
+    file.write_text(text.replace("~", str(tmp_path)))
+    config = load_config(file, {})
+    assert config.warnings == ()
+    assert config.destinations_for("gpt-4o") == ("big-one", "my-endpoint", "provider")
+    assert config.destinations_for("gpt-3.5-turbo") == ("my-endpoint",)
+
+
+def test_continuous_integration_installs_the_packages_that_are_listed() -> None:
+    (command,) = [
+        text
+        for text in blocks((DOCS / "development.md").read_text("utf-8"), "sh")
+        if text.startswith("apt-get install")
+    ]
+    listed = command.replace("\\\n", " ").split()[2:]
+    script = (PROJECT / ".ci" / "run").read_text("utf-8")
+    variables = dict(re.findall(r'^(needed|libraries)="(.+?)"', script, re.MULTILINE | re.DOTALL))
+    installed = [pair.partition(":")[2] for pair in variables["needed"].split()]
+    installed += variables["libraries"].split()
+    installed += re.findall(r"missing\+=\(([a-z-]+)\)", script)
+    assert set(listed) == set(installed)
+    assert len(listed) == len(set(listed))
+
+
+def test_every_script_is_explained() -> None:
+    page = (DOCS / "development.md").read_text("utf-8")
+    named = set(re.findall(r"^\| `\./scripts/(\w+)`", page, re.MULTILINE))
+    scripts = {
+        path.name
+        for path in (PROJECT / "scripts").iterdir()
+        if path.is_file() and not path.suffix and not path.name.startswith("_")
+    }
+    assert named | {"transparent"} == scripts  # docs/ways-in.md has the latter
