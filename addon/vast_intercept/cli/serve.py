@@ -2,15 +2,11 @@
 
 import io
 import sys
-from argparse import ArgumentParser, Namespace
 
 import click
-from mitmproxy import ctx
-from mitmproxy.options import Options
-from mitmproxy.tools import cmdline
-from mitmproxy.tools.main import run
 
-from ..engine.masters import FullMaster, InspectingMaster, LeanMaster
+from ..engine.masters import FullMaster, InspectingMaster, LeanMaster, run_master
+from ..engine.process import interceptor_arguments
 
 _PASS_THROUGH = {"ignore_unknown_options": True}
 
@@ -35,33 +31,8 @@ def serve(
     """
     if web and full:
         raise click.UsageError("--web has all of mitmproxy's addons already: leave out --full.")
-    arguments = ["--listen-host", "127.0.0.1"]
-    if config is not None:
-        arguments += ["--set", f"vast_config={config}"]
-    if endpoint is not None:
-        arguments += ["--set", f"vast_endpoint={endpoint}"]
-    arguments += mitmproxy_options
     sys.argv[0] = "vast-intercept serve"  # mitmproxy's error messages begin with it
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # a journal gets the log as it is written
-    if web:
-        run(InspectingMaster, cmdline.mitmweb, arguments)
-    elif full:
-        run(FullMaster, cmdline.mitmdump, arguments, _filters)
-    else:
-        run(LeanMaster, _lean_parser, arguments, _filters)
-
-
-def _lean_parser(opts: Options) -> ArgumentParser:
-    parser: ArgumentParser = cmdline.mitmdump(opts)
-    parser.epilog = "More of mitmdump's options are there with --full."
-    return parser
-
-
-def _filters(arguments: Namespace) -> dict[str, str]:
-    """A filter expression at the end of the line means what it means to mitmdump."""
-    if not arguments.filter_args:
-        return {}
-    names = ("save_stream_filter", "readfile_filter", "dumper_filter")
-    text = " ".join(arguments.filter_args)
-    return {name: text for name in names if name in ctx.options}
+    kind = InspectingMaster if web else FullMaster if full else LeanMaster
+    run_master(kind, [*interceptor_arguments(config, endpoint), *mitmproxy_options])

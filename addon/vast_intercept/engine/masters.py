@@ -2,9 +2,11 @@
 
 import logging
 import sys
-from collections.abc import Callable
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from functools import partial
 
-from mitmproxy import exceptions, hooks, http, master, options
+from mitmproxy import ctx, exceptions, hooks, http, master, options
 from mitmproxy.addons import (
     core,
     disable_h2c,
@@ -20,7 +22,9 @@ from mitmproxy.addons import (
     update_alt_svc,
     upstream_auth,
 )
+from mitmproxy.tools import cmdline
 from mitmproxy.tools.dump import DumpMaster
+from mitmproxy.tools.main import run
 from mitmproxy.tools.web.master import WebMaster
 
 from ..intercept.addon import VastIntercept
@@ -29,7 +33,9 @@ from .banner import Banner
 from .key_variables import hide_variables
 
 type Herald = Callable[[VastIntercept], object]
-"""Makes the addon that tells whoever started this that it listens."""
+"""Makes the addon that tells whoever started the interceptor that it listens."""
+
+_FILTERS = ("save_stream_filter", "readfile_filter", "dumper_filter")
 
 
 class _WithInterceptor(master.Master):
@@ -73,9 +79,7 @@ def _is_not_hinted_at(record: logging.LogRecord) -> bool:
 class LeanMaster(_WithInterceptor):
     """Just what intercepting needs: every addon that mitmproxy asks costs time (FACTS M12)."""
 
-    def __init__(
-        self, opts: options.Options, herald: Herald = Banner, *, of_run: bool = False
-    ) -> None:
+    def __init__(self, opts: options.Options, herald: Herald, *, of_run: bool) -> None:
         super().__init__(opts)
         # A check of types that mitmproxy makes for every message unless Python runs with -O.
         http.MessageData.__post_init__ = lambda self: None  # type: ignore[method-assign]
@@ -103,9 +107,7 @@ class LeanMaster(_WithInterceptor):
 class FullMaster(DumpMaster, _WithInterceptor):
     """mitmdump."""
 
-    def __init__(
-        self, opts: options.Options, herald: Herald = Banner, *, of_run: bool = False
-    ) -> None:
+    def __init__(self, opts: options.Options, herald: Herald, *, of_run: bool) -> None:
         super().__init__(opts)
         self.add_interceptor(herald, of_run=of_run)
 
@@ -113,10 +115,39 @@ class FullMaster(DumpMaster, _WithInterceptor):
 class InspectingMaster(WebMaster, _WithInterceptor):
     """mitmweb."""
 
-    def __init__(
-        self, opts: options.Options, herald: Herald = Banner, *, of_run: bool = False
-    ) -> None:
+    def __init__(self, opts: options.Options, herald: Herald, *, of_run: bool) -> None:
         super().__init__(opts)
         opts.update(web_columns=COLUMNS)
         self.app.transforms.insert(0, PageStyle)
         self.add_interceptor(herald, of_run=of_run)
+
+
+type Kind = type[LeanMaster | FullMaster | InspectingMaster]
+
+
+def run_master(
+    kind: Kind, arguments: Sequence[str], *, herald: Herald = Banner, of_run: bool = False
+) -> None:
+    """Runs an interceptor in this process until it is told to end.
+
+    `arguments` are mitmproxy's, as on its command line. `of_run` says that it is the interceptor of
+    `vast-intercept run`.
+    """
+    make = partial(kind, herald=herald, of_run=of_run)
+    if kind is InspectingMaster:
+        run(make, cmdline.mitmweb, arguments)  # type: ignore[arg-type]
+    else:
+        parser = _lean_parser if kind is LeanMaster else cmdline.mitmdump
+        run(make, parser, arguments, _filters)  # type: ignore[arg-type]
+
+
+def _lean_parser(opts: options.Options) -> ArgumentParser:
+    parser: ArgumentParser = cmdline.mitmdump(opts)
+    parser.epilog = "More of mitmdump's options are there with --full."
+    return parser
+
+
+def _filters(arguments: Namespace) -> dict[str, str]:
+    """A filter expression at the end of the line means what it means to mitmdump."""
+    text = " ".join(arguments.filter_args)
+    return {name: text for name in _FILTERS if name in ctx.options} if text else {}

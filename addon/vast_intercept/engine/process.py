@@ -1,7 +1,6 @@
 """An interceptor process of one's own: started, known to listen, stopped, and asked how it went."""
 
 import contextlib
-import json
 import signal
 import socket
 import subprocess
@@ -9,12 +8,12 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
 from typing import Self
 
 import msgspec
 
 from ..status import Status, Tally
+from .messages import Ended, Order, Ready
 
 _START_SECONDS = 30.0
 # Beyond `vast.drain`, which may be anything: until a second signal, `stop` waits that long.
@@ -22,22 +21,21 @@ _STOP_SECONDS = 60.0
 _LAST_LINES = 12
 
 
+def interceptor_arguments(config: str | None, endpoint: str | None) -> list[str]:
+    """mitmproxy's command line for an interceptor that listens on this machine only.
+
+    `config` and `endpoint` are the values of the options `vast_config` and `vast_endpoint`.
+    """
+    arguments = ["--listen-host", "127.0.0.1"]
+    if config is not None:
+        arguments += ["--set", f"vast_config={config}"]
+    if endpoint is not None:
+        arguments += ["--set", f"vast_endpoint={endpoint}"]
+    return arguments
+
+
 class StartError(Exception):
     """The interceptor did not start. The message has its last lines."""
-
-
-class Ready(msgspec.Struct):
-    """What it says once it listens."""
-
-    status: Status
-    #: mitmweb's, with its token.
-    web_url: str | None = None
-
-
-class Ended(msgspec.Struct):
-    """What it says when all of its calls have ended."""
-
-    tally: Tally
 
 
 class InterceptorProcess:
@@ -77,19 +75,14 @@ class InterceptorProcess:
         self._reader = threading.Thread(target=self._read_output, daemon=True)
         self._reader.start()
         # Not as arguments of the process, which everyone on this machine can read.
-        order = {"arguments": list(arguments), "web": web}
+        order = Order.of(arguments, web=web)
         with contextlib.suppress(OSError):
-            ours.sendall(json.dumps(order).encode() + b"\n")
+            ours.sendall(msgspec.json.encode(order) + b"\n")
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.kill()
 
     def wait_until_ready(self) -> Status:

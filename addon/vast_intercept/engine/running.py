@@ -1,7 +1,6 @@
 """An interceptor that runs already: what it says of itself."""
 
 import http.client
-from types import TracebackType
 from typing import Self
 
 import msgspec
@@ -29,12 +28,7 @@ class RunningInterceptor:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         pass
 
     def wait_until_ready(self) -> Status:

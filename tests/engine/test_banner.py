@@ -1,0 +1,77 @@
+"""What `vast-intercept serve` says once it listens."""
+
+import io
+import logging
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from mitmproxy.hooks import RunningHook
+
+from vast_intercept.engine.banner import Banner
+
+from ..intercept.in_process import mitmproxy_with_addon
+
+type Run = Callable[..., Awaitable[None]]
+
+
+class FullDisk(io.StringIO):
+    """Standard output that leads to a file, on a disk without room."""
+
+    def write(self, text: str) -> int:
+        raise OSError(28, "No space left on device")
+
+
+@pytest.fixture
+async def run_banner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Run]:
+    """Calls the banner's hook, in a mitmproxy with these options that listens at 127.0.0.1:8080."""
+    config = {"vast": {"endpoint": "mine", "api_key": "vast-0123456789abcdef"}}
+    async with mitmproxy_with_addon(tmp_path, **config) as running:
+        addons = running.master.addons
+        running.master.options.add_option("termlog_verbosity", str, "info", "As in mitmdump.")
+        listening = [("127.0.0.1", 8080), ("127.0.0.1", 8080)]
+        monkeypatch.setattr(addons.get("proxyserver"), "listen_addrs", lambda: listening)
+        banner = Banner(addons.get("vast_intercept"))
+        addons.add(banner)
+
+        async def run(**options: str) -> None:
+            running.master.options.update(**options)
+            await addons.invoke_addon(banner, RunningHook())
+
+        yield run
+
+
+async def test_says_where_it_listens_and_where_calls_go(
+    run_banner: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await run_banner()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:4] == [
+        "Listening on   127.0.0.1:8080",
+        "Taking over    openai (api.openai.com, *.api.openai.com)",
+        "Calls go to    https://openai.vast.ai: endpoint mine",
+        "Vast API key   ***cdef",
+    ]
+    assert any("vast-intercept env" in line for line in lines[4:])
+
+
+async def test_is_a_line_of_the_log_where_machines_read_it(
+    run_banner: Run, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        await run_banner(vast_log="json")
+    assert "Listening on 127.0.0.1:8080" in caplog.messages
+    assert not capsys.readouterr().out
+
+
+async def test_is_silent_with_quiet(run_banner: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    await run_banner(termlog_verbosity="error")
+    assert not capsys.readouterr().out
+
+
+async def test_a_full_disk_is_no_reason_to_end(
+    run_banner: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", FullDisk())
+    await run_banner()
