@@ -1,4 +1,4 @@
-"""NSS's database, where Chromium looks for CAs: with the interceptor's while an app runs."""
+"""NSS's database, where Chromium looks for CAs: it has ours while an app runs."""
 
 import shutil
 import subprocess
@@ -14,7 +14,10 @@ _SECONDS = 10.0
 
 @contextmanager
 def trusted_in_nss(ca: CertificateAuthority, environ: Mapping[str, str]) -> Iterator[None]:
-    """Has the user's database hold the CA. What was there before stays. Raises CaError."""
+    """Puts the CA into the user's database until the end of the block, if it is not there already.
+
+    Raises CaError if that cannot be done.
+    """
     certutil = _Certutil(_folder(environ), environ)
     if certutil.knows(ca):
         yield  # as the user, or another run, wants it
@@ -27,7 +30,7 @@ def trusted_in_nss(ca: CertificateAuthority, environ: Mapping[str, str]) -> Iter
 
 
 class _Certutil:
-    """NSS's own tool, for one database."""
+    """NSS's own tool `certutil`, for one database."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         path = shutil.which("certutil", path=environ.get("PATH"))
@@ -80,7 +83,7 @@ class _Certutil:
 
 
 def _folder(environ: Mapping[str, str]) -> Path:
-    """Where Chromium looks: the old place if it is there, else the new one (FACTS C14)."""
+    """The folder that Chromium reads: the old one if it is there, else the new one (FACTS C14)."""
     home = Path(environ.get("HOME") or Path.home())
     old = home / ".pki" / "nssdb"
     if old.is_dir():

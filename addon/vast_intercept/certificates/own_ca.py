@@ -1,4 +1,4 @@
-"""The CA that mitmproxy made for this machine, whose certificates apps must trust."""
+"""The CA that mitmproxy makes for this machine, which apps must trust."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 
 #: mitmproxy's names: https://docs.mitmproxy.org/stable/concepts/certificates/
 DEFAULT_CONFDIR = "~/.mitmproxy"
-CA_CERT = "mitmproxy-ca-cert.pem"
+_CA_CERT = "mitmproxy-ca-cert.pem"
 
 
 class CaError(Exception):
@@ -19,23 +19,23 @@ class CaError(Exception):
 
 @dataclass(frozen=True)
 class CertificateAuthority:
-    """The CA's certificate, as it is in the file."""
+    """The certificate of a CA, and its file."""
 
     path: Path
     certificate: x509.Certificate
 
     @cached_property
     def fingerprint(self) -> str:
-        """Its SHA-256, as OpenSSL and browsers show it: `AB:CD:...`."""
+        """The certificate's SHA-256, as OpenSSL and browsers show it: `AB:CD:...`."""
         return self.certificate.fingerprint(hashes.SHA256()).hex(":").upper()
 
     @property
     def expires(self) -> datetime:
-        """Until when it is valid."""
+        """The end of the certificate's validity."""
         return self.certificate.not_valid_after_utc
 
     def check_validity(self) -> None:
-        """Raises CaError unless it is valid now."""
+        """Raises CaError unless the certificate is valid now."""
         now = datetime.now(UTC)
         if now > self.expires:
             raise CaError(
@@ -52,8 +52,8 @@ class CertificateAuthority:
 
 
 def ca_in(confdir: Path) -> CertificateAuthority:
-    """The CA in mitmproxy's folder. Raises CaError if it is not there."""
-    path = _path(confdir)
+    """Reads the CA in mitmproxy's folder. Raises CaError if there is none."""
+    path = ca_path(confdir)
     if not _is_there(path):
         raise CaError(
             f"There is no CA at {path} yet. It is made when an interceptor starts for the first"
@@ -63,13 +63,13 @@ def ca_in(confdir: Path) -> CertificateAuthority:
 
 
 def make_ca_in(confdir: Path) -> CertificateAuthority:
-    """The CA in mitmproxy's folder, made as mitmproxy makes it if there is none.
+    """Reads the CA in mitmproxy's folder, and makes it first if there is none.
 
     Raises CaError if that cannot be done.
     """
     from mitmproxy import certs, options  # noqa: PLC0415  (takes its time, and is rarely needed)
 
-    path = _path(confdir)
+    path = ca_path(confdir)
     if not _is_there(path):
         try:
             certs.CertStore.from_store(path.parent, "mitmproxy", options.KEY_SIZE)
@@ -86,16 +86,17 @@ def make_ca_in(confdir: Path) -> CertificateAuthority:
 
 
 def cannot_write(confdir: Path, error: OSError) -> CaError:
-    """The CA's folder is of no use."""
+    """The error for a folder in which the CA cannot be made."""
     return CaError(
         f"The CA cannot be written to {confdir}: {error.strerror}. Name another folder with"
         " --set confdir=PATH (--confdir for `vast-intercept ca`), or make this one writable."
     )
 
 
-def _path(confdir: Path) -> Path:
+def ca_path(confdir: Path) -> Path:
+    """The file of the CA's certificate in mitmproxy's folder. Raises CaError for no folder."""
     try:
-        return confdir.expanduser().absolute() / CA_CERT
+        return confdir.expanduser().absolute() / _CA_CERT
     except RuntimeError:
         raise CaError(f"{confdir} is in the home folder of nobody. Name another folder.") from None
 
@@ -108,7 +109,7 @@ def _is_there(path: Path) -> bool:
 
 
 def read_ca(path: Path) -> CertificateAuthority:
-    """The CA in a file. Raises CaError if there is none, or if it is not one."""
+    """Reads a CA's certificate. Raises CaError if the file has none that can be read."""
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
         constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)

@@ -1,4 +1,4 @@
-"""The public CAs: those of one store, and of them none that is known to be compromised."""
+"""The public CAs of one store, without those that are known to be compromised."""
 
 import hashlib
 import os
@@ -29,7 +29,7 @@ _DATA = "compromised_cas.yaml"
 
 
 def public_cas(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """The certificates, in PEM, of the store that curl and pip would use, too.
+    """The certificates, in PEM, of the store that curl and pip would use.
 
     That is the file that SSL_CERT_FILE names, else the system's store, else certifi's.
     """
@@ -45,9 +45,9 @@ def system_cas() -> list[str]:
 
 
 def certificates(paths: Iterable[str]) -> list[str]:
-    """The certificates, in PEM, of all of the files that can be read: each once.
+    """The certificates, in PEM, of those files that can be read, each once.
 
-    Those of authorities that are known to be compromised are left out.
+    Certificates of authorities that are known to be compromised are left out.
     """
     found: dict[str, str] = {}
     for path in paths:
@@ -67,11 +67,16 @@ def compromised() -> dict[str, str]:
     return {each["spki_sha256"]: each["name"] for each in yaml.safe_load(text)}
 
 
+def parsed(certificate: str) -> x509.Certificate:
+    """A certificate in PEM, as a value. Raises ValueError for one that cryptography cannot read."""
+    with warnings.catch_warnings(action="ignore"):  # public CAs' certificates may be odd
+        return x509.load_pem_x509_certificate(certificate.encode())
+
+
 def is_compromised(certificate: str) -> bool:
-    """Whether a certificate, in PEM, is for one of their keys."""
+    """Whether a certificate, in PEM, is for the key of a compromised authority."""
     try:
-        with warnings.catch_warnings(action="ignore"):
-            key = x509.load_pem_x509_certificate(certificate.encode()).public_key()
+        key = parsed(certificate).public_key()
     except Exception:  # noqa: BLE001  (some public CAs' certificates are too odd for cryptography)
         return False
     spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

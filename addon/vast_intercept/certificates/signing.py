@@ -1,13 +1,13 @@
-"""The CA whose certificates apps get: one that cannot serve is told at once, not by every app."""
+"""Checks of the key and the CA that mitmproxy signs with, before any app gets a certificate."""
 
 from pathlib import Path
 
 from mitmproxy import exceptions
 from mitmproxy.options import Options
 
-from .own_ca import CA_CERT, CaError, cannot_write, read_ca
+from .own_ca import CaError, ca_path, cannot_write, read_ca
 
-#: mitmproxy's, from 12.3.1 on (FACTS M21).
+#: Options of mitmproxy from 12.3.1 on that have it sign with such a key (FACTS M21).
 PUBLIC_KEY_OPTIONS = frozenset({"emudhra", "emudhra_old"})
 
 
@@ -24,22 +24,21 @@ def check_signing_key(options: Options) -> None:
 
 
 def check_authority(confdir: Path) -> None:
-    """Checks mitmproxy's folder, before mitmproxy makes, or reads, the CA in it.
+    """Checks mitmproxy's folder, before mitmproxy makes or reads the CA in it.
 
     Raises OptionsError if it cannot be written, or has a CA that is not valid now.
     """
-    folder = confdir.absolute()
-    ca = folder / CA_CERT
     try:
+        ca = ca_path(confdir)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            ca.parent.mkdir(parents=True, exist_ok=True)
             if ca.exists():
                 read_ca(ca).check_validity()
             else:
-                probe = folder / ".vast-intercept"
+                probe = ca.with_name(".vast-intercept")
                 probe.touch()
                 probe.unlink()
         except OSError as error:
-            raise cannot_write(folder, error) from None
+            raise cannot_write(ca.parent, error) from None
     except CaError as error:
         raise exceptions.OptionsError(str(error)) from None

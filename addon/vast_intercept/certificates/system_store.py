@@ -1,4 +1,4 @@
-"""The system's own list of CAs: with ours in it, or without."""
+"""Adds our CA to the system's own list of CAs, and removes it."""
 
 import os
 import shutil
@@ -15,12 +15,12 @@ _SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
 @dataclass(frozen=True, slots=True)
 class _System:
-    """How a family of systems does it: a folder, and a command that has it read again."""
+    """How a family of systems adds CAs: a folder, and a command that reads it again."""
 
     folder: Path
     suffix: str
     command: tuple[str, ...]
-    #: The same, where something was taken out of the folder.
+    #: The command after a file was removed from the folder.
     after_removal: tuple[str, ...]
 
 
@@ -56,7 +56,7 @@ _SYSTEMS = (
 
 
 class SystemTrust:
-    """What this system has. Raises CaError where it has neither of the two commands."""
+    """The list of CAs of this system. Raises CaError where it has neither of the two commands."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         path = f"{environ.get('PATH', os.defpath)}:{_SYSTEM_PATH}"
@@ -76,7 +76,7 @@ class SystemTrust:
         return self._system.folder / f"{name}{self._system.suffix}"
 
     def install(self, ca: CertificateAuthority) -> Path:
-        """Adds the CA. Returns the file that was added. Raises CaError."""
+        """Adds the CA, and returns the file that was added. Raises CaError if that fails."""
         file = self._file(ca)
         was_there = file.exists()
         try:
@@ -94,7 +94,7 @@ class SystemTrust:
         return file
 
     def uninstall(self, ca: CertificateAuthority) -> Path | None:
-        """Takes the CA out. Returns the file that was removed, or None if it was not there."""
+        """Removes the CA, and returns the file that was removed, or None if there was none."""
         file = self._file(ca)
         try:
             file.unlink()

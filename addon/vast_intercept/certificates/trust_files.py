@@ -1,17 +1,15 @@
-"""Files that make runtimes trust the interceptor's CA, beside all that they trusted before."""
+"""Files with which runtimes trust the interceptor's CA beside all CAs that they trusted before."""
 
 import hashlib
 import os
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
 
 from .own_ca import CaError, CertificateAuthority
-from .public_cas import certificates, system_cas
+from .public_cas import certificates, parsed, system_cas
 
 _PUBLIC = 0o644
 _PRIVATE = 0o600  # a user's wgetrc may hold passwords
@@ -36,8 +34,8 @@ CA_VARIABLES = {
     "PERL_LWP_SSL_CA_FILE": "Perl's LWP",
 }
 
-# Node trusts what it names beside its own CAs, where the others trust nothing else (FACTS C2).
-_ADDS = "NODE_EXTRA_CA_CERTS"
+#: Node trusts what this one names beside its own CAs; the others replace CAs (FACTS C2).
+ADDING_VARIABLE = "NODE_EXTRA_CA_CERTS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,33 +54,33 @@ class TrustFiles:
     others: Mapping[str, Path] = field(default_factory=dict)
 
     def bundle_for(self, variable: str) -> Path:
-        """What the variable is to name."""
+        """The file that an environment variable is to name."""
         return self.others.get(variable, self.bundle)
 
 
 def files_in(folder: Path) -> TrustFiles:
-    """Where they are in a folder, for an app whose variables name no file."""
+    """The files' places in a folder, for an app whose variables name no file of its own."""
     return TrustFiles(
         folder / "ca-bundle.pem",
         folder / "truststore.p12",
         folder / "wgetrc",
         folder / "php",
-        {_ADDS: folder / "ca-added.pem"},
+        {ADDING_VARIABLE: folder / "ca-added.pem"},
     )
 
 
 def write_trust_files(
     folder: Path, ca: CertificateAuthority, environ: Mapping[str, str]
 ) -> TrustFiles:
-    """Writes them into the folder, which is made. Raises CaError if that cannot be done.
+    """Writes the files into a folder, which it makes. Raises CaError if that cannot be done.
 
-    Hosts that are no providers show their own certificates, so a runtime must trust whom it would
-    trust without us: where one of CA_VARIABLES names a file already, such as a company's, the CAs
-    in that; else the system's.
+    Hosts that are no providers show their own certificates, so a runtime must trust the CAs that it
+    would trust without us. These are the CAs in the file, such as a company's, that one of
+    CA_VARIABLES names already; else the system's.
     """
     files = files_in(folder)
     ours = certificates([str(ca.path)])
-    trusted = {files.bundle: system_cas() + ours, files.others[_ADDS]: ours}
+    trusted = {files.bundle: system_cas() + ours, files.others[ADDING_VARIABLE]: ours}
     others = dict(files.others)
     for name in CA_VARIABLES:
         named = environ.get(name, "")
@@ -110,7 +108,7 @@ def write_trust_files(
 
 
 def _bundle_of(named: str, folder: Path) -> Path:
-    """Where a file that a variable names is kept with the interceptor's CA in it."""
+    """The place of a copy, with our CA in it, of a file that a variable names."""
     path = Path(named).absolute()
     if path.parent == folder.absolute():
         return path  # it is one of ours
@@ -122,7 +120,7 @@ def _write(path: Path, text: str, mode: int = _PUBLIC) -> None:
 
 
 def _write_bytes(path: Path, content: bytes, mode: int = _PUBLIC) -> None:
-    """At once, since apps may be reading the file, and not at all if it is as it should be."""
+    """Replaces a file at once, since apps may be reading it; not at all if nothing changes."""
     if path.is_file() and path.read_bytes() == content:
         return
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
@@ -133,7 +131,7 @@ def _write_bytes(path: Path, content: bytes, mode: int = _PUBLIC) -> None:
 
 
 def _wgetrc(files: TrustFiles, bundle: Path, environ: Mapping[str, str]) -> tuple[str, int]:
-    """The user's own settings and the CAs, and who may read that."""
+    """wget's configuration: the user's own with our bundle in it, and the file's mode."""
     named = environ.get("WGETRC")
     if not named or named == str(files.wgetrc):
         named = f"{environ.get('HOME', '')}/.wgetrc"
@@ -148,8 +146,7 @@ def _java_trust_store(trusted: Iterable[str]) -> bytes:
     entries = []
     for number, certificate in enumerate(trusted):
         try:
-            with warnings.catch_warnings(action="ignore"):
-                loaded = x509.load_pem_x509_certificate(certificate.encode())
+            loaded = parsed(certificate)
         except ValueError:
             continue  # some public CAs' certificates are too odd for cryptography
         entries.append(pkcs12.PKCS12Certificate(loaded, b"%d" % number))
@@ -157,7 +154,7 @@ def _java_trust_store(trusted: Iterable[str]) -> bytes:
 
 
 def _without_mac(store: bytes) -> bytes:
-    """The store without its checksum: who names any password but that of the checksum is refused.
+    """The store without its checksum, with which Java would refuse every other password.
 
     Java's own store has none since JDK 18, but many still name its old password, `changeit`
     (FACTS C7).
@@ -172,7 +169,7 @@ def _without_mac(store: bytes) -> bytes:
 
 
 def _der_content(der: bytes, start: int) -> tuple[int, int]:
-    """Where the content of the element at `start` begins, and where it ends."""
+    """The start and the end of the content of the DER element at `start`."""
     length, begin = der[start + 1], start + 2
     if length & 0x80:  # that many bytes hold the length
         after = begin + (length & 0x7F)

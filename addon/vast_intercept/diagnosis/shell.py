@@ -15,13 +15,11 @@ from requests.utils import should_bypass_proxies
 from ..addresses import is_loopback_name
 from ..certificates.own_ca import CertificateAuthority
 from ..certificates.public_cas import SYSTEM_BUNDLES
-from ..certificates.trust_files import CA_VARIABLES
+from ..certificates.trust_files import ADDING_VARIABLE, CA_VARIABLES
 from ..launch.upstream import UpstreamProxyError, named_proxy
 
 #: Those without which nearly no app trusts the interceptor (FACTS C2).
-_NEEDED = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
-#: All the others replace what an app trusts.
-_ADDS = "NODE_EXTRA_CA_CERTS"
+_NEEDED = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", ADDING_VARIABLE)
 _MAX_BUNDLE = 16 * 1024 * 1024
 _MAX_FILES = 2_000
 _BEGIN = "-----BEGINCERTIFICATE-----"
@@ -90,7 +88,7 @@ def notes(
     lonely = [
         name
         for name in _NEEDED
-        if name != _ADDS and (value := environ.get(name)) and _count(Path(value)) == 1
+        if name != ADDING_VARIABLE and (value := environ.get(name)) and _count(Path(value)) == 1
     ]
     if lonely:
         yield f"no public CAs: {_listed(lonely, 'names', 'name')} the interceptor's CA alone"

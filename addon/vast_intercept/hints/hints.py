@@ -9,7 +9,7 @@ from pathlib import Path
 from mitmproxy import connection, ctx, http, tls
 from mitmproxy.proxy.mode_specs import RegularMode, UpstreamMode
 
-from ..certificates.own_ca import CA_CERT
+from ..certificates.own_ca import CaError, ca_path
 from ..telemetry.monitor import Monitor
 from ..telemetry.wording import printable
 from .advice import Advice
@@ -188,6 +188,6 @@ def _port() -> int:
 
 def _our_ca() -> bytes:
     try:
-        return (Path(ctx.options.confdir).expanduser() / CA_CERT).read_bytes()
-    except OSError:
+        return ca_path(Path(ctx.options.confdir)).read_bytes()
+    except (OSError, CaError):
         return b"\0"  # what no bundle holds

@@ -10,6 +10,7 @@ from mitmproxy.utils import human
 
 from .. import __version__
 from ..addresses import parse_address
+from ..certificates.own_ca import ca_path
 from ..dashboard.state import HowTo, State, state_of
 from ..hints.how_to import commands_for
 from ..mitm.saving import trouble_with_saving
@@ -19,9 +20,6 @@ from ..status import STATUS_HEADER, STATUS_HOST, STATUS_PATH, Status
 from ..telemetry.monitor import Monitor
 from .masking import mask_keys
 from .settings import Settings
-
-# mitmproxy's: https://docs.mitmproxy.org/stable/concepts/certificates/
-_CA_CERT = "mitmproxy-ca-cert.pem"
 
 
 class StatusPage:
@@ -56,7 +54,7 @@ class StatusPage:
             pid=os.getpid(),
             modes=list(ctx.options.mode),
             listening=[(str(host), port) for host, port, *_ in listening],
-            ca_file=str(Path(ctx.options.confdir).expanduser().absolute() / _CA_CERT),
+            ca_file=str(ca_path(Path(ctx.options.confdir))),
             config=config.source,
             problem=self._settings.problem,
             provider_hosts=[host for provider in config.providers for host in provider.hosts],
