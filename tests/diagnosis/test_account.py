@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 
 from vast_intercept.config import Config, load_config
-from vast_intercept.diagnosis.account import Account, Endpoint, NoStatesError, describe, ready
+from vast_intercept.diagnosis.account import Account, NoStatesError, describe, ready
 from vast_intercept.diagnosis.outcome import Problem
 from vast_intercept.diagnosis.reach import Reach
 from vast_intercept.secret import Secret
+from vast_intercept.vast_api.console import ListedEndpoint
 
 from .. import harness
 from ..harness import VAST_KEY, StandIn
 from .conftest import sections_for
 
-MINE = Endpoint(1, "my-endpoint")
+MINE = ListedEndpoint(1, "my-endpoint")
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def test_workers_states_cannot_be_had(
 
 def test_an_endpoint_that_is_not_theirs_has_no_states(account: Account) -> None:
     with pytest.raises(NoStatesError, match="do not match"):
-        account.worker_states(Endpoint(99))
+        account.worker_states(ListedEndpoint(99))
 
 
 def test_states_are_counted() -> None:

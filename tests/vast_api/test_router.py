@@ -1,6 +1,7 @@
 """The router's answers, good and bad, and what a call costs."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -8,11 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from vast_intercept.openai_api.errors import ApiError
 from vast_intercept.openai_api.operations import Operation
 from vast_intercept.openai_api.requests import read_request
-from vast_intercept.relay.retrying.retry import AttemptFailed
-from vast_intercept.vast_api.router import NotReady, Worker, cost_of, read_route, route_request
+from vast_intercept.vast_api.answers import UnreadableError
+from vast_intercept.vast_api.router import (
+    NotReady,
+    UnencryptedError,
+    Worker,
+    cost_of,
+    read_route,
+    read_worker_states,
+    route_request,
+    route_url,
+    workers_request,
+    workers_url,
+)
 
 ROUTER = URL("https://run.vast.ai/route/")
 ANSWER = (
@@ -61,10 +72,18 @@ def test_without_a_url_no_worker_is_ready(body: bytes, known: int, expected: Not
         b"[" * 100_000,
     ],
 )
-def test_what_cannot_be_read_is_worth_another_attempt(body: bytes) -> None:
-    with pytest.raises(AttemptFailed) as failed:
+def test_what_cannot_be_read_is_no_route(body: bytes) -> None:
+    with pytest.raises(UnreadableError, match=r"^Vast's route (cannot be read|has no URL)"):
         read_route(body, ROUTER, 0)
-    assert (failed.value.error.status, failed.value.error.code) == (502, "bad_route")
+
+
+def test_keys_are_not_in_what_is_shown_of_an_answer() -> None:
+    def redact(text: str) -> str:
+        return text.replace("secret", "***")
+
+    assert read_route(b'{"status": "secret"}', ROUTER, 1, redact) == NotReady(1, "***")
+    with pytest.raises(UnreadableError, match=r"worker: '\*\*\*'\.$"):
+        read_route(b'{"url": "secret"}', ROUTER, 0, redact)
 
 
 @pytest.mark.parametrize(
@@ -83,18 +102,15 @@ def test_prompts_go_unencrypted_to_this_machine_only(router: str, allowed: bool)
     if allowed:
         assert isinstance(read_route(body, URL(router), 0), Worker)
         return
-    with pytest.raises(ApiError, match="not encrypted") as refused:
+    with pytest.raises(UnencryptedError, match="not encrypted"):
         read_route(body, URL(router), 0)
-    assert refused.value.retry is False
 
 
 @given(st.binary() | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps))
 def test_an_answer_may_be_anything(body: Any) -> None:
     data = body.encode() if isinstance(body, str) else body
-    try:
+    with suppress(UnreadableError):
         assert isinstance(read_route(data, ROUTER, 0), Worker | NotReady)
-    except AttemptFailed as failed:
-        assert failed.error.status == 502  # noqa: PT017
 
 
 @pytest.mark.parametrize(
@@ -129,3 +145,41 @@ def test_the_request_has_what_the_router_wants() -> None:
         "request_idx": 42,
         "replay_timeout": 60.0,
     }
+
+
+def test_the_urls_are_the_routers() -> None:
+    assert route_url("https://run.vast.ai") == "https://run.vast.ai/route/"
+    assert workers_url("https://run.vast.ai") == "https://run.vast.ai/get_endpoint_workers/"
+
+
+def test_workers_are_asked_for_by_the_endpoints_id_alone() -> None:
+    assert json.loads(workers_request(7)) == {"id": 7}
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"[]", []),
+        (b'[{"status": "IDLE", "id": 1}, {"status": null}, {}]', ["idle", "unknown", "unknown"]),
+        (b'{"workers": [{"status": "stopped"}]}', ["stopped"]),
+    ],
+)
+def test_the_states_of_workers(body: bytes, expected: list[str]) -> None:
+    assert read_worker_states(200, body) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (500, b"[]", "^answers with status 500$"),
+        (200, b"<html>", "^gives an answer that cannot be read: "),
+        (200, b'[{"status": 7}]', "^gives an answer that cannot be read: "),
+        (200, b"[" * 100_000, "^gives an answer that cannot be read: "),
+        (200, b'{"error_msg": "no such\\n endpoint"}', "^says: no such endpoint$"),
+        (200, b'{"error": "wrong key"}', "^says: wrong key$"),
+        (200, b"{}", "^says: no list$"),
+    ],
+)
+def test_without_a_list_of_workers_it_is_said_why(status: int, body: bytes, said: str) -> None:
+    with pytest.raises(UnreadableError, match=said):
+        read_worker_states(status, body)

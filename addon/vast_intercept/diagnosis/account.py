@@ -5,14 +5,13 @@ from collections import Counter
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-import msgspec
-
 from ..config import Config
 from ..secret import Secret
+from ..vast_api import console, router
+from ..vast_api.answers import REFUSED, UnreadableError
 from .outcome import Problem
 from .reach import Reach
 
-_MAX_LIST = 16 * 1024 * 1024
 _NAMES_SHOWN = 10
 _STATES_SHOWN = 8
 _STATE_LENGTH = 40
@@ -32,29 +31,6 @@ _ANOTHER_NAME = {
 }
 
 
-class Endpoint(msgspec.Struct):
-    """One of the account's (FACTS V2)."""
-
-    id: int
-    endpoint_name: str | None = None
-
-
-class _Endpoints(msgspec.Struct):
-    results: list[Endpoint]
-
-
-class _Worker(msgspec.Struct):
-    status: str | None = None
-
-
-class _Workers(msgspec.Struct):
-    """The API answers with a list, says Vast's SDK; with this, its command line takes, too."""
-
-    workers: list[_Worker] | None = None
-    error_msg: str | None = None
-    error: str | None = None
-
-
 class NoStatesError(Exception):
     """Vast does not say what the workers do. The message says why."""
 
@@ -67,49 +43,32 @@ class Account:
         self._key = key
         self._reach = reach
 
-    def endpoints(self) -> dict[str, Endpoint]:
+    def endpoints(self) -> dict[str, console.ListedEndpoint]:
         """By name. Raises Problem."""
-        # As the SDK asks (FACTS V2).
-        url = f"{self._config.console_url}/api/v0/endptjobs/?client_id=me"
-        status, body = self._reach.ask("GET", url, self._key, _MAX_LIST)
-        if status in {401, 403}:
+        url = console.endpoints_url(self._config.console_url)
+        status, body = self._reach.ask("GET", url, self._key, console.LARGEST_LIST)
+        if status in REFUSED:
             raise Problem(f"Vast refuses the key {self._key} (status {status})", _NEW_KEY)
-        why = f"status {status}"
-        if status == 200:
-            try:
-                found = msgspec.json.decode(body, type=_Endpoints).results
-                return {each.endpoint_name: each for each in found if each.endpoint_name}
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-                why = str(error)
-        raise Problem(
-            f"the account's endpoints cannot be read from {url}: {why}",
-            "Is vast.console_url right? If so, try again later: Vast may have an outage.",
-        )
-
-    def worker_states(self, endpoint: Endpoint) -> Counter[str]:
-        """How many of the endpoint's workers are in which state. Raises NoStatesError.
-
-        Vast's command line asks like this, with the account's key in the header (vastai 1.9.1,
-        api/endpoints.py); the fields are in https://docs.vast.ai/serverless/worker-list.
-        """
-        url = f"{self._config.route_url}/get_endpoint_workers/"
-        asked = msgspec.json.encode({"id": endpoint.id})
         try:
-            status, body = self._reach.ask("POST", url, self._key, _MAX_LIST, asked)
+            return console.read_endpoints(status, body)
+        except UnreadableError as error:
+            raise Problem(
+                f"the account's endpoints cannot be read from {url}: {error}",
+                "Is vast.console_url right? If so, try again later: Vast may have an outage.",
+            ) from None
+
+    def worker_states(self, endpoint: console.ListedEndpoint) -> Counter[str]:
+        """The number of the endpoint's workers in each state. Raises NoStatesError."""
+        url = router.workers_url(self._config.route_url)
+        asked = router.workers_request(endpoint.id)
+        try:
+            status, body = self._reach.ask("POST", url, self._key, router.LARGEST_LIST, asked)
+            states = router.read_worker_states(status, body)
         except Problem as problem:
             raise NoStatesError(problem.message) from None
-        if status != 200:
-            raise NoStatesError(f"{url} answers with status {status}")
-        try:
-            answer = msgspec.json.decode(body, type=list[_Worker] | _Workers)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise NoStatesError(f"what {url} answers cannot be read: {error}") from None
-        if isinstance(answer, _Workers):
-            if answer.workers is None:
-                said = answer.error_msg or answer.error or "no list"
-                raise NoStatesError(f"{url} says: {' '.join(said.split())[:200]}")
-            answer = answer.workers
-        return Counter((worker.status or "unknown").lower()[:_STATE_LENGTH] for worker in answer)
+        except UnreadableError as error:
+            raise NoStatesError(f"{url} {error}") from None
+        return Counter(state[:_STATE_LENGTH] for state in states)
 
 
 def unknown(name: str, named_by: str, known: Iterable[str]) -> Problem:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
-from .. import __version__
 from ..addresses import is_loopback_name
 from ..config import Config
 from ..launch.upstream import NamedProxy
 from ..relay.upstreams.tls import public_context
 from ..secret import Secret
+from ..vast_api.headers import headers
 from .outcome import NotApplicable, Problem
 
 # Less than a step may take, so that it can say which of its connections was too slow.
@@ -74,18 +74,11 @@ class Reach:
         Raises Problem or NotApplicable.
         """
         place = Place.of(url)
-        headers = {
-            "accept": "application/json",
-            "authorization": f"Bearer {key.reveal()}",
-            "connection": "close",
-            "user-agent": f"vast-intercept/{__version__}",
-        }
-        if body is not None:
-            headers["content-type"] = "application/json"
+        asked = headers(key.reveal(), body=body is not None) | {"connection": "close"}
         connection = self.connect(place)
         connection.sock.settimeout(_ANSWER_SECONDS)
         try:
-            connection.request(method, url.partition(urlsplit(url).netloc)[2], body, headers)
+            connection.request(method, url.partition(urlsplit(url).netloc)[2], body, asked)
             answer = connection.getresponse()
             received = answer.read(limit + 1)
         except TimeoutError:

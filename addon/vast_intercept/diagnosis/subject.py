@@ -8,7 +8,8 @@ from ..certificates.own_ca import CertificateAuthority
 from ..config import Config, ConfigFile, config_file
 from ..secret import Secret
 from ..status import Status
-from .account import Account, Endpoint
+from ..vast_api.console import ListedEndpoint
+from .account import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Subject:
     key_is_missing: bool = field(init=False, default=False)
     account: Account = field(init=False)
     #: Those that the configuration names, as the account has them.
-    endpoints: dict[str, Endpoint] = field(init=False, default_factory=dict)
+    endpoints: dict[str, ListedEndpoint] = field(init=False, default_factory=dict)
     config_is_valid: bool = field(init=False, default=False)
     status: Status = field(init=False)
     ca: CertificateAuthority = field(init=False)

@@ -13,7 +13,8 @@ from typing import Any
 from ..config import PROVIDER, Config
 from ..launch.upstream import NamedProxy, UpstreamProxyError, named_proxy
 from ..status import Status
-from .account import Account, Endpoint, NoStatesError, describe, ready, unknown
+from ..vast_api.console import ListedEndpoint
+from .account import Account, NoStatesError, describe, ready, unknown
 from .limits import all_of, within
 from .outcome import Finding, NotApplicable, Problem
 from .reach import Place, Reach
@@ -189,7 +190,7 @@ def _issuer(certificate: Mapping[str, Any]) -> str:
     return repr(shown)
 
 
-def _states(account: Account, endpoint: Endpoint) -> Counter[str] | str:
+def _states(account: Account, endpoint: ListedEndpoint) -> Counter[str] | str:
     try:
         return account.worker_states(endpoint)
     except NoStatesError as error:

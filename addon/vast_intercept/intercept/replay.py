@@ -4,7 +4,7 @@ import contextlib
 import os
 import shlex
 from collections.abc import Sequence
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 from weakref import WeakSet
 
 import pyperclip
@@ -15,6 +15,7 @@ from ..mitmweb.notes import noted, original_url
 from ..openai_api.errors import ApiError
 from ..openai_api.operations import GENERATING, Operation
 from ..openai_api.requests import read_request
+from ..vast_api.openai_interface import operation_url
 from .settings import Settings
 
 #: The key for `vast.replay.provider`: that of OpenAI, which no other company may get.
@@ -121,7 +122,7 @@ class Commands:
         if not names:
             raise exceptions.CommandError("No Vast endpoint is configured: set VAST_ENDPOINT.")
         words = ["curl", *(["--no-buffer"] if request.stream else [])]
-        url = f"{config.openai_url}/{quote(str(names[0]), safe='')}/v1/{operation}"
+        url = operation_url(config.openai_url, str(names[0]), Operation(operation))
         words += [shlex.quote(url), '-H "Authorization: Bearer $VAST_API_KEY"']
         words += ["-H 'Content-Type: application/json'"]
         if len(request.body) > _LARGEST_ARGUMENT:

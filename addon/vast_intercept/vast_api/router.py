@@ -1,4 +1,4 @@
-"""The router's answer: which worker a call goes to, or that it is to ask again. Pure."""
+"""The router: which worker a call goes to, and what the workers of an endpoint do."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,11 +7,14 @@ import msgspec
 from yarl import URL
 
 from ..addresses import is_loopback_name
-from ..openai_api.errors import bad_gateway
 from ..openai_api.requests import GenerationRequest
-from ..relay.retrying.retry import AttemptFailed
+from .answers import UnreadableError, decode
 
-# Vast's SDK says so, too (FACTS V3).
+#: The largest route, and the largest list of workers, in bytes.
+LARGEST_ROUTE = 64 * 1024
+LARGEST_LIST = 16 * 1024 * 1024
+
+# Seconds, as Vast's SDK has it (FACTS V3).
 _REPLAY_TIMEOUT = 60.0
 
 _MAX_COST = 1e9
@@ -28,10 +31,14 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class NotReady:
-    """No worker is ready. `request_idx` keeps the call's place, in the next request."""
+    """No worker is ready. The next request with this `request_idx` keeps the call's place."""
 
     request_idx: int
     status: str
+
+
+class UnencryptedError(ValueError):
+    """A route leads to a worker that must not be called. The message says why."""
 
 
 class _RouteAnswer(msgspec.Struct):
@@ -40,11 +47,35 @@ class _RouteAnswer(msgspec.Struct):
     status: msgspec.Raw = msgspec.Raw(b'""')
 
 
+class _ListedWorker(msgspec.Struct):
+    status: str | None = None
+
+
+class _NoList(msgspec.Struct):
+    """The API answers with a list, says Vast's SDK. Vast's command line accepts this as well."""
+
+    workers: list[_ListedWorker] | None = None
+    error_msg: str | None = None
+    error: str | None = None
+
+
 _route_answer = msgspec.json.Decoder(_RouteAnswer)
+_workers: msgspec.json.Decoder[list[_ListedWorker] | _NoList] = msgspec.json.Decoder(
+    list[_ListedWorker] | _NoList
+)
+
+
+def route_url(router_url: str) -> str:
+    """Where the router gives out workers (FACTS V3)."""
+    return f"{router_url}/route/"
 
 
 def route_request(endpoint: str, key: str, cost: float, request_idx: int) -> bytes:
-    """The body of a request to the router."""
+    """The body of a request for a worker.
+
+    `key` is the endpoint's own. `cost` is in tokens. `request_idx` is 0 at first, and then what the
+    router's last answer to this call had.
+    """
     return msgspec.json.encode(
         {
             "endpoint": endpoint,
@@ -57,24 +88,25 @@ def route_request(endpoint: str, key: str, cost: float, request_idx: int) -> byt
 
 
 def cost_of(request: GenerationRequest, default: float) -> float:
-    """How much work a call is: the tokens that it may generate (FACTS V5)."""
+    """How much work a call is: the tokens that it may generate (FACTS V5).
+
+    `default` is for a request that does not limit its tokens.
+    """
     return min((request.max_tokens or default) * request.choices, _MAX_COST)
 
 
 def read_route(
     body: bytes, router: URL, request_idx: int, redact: Callable[[str], str] = str
 ) -> Worker | NotReady:
-    """What the router answered to a request with this `request_idx`.
+    """What `router` answered to a request with this `request_idx`.
 
-    `redact` takes keys out of what is shown of it. Raises AttemptFailed if it cannot be read,
-    ApiError if the worker must not be called.
+    `redact` takes keys out of the parts of the answer that are shown. Raises UnreadableError, and
+    UnencryptedError if the worker must not be called.
     """
     try:
-        answer = _route_answer.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise AttemptFailed(
-            bad_gateway(f"Vast's route cannot be read: {error}.", "bad_route")
-        ) from None
+        answer = decode(body, _route_answer)
+    except UnreadableError as error:
+        raise UnreadableError(f"Vast's route cannot be read: {error}.") from None
     if answer.url is None:
         # Without a `request_idx` the call has no place yet; Vast's SDK just asks again, too.
         status = redact(bytes(answer.status).decode(errors="replace").strip('"'))
@@ -94,14 +126,42 @@ def _worker_url(text: str, router: URL, shown: str) -> URL:
     except ValueError:
         usable = False
     if not usable:
-        raise AttemptFailed(
-            bad_gateway(f"Vast's route has no URL of a worker: {shown!r}.", "bad_route")
-        )
+        raise UnreadableError(f"Vast's route has no URL of a worker: {shown!r}.")
     if url.scheme == "http" and router.scheme != "http" and not is_loopback_name(router.host or ""):
-        raise bad_gateway(
-            f"Vast's route leads to {shown!r}, which is not encrypted: the call was not sent"
-            " there.",
-            "bad_route",
-            retry=False,
+        raise UnencryptedError(
+            f"Vast's route leads to {shown!r}, which is not encrypted: the call was not sent there."
         )
     return url
+
+
+def workers_url(router_url: str) -> str:
+    """Where the workers of an endpoint are listed to who has the account's key (FACTS V13)."""
+    return f"{router_url}/get_endpoint_workers/"
+
+
+def workers_request(endpoint_id: int | str | None) -> bytes:
+    """The body of a request for the workers of an endpoint.
+
+    Only the ID is in it, as with Vast's command line, which sends the account's key in a header.
+    """
+    return msgspec.json.encode({"id": endpoint_id})
+
+
+def read_worker_states(status: int, body: bytes) -> list[str]:
+    """The state of each worker of an endpoint, in small letters.
+
+    Raises UnreadableError, whose message continues a sentence that begins with the URL. The fields
+    are documented at https://docs.vast.ai/serverless/worker-list.
+    """
+    if status != 200:
+        raise UnreadableError(f"answers with status {status}")
+    try:
+        answer = decode(body, _workers)
+    except UnreadableError as error:
+        raise UnreadableError(f"gives an answer that cannot be read: {error}") from None
+    workers = answer.workers if isinstance(answer, _NoList) else answer
+    if workers is None:
+        assert isinstance(answer, _NoList)
+        said = answer.error_msg or answer.error or "no list"
+        raise UnreadableError(f"says: {' '.join(said.split())[:_SHOWN]}")
+    return [(worker.status or "unknown").lower() for worker in workers]

@@ -1,20 +1,18 @@
 """Vast's OpenAI interface: one URL for an endpoint, Vast does the rest (FACTS V1)."""
 
 from functools import lru_cache
-from urllib.parse import quote
 
 import aiohttp
 from yarl import URL
 
-from ... import __version__
 from ...openai_api.errors import ApiError
 from ...openai_api.operations import Operation
+from ...vast_api.headers import headers
+from ...vast_api.openai_interface import operation_url
 from ..call import Call, Prompt, Waiting
 from ..http_client import HttpClient
 from ..serving.whole_answer import explain_vast
 from .tls import public_context
-
-USER_AGENT = f"vast-intercept/{__version__}"
 
 
 class OpenAIInterface:
@@ -37,16 +35,9 @@ class OpenAIInterface:
         key = call.vast_key()
         url = _url(config.openai_url, endpoint, prompt.operation)
         call.outcome.url = str(url)
-        headers = {
-            "accept": prompt.accept,
-            "authorization": f"Bearer {key.reveal()}",
-            "content-type": "application/json",
-            "user-agent": USER_AGENT,
-            "x-request-id": call.request_id,
-        }
         return await self._client.post(
             url,
-            headers,
+            headers(key.reveal(), accept=prompt.accept, request_id=call.request_id),
             prompt.request.pieces,
             public_context(config),
             config.timeout,
@@ -56,4 +47,4 @@ class OpenAIInterface:
 
 @lru_cache(maxsize=256)
 def _url(openai_url: str, endpoint: str, operation: Operation) -> URL:
-    return URL(f"{openai_url}/{quote(endpoint, safe='')}/v1/{operation}", encoded=True)
+    return URL(operation_url(openai_url, endpoint, operation), encoded=True)

@@ -13,13 +13,11 @@ from yarl import URL
 from ...certificates.public_cas import certificates, public_cas
 from ...config import Config
 from ...openai_api.errors import bad_gateway, misconfigured
+from ...vast_api.console import LARGEST_ROOT, root_url
 from ..retrying.retry import AttemptFailed
 
 logger = logging.getLogger(__name__)
 
-# FACTS V8
-_ROOT_PATH = "/static/jvastai_root.cer"
-_MAX_ROOT = 256 * 1024
 _RENEW_AGAIN = 600  # seconds
 
 type Fetch = Callable[[URL, ssl.SSLContext, int], Awaitable[bytes]]
@@ -90,8 +88,8 @@ class WorkerTrust:
         return self._folder / f"vast-root-{console.host}-{console.port}.pem"
 
     async def _fetched(self, config: Config) -> str:
-        url = URL(config.console_url + _ROOT_PATH, encoded=True)
-        fetched = await self._fetch(url, public_context(config), _MAX_ROOT)
+        url = URL(root_url(config.console_url), encoded=True)
+        fetched = await self._fetch(url, public_context(config), LARGEST_ROOT)
         try:
             root = usable_root(fetched)
         except ValueError as error:

@@ -8,16 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-import msgspec
 from yarl import URL
 
 from ....config import Config
 from ....openai_api.errors import ApiError, bad_gateway, bad_request, misconfigured
 from ....secret import Secret, is_sendable
+from ....vast_api.answers import REFUSED, UnreadableError
+from ....vast_api.console import LARGEST_LIST, endpoints_url, read_endpoints
+from ....vast_api.headers import headers
 from ...call import Call
 from ...http_client import HttpClient
 from ...retrying.retry import AttemptFailed
-from ..openai import USER_AGENT
 from ..tls import public_context
 
 # As Vast's SDK does (FACTS V2): after the first, a new list is fetched beside the calls; after the
@@ -32,24 +33,12 @@ _ASK_AGAIN = 10
 # Nor is a list that is due for a refresh, and could not be had, in so many.
 _REFRESH_AGAIN = 60
 
-_MAX_LIST = 16 * 1024 * 1024
 _NAMES_SHOWN = 20
-
-
-class _Endpoint(msgspec.Struct):
-    endpoint_name: str | None = None
-    api_key: str | None = None
-
-
-class _List(msgspec.Struct):
-    results: list[_Endpoint]
 
 
 logger = logging.getLogger(__name__)
 
 type Refuser = Literal["router", "worker"]
-
-_list = msgspec.json.Decoder(_List)
 
 
 @dataclass(slots=True)
@@ -137,16 +126,12 @@ class EndpointKeys:
 
     async def _replace_keys(self, account: _Account, config: Config) -> None:
         assert config.api_key
-        url = URL(f"{config.console_url}/api/v0/endptjobs/?client_id=me", encoded=True)
-        headers = {
-            "accept": "application/json",
-            "authorization": f"Bearer {config.api_key.reveal()}",
-            "user-agent": USER_AGENT,
-        }
+        url = URL(endpoints_url(config.console_url), encoded=True)
+        asked = headers(config.api_key.reveal(), body=False)
         status, body = await self._client.ask(
-            "GET", url, headers, public_context(config), limit=_MAX_LIST
+            "GET", url, asked, public_context(config), limit=LARGEST_LIST
         )
-        if status in {401, 403}:
+        if status in REFUSED:
             raise bad_gateway(
                 f"Vast refused the Vast API key (status {status}) when asked for the endpoints."
                 " The app's own key is not the problem: set VAST_API_KEY, or vast.api_key in the"
@@ -168,20 +153,16 @@ def _forget_task(account: _Account, task: asyncio.Task[None]) -> None:
 
 
 def _read_list(status: int, body: bytes) -> dict[str, Secret]:
-    problem = f"status {status}"
-    if status == 200:
-        try:
-            found = _list.decode(body).results
-            return {
-                each.endpoint_name: Secret(each.api_key)
-                for each in found
-                if each.endpoint_name and each.api_key and is_sendable(each.api_key)
-            }
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            problem = str(error)
-    raise AttemptFailed(
-        bad_gateway(f"Vast's list of endpoints cannot be read: {problem}.", "bad_upstream_answer")
-    )
+    try:
+        listed = read_endpoints(status, body)
+    except UnreadableError as error:
+        message = f"Vast's list of endpoints cannot be read: {error}."
+        raise AttemptFailed(bad_gateway(message, "bad_upstream_answer")) from None
+    return {
+        name: Secret(each.api_key)
+        for name, each in listed.items()
+        if each.api_key and is_sendable(each.api_key)
+    }
 
 
 def _unknown_endpoint(endpoint: str, known: dict[str, Secret], config: Config) -> ApiError:

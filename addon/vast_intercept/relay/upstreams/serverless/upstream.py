@@ -11,12 +11,23 @@ from yarl import URL
 
 from ....addresses import is_loopback_name
 from ....openai_api.errors import ApiError, bad_gateway
-from ....vast_api.router import NotReady, Worker, cost_of, read_route, route_request
+from ....vast_api.answers import REFUSED, UnreadableError
+from ....vast_api.headers import USER_AGENT, headers
+from ....vast_api.router import (
+    LARGEST_ROUTE,
+    NotReady,
+    UnencryptedError,
+    Worker,
+    cost_of,
+    read_route,
+    route_request,
+    route_url,
+)
+from ....vast_api.worker import call_body, call_url
 from ...call import Call, Prompt, Waiting
 from ...http_client import HttpClient
 from ...retrying.retry import AttemptFailed, EndpointFailed
 from ...serving.whole_answer import explain_vast
-from ..openai import USER_AGENT
 from ..tls import WorkerTrust, public_context
 from .keys import EndpointKeys
 
@@ -25,7 +36,6 @@ _FIRST_POLL = 1.0
 _SHORTEST_POLL = 0.1
 _LONGEST_POLL = 5.0
 
-_MAX_ROUTE = 64 * 1024
 _SHOWN = 200  # characters of what the router says
 
 
@@ -54,17 +64,8 @@ class ServerlessInterface:
         `waiting` is told each time that there is no worker yet, and when there is one.
         """
         worker = await self._find_worker(call, endpoint, prompt, waiting)
-        url = worker.url / "v1" / prompt.operation
+        url = call_url(worker.url, prompt.operation)
         call.outcome.url = str(url)
-        headers = {
-            "accept": prompt.accept,
-            "content-type": "application/json",
-            "user-agent": USER_AGENT,
-            "x-request-id": call.request_id,
-        }
-        # The app's body goes in as it is: to decode and encode it would cost time, and change it.
-        head = b'{"auth_data":%b,"session_id":null,"payload":' % worker.auth_data
-        body = [head, *prompt.request.pieces, b"}"]
         tls = (
             await self._trust.context(call.config)
             if url.scheme == "https"
@@ -73,8 +74,8 @@ class ServerlessInterface:
         try:
             answer = await self._client.post(
                 url,
-                headers,
-                body,
+                headers(None, accept=prompt.accept, request_id=call.request_id),
+                call_body(worker.auth_data, prompt.request.pieces),
                 tls,
                 call.config.timeout,
                 anew=call.anew,
@@ -84,7 +85,7 @@ class ServerlessInterface:
             if error.code == "vast_tls_error" and await self._trust.renew(call.config):
                 raise AttemptFailed(error) from None  # Vast has a new root
             raise
-        if answer.status in {401, 403}:
+        if answer.status in REFUSED:
             answer.close()
             key = await self._keys.key_of(call, endpoint)
             await self._keys.refused(call, endpoint, key, "worker")
@@ -134,20 +135,19 @@ class ServerlessInterface:
         cost = cost_of(prompt.request, config.default_cost)
         while True:
             key = await self._keys.key_of(call, endpoint)
-            headers = {
-                "accept": "application/json",
-                "authorization": f"Bearer {key.reveal()}",
-                "content-type": "application/json",
-                "user-agent": USER_AGENT,
-            }
             body = route_request(endpoint, key.reveal(), cost, request_idx)
             tls = public_context(config)
             status, answer = await self._client.ask(
-                "POST", router, headers, tls, limit=_MAX_ROUTE, body=body
+                "POST", router, headers(key.reveal()), tls, limit=LARGEST_ROUTE, body=body
             )
             if status == 200:
-                return read_route(answer, router, request_idx, call.redact)
-            if status not in {401, 403}:
+                try:
+                    return read_route(answer, router, request_idx, call.redact)
+                except UnreadableError as error:
+                    raise AttemptFailed(bad_gateway(str(error), "bad_route")) from None
+                except UnencryptedError as error:
+                    raise bad_gateway(str(error), "bad_route", retry=False) from None
+            if status not in REFUSED:
                 raise _no_route(call, endpoint, status, answer)
             if not await self._keys.refused(call, endpoint, key, "router"):
                 raise bad_gateway(
@@ -160,8 +160,8 @@ class ServerlessInterface:
 
     async def _fetch(self, url: URL, tls: ssl.SSLContext, limit: int) -> bytes:
         try:
-            headers = {"user-agent": USER_AGENT}
-            status, body = await self._client.ask("GET", url, headers, tls, limit=limit)
+            asked = {"user-agent": USER_AGENT}
+            status, body = await self._client.ask("GET", url, asked, tls, limit=limit)
             problem = f"{url.host!r} answered with status {status}"
         except AttemptFailed as failed:
             status, body, problem = 0, b"", failed.error.message.rstrip(".")
@@ -183,8 +183,8 @@ def _is_configured(worker: URL, call: Call) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _router_url(route_url: str) -> URL:
-    return URL(f"{route_url}/route/", encoded=True)
+def _router_url(router_url: str) -> URL:
+    return URL(route_url(router_url), encoded=True)
 
 
 def _no_route(call: Call, endpoint: str, status: int, body: bytes) -> ApiError:

@@ -1,0 +1,47 @@
+"""The console's list of endpoints, good and bad."""
+
+import pytest
+
+from vast_intercept.vast_api.answers import UnreadableError
+from vast_intercept.vast_api.console import (
+    ListedEndpoint,
+    endpoints_url,
+    read_endpoints,
+    root_url,
+)
+
+
+def test_the_urls_are_the_consoles() -> None:
+    console = "https://console.vast.ai"
+    assert endpoints_url(console) == f"{console}/api/v0/endptjobs/?client_id=me"
+    assert root_url(console) == f"{console}/static/jvastai_root.cer"
+
+
+def test_endpoints_come_by_name_and_what_has_none_is_left_out() -> None:
+    body = b"""{"success": true, "results": [
+        {"id": 1, "endpoint_name": "chat", "api_key": "key", "min_load": 0.5},
+        {"id": "two", "endpoint_name": "new", "api_key": null},
+        {"id": 3, "endpoint_name": "", "api_key": "key"}, {}
+    ]}"""
+    assert read_endpoints(200, body) == {
+        "chat": ListedEndpoint(1, "chat", "key"),
+        "new": ListedEndpoint("two", "new", None),
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (503, b'{"results": []}', "^status 503$"),
+        (200, b"", "truncated"),
+        (200, b"<html>", "malformed"),
+        (200, b"{}", "results"),
+        (200, b'{"results": 7}', "Expected `array`"),
+        (200, b'{"results": [{"endpoint_name": 7}]}', "endpoint_name"),
+        (200, b'{"results": ' + b"[" * 100_000, "Expected `object`"),
+        (200, b"\xff", "malformed"),
+    ],
+)
+def test_what_is_no_list_is_unreadable(status: int, body: bytes, said: str) -> None:
+    with pytest.raises(UnreadableError, match=said):
+        read_endpoints(status, body)
