@@ -7,7 +7,7 @@ calls are served by, made from file, options and environment), `file.py` (the YA
 """
 
 from .checks import Network
-from .config import Config, config_file, load_config
+from .config import Config, find_config_file, load_config
 from .file import (
     PROVIDER,
     ClientKey,
@@ -40,7 +40,7 @@ __all__ = [
     "TimeoutSection",
     "VastSection",
     "built_in_providers",
-    "config_file",
+    "find_config_file",
     "find_provider",
     "load_config",
     "read_config_file",

@@ -1,9 +1,12 @@
-"""What the configuration file says, checked and turned into values. All raise ConfigError."""
+"""Functions that check what the configuration file says, and turn it into values.
+
+All of them raise ConfigError, whose message names the place in the file.
+"""
 
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +18,6 @@ from .file import (
     DEFAULT_API_KEY,
     REASONING,
     ROLES,
-    UNSUPPORTED_SETTINGS,
     ConfigError,
     OwnProvider,
     Route,
@@ -30,7 +32,7 @@ _MAX_KEY_BYTES = 4096
 
 
 def read_key(reference: str, environ: Mapping[str, str]) -> tuple[Secret | None, str, Path | None]:
-    """The key, or what is wrong with it, and the file that it comes from."""
+    """The Vast key that `vast.api_key` refers to: key or None, what is wrong, the file it is in."""
     if environ.get(VAST_KEY_VARIABLE):
         reference = DEFAULT_API_KEY  # the environment wins over the file
     kind, _, name = reference.partition(":")
@@ -78,7 +80,7 @@ def _read_key_file(path: Path) -> tuple[str, str]:
 
 
 def read_url(url: str, place: str) -> str:
-    """A URL to which keys can be sent safely, without a slash at its end."""
+    """Checks that keys can be sent to a URL safely; returns it without a slash at its end."""
     if "@" in url:
         raise ConfigError(f"{place}: a URL must not hold a user name or a password.")
     try:
@@ -108,7 +110,7 @@ def _path(text: str, place: str) -> Path:
 
 
 def read_ca_file(text: str | None, *, only: bool) -> Path | None:
-    """A file with certificates, which has to be there."""
+    """The path of `vast.ca_file`, which must exist. `only` is `vast.ca_only`, which needs it."""
     if text is None:
         if only:
             raise ConfigError("vast.ca_only: needs vast.ca_file, which says whom to trust.")
@@ -120,7 +122,7 @@ def read_ca_file(text: str | None, *, only: bool) -> Path | None:
 
 
 def read_providers(entries: list[str | OwnProvider]) -> tuple[Provider, ...]:
-    """Whose connections are taken over. No host belongs to two of them."""
+    """The providers whose connections are taken over. No host belongs to two of them."""
     providers: list[Provider] = []
     known = built_in_providers()
     for index, entry in enumerate(entries):
@@ -142,7 +144,7 @@ def read_providers(entries: list[str | OwnProvider]) -> tuple[Provider, ...]:
 
 
 def read_routes(routes: list[Route]) -> tuple[Route, ...]:
-    """Routes that go to no endpoint twice, and name only what there is."""
+    """Checks that routes name only known words, and no endpoint twice."""
     for index, route in enumerate(routes):
         for name, new in route.roles.items():
             _check_role(name, f"routes[{index}].roles")
@@ -192,11 +194,11 @@ def _check_distinct(provider: Provider, other: Provider, place: str) -> None:
 
 
 def read_unsupported(setting: str | dict[str, Any]) -> dict[Operation, Unsupported]:
-    """What happens to each operation that Vast does not serve."""
+    """The setting for each operation that Vast does not serve."""
     if isinstance(setting, str):
         return dict.fromkeys(UNSUPPORTED, _unsupported_setting(setting, "unsupported"))
     known = {operation.value: operation for operation in UNSUPPORTED}
-    chosen: dict[Operation, Unsupported] = dict.fromkeys(UNSUPPORTED, "reject")
+    chosen: dict[Operation, Unsupported] = dict.fromkeys(UNSUPPORTED, Unsupported.REJECT)
     for name, value in setting.items():
         if name not in known:
             raise ConfigError(f"unsupported.{name}: unknown operation.{nearest(name, known)}")
@@ -205,19 +207,24 @@ def read_unsupported(setting: str | dict[str, Any]) -> dict[Operation, Unsupport
 
 
 def _unsupported_setting(value: Any, place: str) -> Unsupported:
-    if not isinstance(value, str) or value not in UNSUPPORTED_SETTINGS:
-        raise ConfigError(f"{place}: {value!r} is neither 'reject' nor 'pass'.")
-    return UNSUPPORTED_SETTINGS[value]
+    try:
+        return Unsupported(value)
+    except ValueError:
+        raise ConfigError(f"{place}: {value!r} is neither 'reject' nor 'pass'.") from None
 
 
-def read_network(index: int, text: str) -> Network:
-    """An address or a network of `clients.allow_from`."""
+def read_networks(texts: list[str]) -> Iterator[Network]:
+    """The addresses and networks of `clients.allow_from`."""
+    for index, text in enumerate(texts):
+        yield _network(text, f"clients.allow_from[{index}]")
+
+
+def _network(text: str, place: str) -> Network:
     try:
         found = ipaddress.ip_network(text, strict=False)
     except ValueError:
         raise ConfigError(
-            f"clients.allow_from[{index}]: {text!r} is not an address or a network such as"
-            " 192.168.1.0/24."
+            f"{place}: {text!r} is not an address or a network such as 192.168.1.0/24."
         ) from None
     if isinstance(found, ipaddress.IPv6Network) and found.prefixlen >= 96:
         mapped = found.network_address.ipv4_mapped

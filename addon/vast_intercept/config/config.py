@@ -5,7 +5,7 @@ The file is optional. Options win over environment variables, and these over the
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -19,7 +19,7 @@ from .checks import (
     read_ca_file,
     read_filter,
     read_key,
-    read_network,
+    read_networks,
     read_providers,
     read_routes,
     read_unsupported,
@@ -37,6 +37,7 @@ from .file import (
     Route,
     TimeoutSection,
     Unsupported,
+    VastSection,
     nearest,
     read_config_file,
     set_sections,
@@ -44,30 +45,31 @@ from .file import (
 from .providers import Provider
 
 _PROJECT_CONFIG = Path(__file__).parents[3] / "config" / "vast.yaml"
+_VAST = VastSection()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """A configuration that was checked. Immutable: a call keeps the one that it started with."""
+    """A checked configuration. It never changes: a call keeps the one that it started with."""
 
     source: str = "the defaults"
-    #: Those of the file that say something else than the defaults.
+    #: The sections and keys of the file that differ from the defaults.
     sections: frozenset[str] = frozenset()
     endpoint: str | None = None
     any_endpoint: bool = False
     api_key: Secret | None = None
     api_key_problem: str = ""
-    interface: str = "openai"
-    openai_url: str = "https://openai.vast.ai"
-    route_url: str = "https://run.vast.ai"
-    console_url: str = "https://console.vast.ai"
+    interface: str = _VAST.interface
+    openai_url: str = _VAST.openai_url
+    route_url: str = _VAST.route_url
+    console_url: str = _VAST.console_url
     ca_file: Path | None = None
-    #: Whether only those of `ca_file` are trusted, and not the public CAs.
+    #: Whether only the CAs of `ca_file` are trusted, and not the public ones.
     ca_only: bool = False
     timeout: TimeoutSection = field(default_factory=TimeoutSection)
-    keepalive: float = 15
-    drain: float = 30
-    default_cost: float = 100
+    keepalive: float = _VAST.keepalive
+    drain: float = _VAST.drain
+    default_cost: float = _VAST.default_cost
     providers: tuple[Provider, ...] = ()
     routes: tuple[Route, ...] = ()
     unsupported: Mapping[Operation, Unsupported] = field(default_factory=dict)
@@ -81,9 +83,9 @@ class Config:
     key_variables: tuple[str, ...] = (VAST_KEY_VARIABLE,)
 
     def destinations_for(self, model: str | None) -> tuple[str, ...]:
-        """Where calls for the model go: an endpoint, and its fallbacks in order; or nowhere.
+        """Where calls for the model go: an endpoint and its fallbacks in order, or nowhere.
 
-        It is the first route whose pattern matches the model, else the default endpoint.
+        The first route whose pattern matches the model says it, else the default endpoint.
         """
         if route := self.route_for(model):
             return route.endpoint, *route.fallback
@@ -103,7 +105,7 @@ class Config:
         return any(PROVIDER in route.fallback for route in self.routes)
 
     def names_destination(self, name: str) -> bool:
-        """Whether calls may go there by this configuration's will, and not just by an app's."""
+        """Whether the configuration itself names the destination, rather than an app alone."""
         return name in self.endpoints() or any(name == each.name for each in self.providers)
 
     def endpoints(self) -> list[str]:
@@ -123,7 +125,7 @@ class Config:
         return list(dict.fromkeys(names))
 
     def knows_model(self, model: str) -> bool:
-        """Whether `GET /v1/models/{id}` has an answer: a call would be served, or it is listed."""
+        """Whether `GET /v1/models/{id}` finds it: it is listed, or calls for it are served."""
         return bool(self.destinations_for(model)) or model in self.listed_models()
 
     def may_call(self, endpoint: str) -> bool:
@@ -148,25 +150,24 @@ def load_config(
     win over everything. Raises ConfigError.
     """
     file = read_config_file(path) if path else ConfigFile()
-    sections = frozenset(set_sections(file))
     vast = msgspec.structs.replace(
         file.vast,
         endpoint=endpoint or environ.get("VAST_ENDPOINT") or file.vast.endpoint,
         interface=interface or file.vast.interface,
     )
-    file = msgspec.structs.replace(file, vast=vast)
     try:
-        return replace(
-            _checked(file, str(path) if path else "the defaults", environ), sections=sections
-        )
+        config = _config_of(msgspec.structs.replace(file, vast=vast), environ)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}" if path else str(error)) from None
+    source = str(path) if path else config.source
+    warnings = tuple(_warnings(config, file.vast.api_key, source))
+    return replace(config, source=source, sections=frozenset(set_sections(file)), warnings=warnings)
 
 
-def config_file(option: str | None, environ: Mapping[str, str] = os.environ) -> Path | None:
-    """The configuration's file, if there is one.
+def find_config_file(option: str | None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The path of the configuration's file, if there is one.
 
-    It is what an option or VAST_INTERCEPT_CONFIG names, else the project's own in a checkout of it.
+    An option or VAST_INTERCEPT_CONFIG names it; else it is the one in a checkout of the project.
     """
     if named := option or environ.get("VAST_INTERCEPT_CONFIG"):
         return Path(named).expanduser()
@@ -178,63 +179,58 @@ def defaults() -> Config:
     return load_config(None, {})
 
 
-def _checked(file: ConfigFile, source: str, environ: Mapping[str, str]) -> Config:
-    endpoint = file.vast.endpoint
-    if endpoint and not re.search(ENDPOINT_PATTERN, endpoint):
-        raise ConfigError(f"vast.endpoint: {endpoint!r} cannot be the name of an endpoint.")
-    if file.vast.interface not in INTERFACES:
+def _config_of(file: ConfigFile, environ: Mapping[str, str]) -> Config:
+    """What the file says, checked, with the key that the file or the environment names."""
+    vast = file.vast
+    if vast.endpoint and not re.search(ENDPOINT_PATTERN, vast.endpoint):
+        raise ConfigError(f"vast.endpoint: {vast.endpoint!r} cannot be the name of an endpoint.")
+    if vast.interface not in INTERFACES:
         raise ConfigError(
-            f"vast.interface: {file.vast.interface!r} is unknown."
-            f"{nearest(file.vast.interface, INTERFACES)}"
+            f"vast.interface: {vast.interface!r} is unknown.{nearest(vast.interface, INTERFACES)}"
         )
-    key, key_problem, key_file = read_key(file.vast.api_key, environ)
-    warnings = []
-    if key and not key_file and file.vast.api_key == key.reveal():
-        warnings.append(
-            f"{source}: vast.api_key holds the key itself, so that whoever reads the file has it."
-            " Better write env:NAME or file:PATH."
-        )
-    if key is None:
-        warnings.append(
-            f"There is no Vast API key: {key_problem}. Calls for Vast are refused until"
-            " VAST_API_KEY is set, or vast.api_key in the configuration."
-        )
-    if not endpoint and not file.routes:
-        warnings.append(
-            "There is no Vast endpoint. Calls for Vast are refused until VAST_ENDPOINT is set, or"
-            " vast.endpoint in the configuration."
-        )
+    read_filter(file.inspect.keep_filter, "inspect.keep_filter")
+    key, key_problem, key_file = read_key(vast.api_key, environ)
     return Config(
-        source=source,
-        endpoint=endpoint,
-        any_endpoint=file.vast.any_endpoint,
+        endpoint=vast.endpoint,
+        any_endpoint=vast.any_endpoint,
         api_key=key,
         api_key_problem=key_problem,
         key_file=key_file,
-        key_variables=variables_with_key(file.vast.api_key, key, environ),
-        interface=file.vast.interface,
-        openai_url=read_url(file.vast.openai_url, "vast.openai_url"),
-        route_url=read_url(file.vast.route_url, "vast.route_url"),
-        console_url=read_url(file.vast.console_url, "vast.console_url"),
-        ca_file=read_ca_file(file.vast.ca_file, only=file.vast.ca_only),
-        ca_only=file.vast.ca_only,
-        timeout=file.vast.timeout,
-        keepalive=file.vast.keepalive,
-        drain=file.vast.drain,
-        default_cost=file.vast.default_cost,
+        key_variables=variables_with_key(vast.api_key, key, environ),
+        interface=vast.interface,
+        openai_url=read_url(vast.openai_url, "vast.openai_url"),
+        route_url=read_url(vast.route_url, "vast.route_url"),
+        console_url=read_url(vast.console_url, "vast.console_url"),
+        ca_file=read_ca_file(vast.ca_file, only=vast.ca_only),
+        ca_only=vast.ca_only,
+        timeout=vast.timeout,
+        keepalive=vast.keepalive,
+        drain=vast.drain,
+        default_cost=vast.default_cost,
         providers=read_providers(file.providers),
         routes=read_routes(file.routes),
         unsupported=read_unsupported(file.unsupported),
-        allow_from=tuple(
-            map(read_network, range(len(file.clients.allow_from)), file.clients.allow_from)
-        ),
+        allow_from=tuple(read_networks(file.clients.allow_from)),
         client_keys=tuple(file.clients.keys),
         models=tuple(file.models),
-        inspect=_checked_inspect(file.inspect),
-        warnings=tuple(warnings),
+        inspect=file.inspect,
     )
 
 
-def _checked_inspect(section: InspectSection) -> InspectSection:
-    read_filter(section.keep_filter, "inspect.keep_filter")
-    return section
+def _warnings(config: Config, key_reference: str, source: str) -> Iterator[str]:
+    """What a valid configuration lacks. `key_reference` is `vast.api_key` as the file has it."""
+    if config.api_key and not config.key_file and key_reference == config.api_key.reveal():
+        yield (
+            f"{source}: vast.api_key holds the key itself, so that whoever reads the file has it."
+            " Better write env:NAME or file:PATH."
+        )
+    if config.api_key is None:
+        yield (
+            f"There is no Vast API key: {config.api_key_problem}. Calls for Vast are refused until"
+            " VAST_API_KEY is set, or vast.api_key in the configuration."
+        )
+    if not config.endpoint and not config.routes:
+        yield (
+            "There is no Vast endpoint. Calls for Vast are refused until VAST_ENDPOINT is set, or"
+            " vast.endpoint in the configuration."
+        )

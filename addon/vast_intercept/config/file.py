@@ -1,10 +1,11 @@
-"""The configuration file as it is written: sections, keys, and errors that name the place."""
+"""The sections and keys of the configuration file, read with errors that name the place."""
 
 import difflib
 import re
 from collections.abc import Hashable, Iterable
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 import yaml
@@ -13,18 +14,23 @@ from ..secret import VAST_KEY_VARIABLE
 from .providers import Scheme
 
 INTERFACES = ("openai", "serverless")
-Unsupported = Literal["reject", "pass"]
 REASONING = ("as_is", "both")
-#: Whom messages of a chat may be from.
+#: The roles that messages of a chat may have.
 ROLES = ("developer", "system", "user", "assistant", "tool", "function")
-UNSUPPORTED_SETTINGS: dict[str, Unsupported] = {"reject": "reject", "pass": "pass"}
 
-#: How the configuration names the key when it says nothing.
+#: The default of `vast.api_key`.
 DEFAULT_API_KEY = f"env:{VAST_KEY_VARIABLE}"
 
 #: An endpoint's name becomes one segment of a path.
 ENDPOINT_PATTERN = r"^(?!\.{1,2}\Z)[^/?#\s\x00-\x1f]+\Z"
 _SHA256 = r"^[0-9a-fA-F]{64}\Z"
+
+
+class Unsupported(StrEnum):
+    """What happens to calls of an operation that Vast does not serve."""
+
+    REJECT = "reject"
+    TO_PROVIDER = "pass"
 
 
 class ConfigError(Exception):
@@ -46,7 +52,7 @@ PROVIDER = "provider"
 
 
 class TimeoutSection(Section, frozen=True):
-    """`vast.timeout`: how long a call waits for what, in seconds."""
+    """`vast.timeout`: how many seconds a call waits for what."""
 
     connect: Seconds = 10
     first_byte: Seconds = 300
@@ -146,7 +152,7 @@ def set_sections(file: ConfigFile) -> list[str]:
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """PyYAML takes the last of two equal keys without a word; a configuration should not."""
+    """Refuses a key that comes twice, of which PyYAML itself silently takes the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
@@ -161,7 +167,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-# A value that does not fit its tag (`!!int ""`, `!!bool x`) has PyYAML stumble as it happens to.
+# PyYAML raises any of these for a value that does not fit its tag (`!!int ""`, `!!bool x`).
 _NOT_YAML = (
     yaml.YAMLError,
     RecursionError,
@@ -191,7 +197,7 @@ def read_config_file(path: Path) -> ConfigFile:
 
 
 def _without_empty(value: Any) -> Any:
-    """`value` without the keys that have nothing behind them, such as a commented-out section."""
+    """`value` without keys that have no value, such as a section that is commented out."""
     if isinstance(value, dict):
         return {key: _without_empty(item) for key, item in value.items() if item is not None}
     return value
@@ -236,7 +242,7 @@ _PLAIN_TERMS = {
 
 
 def _explain(message: str) -> str:
-    """msgspec's message with the key's path first, and the nearest known key."""
+    """msgspec's message in plain words: the key's path first, then the nearest known key."""
     if " - at `key` in `$" in message:
         place = message.rpartition("`$")[2].removesuffix("`").removeprefix(".")
         return f"{place or 'the file'}: has a key that is not a text."
@@ -253,7 +259,7 @@ def _explain(message: str) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A sentence, with a blank before it, that names the known word meant by `word`, or all."""
+    """A sentence, after a blank, that names the known word closest to `word`, or all of them."""
     if close := difflib.get_close_matches(word, known, 1, 0.5):
         return f" Did you mean {close[0]!r}?"
     return f" Known are: {', '.join(known)}." if known else ""

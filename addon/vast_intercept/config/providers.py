@@ -17,7 +17,7 @@ _SHORTEST_KEY = 20
 
 @dataclass(frozen=True, slots=True)
 class ApiPath:
-    """A path below a provider's API prefix, and what the prefix named."""
+    """A path below a provider's API prefix, with the model or endpoint that the prefix names."""
 
     segments: tuple[str, ...]
     model: str | None = None
@@ -26,13 +26,13 @@ class ApiPath:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """An OpenAI-compatible API. `ports` has the ports of HTTPS and HTTP, or just the user's own."""
+    """An OpenAI-compatible API. Its ports are those of HTTPS and HTTP, or one of the user's own."""
 
     name: str
     hosts: tuple[str, ...]
     prefixes: tuple[str, ...]
     ports: tuple[int, ...] = (443, 80)
-    #: How its keys begin, where that is known.
+    #: The beginnings of its keys, as far as they are known.
     keys: tuple[str, ...] = ("",)
 
     def may_have_issued(self, key: str) -> bool:
@@ -51,7 +51,7 @@ class Provider:
         return [rf"^(?:{_host_pattern(name).pattern}):(?:{ports})$" for name in self.hosts]
 
     def find_api(self, segments: tuple[str, ...]) -> ApiPath | None:
-        """What comes after the first API prefix that fits, or None outside of the API."""
+        """The path below the first API prefix that fits, or None for a path outside of the API."""
         for prefix in self.prefixes:
             named: dict[str, str] = {}
             parts = _prefix_parts(prefix)

@@ -37,17 +37,23 @@ _NO_FILE = (0, 0, 0, 0)
 
 @dataclass(slots=True)
 class _Change:
-    """Files that are not those that were read. `since` is when they became what they are."""
+    """Files that differ from those that were read last; times are those of the watch's clock."""
 
     stamps: _Stamps
+    #: When the first difference was seen.
     noticed: float
+    #: When the files became what they are now.
     since: float
-    #: Whether it takes something away.
+    #: Whether the change takes something away, so that it is not believed yet.
     doubted: bool = False
 
 
 class ConfigWatch:
-    """Holds a configuration. `refresh` is cheap enough for every call: it asks for a file's age."""
+    """Keeps the configuration in force, as its files say it.
+
+    `load` reads the configuration, `path` is its file. `clock` gives seconds. `refresh` is cheap
+    enough for every call: it asks the system for the files' times alone.
+    """
 
     def __init__(
         self,
@@ -59,7 +65,7 @@ class ConfigWatch:
         self._path = path
         self._clock = clock
         self._key_file: Path | None = None
-        #: Of the files that were read last, and of those that the configuration comes from.
+        #: Of the files that were read last: times and sizes, and digests of their content.
         self._stamps: _Stamps | None = None
         self._digests: tuple[bytes, bytes] | None = None
         self._change: _Change | None = None
@@ -155,7 +161,7 @@ class ConfigWatch:
             logger.warning("%s The configuration from before stays in force.", error)
 
     def _doubt(self, config: Config) -> str:
-        """What the change takes away, which may be because it is not all there yet; or nothing."""
+        """A sentence on what the change takes away, as a half-written file does; else nothing."""
         if self.problem:
             return f"{self._path} sets nothing." if self._path and not config.sections else ""
         if gone := self.config.sections - config.sections:
@@ -176,9 +182,9 @@ class ConfigWatch:
             )
 
     def _age(self, stamps: _Stamps) -> float:
-        """How long the files have been what they are, as far as that can be relied on.
+        """For how many seconds the files have surely been what they are now.
 
-        Their own times are asked only at the start: what has written them may have another clock.
+        The files' own times count only at the start: whoever writes them may have another clock.
         """
         if self._stamps is not None:
             return 0
@@ -191,7 +197,7 @@ class ConfigWatch:
 
 
 def _digest(path: Path | None) -> bytes:
-    """Stands for the content of a file, which may be a key. A pipe is not read: it has it once."""
+    """A digest of a file's content, which may be a key. Pipes are not read: they give it once."""
     try:
         if path and path.is_file():
             return hashlib.sha256(path.read_bytes()).digest()

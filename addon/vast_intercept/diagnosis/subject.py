@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..certificates.own_ca import CertificateAuthority
-from ..config import Config, ConfigFile, config_file
+from ..config import Config, ConfigFile, find_config_file
 from ..secret import Secret
 from ..status import Status
 from ..vast_api.console import ListedEndpoint
@@ -24,7 +24,7 @@ class ConfigPath:
         """As the interceptor finds it."""
         variable = "VAST_INTERCEPT_CONFIG"
         named_by = "--config" if option else variable if environ.get(variable) else ""
-        return cls(config_file(option, environ), named_by)
+        return cls(find_config_file(option, environ), named_by)
 
 
 @dataclass(slots=True, kw_only=True)

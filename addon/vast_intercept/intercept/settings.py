@@ -13,7 +13,7 @@ from mitmproxy.proxy.mode_specs import ProxyMode, UpstreamMode
 from mitmproxy.utils import human
 
 from ..certificates.signing import PUBLIC_KEY_OPTIONS, check_authority, check_signing_key
-from ..config import SETTLED, Config, ConfigWatch, config_file, find_provider, load_config
+from ..config import SETTLED, Config, ConfigWatch, find_config_file, find_provider, load_config
 from ..mitmweb.chat.contentview import ChatContentview
 from ..openai_api.limits import MAX_HELD
 from ..relay.serving.server import Relay
@@ -151,7 +151,7 @@ class Settings:
         if "vast_log" in updated:
             _format_log(ctx.options.vast_log)
         if updated & _OPTIONS:
-            self._watch = ConfigWatch(_from_options, config_file(ctx.options.vast_config))
+            self._watch = ConfigWatch(_from_options, find_config_file(ctx.options.vast_config))
             if self._background:
                 self._watch.refresh()
             else:
@@ -232,7 +232,7 @@ def _bodies_are_looked_at() -> bool:
 
 def _from_options() -> Config:
     return load_config(
-        config_file(ctx.options.vast_config),
+        find_config_file(ctx.options.vast_config),
         endpoint=ctx.options.vast_endpoint,
         interface=ctx.options.vast_interface,
     )

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..certificates.trust_files import files_in
-from ..config import ConfigError, config_file, load_config
+from ..config import ConfigError, find_config_file, load_config
 from ..engine.key_variables import with_the_same_key, without_variables
 from ..engine.running import NotRunningError, ask_status
 from .environment import app_variables, bundle_variables, without_proxies
@@ -41,5 +41,5 @@ def _key_variables(options: RunOptions) -> list[str]:
         if options.attach:
             return ask_status(options.attach).key_variables
         set_path = dict(each.partition("=")[::2] for each in options.settings).get("vast_config")
-        return list(load_config(config_file(set_path or options.config)).key_variables)
+        return list(load_config(find_config_file(set_path or options.config)).key_variables)
     return []
