@@ -73,6 +73,7 @@ exec {real} "$@"
 """
 KILL = "kill -9 0"
 FAIL = "echo sabotage >&2; exit 4"
+INTERRUPT = "kill -TERM $PPID"
 
 
 def firewall() -> str:
@@ -220,6 +221,16 @@ class TestWhenACommandFails:
         for result, after in failed:
             assert (result.returncode, after) == (1, before)
             assert "sabotage" in result.stderr
+        assert last[0].returncode == 0
+
+    def test_a_signal_is_such_a_failure(self, tool: str, before: str, sabotaged: Sabotage) -> None:
+        *interrupted, last = [
+            (result, firewall()) for result in sabotaged(INTERRUPT, "up", "--tool", tool, *SOMEBODY)
+        ]
+        for result, after in interrupted:
+            assert "Interrupted by SIGTERM." in result.stderr
+            assert result.returncode == 1
+            assert after == before or tool == "nft"  # which has loaded all of it, or nothing
         assert last[0].returncode == 0
 
     def test_down_says_so(self, tool: str, before: str, sabotaged: Sabotage) -> None:

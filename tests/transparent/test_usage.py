@@ -2,7 +2,6 @@
 
 import re
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -182,13 +181,9 @@ class TestRouting:
 
 class TestRoot:
     @pytest.mark.parametrize("arguments", [("up", *FROM), ("down",), ("status",)])
-    def test_is_needed(self, arguments: tuple[str, ...], user: str) -> None:
-        # From standard input, since the user may not be able to read the project.
-        command = ("setpriv", f"--reuid={user}", "--clear-groups", "sh", "-s", "--", *arguments)
-        with Path(SCRIPT).open() as script:
-            result = subprocess.run(
-                command, stdin=script, capture_output=True, text=True, timeout=10, check=False
-            )
+    def test_is_needed(self, arguments: tuple[str, ...]) -> None:
+        # Without a mapping of ids this user is nobody, but one who may still read root's files.
+        result = run("unshare", "--user", SCRIPT, *arguments)
         assert result.returncode == 1
         assert f"sudo scripts/transparent {' '.join(arguments)}" in result.stderr
 

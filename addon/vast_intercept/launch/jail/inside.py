@@ -8,7 +8,7 @@ turn, in JSON, what they have done:
     {"unshared": true}                        writes the maps of ids
                                               {"listen": [[address, port], ...]}
     {"listening": true}, with the sockets     has the network made, and the interceptor started
-                                              {"rules", "mounts", "path"}, with a file:
+                                              {"redirect", "mounts", "path"}, with a file:
                                               the environment, NUL between the variables
     {"started": true}                         {"signal": number}, any number of times
     {"ended": status}
@@ -132,10 +132,10 @@ def _run(link: Link, command: list[str], ids: tuple[int, int], ours: set[signal.
     """The app, and this process as its init."""
     order, files = link.hear_with_file()
     environ = _read_environment(*files)
-    for arguments, text in order["rules"]:
-        done = subprocess.run(arguments, input=text, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise StepError(arguments[0], done.stderr.strip())
+    arguments, text = order["redirect"]
+    done = subprocess.run(arguments, input=text, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StepError(arguments[0], done.stderr.strip())
     for source, target in order["mounts"]:
         _mount(source, target, None, _MS_BIND)
     # For the new process ids. Where a container hides parts of /proc, it may not be mounted.

@@ -18,7 +18,7 @@ from typing import Any, Self
 from ..app import cannot_run, find_command, forward_signals
 from .network import Network, bare_environment
 from .problems import JailError, why_forbidden
-from .redirect import RELAY_ADDRESS, redirect_rules
+from .redirect import RELAY_ADDRESS, redirect_command
 from .relay import Address, Relay
 
 _INSIDE = Path(__file__).with_name("inside.py")
@@ -90,7 +90,7 @@ class Jail:
         `ports` are those of the providers; `mounts`, pairs of a file and the one that it replaces;
         `environ` is the app's environment.
         """
-        rules = redirect_rules(ports, _find_tool)
+        redirect = redirect_command(ports, _find_tool)
         redirected, *allowed = self._listening
         self._listening = []
         self._relay = Relay(redirected, interceptor, allowed)
@@ -98,7 +98,7 @@ class Jail:
         # An environment may be larger than a message.
         with open(os.memfd_create("environment"), "wb+", buffering=0) as file:  # noqa: PTH123
             file.write(b"\0".join(os.fsencode(f"{name}={environ[name]}") for name in environ))
-            order = {"rules": rules, "mounts": list(mounts), "path": path}
+            order = {"redirect": redirect, "mounts": list(mounts), "path": path}
             socket.send_fds(self._link, [json.dumps(order).encode()], [file.fileno()])
         self._hear("started")
 
