@@ -49,7 +49,7 @@ def test_an_error_has_its_headers() -> None:
     ("retry", "header"), [(True, "true"), (False, "false"), (None, None)], ids=str
 )
 def test_a_client_is_told_whether_to_retry(retry: bool | None, header: str | None) -> None:
-    error = ApiError(503, "m", "server_error", "c", retry=retry, headers={"retry-after": "7"})
+    error = ApiError(503, "m", "server_error", "c", retry=retry, retry_after=6.2)
     assert error.response_headers().get("x-should-retry") == header
     assert error.response_headers()["retry-after"] == "7"
 

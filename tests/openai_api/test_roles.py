@@ -209,7 +209,7 @@ def refusal(status: int, message: str) -> ApiError:
 @pytest.mark.parametrize(("status", "message"), REFUSED)
 def test_the_remedy_is_named(status: int, message: str) -> None:
     error = refusal(status, message)
-    explain_refused_role(error, BODY)
+    error = explain_refused_role(error, BODY)
     assert error.message.startswith(message + " (")
     assert REMEDY in error.message
 
@@ -217,7 +217,7 @@ def test_the_remedy_is_named(status: int, message: str) -> None:
 @pytest.mark.parametrize(("status", "message"), REFUSED)
 def test_no_remedy_for_other_calls(status: int, message: str) -> None:
     error = refusal(status, message)
-    explain_refused_role(
+    error = explain_refused_role(
         error, [rb'{"messages":[{"role":"system","content":"\"developer\""}],"developer ":1}']
     )
     assert error.message == message
@@ -225,5 +225,5 @@ def test_no_remedy_for_other_calls(status: int, message: str) -> None:
 
 def test_no_remedy_for_other_errors() -> None:
     error = refusal(400, "temperature must be non-negative, not controlled")
-    explain_refused_role(error, BODY)
+    error = explain_refused_role(error, BODY)
     assert REMEDY not in error.message

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
+from vast_intercept.openai_api.errors import ApiError
 from vast_intercept.openai_api.operations import Operation
 from vast_intercept.openai_api.requests import read_request
 from vast_intercept.vast_api.answers import UnreadableError
 from vast_intercept.vast_api.router import (
     NotReady,
-    UnencryptedError,
     Worker,
     cost_of,
     read_route,
@@ -102,8 +102,9 @@ def test_prompts_go_unencrypted_to_this_machine_only(router: str, allowed: bool)
     if allowed:
         assert isinstance(read_route(body, URL(router), 0), Worker)
         return
-    with pytest.raises(UnencryptedError, match="not encrypted"):
+    with pytest.raises(ApiError, match="not encrypted") as refused:
         read_route(body, URL(router), 0)
+    assert refused.value.retry is False
 
 
 @given(st.binary() | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps))

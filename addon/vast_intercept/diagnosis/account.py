@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from ..config import Config
+from ..openai_api.errors import REFUSED_STATUSES
 from ..secret import Secret
 from ..vast_api import console, router
-from ..vast_api.answers import REFUSED, UnreadableError
+from ..vast_api.answers import UnreadableError
 from .outcome import Problem
 from .reach import Reach
 
@@ -47,7 +48,7 @@ class Account:
         """By name. Raises Problem."""
         url = console.endpoints_url(self._config.console_url)
         status, body = self._reach.ask("GET", url, self._key, console.LARGEST_LIST)
-        if status in REFUSED:
+        if status in REFUSED_STATUSES:
             raise Problem(f"Vast refuses the key {self._key} (status {status})", _NEW_KEY)
         try:
             return console.read_endpoints(status, body)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 import requests
 
+from ..openai_api.error_codes import ErrorCode
 from ..openai_api.sse import DONE, EventParser
 from ..secret import Secret
 from .outcome import Finding, Problem
@@ -20,17 +21,17 @@ _MAX_SHOWN = 500
 _MAX_TOKENS = 16
 _PROMPT = "Answer with one word: ready"
 
-_ADVICE = {
-    "vast_key_missing": "The interceptor runs without the key. Start it anew where it is set:\n"
-    "export VAST_API_KEY=...; vast-intercept serve",
-    "vast_endpoint_missing": "The interceptor runs without an endpoint. Start it anew:\n"
+_ADVICE: dict[str, str] = {
+    ErrorCode.VAST_KEY_MISSING: "The interceptor runs without the key. Start it anew where it is"
+    " set:\nexport VAST_API_KEY=...; vast-intercept serve",
+    ErrorCode.VAST_ENDPOINT_MISSING: "The interceptor runs without an endpoint. Start it anew:\n"
     "vast-intercept serve --endpoint NAME",
-    "vast_endpoint_unknown": "The interceptor runs with another endpoint. Start it anew:\n"
+    ErrorCode.VAST_ENDPOINT_UNKNOWN: "The interceptor runs with another endpoint. Start it anew:\n"
     "vast-intercept serve --endpoint NAME",
-    "vast_key_refused": "The interceptor runs with another key. Start it anew where the right one"
-    " is set:\nexport VAST_API_KEY=...; vast-intercept serve",
-    "configuration_invalid": "Mend the configuration that the interceptor runs with: it reads it"
-    " again by itself.",
+    ErrorCode.VAST_KEY_REFUSED: "The interceptor runs with another key. Start it anew where the"
+    " right one is set:\nexport VAST_API_KEY=...; vast-intercept serve",
+    ErrorCode.CONFIGURATION_INVALID: "Mend the configuration that the interceptor runs with: it"
+    " reads it again by itself.",
 }
 _LOOK = (
     "The interceptor's log says more; with `vast-intercept serve --web` the call can be watched."
@@ -194,7 +195,9 @@ class App:
             said = _one_line(body.decode("utf-8", "replace"))
             return Problem(f"status {status}, which is no error of OpenAI's form: {said}", _LOOK)
         code = str(error.code or "")
-        advice = self._key_advice() if code == "invalid_api_key" else _ADVICE.get(code, _LOOK)
+        advice = (
+            self._key_advice() if code == ErrorCode.INVALID_API_KEY else _ADVICE.get(code, _LOOK)
+        )
         return CallRefused(f"status {status}, {code}: {_one_line(error.message)}", advice, code)
 
     def _key_advice(self) -> str:

@@ -5,6 +5,7 @@ from concurrent.futures import Future
 from urllib.parse import urlsplit
 
 from ..engine.running import NotRunningError, ask_status
+from ..openai_api.error_codes import ErrorCode
 from ..secret import Secret, is_sendable
 from ..status import Status
 from . import configured, local
@@ -87,7 +88,7 @@ def _call(subject: Subject, kind: Callable[[App], Finding]) -> Finding:
     try:
         return kind(_app(subject))
     except CallRefused as refused:
-        if refused.code == "vast_key_missing" and subject.key_is_missing:
+        if refused.code == ErrorCode.VAST_KEY_MISSING and subject.key_is_missing:
             raise NotApplicable("the interceptor has no key either, because key failed") from None
         raise
 

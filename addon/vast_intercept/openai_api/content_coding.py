@@ -7,6 +7,7 @@ from typing import Protocol
 import brotli
 import zstandard
 
+from .error_codes import ErrorCode
 from .errors import ApiError, bad_request
 from .limits import MAX_DECOMPRESSED, STEP
 from .outline import Buffer
@@ -47,7 +48,7 @@ def decode_content(body: Buffer, coding: str, limit: int) -> Generator[None, Non
         raise bad_request(
             f"The request body has the content encoding {coding[:100]!r}, which is not supported:"
             " send it as it is, or with gzip, deflate, br or zstd.",
-            "unsupported_encoding",
+            ErrorCode.UNSUPPORTED_ENCODING,
         )
     most = min(limit, MAX_DECOMPRESSED)
     try:
@@ -57,7 +58,7 @@ def decode_content(body: Buffer, coding: str, limit: int) -> Generator[None, Non
             f"The request body becomes larger than {most:,} bytes when its content encoding is"
             " undone, which is more than a compressed body may become. Send it without a content"
             " encoding, or send less.",
-            "request_too_large",
+            ErrorCode.REQUEST_TOO_LARGE,
             status=413,
         ) from None
     except _CutError:
@@ -67,7 +68,7 @@ def decode_content(body: Buffer, coding: str, limit: int) -> Generator[None, Non
     except (zlib.error, brotli.error, zstandard.ZstdError) as error:
         problem = str(error)
     raise bad_request(
-        f"The request body is not valid {coding}: {problem}.", "invalid_encoding"
+        f"The request body is not valid {coding}: {problem}.", ErrorCode.INVALID_ENCODING
     ) from None
 
 
@@ -77,7 +78,7 @@ def request_too_large(limit: int) -> ApiError:
         f"The request body is larger than {limit:,} bytes. The limit is mitmproxy's option"
         " stream_large_bodies: raise it where the interceptor is started, for example with"
         " --set stream_large_bodies=200m.",
-        "request_too_large",
+        ErrorCode.REQUEST_TOO_LARGE,
         status=413,
     )
 

@@ -5,33 +5,35 @@ status and show `message`, `param` and `code`; they retry 408, 409, 429 and ever
 `x-should-retry` says otherwise (FACTS C3).
 """
 
+import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
+from .error_codes import ErrorCode
 from .members import DECODE_ERRORS, NULL, members_of
 
 # What an upstream's status means in OpenAI's terms, where its body does not say so itself.
-_UPSTREAM_CODES: dict[int, str] = {
-    400: "invalid_request",
-    404: "not_found",
-    405: "method_not_allowed",
-    408: "request_timeout",
-    409: "conflict",
-    413: "request_too_large",
-    415: "unsupported_media_type",
-    422: "unprocessable_entity",
-    429: "rate_limit_exceeded",
-    500: "server_error",
-    502: "bad_gateway",
-    503: "service_unavailable",
-    504: "gateway_timeout",
+_UPSTREAM_CODES: dict[int, ErrorCode] = {
+    400: ErrorCode.INVALID_REQUEST,
+    404: ErrorCode.NOT_FOUND,
+    405: ErrorCode.METHOD_NOT_ALLOWED,
+    408: ErrorCode.REQUEST_TIMEOUT,
+    409: ErrorCode.CONFLICT,
+    413: ErrorCode.REQUEST_TOO_LARGE,
+    415: ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+    422: ErrorCode.UNPROCESSABLE_ENTITY,
+    429: ErrorCode.RATE_LIMIT_EXCEEDED,
+    500: ErrorCode.SERVER_ERROR,
+    502: ErrorCode.BAD_GATEWAY,
+    503: ErrorCode.SERVICE_UNAVAILABLE,
+    504: ErrorCode.GATEWAY_TIMEOUT,
 }
 
-# OpenAI's own code for a prompt that is too long: apps look for it to shorten the prompt.
-_CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded"
+#: Statuses by which an upstream refuses a key or a signature.
+REFUSED_STATUSES = frozenset({401, 403})
 
 # A worker has no more to say than that (FACTS V6).
 _WITHOUT_A_WORD = {
@@ -42,48 +44,47 @@ _WITHOUT_A_WORD = {
 _MAX_UPSTREAM_MESSAGE = 2_000  # characters
 
 
-@dataclass(eq=False)
-class ApiError(Exception):
-    """A call that ends in an error, as OpenAI would word it.
-
-    `retry` becomes the header `x-should-retry`: False where a retry cannot help, None where the
-    client's own rules are right.
-    """
-
+@dataclass(frozen=True, eq=False)
+class _Fields:
     status: int
     message: str
     #: Ours are invalid_request_error, rate_limit_error and server_error.
     type: str
+    #: A member of ErrorCode, unless an upstream has a code of its own.
     code: str
     param: str | None = None
     retry: bool | None = False
-    headers: dict[str, str] = field(default_factory=dict)
+    retry_after: float | None = None
 
     def __post_init__(self) -> None:
         # A byte of an app's that is not UTF-8 comes as a lone surrogate, which JSON cannot encode.
-        self.message = self.message.encode(errors="backslashreplace").decode()
-        if self.param:
-            self.param = self.param.encode(errors="backslashreplace").decode()
+        for name in ("message", "param"):
+            if text := getattr(self, name):
+                sendable = text.encode(errors="backslashreplace").decode()
+                object.__setattr__(self, name, sendable)
+
+
+class ApiError(_Fields, Exception):
+    """A call that ends in an error, as OpenAI would word it. A value that can also be raised.
+
+    It never changes: `dataclasses.replace` makes another one. `retry` becomes the header
+    `x-should-retry`: False where a retry cannot help, None where the client's own rules are right.
+    `retry_after` is how many seconds the client should wait.
+    """
 
     def __str__(self) -> str:
         return f"{self.status} {self.code}: {self.message}"
 
     def body(self) -> bytes:
         """The JSON body, UTF-8."""
-        return msgspec.json.encode(
-            {
-                "error": {
-                    "message": self.message,
-                    "type": self.type,
-                    "param": self.param,
-                    "code": self.code,
-                }
-            }
-        )
+        fields = {name: getattr(self, name) for name in ("message", "type", "param", "code")}
+        return msgspec.json.encode({"error": fields})
 
     def response_headers(self) -> dict[str, str]:
         """Headers that go with the body, besides the request id."""
-        headers = {"content-type": "application/json", **self.headers}
+        headers = {"content-type": "application/json"}
+        if self.retry_after is not None:
+            headers["retry-after"] = str(math.ceil(self.retry_after))
         if self.retry is not None:
             headers["x-should-retry"] = "true" if self.retry else "false"
         return headers
@@ -100,10 +101,15 @@ def misconfigured(message: str, code: str) -> ApiError:
 
 
 def bad_gateway(
-    message: str, code: str, status: int = 502, *, retry: bool | None = None
+    message: str,
+    code: str,
+    status: int = 502,
+    *,
+    retry: bool | None = None,
+    retry_after: float | None = None,
 ) -> ApiError:
     """A failure between us and Vast, or Vast's own."""
-    return ApiError(status, message, "server_error", code, retry=retry)
+    return ApiError(status, message, "server_error", code, retry=retry, retry_after=retry_after)
 
 
 def from_upstream(
@@ -119,37 +125,37 @@ def from_upstream(
     said = redact(said)[:_MAX_UPSTREAM_MESSAGE]
     param = param and redact(param)[:_MAX_UPSTREAM_MESSAGE]
     own_code = own_code and redact(own_code)[:_MAX_UPSTREAM_MESSAGE]
-    if status in {401, 403}:
+    if status in REFUSED_STATUSES:
         return bad_gateway(
             f"Vast refused the Vast API key (status {status}"
             + (f": {said}" if said else "")
             + f") for endpoint {endpoint!r}. The app's own key is not the problem: set"
             " VAST_API_KEY, or vast.api_key in the configuration, to a key that may use it.",
-            "vast_key_refused",
+            ErrorCode.VAST_KEY_REFUSED,
             retry=False,
         )
     if status == 499:  # what a worker says when it takes the caller for gone (FACTS V6)
         return bad_gateway(
             f"A worker of Vast's endpoint {endpoint!r} gave the call up (status 499).",
-            "vast_disconnected",
+            ErrorCode.VAST_DISCONNECTED,
         )
     if not 400 <= status <= 599:
         return bad_gateway(
             f"Vast answered with status {status}, which is neither an answer nor an error.",
-            "bad_upstream_answer",
+            ErrorCode.BAD_UPSTREAM_ANSWER,
         )
     code = own_code or _UPSTREAM_CODES.get(
-        status, "invalid_request" if status < 500 else "server_error"
+        status, ErrorCode.INVALID_REQUEST if status < 500 else ErrorCode.SERVER_ERROR
     )
     if status == 400 and "maximum context length" in said:
-        code = _CONTEXT_LENGTH_EXCEEDED
+        code = ErrorCode.CONTEXT_LENGTH_EXCEEDED
     what = _WITHOUT_A_WORD.get(status, f"answered with status {status} and no message")
     message = said or f"Vast's endpoint {endpoint!r} {what}."
     if status == 429:
-        return ApiError(status, message, "rate_limit_error", code, param, retry=None)
-    if status < 500:
-        return ApiError(status, message, "invalid_request_error", code, param, retry=None)
-    return ApiError(status, message, "server_error", code, param, retry=None)
+        kind = "rate_limit_error"
+    else:
+        kind = "invalid_request_error" if status < 500 else "server_error"
+    return ApiError(status, message, kind, code, param, retry=None)
 
 
 def error_of_event(data: bytes) -> tuple[int, bytes]:
@@ -186,7 +192,7 @@ def from_provider(
         status if 400 <= status <= 599 else 502,
         said("message") or f"{name!r} answered with status {status}.",
         said("type") or "server_error",
-        said("code") or _UPSTREAM_CODES.get(status, "server_error"),
+        said("code") or _UPSTREAM_CODES.get(status, ErrorCode.SERVER_ERROR),
         said("param"),
         retry=None,
     )

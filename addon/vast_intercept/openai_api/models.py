@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from .error_codes import ErrorCode
 from .errors import ApiError, bad_request
 
 # OpenAI's `created` is a required number; nothing here knows a better one, and a constant keeps
@@ -28,7 +29,7 @@ def model_not_found(model: str) -> ApiError:
     return bad_request(
         f"The model {model!r} does not exist here. To have it listed, add it to `models`, or a"
         " route for it to `routes`, in the interceptor's configuration.",
-        "model_not_found",
+        ErrorCode.MODEL_NOT_FOUND,
         param="model",
         status=404,
     )

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from .error_codes import ErrorCode
 from .errors import ApiError, bad_request
 from .limits import MAX_MEMBERS, MAX_MESSAGES, MAX_PARTS, MAX_STRUCTURE
 from .members import NULL, RepeatedNameError, any_object, split_members
@@ -79,7 +80,7 @@ def check_content_type(content_type: str) -> None:
             f"The content type is {content_type!r}: it must be 'application/json'."
             if content_type
             else "The request has no content type: it must be 'application/json'.",
-            "invalid_content_type",
+            ErrorCode.INVALID_CONTENT_TYPE,
         )
 
 
@@ -88,7 +89,7 @@ def outline_of(body: Buffer) -> Generator[None, None, Outline]:
     try:
         made = yield from outline(body)
     except NotJsonError as error:
-        raise bad_request(f"The request body is not valid JSON: {error}.", "invalid_json") from None
+        raise _not_json(f"is not valid JSON: {error}") from None
     except TooMuchStructureError:
         raise _too_much(
             f"{MAX_STRUCTURE:,} bytes, not counting long texts and lists of whole numbers"
@@ -110,8 +111,12 @@ def _check_amounts(members: int = 0, messages: int = 0, parts: int = 0) -> None:
 def _too_much(what: str) -> ApiError:
     return bad_request(
         f"The request body holds more than {what}. No model takes that: send less in one call.",
-        "request_too_complex",
+        ErrorCode.REQUEST_TOO_COMPLEX,
     )
+
+
+def _not_json(problem: str, param: str | None = None) -> ApiError:
+    return bad_request(f"The request body {problem}.", ErrorCode.INVALID_JSON, param)
 
 
 def read_request(
@@ -158,28 +163,25 @@ def _count(members: Mapping[str, msgspec.Raw], name: str) -> int | None:
 
 def _decode_members(body: Buffer) -> dict[str, msgspec.Raw]:
     if not body or body.isspace():
-        raise bad_request("The request body is empty: it must be a JSON object.", "invalid_json")
+        raise _not_json("is empty: it must be a JSON object")
     if body.startswith(_BOM):
-        raise bad_request(
-            "The request body starts with a byte order mark (BOM), which JSON must not"
-            " (RFC 8259, section 8.1): send plain UTF-8.",
-            "invalid_json",
+        raise _not_json(
+            "starts with a byte order mark (BOM), which JSON must not (RFC 8259, section 8.1): send"
+            " plain UTF-8"
         )
     if not body.isascii():
         try:
             body.decode()
         except UnicodeDecodeError as error:
-            raise bad_request(
-                f"The request body is not valid UTF-8 (at byte {error.start}).", "invalid_json"
-            ) from None
+            raise _not_json(f"is not valid UTF-8 (at byte {error.start})") from None
     try:
         return any_object.decode(body)
     except msgspec.ValidationError:
-        raise bad_request("The request body must be a JSON object.", "invalid_json") from None
+        raise _not_json("must be a JSON object") from None
     except msgspec.DecodeError as error:
-        raise bad_request(f"The request body is not valid JSON: {error}.", "invalid_json") from None
+        raise _not_json(f"is not valid JSON: {error}") from None
     except RecursionError:
-        raise bad_request("The request body is nested too deeply.", "invalid_json") from None
+        raise _not_json("is nested too deeply") from None
 
 
 def _decode[T](decoder: msgspec.json.Decoder[T], value: msgspec.Raw | None, place: str) -> T | None:
@@ -193,22 +195,20 @@ def _decode[T](decoder: msgspec.json.Decoder[T], value: msgspec.Raw | None, plac
             param = place + (match["place"] or "")
             raise bad_request(
                 f"Invalid type for {param!r}: {match['what'][:1].lower()}{match['what'][1:]}.",
-                "invalid_type",
+                ErrorCode.INVALID_TYPE,
                 param,
             ) from None
         raise
     except (msgspec.DecodeError, RecursionError) as error:
         # Such as half of a surrogate pair, which msgspec accepts within a `Raw`.
-        raise bad_request(
-            f"The request body is not valid JSON in {place!r}: {error}.", "invalid_json", place
-        ) from None
+        raise _not_json(f"is not valid JSON in {place!r}: {error}", place) from None
 
 
 def _required(members: Mapping[str, msgspec.Raw], name: str) -> msgspec.Raw:
     value = members.get(name)
     if value is None or value == NULL:
         raise bad_request(
-            f"Missing required parameter: {name!r}.", "missing_required_parameter", name
+            f"Missing required parameter: {name!r}.", ErrorCode.MISSING_REQUIRED_PARAMETER, name
         )
     return value
 
@@ -226,7 +226,7 @@ def _check_messages(messages: msgspec.Raw) -> None:
             place = f"messages[{index}].content"
             raise bad_request(
                 f"Invalid type for {place!r}: expected a text or an array of content parts.",
-                "invalid_type",
+                ErrorCode.INVALID_TYPE,
                 place,
             )
 
@@ -241,7 +241,7 @@ def _check_parts(content: msgspec.Raw, place: str) -> int:
                 f"The content part {place}[{index}] has {kind}, which Vast cannot serve: the"
                 " models behind it take text only. Send parts of type 'text', or let these calls"
                 " go to another provider.",
-                "unsupported_content",
+                ErrorCode.UNSUPPORTED_CONTENT,
                 f"{place}[{index}]",
             )
     return len(parts)
@@ -260,7 +260,7 @@ def _unsupported_parameter(name: str, why: str) -> ApiError:
     return bad_request(
         f"The parameter {name!r} {why}, which Vast cannot serve: the models behind it"
         " answer with text only.",
-        "unsupported_parameter",
+        ErrorCode.UNSUPPORTED_PARAMETER,
         name,
     )
 
@@ -283,10 +283,7 @@ def _pieces_for_vast(
         spans = list(_kept(text, members, roles))
     except RepeatedNameError:
         if made:
-            raise bad_request(
-                "The request body has a member twice, which is not served in one so large.",
-                "invalid_json",
-            ) from None
+            raise _not_json("has a member twice, which is not served in one so large") from None
         # If a name comes twice, the last one counts, here as in vLLM's parser.
         kept = {name: value for name, value in members.items() if name not in _LEFT_OUT}
         once = msgspec.json.encode(kept)

@@ -6,10 +6,12 @@ vLLM renders messages with the chat template of its model, and many templates re
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 
 import msgspec
 
+from .error_codes import ErrorCode
 from .errors import ApiError, bad_request
 from .limits import MAX_RENAMED
 from .members import NULL, RepeatedNameError, any_object, split_members
@@ -55,7 +57,7 @@ def renamed(messages: Buffer, roles: Mapping[str, str]) -> Iterator[Renaming]:
         raise bad_request(
             f"The request body has {count:,} messages whose role is to be renamed; at most"
             f" {MAX_RENAMED:,} are.",
-            "request_too_complex",
+            ErrorCode.REQUEST_TOO_COMPLEX,
             "messages",
         )
     matches = (match for match in _ROLE.finditer(messages) if match[1] in new_values)
@@ -88,14 +90,16 @@ def _place_of_role(message: bytes) -> slice | None:
     return slice(spans["role"], spans["role"] + len(members["role"]))
 
 
-def explain_refused_role(error: ApiError, sent: Iterable[Buffer | memoryview]) -> None:
-    """Adds the remedy to vLLM's error if a message with the role `developer` may be its cause.
+def explain_refused_role(error: ApiError, sent: Iterable[Buffer | memoryview]) -> ApiError:
+    """vLLM's error, with the remedy if a message with the role `developer` may be its cause.
 
     `sent` is the body that vLLM got, in pieces.
     """
-    if _NAMES_A_ROLE.search(error.message) and any(map(_DEVELOPER.search, sent)):
-        error.message += (
-            " (The call has a message with the role 'developer', which the chat template of the"
-            " model may not know. To send it as 'system', put `roles: {developer: system}` into"
-            " the route of these calls, in the interceptor's configuration.)"
-        )
+    if not _NAMES_A_ROLE.search(error.message) or not any(map(_DEVELOPER.search, sent)):
+        return error
+    remedy = (
+        " (The call has a message with the role 'developer', which the chat template of the"
+        " model may not know. To send it as 'system', put `roles: {developer: system}` into"
+        " the route of these calls, in the interceptor's configuration.)"
+    )
+    return replace(error, message=error.message + remedy)

@@ -36,11 +36,8 @@ def _cause_of(error: BaseException) -> object:
 
 def no_room() -> ApiError:
     """For a call that would take the last file descriptors."""
-    error = bad_gateway(
-        "The interceptor has as many calls at once as it may open files for.", _NO_ROOM, 503
-    )
-    error.headers["retry-after"] = "1"
-    return error
+    message = "The interceptor has as many calls at once as it may open files for."
+    return bad_gateway(message, _NO_ROOM, 503, retry_after=1)
 
 
 def internal_error(error: Exception, request_id: str) -> ApiError:

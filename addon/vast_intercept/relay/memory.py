@@ -63,11 +63,10 @@ class Share:
 
 def too_much_held(most: int) -> ApiError:
     """503: the call is one too many at the moment."""
-    error = bad_gateway(
+    return bad_gateway(
         f"The interceptor holds bodies of {most:,} bytes already, which is as much as all calls"
         " together may have at a time. Try again in a moment.",
         "interceptor_overloaded",
         503,
+        retry_after=1,
     )
-    error.headers["retry-after"] = "1"
-    return error

@@ -2,9 +2,6 @@
 
 import msgspec
 
-#: Statuses by which Vast refuses a key or a signature.
-REFUSED = frozenset({401, 403})
-
 
 class UnreadableError(ValueError):
     """An answer of Vast's that is not what the protocol says. The message says why."""

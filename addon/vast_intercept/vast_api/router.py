@@ -7,6 +7,8 @@ import msgspec
 from yarl import URL
 
 from ..addresses import is_loopback_name
+from ..openai_api.error_codes import ErrorCode
+from ..openai_api.errors import bad_gateway
 from ..openai_api.requests import GenerationRequest
 from .answers import UnreadableError, decode
 
@@ -35,10 +37,6 @@ class NotReady:
 
     request_idx: int
     status: str
-
-
-class UnencryptedError(ValueError):
-    """A route leads to a worker that must not be called. The message says why."""
 
 
 class _RouteAnswer(msgspec.Struct):
@@ -101,7 +99,7 @@ def read_route(
     """What `router` answered to a request with this `request_idx`.
 
     `redact` takes keys out of the parts of the answer that are shown. Raises UnreadableError, and
-    UnencryptedError if the worker must not be called.
+    ApiError if the worker must not be called.
     """
     try:
         answer = decode(body, _route_answer)
@@ -128,8 +126,11 @@ def _worker_url(text: str, router: URL, shown: str) -> URL:
     if not usable:
         raise UnreadableError(f"Vast's route has no URL of a worker: {shown!r}.")
     if url.scheme == "http" and router.scheme != "http" and not is_loopback_name(router.host or ""):
-        raise UnencryptedError(
-            f"Vast's route leads to {shown!r}, which is not encrypted: the call was not sent there."
+        raise bad_gateway(
+            f"Vast's route leads to {shown!r}, which is not encrypted: the call was not sent"
+            " there.",
+            ErrorCode.BAD_ROUTE,
+            retry=False,
         )
     return url
 

@@ -81,14 +81,13 @@ class EndpointHealth:
         """What an app is told whose call was not admitted."""
         seconds = math.ceil(circuit.retry_after)
         trouble = self._trouble.message if self._trouble else ""
-        error = bad_gateway(
+        return bad_gateway(
             f"{self.name!r} has failed again and again, and is left alone for another {seconds} s."
             f" The last trouble was: {trouble}",
             "vast_endpoint_down",
             503,
+            retry_after=seconds,
         )
-        error.headers["retry-after"] = str(seconds)
-        return error
 
     def begins_waiting(self, status: str) -> None:
         """A call has found no ready worker. `status` is the router's word for it."""

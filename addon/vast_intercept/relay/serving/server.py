@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import secrets
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from aiohttp import web
@@ -160,9 +161,8 @@ class Relay:
         try:
             return await self._answer(request, call, headers)
         except ApiError as error:
-            error.message = call.redact(error.message)
-            call.outcome.error = error
-            answer = Answer(error.status, error.body(), error.response_headers())
+            told = call.outcome.error = replace(error, message=call.redact(error.message))
+            answer = Answer(told.status, told.body(), told.response_headers())
         except Exception as error:  # noqa: BLE001  (whatever happens, the app gets an answer)
             failure = internal_error(error, call.request_id)
             call.outcome.error = failure

@@ -4,9 +4,8 @@ A whole answer is of no use to an app before it is complete, so it is read to it
 that Vast breaks off can then still become an error of OpenAI's shape.
 """
 
-import math
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiohttp
 import msgspec
@@ -98,7 +97,7 @@ def explain_vast(status: int, body: bytes, call: Call) -> ApiError:
     endpoint = call.outcome.endpoint or ""
     error = from_upstream(status, body, endpoint=endpoint, redact=call.redact)
     if call.prompt:
-        explain_refused_role(error, call.prompt.request.pieces)
+        return explain_refused_role(error, call.prompt.request.pieces)
     return error
 
 
@@ -109,9 +108,7 @@ async def read_error(upstream: aiohttp.ClientResponse, call: Call, explain: Expl
     except ApiError:
         body = b""  # the status says enough
     error = explain(upstream.status, body, call)
-    if retry_after := retry_after_of(upstream):
-        error.headers["retry-after"] = str(math.ceil(retry_after))
-    return error
+    return replace(error, retry_after=retry_after_of(upstream) or error.retry_after)
 
 
 def check_content_type(upstream: aiohttp.ClientResponse, expected: str) -> None:

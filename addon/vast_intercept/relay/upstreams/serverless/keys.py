@@ -11,9 +11,15 @@ from typing import Literal
 from yarl import URL
 
 from ....config import Config
-from ....openai_api.errors import ApiError, bad_gateway, bad_request, misconfigured
+from ....openai_api.errors import (
+    REFUSED_STATUSES,
+    ApiError,
+    bad_gateway,
+    bad_request,
+    misconfigured,
+)
 from ....secret import Secret, is_sendable
-from ....vast_api.answers import REFUSED, UnreadableError
+from ....vast_api.answers import UnreadableError
 from ....vast_api.console import LARGEST_LIST, endpoints_url, read_endpoints
 from ....vast_api.headers import headers
 from ...call import Call
@@ -131,7 +137,7 @@ class EndpointKeys:
         status, body = await self._client.ask(
             "GET", url, asked, public_context(config), limit=LARGEST_LIST
         )
-        if status in REFUSED:
+        if status in REFUSED_STATUSES:
             raise bad_gateway(
                 f"Vast refused the Vast API key (status {status}) when asked for the endpoints."
                 " The app's own key is not the problem: set VAST_API_KEY, or vast.api_key in the"

@@ -10,13 +10,12 @@ import aiohttp
 from yarl import URL
 
 from ....addresses import is_loopback_name
-from ....openai_api.errors import ApiError, bad_gateway
-from ....vast_api.answers import REFUSED, UnreadableError
+from ....openai_api.errors import REFUSED_STATUSES, ApiError, bad_gateway
+from ....vast_api.answers import UnreadableError
 from ....vast_api.headers import USER_AGENT, headers
 from ....vast_api.router import (
     LARGEST_ROUTE,
     NotReady,
-    UnencryptedError,
     Worker,
     cost_of,
     read_route,
@@ -85,7 +84,7 @@ class ServerlessInterface:
             if error.code == "vast_tls_error" and await self._trust.renew(call.config):
                 raise AttemptFailed(error) from None  # Vast has a new root
             raise
-        if answer.status in REFUSED:
+        if answer.status in REFUSED_STATUSES:
             answer.close()
             key = await self._keys.key_of(call, endpoint)
             await self._keys.refused(call, endpoint, key, "worker")
@@ -145,9 +144,7 @@ class ServerlessInterface:
                     return read_route(answer, router, request_idx, call.redact)
                 except UnreadableError as error:
                     raise AttemptFailed(bad_gateway(str(error), "bad_route")) from None
-                except UnencryptedError as error:
-                    raise bad_gateway(str(error), "bad_route", retry=False) from None
-            if status not in REFUSED:
+            if status not in REFUSED_STATUSES:
                 raise _no_route(call, endpoint, status, answer)
             if not await self._keys.refused(call, endpoint, key, "router"):
                 raise bad_gateway(
@@ -202,6 +199,6 @@ def _no_worker(endpoint: str, patience: float, status: str) -> EndpointFailed:
         + ". Look at its workers in Vast's console; vast.timeout.queue says how long a call waits.",
         "vast_no_worker",
         503,
+        retry_after=10,
     )
-    error.headers["retry-after"] = "10"
     return EndpointFailed(error)
