@@ -199,6 +199,49 @@ async def cleared(run: Run) -> None:
     await run.ping("twice")
 
 
+async def given_a_hook_later(run: Run) -> None:
+    """An attribute of the addon, of its class, or another one in place of the first."""
+    addon = run.add(Addon, "a")
+    deaf = Deaf("deaf")
+    run.manager.add(deaf)
+    await run.ping()
+    deaf.ping = lambda what: run.said.append(f"deaf {what}")  # type: ignore[attr-defined]
+    await run.ping("later")
+    addon.ping = lambda what: run.said.append(f"another {what}")  # type: ignore[method-assign]
+    await run.ping("replaced")
+    del deaf.ping  # type: ignore[attr-defined]
+    await run.ping("taken away")
+
+
+async def given_by_an_earlier_addon(run: Run) -> None:
+    """During the same event."""
+    deaf = Deaf("deaf")
+
+    def give(what: str) -> None:
+        deaf.ping = lambda what: run.said.append(f"deaf {what}")  # type: ignore[attr-defined]
+        run.said.append(f"given {what}")
+
+    run.add(Addon, "a").ping = give  # type: ignore[method-assign]
+    run.manager.add(deaf)
+    await run.ping()
+
+
+async def given_an_addon_later(run: Run) -> None:
+    """One that nobody registers."""
+    parent = run.add(Addon, "a")
+    run.add(Addon, "b")
+    await run.ping()
+    parent.addons.append(Addon("child", run.said))
+    await run.ping("later")
+    parent.addons = []
+    await run.ping("without")
+    deaf = Deaf("deaf")
+    run.manager.add(deaf)
+    await run.ping("deaf")
+    deaf.addons = (Addon("its child", run.said),)  # type: ignore[attr-defined]
+    await run.ping("no longer deaf")
+
+
 SCENARIOS: tuple[Callable[[Run], Any], ...] = (
     in_order,
     asynchronous,
@@ -212,6 +255,9 @@ SCENARIOS: tuple[Callable[[Run], Any], ...] = (
     removed_later,
     registered_later,
     cleared,
+    given_a_hook_later,
+    given_by_an_earlier_addon,
+    given_an_addon_later,
 )
 
 

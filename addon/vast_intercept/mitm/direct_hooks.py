@@ -1,33 +1,44 @@
-"""An addon manager that knows beforehand whom each hook concerns."""
+"""An addon manager that knows beforehand which functions a hook has."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 from mitmproxy import addonmanager, exceptions, hooks
 
-type Functions = list[Callable[..., Any]]
+#: An addon and its function for a hook; None if the addon is asked each time.
+type Step = tuple[Any, Callable[..., Any] | None]
+
+# Classes whose instances get no hooks later: mitmproxy's own, and those of this package.
+_SETTLED = ("mitmproxy.", f"{__package__.partition('.')[0]}.")
 
 
 class DirectAddonManager(addonmanager.AddonManager):
-    """Calls a hook's functions one after the other, without asking every addon each time.
+    """Calls a hook's functions one after the other, without a walk through all addons.
 
-    mitmproxy's own manager walks through its 36 addons and ours eight times for each call,
-    which is a good part of mitmdump's time (FACTS M12). Addons come and go through `register` and
-    `remove`, and options say which scripts there are: what was found is forgotten then. A hook that
-    an addon is given later, as an attribute, is not seen.
+    mitmproxy's own manager walks through its 36 addons and ours eight times for each call, which
+    is a good part of mitmdump's time (FACTS M12). Here the functions of mitmproxy's addons and of
+    ours are looked up once. Every other addon is asked for its function at each event, since a
+    script may give it one at any time. Addons come and go through `register` and `remove`, or in
+    the `addons` of another one, and the option `scripts` sets their order: all of these are noticed.
     """
 
-    #: By hook: the functions of each addon in the chain that has any.
-    found: dict[str, list[Functions]]
+    #: By hook: for each addon in the chain, what to call of it and of the addons below it.
+    found: dict[str, list[list[Step]]]
+    #: The addons that may get others below them at any time, with those that they had.
+    parents: list[tuple[Any, list[Any]]]
 
     @classmethod
     def take_over(cls, manager: addonmanager.AddonManager) -> None:
-        """Makes one of these of mitmproxy's own manager, for good. Another's is left as it is."""
+        """Turns mitmproxy's own manager into one of these, for good (FACTS M55).
+
+        A manager of any other class is left as it is.
+        """
         if type(manager) is addonmanager.AddonManager:
             manager.__class__ = cls
             assert isinstance(manager, cls)
-            manager.found = {}
+            manager.found, manager.parents = {}, []
 
     def register(self, addon: Any) -> Any:
         self.found.clear()
@@ -39,11 +50,11 @@ class DirectAddonManager(addonmanager.AddonManager):
 
     def remove(self, addon: Any) -> None:
         super().remove(addon)
-        self.found.clear()
+        self._forget()
 
     def clear(self) -> None:
         super().clear()
-        self.found.clear()
+        self._forget()
 
     def trigger(self, event: hooks.Hook) -> None:
         try:
@@ -53,16 +64,21 @@ class DirectAddonManager(addonmanager.AddonManager):
                 self.found.clear()  # the option `scripts` has an order
 
     async def trigger_event(self, event: hooks.Hook) -> None:
+        for parent, addons in self.parents:
+            if [*getattr(parent, "addons", ())] != addons:
+                self._forget()
+                break
         found = self.found.get(event.name)
         if found is None:
-            found = self.found[event.name] = self._find(event)
+            found = self._find(event.name)
         if not found:
             return
         arguments = event.args()
-        for functions in found:
+        for steps in found:
             try:
-                for function in functions:
-                    result = function(*arguments)
+                for addon, known in steps:
+                    function = known or _function_of(addon, event.name)
+                    result = function(*arguments) if function else None
                     if result is not None and inspect.isawaitable(result):
                         await result
             except exceptions.AddonHalt:
@@ -71,12 +87,38 @@ class DirectAddonManager(addonmanager.AddonManager):
                 with addonmanager.safecall():
                     raise
 
-    def _find(self, event: hooks.Hook) -> list[Functions]:
-        found = []
-        for addon in self.chain:
-            functions: Functions = []
-            with addonmanager.safecall():  # one that has something else by a hook's name
-                functions.extend(function for _, function in self._iter_hooks(addon, event))
-            if functions:
-                found.append(functions)
+    def _forget(self) -> None:
+        self.found.clear()
+        self.parents.clear()
+
+    def _find(self, name: str) -> list[list[Step]]:
+        self.parents = [
+            (addon, [*getattr(addon, "addons", ())])
+            for addon in addonmanager.traverse(self.chain)
+            if not _is_settled(addon)
+        ]
+        steps = [list(_steps(addon, name)) for addon in self.chain]
+        found = self.found[name] = [each for each in steps if each]
         return found
+
+
+def _steps(addon: Any, name: str) -> Iterator[Step]:
+    for each in addonmanager.traverse([addon]):
+        if not _is_settled(each):
+            yield each, None
+        elif function := _function_of(each, name):
+            yield each, function
+
+
+def _is_settled(addon: Any) -> bool:
+    return type(addon).__module__.startswith(_SETTLED)
+
+
+def _function_of(addon: Any, name: str) -> Callable[..., Any] | None:
+    """The addon's function for a hook, if it has one. Raises as mitmproxy does for another value."""
+    function: Any = getattr(addon, name, None)
+    if not function or isinstance(function, ModuleType):
+        return None
+    if not callable(function):
+        raise exceptions.AddonManagerError(f"Addon handler {name} ({addon}) not callable")
+    return function  # type: ignore[no-any-return]
