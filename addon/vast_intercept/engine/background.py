@@ -12,9 +12,9 @@ from functools import partial
 
 import msgspec
 from mitmproxy import ctx
-from mitmproxy.tools.web.master import WebMaster
 
 from ..intercept.addon import VastIntercept
+from ..mitm.interfaces import page_url
 from .masters import InspectingMaster, LeanMaster, run_master
 from .messages import Ended, Order, Ready
 
@@ -30,9 +30,7 @@ class Reporter:
 
     def running(self) -> None:
         """Reports that the proxy listens, and watches for the other side's end from then on."""
-        master = ctx.master
-        web_url = master.web_url if isinstance(master, WebMaster) else None
-        self._send(Ready(self._interceptor.status(), web_url))
+        self._send(Ready(self._interceptor.status(), page_url()))
         asyncio.get_running_loop().add_reader(self._connection, self._closed)
 
     def done(self) -> None:

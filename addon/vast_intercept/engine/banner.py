@@ -5,11 +5,12 @@ import logging
 
 from mitmproxy import ctx
 from mitmproxy.proxy.mode_specs import ProxyMode
-from mitmproxy.utils import human
 
 from ..config import Config
 from ..hints.how_to import commands_for
 from ..intercept.addon import VastIntercept
+from ..mitm.accepting import listening
+from ..mitm.borrowed import format_address
 from ..telemetry.call_log import JSON
 
 logger = logging.getLogger(__name__)
@@ -27,9 +28,9 @@ class Banner:
         """Prints it."""
         if ctx.options.termlog_verbosity == "error":  # -q
             return
-        addresses = ctx.master.addons.get("proxyserver").listen_addrs()
+        addresses = listening()
         if ctx.options.vast_log == JSON:
-            where = ", ".join(dict.fromkeys(map(human.format_address, addresses)))
+            where = ", ".join(dict.fromkeys(map(format_address, addresses)))
             logger.info("Listening on %s", where or "nothing")
             return
         mode = ProxyMode.parse(ctx.options.mode[0])
@@ -40,7 +41,7 @@ class Banner:
 def banner(config: Config, addresses: list[tuple[str, int]], mode: ProxyMode) -> list[str]:
     """The lines."""
     # In reverse mode there is one for TCP and one for UDP.
-    listening = ", ".join(dict.fromkeys(map(human.format_address, addresses)))
+    listening = ", ".join(dict.fromkeys(map(format_address, addresses)))
     lines = [
         f"Listening on   {listening or 'nothing'}",
         "Taking over    " + ", ".join(f"{p.name} ({', '.join(p.hosts)})" for p in config.providers),

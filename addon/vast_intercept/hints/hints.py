@@ -10,6 +10,7 @@ from mitmproxy import connection, ctx, http, tls
 from mitmproxy.proxy.mode_specs import RegularMode, UpstreamMode
 
 from ..certificates.own_ca import CaError, ca_path
+from ..mitm.accepting import listening
 from ..telemetry.monitor import Monitor
 from ..telemetry.wording import printable
 from .advice import Advice
@@ -182,8 +183,8 @@ def _somebody(client: connection.Client) -> str:
 
 
 def _port() -> int:
-    addresses = ctx.master.addons.get("proxyserver").listen_addrs()
-    return int(addresses[0][1]) if addresses else int(ctx.options.listen_port or 8080)
+    addresses = listening()
+    return addresses[0][1] if addresses else int(ctx.options.listen_port or 8080)
 
 
 def _our_ca() -> bytes:

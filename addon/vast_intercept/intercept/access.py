@@ -4,13 +4,12 @@ import asyncio
 import logging
 
 from mitmproxy import connection
-from mitmproxy.net.check import is_valid_host
 from mitmproxy.proxy import server_hooks
-from mitmproxy.utils import human
 
 from ..addresses import Address, parse_address, reaches_loopback
 from ..descriptors import Descriptors
 from ..mitm.accepting import Accepting
+from ..mitm.borrowed import format_address, is_valid_host
 from ..relay.serving.server import Relay
 from .clients import is_allowed
 from .failure import tell
@@ -81,7 +80,7 @@ class AccessControl:
             data.server.error = "services on this machine's loopback are not for other machines"
             self._warn(
                 f"{client} {host}:{port}",
-                f"Refused to connect {client} to {human.format_address((host, port))}:"
+                f"Refused to connect {client} to {format_address((host, port))}:"
                 f" {data.server.error}.",
             )
         else:

@@ -1,6 +1,7 @@
 """From an app's request to the relay, and the relay's answer back to the app."""
 
 import asyncio
+import logging
 import os
 import time
 from dataclasses import replace
@@ -11,6 +12,7 @@ from mitmproxy.flow import Error
 
 from ..config import Config, Provider, find_provider
 from ..descriptors import Descriptors
+from ..mitm.log import is_read
 from ..mitm.turns import change_answers
 from ..mitmweb.live import LiveStreams
 from ..mitmweb.notes import begin_notes, note, note_report, noted, original_url
@@ -310,7 +312,8 @@ class CallInterceptor:
         )
         note_report(flow, report)
         self._monitor.ended(call, report, noted(flow, "provider"))
-        log_call(report)
+        if is_read(logging.INFO):
+            log_call(report)
 
 
 def _response(error: ApiError, **headers: str) -> http.Response:

@@ -15,9 +15,9 @@ from mitmproxy import connection, ctx, exceptions, http
 from mitmproxy.proxy import layer, server_hooks
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.mode_specs import UpstreamMode
-from mitmproxy.utils import human
 
 from ..mitm import layers
+from ..mitm.borrowed import format_address
 from ..mitm.first_bytes import (
     MAX_HEAD,
     NeedsMoreError,
@@ -165,7 +165,7 @@ class Connections:
             return
         self._monitor.refused_connection("not_passed_on")
         server.error = "no call is passed on there"
-        host, where = client.peername[0] if client.peername else "-", human.format_address(address)
+        host, where = client.peername[0] if client.peername else "-", format_address(address)
         self._warn(
             (host, where),
             f"Refused to connect {host} to {where}: {server.error}. To let all connections to it"

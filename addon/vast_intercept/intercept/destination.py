@@ -6,11 +6,11 @@ from functools import lru_cache
 from http import HTTPStatus
 
 from mitmproxy import http
-from mitmproxy.net.http.url import parse_authority
 from mitmproxy.proxy.mode_specs import ReverseMode
 
 from ..addresses import parse_address
 from ..config import Provider, find_provider
+from ..mitm.borrowed import parse_authority
 from ..openai_api.errors import ApiError, bad_request
 from ..secret import mask_shapes
 

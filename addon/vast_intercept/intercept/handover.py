@@ -1,11 +1,11 @@
 """A flow whose call the relay has: where it goes, what it shows, the bodies that pass by."""
 
-import asyncio
 from dataclasses import dataclass, field
 
-from mitmproxy import connection, ctx, http
+from mitmproxy import connection, http
 
 from ..mitm.http_server import is_without_body
+from ..mitm.transports import allow_connections
 from ..openai_api.limits import MAX_HELD
 from ..relay.call import Answer, Call
 from ..relay.serving.server import TOKEN_HEADER
@@ -18,7 +18,7 @@ from .stream import BodyRecorder
 type Target = tuple[str, Parts]
 
 _TOKEN = TOKEN_HEADER.encode()
-# Of one client over HTTP/2, see _allow_many_streams.
+# Connections to the relay of one client over HTTP/2: each of its calls takes one.
 _MAX_STREAMS = 1_000
 
 
@@ -93,7 +93,7 @@ class HandedOver:
         self.pointed = True
         self.call.arrived = self.show_request
         if flow.client_conn.alpn == b"h2":
-            _allow_many_streams(flow.client_conn, self.relay)
+            allow_connections(flow.client_conn, self.relay, _MAX_STREAMS)
 
     def _pass_on(self, chunk: bytes) -> bytes:
         # The head is out.
@@ -218,15 +218,3 @@ def _framing(request: http.Request, content: bytes | None) -> tuple[bytes, bytes
     if length.isdecimal():
         return b"content-length", length.encode()
     return b"transfer-encoding", b"chunked"
-
-
-def _allow_many_streams(client: connection.Client, address: tuple[str, int]) -> None:
-    """Lifts mitmproxy's limit of five connections to one address, for the relay.
-
-    A client that speaks HTTP/2 makes all its calls over one connection, and each needs one to the
-    relay: the sixth would wait until another has ended.
-    """
-    proxyserver = ctx.master.addons.get("proxyserver")
-    handler = proxyserver.connections.get(client.id) if proxyserver else None
-    if handler and address not in handler.max_conns:
-        handler.max_conns[address] = asyncio.Semaphore(_MAX_STREAMS)

@@ -3,9 +3,9 @@
 from contextlib import suppress
 
 from mitmproxy import http
-from mitmproxy.net import encoding
 
 from ..mitm import wire
+from ..mitm.borrowed import encode
 from ..openai_api.content_coding import decode_content
 from ..openai_api.errors import ApiError
 from ..secret import Secret
@@ -89,7 +89,7 @@ class Hiding:
             decoded = _decoded(body, coding)
             shown = self._redacted(decoded)
             if shown != decoded:
-                return encoding.encode(shown, coding)
+                return encode(shown, coding)
         return body
 
     def _redacted(self, data: bytes) -> bytes:

@@ -10,6 +10,8 @@ from mitmproxy.flow import Flow
 
 from ..dashboard.server import Dashboard
 from ..mitm.accepting import tell_once_of_refused_connections
+from ..mitm.master import add_commands, asked_to_exit_again, is_exiting
+from ..mitm.transports import unsent_bytes
 from ..mitmweb.live import LiveStreams
 from ..mitmweb.retention import Retention
 from ..relay.serving.server import Relay
@@ -52,8 +54,7 @@ class Lifecycle:
     def load(self, loader: Loader) -> None:
         """Adds the commands."""
         del loader
-        # Not as an addon of its own: mitmproxy would ask it at every hook.
-        ctx.master.commands.collect_commands(Commands(self._settings))
+        add_commands(Commands(self._settings))
 
     def running(self) -> None:
         """Starts what runs beside the calls."""
@@ -92,7 +93,7 @@ class Lifecycle:
         return asyncio.create_task(self._stop(), name="stop the Vast interceptor")
 
     async def _stop(self) -> None:
-        if ctx.master.should_exit.is_set():
+        if is_exiting():
             ctx.options.update(server=False)
         await self._drain()
         await self._relay.stop()
@@ -109,7 +110,7 @@ class Lifecycle:
                 self._relay.running,
                 seconds,
             )
-        told_again = asyncio.create_task(self._told_again())
+        told_again = asyncio.create_task(asked_to_exit_again())
         drained = asyncio.create_task(self._relay.drain(seconds))
         try:
             await asyncio.wait({told_again, drained}, return_when=asyncio.FIRST_COMPLETED)
@@ -121,25 +122,5 @@ class Lifecycle:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FLUSH_SECONDS):
                 await self._calls.ended()
-                while _unsent():  # noqa: ASYNC110  (mitmproxy has no event for it)
+                while unsent_bytes():  # noqa: ASYNC110  (mitmproxy has no event for it)
                     await asyncio.sleep(_LOOK_AGAIN)
-
-    async def _told_again(self) -> None:
-        ctx.master.should_exit.clear()
-        await ctx.master.should_exit.wait()
-
-
-def _unsent() -> int:
-    """How many bytes mitmproxy holds for clients."""
-    handlers = ctx.master.addons.get("proxyserver").connections.values()
-    writers = [
-        ends.writer
-        for handler in list(handlers)
-        if (ends := handler.transports.get(handler.client)) is not None
-    ]
-    # Those of UDP are mitmproxy's own, and hold nothing.
-    return sum(
-        writer.transport.get_write_buffer_size()
-        for writer in writers
-        if isinstance(writer, asyncio.StreamWriter)
-    )

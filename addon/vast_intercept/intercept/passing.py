@@ -1,5 +1,6 @@
 """Calls that go on to their provider as the app made them."""
 
+import logging
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -8,6 +9,7 @@ from weakref import WeakKeyDictionary, WeakSet
 from mitmproxy import connection, http
 
 from ..config import Config, Provider
+from ..mitm.log import is_read
 from ..mitm.turns import change_answers, hear_others_now, scripts_see_answers
 from ..mitmweb.notes import mark, note, note_report, noted, request_id_of, say, unmark
 from ..openai_api.errors import ApiError
@@ -190,7 +192,8 @@ class Passing:
         )
         note_report(flow, report)
         self._monitor.passed_on(report)
-        log_call(report)
+        if is_read(logging.INFO):
+            log_call(report)
 
 
 def _is_awaited(flow: http.HTTPFlow, limit: int) -> bool:

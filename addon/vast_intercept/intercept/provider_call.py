@@ -5,10 +5,9 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from mitmproxy import http
-from mitmproxy.net.http.url import hostport
-from mitmproxy.net.http.url import parse as parse_url
 
 from ..config import Provider
+from ..mitm.borrowed import hostport, parse_url
 from ..openai_api.errors import ApiError, bad_request
 from ..openai_api.operations import clean_path
 from ..relay.call import ProviderCall

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 from weakref import WeakSet
 
 import pyperclip
-from mitmproxy import command, ctx, exceptions, flow, hooks, http
+from mitmproxy import command, ctx, exceptions, flow, http
 
 from ..config import Provider, built_in_providers, find_provider
+from ..mitm.interfaces import list_of_flows, show_anew
 from ..mitmweb.notes import noted, original_url
 from ..openai_api.errors import ApiError
 from ..openai_api.operations import GENERATING, Operation
@@ -68,7 +69,7 @@ class Commands:
             copied.comment = copied.marked = ""
             _for_provider.add(copied)  # also when it is replayed once more
             copies.append(copied)
-        if view := getattr(ctx.master, "view", None):
+        if (view := list_of_flows()) is not None:
             view.add(copies)
         ctx.master.commands.call("replay.client", copies)
 
@@ -92,7 +93,7 @@ class Commands:
         for each in flows:
             if isinstance(each, http.HTTPFlow) and (url := original_url(each)):
                 each.request.url = url
-        ctx.master.addons.trigger(hooks.UpdateHook(flows))
+        show_anew(flows)
 
     @command.command("vast.curl")  # type: ignore[untyped-decorator]
     def curl(self, flow: flow.Flow) -> str:

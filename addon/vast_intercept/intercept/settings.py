@@ -8,12 +8,13 @@ from typing import Any
 
 from mitmproxy import contentviews, ctx
 from mitmproxy.addonmanager import Loader
-from mitmproxy.log import MitmFormatter
 from mitmproxy.proxy.mode_specs import ProxyMode, UpstreamMode
-from mitmproxy.utils import human
 
 from ..certificates.signing import PUBLIC_KEY_OPTIONS, check_authority, check_signing_key
 from ..config import SETTLED, Config, ConfigWatch, find_config_file, find_provider, load_config
+from ..mitm.borrowed import format_address, parse_size
+from ..mitm.interfaces import list_of_flows
+from ..mitm.log import own_formatter, terminal_handler
 from ..mitmweb.chat.contentview import ChatContentview
 from ..openai_api.limits import MAX_HELD
 from ..relay.serving.server import Relay
@@ -141,7 +142,7 @@ class Settings:
         if updated & {"mode", "upstream_auth"}:
             self._use_upstream_proxy()
         if "stream_large_bodies" in updated:
-            self.max_body = human.parse_size(ctx.options.stream_large_bodies or _BODY_LIMIT) or 0
+            self.max_body = parse_size(ctx.options.stream_large_bodies or _BODY_LIMIT) or 0
         self.max_held = min(self.max_body, MAX_HELD)
         self.kept = self.max_held if _bodies_are_looked_at() else 0
         if "intercept_active" in updated:  # mitmweb's and the console's
@@ -177,7 +178,7 @@ class Settings:
         """Vast, too, is behind the proxy that mitmproxy goes through."""
         modes = [ProxyMode.parse(spec) for spec in ctx.options.mode]
         urls = [
-            f"{mode.scheme}://{human.format_address(mode.address)}"
+            f"{mode.scheme}://{format_address(mode.address)}"
             for mode in modes
             if isinstance(mode, UpstreamMode)
         ]
@@ -208,14 +209,13 @@ def _connect_for_calls_only() -> None:
 
 def _format_log(kind: str) -> None:
     """Has what mitmproxy logs to the terminal be text, or lines of JSON."""
-    termlog = ctx.master.addons.get("termlog")
-    if termlog is None:
-        return  # mitmproxy's console shows its log by itself
-    handler = termlog.logger
+    handler = terminal_handler()
+    if handler is None:
+        return
     if kind == JSON:
         handler.setFormatter(JsonFormatter())
     elif isinstance(handler.formatter, JsonFormatter):
-        handler.setFormatter(MitmFormatter(handler.has_vt_codes))
+        handler.setFormatter(own_formatter(handler))
 
 
 def _bodies_are_looked_at() -> bool:
@@ -223,7 +223,7 @@ def _bodies_are_looked_at() -> bool:
     options = ctx.options
     scripts = [Path(path).expanduser().resolve() for path in options.scripts]
     return (
-        hasattr(ctx.master, "view")  # mitmweb and mitmproxy's console
+        list_of_flows() is not None
         or any(name in options and getattr(options, name) for name in _LOOKING)
         or ("flow_detail" in options and options.flow_detail >= 3)
         or any(path != _ADDON for path in scripts)

@@ -6,13 +6,14 @@ from pathlib import Path
 import msgspec
 from mitmproxy import ctx, http
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
-from mitmproxy.utils import human
 
 from .. import __version__
 from ..addresses import parse_address
 from ..certificates.own_ca import ca_path
 from ..dashboard.state import HowTo, State, state_of
 from ..hints.how_to import commands_for
+from ..mitm.accepting import listening
+from ..mitm.borrowed import format_address
 from ..mitm.saving import trouble_with_saving
 from ..relay.serving.server import Relay
 from ..shut_down_models import shut_down, what_it_means
@@ -48,12 +49,11 @@ class StatusPage:
     def status(self) -> Status:
         """What is said."""
         config = self._settings.config
-        listening = ctx.master.addons.get("proxyserver").listen_addrs()
         return Status(
             version=__version__,
             pid=os.getpid(),
             modes=list(ctx.options.mode),
-            listening=[(str(host), port) for host, port, *_ in listening],
+            listening=listening(),
             ca_file=str(ca_path(Path(ctx.options.confdir))),
             config=config.source,
             problem=self._settings.problem,
@@ -68,7 +68,7 @@ class StatusPage:
         """What the dashboard shows."""
         status = self.status()
         how_to = HowTo(
-            listening=list(dict.fromkeys(map(human.format_address, status.listening))),
+            listening=list(dict.fromkeys(map(format_address, status.listening))),
             ca_file=status.ca_file,
             provider_hosts=status.provider_hosts,
             commands=commands_for(ProxyMode.parse(status.modes[0]), status.listening),
@@ -89,7 +89,7 @@ class StatusPage:
             problems.append("The relay does not run.")
         elif self._relay.draining:
             problems.append("The interceptor is shutting down.")
-        if not ctx.master.addons.get("proxyserver").listen_addrs():
+        if not listening():
             problems.append("The proxy does not listen.")
         if config.api_key is None:
             problems.append(f"There is no Vast API key: {config.api_key_problem}.")

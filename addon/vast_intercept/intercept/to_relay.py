@@ -4,9 +4,10 @@ import asyncio
 import os
 import uuid
 
-from mitmproxy import connection, ctx, hooks, http
+from mitmproxy import connection, http
 
 from ..config import Config, Provider, find_provider
+from ..mitm.interfaces import show_anew
 from ..mitmweb.notes import note, noted, request_id_of, say
 from ..openai_api.errors import ApiError, bad_request
 from ..openai_api.limits import MAX_HELD_BY_ALL
@@ -192,7 +193,7 @@ def _show_now(handed_over: HandedOver) -> None:
     """Has mitmweb show how a call is doing that has no answer yet."""
     handed_over.show_upstream()
     say(handed_over.flow, waiting_comment(handed_over.call.outcome))
-    ctx.master.addons.trigger(hooks.UpdateHook([handed_over.flow]))
+    show_anew([handed_over.flow])
 
 
 def _nothing() -> None:

@@ -5,9 +5,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from mitmproxy import ctx
-
 from ..descriptors import LOCAL_ERRORS
+from .transports import proxy_server
 
 logger = logging.getLogger(__name__)
 
@@ -48,13 +47,19 @@ class Accepting:
 
 
 def _servers() -> list[asyncio.Server]:
-    proxyserver: Any = ctx.master.addons.get("proxyserver")
+    addon = proxy_server()
     return [
         server
-        for instance in (proxyserver.servers if proxyserver else ())
+        for instance in (addon.servers if addon else ())
         for server in getattr(instance, "_servers", ())
         if isinstance(server, asyncio.Server)
     ]
+
+
+def listening() -> list[tuple[str, int]]:
+    """Host and port of each socket that mitmproxy listens on."""
+    addon = proxy_server()
+    return [(str(host), port) for host, port, *_ in addon.listen_addrs()] if addon else []
 
 
 def tell_once_of_refused_connections() -> None:

@@ -19,9 +19,9 @@ class DirectAddonManager(addonmanager.AddonManager):
 
     mitmproxy's own manager walks through its 36 addons and ours eight times for each call, which
     is a good part of mitmdump's time (FACTS M12). Here the functions of mitmproxy's addons and of
-    ours are looked up once. Every other addon is asked for its function at each event, since a
-    script may give it one at any time. Addons come and go through `register` and `remove`, or in
-    the `addons` of another one, and the option `scripts` sets their order: all of these are noticed.
+    ours are looked up once. Every other addon is asked at each event, since a script may give it a
+    function at any time. Addons that come and go are noticed, whether through `register` and
+    `remove`, in the `addons` of another addon, or by the option `scripts`, which has an order.
     """
 
     #: By hook: for each addon in the chain, what to call of it and of the addons below it.
@@ -61,7 +61,7 @@ class DirectAddonManager(addonmanager.AddonManager):
             super().trigger(event)
         finally:
             if isinstance(event, hooks.ConfigureHook):
-                self.found.clear()  # the option `scripts` has an order
+                self.found.clear()  # the scripts may have another order
 
     async def trigger_event(self, event: hooks.Hook) -> None:
         for parent, addons in self.parents:
@@ -115,7 +115,7 @@ def _is_settled(addon: Any) -> bool:
 
 
 def _function_of(addon: Any, name: str) -> Callable[..., Any] | None:
-    """The addon's function for a hook, if it has one. Raises as mitmproxy does for another value."""
+    """The addon's function for a hook, if any. Raises as mitmproxy does for another value."""
     function: Any = getattr(addon, name, None)
     if not function or isinstance(function, ModuleType):
         return None

@@ -4,14 +4,16 @@ mitmproxy reads on whatever an app's window is, and keeps what it may not send y
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from h2.config import H2Configuration
-from mitmproxy import ctx
 from mitmproxy.connection import Client, Connection
 from mitmproxy.proxy.layers.http import HttpLayer
 from mitmproxy.proxy.layers.http._http1 import Http1Client
 from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection, SendH2Data
+
+from .transports import handler_of
 
 # Bytes that may wait for one stream's window, and for all of a connection where an answer comes
 # over HTTP/2 itself, so that it is not known for which of its streams it comes.
@@ -65,11 +67,10 @@ def hold_back(client: Client, layer: HttpLayer, connection: AppH2Connection) -> 
 
     It reads on from a server when it has drained what it writes: that takes longer now.
     """
-    proxyserver: Any = ctx.master.addons.get("proxyserver")
-    handler: Any = proxyserver.connections.get(client.id) if proxyserver else None
+    handler = handler_of(client)
     if handler is None:
         return  # mitmproxy's own replay
-    drain = handler.drain_writers
+    drain: Callable[[], Awaitable[None]] = handler.drain_writers
 
     async def drain_writers() -> None:
         await drain()
@@ -81,7 +82,7 @@ def hold_back(client: Client, layer: HttpLayer, connection: AppH2Connection) -> 
                 await connection.wait_for_room(_stream_of(layer, server))
                 return
 
-    handler.drain_writers = drain_writers
+    handler.drain_writers = drain_writers  # type: ignore[method-assign]
 
 
 def _stream_of(layer: HttpLayer, server: Connection) -> int | None:

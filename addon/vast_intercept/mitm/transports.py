@@ -1,9 +1,15 @@
-"""Sockets of mitmproxy's connections: read in slices, and closed when mitmproxy forgets to."""
+"""Sockets of mitmproxy's connections: read in slices, limited, flushed, closed when forgotten.
+
+All of them are found through mitmproxy's proxy server and its connection handlers (FACTS M57).
+"""
 
 import asyncio
+from collections.abc import Iterable
 
 from mitmproxy import ctx
+from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.connection import Client, Connection
+from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
 from mitmproxy.proxy.server import ConnectionIO
 
 # Bytes that an app may have worked on in one go. 64 KiB of HTTP/2 frames, or of HTTP/1 chunks, with
@@ -28,6 +34,20 @@ class _InSlices:
         return data
 
 
+def proxy_server() -> Proxyserver | None:
+    """mitmproxy's addon that listens; None where a master has none."""
+    return ctx.master.addons.get("proxyserver")  # type: ignore[no-any-return]
+
+
+def handler_of(client: Client) -> ProxyConnectionHandler | None:
+    """What mitmproxy keeps of a client's connection and of those it made for it.
+
+    None for mitmproxy's own replays, and for a client that has left.
+    """
+    server = proxy_server()
+    return server.connections.get(client.id) if server else None
+
+
 def read_in_slices(client: Client) -> None:
     """Has a client that has just connected be read in slices of some milliseconds each."""
     transport = _transport(client, client)
@@ -37,13 +57,36 @@ def read_in_slices(client: Client) -> None:
 
 def close_forgotten(client: Client, ended: Connection) -> None:
     """Closes the socket of a connection that has ended, if it is still open (FACTS M28)."""
-    transport = _transport(client, ended)
+    for writer in _tcp_writers([_transport(client, ended)]):
+        writer.close()
+
+
+def allow_connections(client: Client, address: tuple[str, int], most: int) -> None:
+    """Lets mitmproxy open up to `most` connections to the address for a client, instead of five.
+
+    A client that speaks HTTP/2 makes all its calls over one connection, and each needs one to the
+    relay: the sixth would wait until another has ended (FACTS M58).
+    """
+    handler = handler_of(client)
+    if handler and address not in handler.max_conns:
+        handler.max_conns[address] = asyncio.Semaphore(most)
+
+
+def unsent_bytes() -> int:
+    """How many bytes mitmproxy holds for clients that have not taken them yet."""
+    server = proxy_server()
+    handlers = list(server.connections.values()) if server else []
+    writers = _tcp_writers(each.transports.get(each.client) for each in handlers)
+    return sum(writer.transport.get_write_buffer_size() for writer in writers)
+
+
+def _tcp_writers(transports: Iterable[ConnectionIO | None]) -> list[asyncio.StreamWriter]:
     # Those of UDP are mitmproxy's own, and hold nothing.
-    if transport and isinstance(transport.writer, asyncio.StreamWriter):
-        transport.writer.close()
+    return [
+        each.writer for each in transports if each and isinstance(each.writer, asyncio.StreamWriter)
+    ]
 
 
 def _transport(client: Client, connection: Connection) -> ConnectionIO | None:
-    proxyserver = ctx.master.addons.get("proxyserver")
-    handler = proxyserver.connections.get(client.id) if proxyserver else None
+    handler = handler_of(client)
     return handler.transports.get(connection) if handler else None

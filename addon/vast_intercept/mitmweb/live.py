@@ -1,11 +1,12 @@
 """Streams that mitmproxy's user interfaces show while they grow."""
 
 import asyncio
-import sys
 import time
 from typing import Protocol
 
-from mitmproxy import ctx, hooks, http
+from mitmproxy import http
+
+from ..mitm.interfaces import is_watched, show_anew
 
 # How often a stream is shown anew, in seconds; and which part of all time that may take here. What
 # is more waits for the next turn, so that watching many streams does not slow them.
@@ -46,7 +47,7 @@ class LiveStreams:
         """Until it is cancelled."""
         while True:
             await asyncio.sleep(_INTERVAL)
-            if self._streams and _is_watched():
+            if self._streams and is_watched():
                 self._show()
 
     def _show(self) -> None:
@@ -77,12 +78,4 @@ class _Stream:
         self._next = now + size / _SHOWN_PER_SECOND
         if self._flow.response and body is not None:
             self._flow.response.data.content = body
-            ctx.master.addons.trigger(hooks.UpdateHook([self._flow]))
-
-
-def _is_watched() -> bool:
-    """Whether a page of mitmweb is open, or it is mitmproxy's console."""
-    if not hasattr(ctx.master, "view"):
-        return False  # mitmdump
-    web = sys.modules.get("mitmproxy.tools.web.app")
-    return not hasattr(ctx.master, "web_url") or bool(web and web.ClientConnection.connections)
+            show_anew([self._flow])

@@ -5,8 +5,8 @@ from functools import lru_cache
 from typing import Any
 
 from mitmproxy import http
-from mitmproxy.net.http.url import parse as parse_url
 
+from ..mitm.borrowed import parse_url
 from ..secret import mask_shapes
 from ..telemetry.report import CallReport, Ending
 from ..telemetry.wording import comment

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from weakref import WeakSet
 
-from mitmproxy import ctx, flow, flowfilter, http, tcp, udp
-from mitmproxy.addons.view import View
+from mitmproxy import flow, flowfilter, http, tcp, udp
 
 from ..config import InspectSection
+from ..mitm.interfaces import list_of_flows
 
 
 class Retention:
@@ -26,7 +26,7 @@ class Retention:
 
     def enforce(self, limits: InspectSection) -> None:
         """Drops what is beyond the limits. Does nothing under mitmdump, which keeps no flows."""
-        view: View | None = getattr(ctx.master, "view", None)
+        view = list_of_flows()
         if view is None:
             return
         flows = [each for each in view.resolve("@all") if each in self._came_through]

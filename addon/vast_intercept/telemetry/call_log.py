@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from mitmproxy.log import LegacyLogEvents
 
 from .report import CallReport
 from .wording import log_line
@@ -21,15 +20,8 @@ _NOT_LOGGED = frozenset({"error_message", "prompt", "generating", "time"})
 
 
 def log_call(report: CallReport) -> None:
-    """Writes the line of a call that has ended, if anybody is to read it."""
-    if any(map(_is_read, logging.getLogger().handlers)):
-        logger.info("%s", log_line(report), extra={"call": report})
-
-
-def _is_read(handler: logging.Handler) -> bool:
-    # mitmproxy has one for addons with a hook that is deprecated. It asks all addons each time,
-    # which takes as long as everything else that is done for the line.
-    return handler.level <= logging.INFO and not isinstance(handler, LegacyLogEvents)
+    """Writes the line of a call that has ended."""
+    logger.info("%s", log_line(report), extra={"call": report})
 
 
 class JsonFormatter(logging.Formatter):
