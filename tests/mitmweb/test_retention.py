@@ -4,11 +4,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from mitmproxy import flow
+from mitmproxy import ctx, flow
 from mitmproxy.test import tflow
 
 from vast_intercept.config import InspectSection
-from vast_intercept.mitmweb import retention as retention_module
 from vast_intercept.mitmweb.retention import Retention
 
 KINDS = {
@@ -39,7 +38,7 @@ class View:
 @pytest.fixture
 def view(monkeypatch: pytest.MonkeyPatch) -> View:
     view = View()
-    monkeypatch.setattr(retention_module.ctx, "master", SimpleNamespace(view=view), raising=False)
+    monkeypatch.setattr(ctx, "master", SimpleNamespace(view=view), raising=False)
     return view
 
 
