@@ -15,7 +15,7 @@ from ..fixtures.watching import Watched, Watching
 from ..harness import ENDPOINT, StandIn
 
 MESSAGES = [{"role": "user", "content": "a secret of the user's"}]
-NOTHING_YET = "Nothing has come in yet"
+NOTHING_YET = "No calls yet"
 
 
 def row(page: Page, table: str, number: int = 0) -> Any:
@@ -73,7 +73,7 @@ def test_says_how_to_point_an_app_here_until_one_is(
     expect(page.locator("#hosts")).to_contain_text("api.openai.com")
     make_calls(vast)
     expect(page.get_by_role("heading", name=NOTHING_YET)).to_be_hidden()
-    page.get_by_text("How to point an app here").click()
+    page.get_by_text("How to point an app to the interceptor").click()
     expect(commands).to_be_visible()
 
 
@@ -124,7 +124,7 @@ def test_says_why_a_call_waits(browser: Browser, watching: Watching, vast: Stand
     watched = watching(interface="serverless", timeout={})
     app = App(ask, model="m")
     with opened(browser, f"{watched.dashboard.url}/") as page:
-        expect(row(page, "running")).to_contain_text("waits for a worker")
+        expect(row(page, "running")).to_contain_text("waiting for a worker")
         expect(page.locator("#totals")).to_contain_text("Waiting for a worker1")
         for number in workers:
             vast.set_worker(number, "ready")
@@ -184,7 +184,7 @@ def test_everything_can_be_reached_by_keyboard(page: Page) -> None:
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.innerText").strip())
         assert len(reached) < 20, reached
-    assert reached[0] == "To the numbers"
+    assert reached[0] == "Skip to the numbers"
     assert reached.count("Copy") == 3
 
 

@@ -84,7 +84,7 @@ def has_room(page: Page, width: int) -> bool:
 
 
 def test_says_what_to_do_when_nothing_has_come_in(page: Page) -> None:
-    expect(page.get_by_role("heading", name="Nothing has come in yet")).to_be_visible()
+    expect(page.get_by_role("heading", name="No calls yet")).to_be_visible()
     expect(page.locator("#start code")).to_have_text(
         [
             "vast-intercept run --attach 8080 -- COMMAND",
@@ -108,8 +108,8 @@ def test_shows_all_that_there_is(server: Played, opening: Opening) -> None:
         assert texts(page, "running") == [
             "gpt-4o\nchat/completions · 127.0.0.1", "my-endpoint", "1,234", "75 s", "streaming"
         ]  # fmt: skip
-        assert texts(page, "running", 1)[2:] == [NOTHING, "3 s", "waits for the answer"]
-        waits = "… waits for a worker"
+        assert texts(page, "running", 1)[2:] == [NOTHING, "3 s", "waiting for the answer"]
+        waits = "… waiting for a worker"
         assert texts(page, "running", 2)[4] == f"{waits}\nno worker is ready; 2 are loading"
         assert texts(page, "running", 3) == [
             "chat/completions\n127.0.0.1", NOTHING, "0", "12 s", waits
@@ -163,7 +163,7 @@ def test_says_so_if_only_some_calls_are_listed(server: Played, opening: Opening)
 def test_calls_that_are_passed_on_have_come_in(server: Played, page: Page) -> None:
     show(server, page, empty(totals=empty()["totals"] | {"passed_on": 3}))
     expect(page.locator("#totals")).to_contain_text("Passed on3")
-    expect(page.get_by_role("heading", name="Nothing has come in yet")).to_be_hidden()
+    expect(page.get_by_role("heading", name="No calls yet")).to_be_hidden()
 
 
 def test_shows_what_is_wrong_with_the_configuration(server: Played, page: Page) -> None:
@@ -184,7 +184,9 @@ def test_says_what_to_do_if_apps_do_not_trust_the_ca(server: Played, page: Page)
     show(server, page, empty(client_tls_failures=1))
     notice = page.locator("#notices li")
     expect(notice).to_contain_text("handshake once")
-    expect(notice).to_contain_text("/home/me/.mitmproxy/mitmproxy-ca-cert.pem, and must be told to")
+    expect(notice).to_contain_text(
+        "/home/me/.mitmproxy/mitmproxy-ca-cert.pem. The commands on this page"
+    )
 
 
 @pytest.mark.parametrize("prompt", [None, "Tell me <b>all</b>\nof it. " * 40])
@@ -288,7 +290,7 @@ def test_calls_with_the_same_id_are_different_calls(server: Played, page: Page) 
 
 def test_a_call_goes_from_running_to_latest(server: Played, page: Page) -> None:
     show(server, page, empty(running=now_running(running(tokens=0))))
-    expect(row(page, "running")).to_contain_text("waits for the first token")
+    expect(row(page, "running")).to_contain_text("waiting for the first token")
     expect(page.locator("#start")).to_be_hidden()
     handle = row(page, "running").element_handle()
     show(server, page, empty(running=now_running(running(tokens=7))))
@@ -331,7 +333,7 @@ def test_keeps_focus_and_place_while_it_updates(server: Played, opening: Opening
     server.state = full()
     with opening(height=500) as page:
         wait_for_numbers(page)
-        region = page.get_by_role("region", name="The calls that have ended last")
+        region = page.get_by_role("region", name="Calls that have ended")
         region.focus()
         page.evaluate("scrollTo(0, 700)")
         show(server, page, full(latest=[ended("new", model="new"), *full()["latest"][:-1]]))
@@ -363,7 +365,7 @@ def test_a_new_port_is_shown_at_once(server: Played, page: Page) -> None:
 def test_selects_what_cannot_be_copied(page: Page) -> None:
     page.evaluate(WITHOUT_CLIPBOARD)
     page.get_by_role("button", name="Copy: In its shell").click()
-    expect(said(page)).to_have_text("It cannot be put into the clipboard. It is selected.")
+    expect(said(page)).to_have_text("The clipboard cannot be used. The text is selected instead.")
     assert page.evaluate("getSelection().toString()") == 'eval "$(vast-intercept env --port 8080)"'
 
 
@@ -432,7 +434,7 @@ def gone_and_back(server: Played, page: Page, message: str) -> None:
     expect(page.locator("#endpoints")).to_contain_text("my-endpoint")  # the last numbers stay
     server.there, server.instead = True, None
     page.evaluate(HIDE, False)  # asks at once
-    expect(said(page)).to_have_text("The interceptor is there again.")
+    expect(said(page)).to_have_text("The interceptor answers again.")
     expect(connection(page)).to_have_text("Live")
     expect(page).to_have_title("vast-intercept")
 
@@ -447,7 +449,7 @@ def test_says_that_the_interceptor_is_gone_until_it_is_back(
         page.evaluate("scrollTo(0, 500)")
         server.there, server.instead = instead is not None, instead
         page.evaluate(HIDE, False)
-        gone_and_back(server, page, "No connection to the interceptor, trying again.")
+        gone_and_back(server, page, "No connection to the interceptor. Trying again.")
 
 
 def test_says_that_it_does_not_know_what_the_interceptor_says(
@@ -458,7 +460,7 @@ def test_says_that_it_does_not_know_what_the_interceptor_says(
         page.expected_noise = "TypeError"  # type: ignore[attr-defined]
         server.instead = 200, b'{"version": "9"}'
         page.evaluate(HIDE, False)
-        gone_and_back(server, page, "Load the page again.")
+        gone_and_back(server, page, "Reload the page.")
 
 
 def test_asks_less_often_while_the_interceptor_is_gone(server: Played, opening: Opening) -> None:
@@ -495,7 +497,7 @@ def test_can_be_used_by_everybody(
         # A dozen of the latest calls has all kinds of them.
         show(server, page, full(problem="vast.retries is -1", latest=full()["latest"][:12]))
         expect(page.locator("#latest tbody tr")).to_have_count(12)
-        page.get_by_text("How to point an app here").click()
+        page.get_by_text("How to point an app to the interceptor").click()
         assert violations(page) == []
         assert has_room(page, width)
         page.expected_noise = "Failed to load resource"  # type: ignore[attr-defined]
@@ -531,7 +533,7 @@ def test_everything_can_be_reached_by_keyboard(server: Played, opening: Opening)
     with opening() as page:
         wait_for_numbers(page)
         page.keyboard.press("Tab")
-        expect(page.get_by_text("To the numbers")).to_be_in_viewport()
+        expect(page.get_by_text("Skip to the numbers")).to_be_in_viewport()
         page.keyboard.press("Enter")
         expect(page.locator("main")).to_be_focused()
         reached = []
@@ -540,11 +542,11 @@ def test_everything_can_be_reached_by_keyboard(server: Played, opening: Opening)
             reached.append(page.evaluate("document.activeElement.textContent.trim().slice(0, 24)"))
             outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
             assert outline == "solid"
-            if reached[-1] == "How to point an app here":
+            if reached[-1] == "How to point an app to t":
                 page.keyboard.press("Enter")
         assert reached[:4] == [
             "Calls in progress, the o", "Endpoints and their stat",
-            "What was refused, the mo", "How to point an app here",
+            "Refused calls, the most ", "How to point an app to t",
         ]  # fmt: skip
         assert reached[4] == "Copy"
 

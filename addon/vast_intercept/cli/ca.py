@@ -17,12 +17,12 @@ from ..certificates.system_store import SystemTrust
     type=click.Path(file_okay=False, path_type=Path),
     default=DEFAULT_CONFDIR,
     show_default=True,
-    help="mitmproxy's folder, where the CA is.",
+    help="mitmproxy's folder, which has the CA.",
 )
-@click.option("--install", "change", flag_value="install", help="Have this system trust it.")
-@click.option("--uninstall", "change", flag_value="uninstall", help="Undo that.")
+@click.option("--install", "change", flag_value="install", help="Make this system trust the CA.")
+@click.option("--uninstall", "change", flag_value="uninstall", help="Undo --install.")
 def ca(*, confdir: Path, change: str | None) -> None:
-    """Show the CA that apps must trust, which is made if there is none, and how to trust it."""
+    """Show the CA that apps must trust, and how to trust it. Creates the CA if there is none."""
     try:
         # There is nothing to undo for a CA that would have to be made.
         found = ca_in(confdir) if change == "uninstall" else make_ca_in(confdir)

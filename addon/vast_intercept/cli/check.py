@@ -23,18 +23,18 @@ from ..diagnosis.subject import ConfigPath, Subject
     type=click.IntRange(1, 65535),
     default=8080,
     show_default=True,
-    help="Where the interceptor listens.",
+    help="Port that the interceptor listens on.",
 )
-@click.option("--offline", is_flag=True, help="Only what needs neither Vast nor a network.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
+@click.option("--offline", is_flag=True, help="Test only what needs neither Vast nor a network.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for machines.")
 def check(
     *, config: str | None, endpoint: str | None, port: int, offline: bool, as_json: bool
 ) -> None:
-    """Find out why it does not work, from this shell to Vast and back.
+    """Find out what does not work, from this shell to Vast and back.
 
-    Looks at the configuration, the key, Vast's names and certificates, the endpoint and its
-    workers, the running interceptor, its CA and this shell's variables, and makes two calls as an
-    app does. These cost a few tokens. Exits with 0 if nothing failed, else with 1.
+    Tests the configuration, the key, Vast's names and certificates, the endpoint and its workers,
+    the running interceptor, its CA and this shell's variables. Then makes two calls as an app does,
+    which cost a few tokens. Exits with 0 if nothing failed, else with 1.
     """
     subject = Subject(
         where=ConfigPath.find(config, os.environ),

@@ -17,7 +17,7 @@ from ..launch.exports import FORMS, exports
     type=click.IntRange(1, 65535),
     default=8080,
     show_default=True,
-    help="Where the interceptor listens.",
+    help="Port that the interceptor listens on.",
 )
 @click.option(
     "--format",
@@ -28,7 +28,7 @@ from ..launch.exports import FORMS, exports
     help="Output format.",
 )
 def env(*, port: int, form: str) -> None:
-    """Print the variables that have an app use and trust the running interceptor.
+    """Print the variables that make an app use and trust the running interceptor.
 
     \b
     sh, bash, zsh   eval "$(vast-intercept env)"

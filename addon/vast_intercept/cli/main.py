@@ -33,4 +33,4 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
-    """Have apps with a built-in OpenAI URL answered by your Vast.ai Serverless endpoint."""
+    """Let your Vast.ai Serverless endpoint answer apps that have OpenAI's URL built in."""

@@ -33,9 +33,9 @@ class _Address(click.ParamType[tuple[str, int]]):
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
-@click.option("--attach", metavar="PORT", type=_PORT, help="Use the interceptor at this port.")
+@click.option("--attach", metavar="PORT", type=_PORT, help="Use the interceptor on this port.")
 @click.option(
-    "--jail", is_flag=True, help="For apps that know no proxies: in a network of its own."
+    "--jail", is_flag=True, help="Run CMD in a network of its own, for apps that ignore proxies."
 )
 @click.option(
     "--jail-allow",
@@ -43,24 +43,24 @@ class _Address(click.ParamType[tuple[str, int]]):
     metavar="HOST:PORT",
     multiple=True,
     type=_Address(),
-    help="A service on this machine's loopback that the jailed app may reach.",
+    help="Service on this machine's loopback that the app in the jail may reach.",
 )
-@click.option(
-    "--nss", is_flag=True, help="For Chromium: with the CA in NSS's database until the end."
-)
+@click.option("--nss", is_flag=True, help="Add the CA to NSS's database while CMD runs (Chromium).")
 @click.option("--config", metavar="PATH", help="Configuration file (option vast_config).")
 @click.option("--endpoint", metavar="NAME", help="Vast endpoint (option vast_endpoint).")
-@click.option("-p", "--port", type=_PORT, help="Where it listens. Default: a free port.")
-@click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="mitmproxy's option.")
-@click.option("--web", is_flag=True, help="With mitmweb beside it, to watch.")
-@click.option("--dry-run", is_flag=True, help="Print what would be set, and run nothing.")
-@click.option("-q", "--quiet", is_flag=True, help="No summary, and no warnings.")
+@click.option("-p", "--port", type=_PORT, help="Port to listen on. Default: a free port.")
+@click.option(
+    "--set", "settings", metavar="NAME=VALUE", multiple=True, help="mitmproxy option to set."
+)
+@click.option("--web", is_flag=True, help="Start mitmweb, to watch the calls in a browser.")
+@click.option("--dry-run", is_flag=True, help="Print what would be set, and start nothing.")
+@click.option("-q", "--quiet", is_flag=True, help="Print no summary and no warnings.")
 @click.argument("command", metavar="-- CMD...", nargs=-1, type=click.UNPROCESSED)
 def run(*, dry_run: bool, **given: Any) -> None:
-    """Run CMD so that it uses and trusts an interceptor, which starts and ends with it.
+    """Run a command so that it uses and trusts an interceptor, which starts and ends with it.
 
-    Exits as CMD does, by exit code or by signal; with 127 if there is no such command, with 126 if
-    it may not run, and with 125 if the interceptor or the jail cannot be had.
+    Exits as CMD does, by exit code or by signal. Exits with 127 if CMD is not found, with 126 if it
+    may not be executed, and with 125 if the interceptor or the jail cannot be started.
     """
     options = RunOptions(**given)
     _check(options)

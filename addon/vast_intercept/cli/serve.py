@@ -14,8 +14,8 @@ _PASS_THROUGH = {"ignore_unknown_options": True}
 @click.command(context_settings=_PASS_THROUGH)
 @click.option("--config", metavar="PATH", help="Configuration file (option vast_config).")
 @click.option("--endpoint", metavar="NAME", help="Vast endpoint (option vast_endpoint).")
-@click.option("--web", is_flag=True, help="With mitmweb, to watch the traffic in a browser.")
-@click.option("--full", is_flag=True, help="With all of mitmdump's addons and options.")
+@click.option("--web", is_flag=True, help="Start mitmweb, to watch the traffic in a browser.")
+@click.option("--full", is_flag=True, help="Start mitmdump with all of its addons and options.")
 @click.argument("mitmproxy_options", nargs=-1, type=click.UNPROCESSED)
 def serve(
     config: str | None,
@@ -24,10 +24,10 @@ def serve(
     full: bool,
     mitmproxy_options: tuple[str, ...],
 ) -> None:
-    """Take over apps' calls until interrupted, listening on 127.0.0.1:8080.
+    """Start the interceptor. It runs until it is interrupted, and listens on 127.0.0.1:8080.
 
-    MITMPROXY_OPTIONS are mitmproxy's own, such as -p 9000, --mode, --set or -w FILE. Those of
-    mitmproxy's addons that are left out for speed need --full.
+    MITMPROXY_OPTIONS are mitmproxy's own, such as -p 9000, --mode, --set or -w FILE. Some of
+    mitmproxy's addons are left out for speed. Their options need --full.
     """
     if web and full:
         raise click.UsageError("--web has all of mitmproxy's addons already: leave out --full.")

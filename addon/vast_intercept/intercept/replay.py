@@ -89,7 +89,7 @@ class Commands:
 
     @command.command("vast.asked")  # type: ignore[untyped-decorator]
     def show_asked(self, flows: Sequence[flow.Flow]) -> None:
-        """Have flows show the URL that the app asked for, so that any mitmproxy can replay them."""
+        """Make flows show the URL that the app asked for, so that any mitmproxy can replay them."""
         for each in flows:
             if isinstance(each, http.HTTPFlow) and (url := original_url(each)):
                 each.request.url = url

@@ -114,7 +114,7 @@ class Settings:
             str,
             "",
             "Configuration file of the Vast interceptor (YAML). Default: $VAST_INTERCEPT_CONFIG,"
-            " else config/vast.yaml of the project if it is there.",
+            " else the project's config/vast.yaml if it exists.",
         )
         loader.add_option(
             "vast_endpoint", str, "", "Name of the Vast Serverless endpoint that calls go to."
@@ -123,10 +123,10 @@ class Settings:
             "vast_interface",
             str,
             "",
-            "Vast's interface: openai (openai.vast.ai), or serverless (run.vast.ai and workers).",
+            "Vast's interface: openai (openai.vast.ai) or serverless (run.vast.ai and workers).",
         )
         loader.add_option(
-            "vast_log", str, TEXT, "How the log is written: for people, or as JSON.", (TEXT, JSON)
+            "vast_log", str, TEXT, "Log format: text for people, json for machines.", (TEXT, JSON)
         )
         contentviews.add(ChatContentview())
         ctx.options.update(**_WITHOUT_THE_PROVIDER)

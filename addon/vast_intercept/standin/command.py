@@ -14,9 +14,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="Default: a free one, as printed."
+    "--port", type=click.IntRange(0, 65535), default=0, help="Port. Default: a free one, printed."
 )
 @click.option(
     "--api-key",
@@ -24,7 +24,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     default="vast-standin-key",
     show_default=True,
     show_envvar=True,
-    help="The key that calls must have.",
+    help="API key that calls must have.",
 )
 @click.option(
     "--endpoint",
@@ -35,7 +35,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Name of an endpoint. May be given several times.",
 )
 @click.option("--tls-cert", type=_FILE, help="Serve HTTPS with this certificate (PEM).")
-@click.option("--tls-key", type=_FILE, help="Its private key, if that is in another file.")
+@click.option("--tls-key", type=_FILE, help="The certificate's private key, if elsewhere.")
 @click.option(
     "--workers",
     type=click.IntRange(0, 100),
@@ -43,9 +43,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     show_default=True,
     help="How many workers each endpoint has, each on a port of its own.",
 )
-@click.option("--root-cert", type=_FILE, help="What the console gives as Vast's root (PEM).")
-@click.option("--faults", type=_FILE, help="What goes wrong, by chance and by the clock (YAML).")
-@click.option("--model", default="stand-in", show_default=True, help="The model that it serves.")
+@click.option("--root-cert", type=_FILE, help="Vast's root, as the console serves it (PEM).")
+@click.option("--faults", type=_FILE, help="File with planned faults (YAML).")
+@click.option("--model", default="stand-in", show_default=True, help="Name of the served model.")
 def standin(
     *,
     host: str,
@@ -61,7 +61,7 @@ def standin(
 ) -> None:
     """Play Vast.ai on this machine: both of its interfaces, with a vLLM behind them.
 
-    For trying things out and for tests. Nothing is generated: the answers follow from the requests.
+    For trying things out and for tests. There is no model: answers are derived from requests.
     """
     if tls_key and not tls_cert:
         raise click.UsageError("--tls-key needs --tls-cert.")

@@ -70,59 +70,59 @@ class Metrics:
             return cache(made.labels)
 
         self._calls = counter("calls", "Calls that have ended.", "operation", "endpoint", "outcome")
-        self._refused = counter("refused_calls", "Calls that cannot be served.", "reason")
+        self._refused = counter("refused_calls", "Calls that were refused.", "reason")
         self._first_token = histogram(
             "time_to_first_token_seconds",
-            "From the app's whole request to the first token of a stream.",
+            "Seconds from the app's complete request to the first token of a stream.",
             _FIRST_TOKEN,
             "endpoint",
         )
         self._duration = histogram(
             "call_duration_seconds",
-            "From the app's whole request to the end of the answer, for calls sent to Vast.",
+            "Seconds from the app's complete request to the end of Vast's answer.",
             _DURATION,
             "operation",
             "endpoint",
         )
         self._per_token = histogram(
             "time_per_output_token_seconds",
-            "Between two tokens of a stream, on its average.",
+            "Seconds between two tokens of a stream, on average.",
             _PER_TOKEN,
             "endpoint",
         )
         self._queue_wait = histogram(
             "queue_wait_seconds",
-            "For a worker to be ready (serverless interface).",
+            "Seconds that calls waited for a ready worker (serverless interface only).",
             _WAIT,
             "endpoint",
         )
         self._added = Histogram(
             f"{_PREFIX}added_latency_seconds",
-            "The interceptor's own: until a call is sent on, and from the answer to the app.",
+            "Seconds that the interceptor itself added before the call and after the answer.",
             buckets=_ADDED,
             registry=registry,
         )
         self._prompt_tokens = counter(
-            "prompt_tokens", "Tokens of prompts, where the answer says how many.", "endpoint"
+            "prompt_tokens", "Tokens of prompts, if the answer says how many.", "endpoint"
         )
         self._completion_tokens = counter(
-            "completion_tokens", "Tokens of answers, where the answer says how many.", "endpoint"
+            "completion_tokens", "Tokens of answers, if the answer says how many.", "endpoint"
         )
         self._uncounted = counter(
-            "uncounted_answers", "Answers that do not say how many tokens they took.", "endpoint"
+            "uncounted_answers", "Answers that do not say how many tokens they have.", "endpoint"
         )
-        self._retries = counter("retries", "Attempts after one that failed.", "endpoint")
+        self._retries = counter("retries", "Attempts that followed a failed one.", "endpoint")
         self._fallbacks = counter(
-            "fallbacks", "Calls that went to the endpoint since another failed.", "endpoint"
+            "fallbacks", "Calls that went to the endpoint because another one failed.", "endpoint"
         )
         self._tls_failures = Counter(
             f"{_PREFIX}client_tls_failures",
-            "TLS handshakes that an app broke off: most do not trust the CA.",
+            "TLS handshakes that apps broke off, mostly because they do not trust the CA.",
             registry=registry,
         )
         self._refused_connections = counter(
             "refused_connections",
-            "Connections to providers that were refused: not HTTP, or without a call.",
+            "Refused connections to providers: not HTTP, or without a call that is passed on.",
             "reason",
         )
         registry.register(_Now(config, running, endpoints))
@@ -196,12 +196,12 @@ class _Now(Collector):
         )
         yield GaugeMetricFamily(
             f"{_PREFIX}calls_waiting",
-            "Calls that wait for a worker to be ready.",
+            "Calls that wait for a ready worker.",
             sum(call.outcome.waiting is not None for call in calls),
         )
         breakers = GaugeMetricFamily(
             f"{_PREFIX}circuit_breaker_state",
-            "1 for the state that the endpoint's circuit breaker is in.",
+            "1 for the present state of the endpoint's circuit breaker, 0 for others.",
             labels=("endpoint", "state"),
         )
         config = self._config()

@@ -172,7 +172,7 @@ function showNotices(state) {
   texts.push(...state.notices);
   if (state.client_tls_failures) {
     const times = state.client_tls_failures === 1 ? "once" : `${count(state.client_tls_failures)} times`;
-    texts.push(`Apps broke off the TLS handshake ${times}: most of them do not trust the CA ${state.how_to.ca_file}, and must be told to, as the commands on this page do. The log says which.`);
+    texts.push(`Apps broke off the TLS handshake ${times}: most of them do not trust the CA ${state.how_to.ca_file}. The commands on this page make apps trust it. The log says which apps these are.`);
   }
   texts.forEach((text, index) => {
     if (!list.children[index]) list.append(element("li"));
@@ -209,11 +209,11 @@ function showTotals(state) {
 
 function runningState(call) {
   if (call.waiting !== null) {
-    return [{ text: "… waits for a worker", kind: "warn" }, call.waiting ? small(call.waiting) : null];
+    return [{ text: "… waiting for a worker", kind: "warn" }, call.waiting ? small(call.waiting) : null];
   }
   if (call.attempts > 1) return [`attempt ${count(call.attempts)}`];
-  if (!call.attempts) return ["being read"];
-  return [call.stream ? (call.tokens ? "streaming" : "waits for the first token") : "waits for the answer"];
+  if (!call.attempts) return ["reading the request"];
+  return [call.stream ? (call.tokens ? "streaming" : "waiting for the first token") : "waiting for the answer"];
 }
 
 function showRunning(state) {
@@ -414,7 +414,7 @@ function showHowTo(state) {
   shownHowTo = known;
   commands.replaceChildren(
     ...howTo.commands.flatMap(({ what, command }) => commandBox(what, command)),
-    ...commandBox("The CA that the app must trust; the commands above see to it", howTo.ca_file),
+    ...commandBox("The CA that apps must trust (the commands above make them trust it)", howTo.ca_file),
   );
 }
 
@@ -438,11 +438,11 @@ async function copy(code, button) {
   try {
     await navigator.clipboard.writeText(code.textContent);
     button.textContent = "Copied";
-    say("It is in the clipboard.");
+    say("The text is in the clipboard.");
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
   } catch {
     getSelection().selectAllChildren(code); // for the person to copy
-    say("It cannot be put into the clipboard. It is selected.");
+    say("The clipboard cannot be used. The text is selected instead.");
   }
 }
 
@@ -487,7 +487,7 @@ const say = (text) => setText(byId("said"), text);
 
 function tellChanges(state) {
   const told = [];
-  if (isLost) told.push("The interceptor is there again.");
+  if (isLost) told.push("The interceptor answers again.");
   if (state.problem && !problemBefore) told.push(`${UNUSABLE}: ${state.problem}`);
   if (!state.problem && problemBefore) told.push("The configuration can be used again.");
   const down = new Set();
@@ -513,8 +513,8 @@ function lost(why) {
 
 // --- asking ----------------------------------------------------------------------------------------
 
-const GONE = "No connection to the interceptor, trying again.";
-const OTHER = "The interceptor says what this page does not know. Load the page again.";
+const GONE = "No connection to the interceptor. Trying again.";
+const OTHER = "This page does not understand the interceptor's answer. Reload the page.";
 
 let lastShown = 0;
 let wait = EVERY;
