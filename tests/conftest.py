@@ -1,7 +1,7 @@
 """What the tests share: certificates, a stand-in, and interceptors that many tests can use."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -10,8 +10,8 @@ from . import harness
 from .fixtures.browsing import browser
 from .fixtures.watching import watching
 from .fixtures.workers import _vast, intercepting, vast
-from .fixtures.wrapper import confdir, expired_ca, options
-from .harness import Interceptor, StandIn, use
+from .fixtures.wrapper import confdir, expired_ca, run_options
+from .harness import Certificates, Interceptor, StandIn, use
 
 __all__ = [
     "_vast",
@@ -19,7 +19,7 @@ __all__ = [
     "confdir",
     "expired_ca",
     "intercepting",
-    "options",
+    "run_options",
     "vast",
     "watching",
 ]
@@ -36,13 +36,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def certs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+def certs(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """A CA, and the certificate and key of `localhost`."""
     return harness.certificate(tmp_path_factory.mktemp("certs"), "localhost", "127.0.0.1")
 
 
 @pytest.fixture(scope="session")
-def _standin(certs: tuple[Path, Path, Path]) -> Iterator[StandIn]:
+def _standin(certs: Certificates) -> Iterator[StandIn]:
     ca, certificate, key = certs
     standin = StandIn("--tls-cert", str(certificate), "--tls-key", str(key), scheme="https")
     standin.trust(ca)
@@ -57,12 +57,18 @@ def standin(_standin: StandIn) -> StandIn:
     return _standin
 
 
+@pytest.fixture
+def vast_section(standin: StandIn, certs: Certificates) -> dict[str, Any]:
+    """The configuration's `vast` for the stand-in."""
+    return harness.vast_section(standin, certs.ca)
+
+
 @pytest.fixture(scope="session")
 def _mitmdump(
-    _standin: StandIn, certs: tuple[Path, Path, Path], tmp_path_factory: pytest.TempPathFactory
+    _standin: StandIn, certs: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Interceptor]:
     config = {
-        "vast": harness.vast_section(_standin, certs[0]),
+        "vast": harness.vast_section(_standin, certs.ca),
         "routes": [{"model": "gpt-4*", "endpoint": "big-one"}],
         "models": ["gpt-3.5-turbo"],
     }

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import requests
@@ -305,15 +305,23 @@ def intercept(
         assert sign not in output, interceptor.output
 
 
-def certificate(folder: Path, *names: str) -> tuple[Path, Path, Path]:
-    """A new CA, and a certificate and key for the names: paths of three PEM files."""
+class Certificates(NamedTuple):
+    """Paths of PEM files: a CA, a server's certificate that it has issued, and its key."""
+
+    ca: Path
+    certificate: Path
+    key: Path
+
+
+def certificate(folder: Path, *names: str) -> Certificates:
+    """A new CA, and a certificate for the names."""
     ca = trustme.CA()
     issued = ca.issue_cert(*names)
-    paths = folder / "test-ca.pem", folder / "server.pem", folder / "server.key"
-    ca.cert_pem.write_to_path(str(paths[0]))
+    paths = Certificates(folder / "test-ca.pem", folder / "server.pem", folder / "server.key")
+    ca.cert_pem.write_to_path(str(paths.ca))
     for blob in issued.cert_chain_pems:
-        blob.write_to_path(str(paths[1]), append=True)
-    issued.private_key_pem.write_to_path(str(paths[2]))
+        blob.write_to_path(str(paths.certificate), append=True)
+    issued.private_key_pem.write_to_path(str(paths.key))
     return paths
 
 

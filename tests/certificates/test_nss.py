@@ -25,12 +25,12 @@ def listed(database: Path) -> str:
 )
 @pytest.mark.parametrize("way", [[], ["--jail"]], ids=["plain", "jail"])
 def test_it_is_there_for_as_long_as_the_app(
-    way: list[str], there: str, database: str, options: list[str], tmp_path: Path
+    way: list[str], there: str, database: str, run_options: list[str], tmp_path: Path
 ) -> None:
     (tmp_path / there).mkdir(parents=True, exist_ok=True)
     environ = harness.clean_environ(VAST_API_KEY=harness.VAST_KEY, HOME=str(tmp_path))
     command = ["certutil", "-L", "-d", f"sql:{tmp_path / database}"]
-    _, output, errors = run(*command, options=[*way, "--nss", *options], environ=environ)
+    _, output, errors = run(*command, options=[*way, "--nss", *run_options], environ=environ)
     assert "vast-intercept" in output, errors
     assert "C,," in output
     assert "vast-intercept" not in listed(tmp_path / database)

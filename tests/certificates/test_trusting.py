@@ -19,7 +19,7 @@ from vast_intercept.certificates.trust_files import CA_VARIABLES, TrustFiles, wr
 from vast_intercept.launch.environment import app_variables
 from vast_intercept.launch.jail.files import TrustedFiles
 
-from ..harness import StandIn
+from ..harness import Certificates, StandIn
 
 PATH = os.environ["PATH"]
 NAME = "service.example"
@@ -345,12 +345,12 @@ class TestOthers:
         self,
         ca: CertificateAuthority,
         standin: StandIn,
-        certs: tuple[Path, Path, Path],
+        certs: Certificates,
         folder: Path,
         tmp_path: Path,
     ) -> None:
         (tmp_path / ".wgetrc").write_text("output_document = here\nca_certificate = /nowhere.pem")
-        files = write(folder, ca, HOME=str(tmp_path), SSL_CERT_FILE=str(certs[0]))
+        files = write(folder, ca, HOME=str(tmp_path), SSL_CERT_FILE=str(certs.ca))
         subprocess.run(
             ["wget", "-q", f"{standin.url}/_standin/stats"],
             env={"PATH": PATH, "WGETRC": str(files.wgetrc)},

@@ -12,18 +12,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from .. import harness
-from ..harness import Interceptor, StandIn
+from ..harness import Certificates, Interceptor, StandIn
 
 COMMAND = harness.tool("vast-intercept")
 PLATFORMS = ("Debian", "Fedora", "macOS", "Windows", "Firefox", "Java", "Docker", "Android")
 
 
 @pytest.fixture(scope="module")
-def serve(
-    _standin: StandIn, certs: tuple[Path, Path, Path], confdir: Path
-) -> Iterator[Interceptor]:
+def serve(_standin: StandIn, certs: Certificates, confdir: Path) -> Iterator[Interceptor]:
     """A running interceptor."""
-    config = {"vast": harness.vast_section(_standin, certs[0])}
+    config = {"vast": harness.vast_section(_standin, certs.ca)}
     with harness.intercept(confdir, config, kind="serve") as interceptor:
         yield interceptor
 

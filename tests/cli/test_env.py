@@ -23,7 +23,7 @@ from vast_intercept.launch.environment import PROXY_VARIABLES
 from vast_intercept.status import Status, Tally
 
 from .. import harness
-from ..harness import APP_KEY, VAST_KEY, Interceptor, StandIn
+from ..harness import APP_KEY, VAST_KEY, Certificates, Interceptor, StandIn
 from ..launch.test_shells import powershell_reads
 
 COMMAND = harness.tool("vast-intercept")
@@ -59,10 +59,10 @@ OWN = {
 
 @pytest.fixture(scope="module")
 def serve(
-    _standin: StandIn, certs: tuple[Path, Path, Path], tmp_path_factory: pytest.TempPathFactory
+    _standin: StandIn, certs: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Interceptor]:
     """A running interceptor, whose folder has a blank in its name."""
-    config = {"vast": harness.vast_section(_standin, certs[0])}
+    config = {"vast": harness.vast_section(_standin, certs.ca)}
     folder = tmp_path_factory.mktemp("two words")
     with harness.intercept(folder, config, kind="serve") as interceptor:
         yield interceptor

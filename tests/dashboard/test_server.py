@@ -14,7 +14,7 @@ from .. import harness
 from ..end_to_end.resilience.apps import TEXT, App, ask
 from ..fixtures.watching import Dashboard, Watched, Watching, until
 from ..fixtures.workers import serverless
-from ..harness import VAST_KEY, StandIn
+from ..harness import VAST_KEY, Certificates, StandIn
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
@@ -34,10 +34,10 @@ PATHS = {
 
 @pytest.fixture(scope="module")
 def _watched(
-    _vast: StandIn, certs: tuple[Path, Path, Path], tmp_path_factory: pytest.TempPathFactory
+    _vast: StandIn, certs: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Watched]:
     dashboard = Dashboard(harness.unused_port())
-    config = {"vast": serverless(_vast, certs[0]), "inspect": {"port": dashboard.port}}
+    config = {"vast": serverless(_vast, certs.ca), "inspect": {"port": dashboard.port}}
     with harness.intercept(tmp_path_factory.mktemp("dashboard"), config) as interceptor:
         yield Watched(interceptor, dashboard.wait())
 
@@ -430,13 +430,13 @@ def test_not_ready_with_a_broken_configuration(watching: Watching) -> None:
 
 
 def test_not_ready_when_it_started_with_a_broken_configuration(
-    vast: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path
+    vast: StandIn, certs: Certificates, tmp_path: Path
 ) -> None:
     """It comes up on its own once the file is mended, and stays when it breaks again."""
     dashboard = Dashboard(harness.unused_port())
     path = tmp_path / "broken.yaml"
     path.write_text("vast: {endpont: x}\n")
-    config = {"vast": serverless(vast, certs[0]), "inspect": {"port": dashboard.port}}
+    config = {"vast": serverless(vast, certs.ca), "inspect": {"port": dashboard.port}}
     with harness.intercept(tmp_path, None, "--set", f"vast_config={path}") as interceptor:
         interceptor.wait_for("endpont")
         harness.write_config(path, **config)
@@ -461,13 +461,13 @@ def edit(watched: Watched, **section: Any) -> None:
 
 
 def test_a_port_that_is_taken(
-    vast: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    vast: StandIn, certs: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ..harness import use  # noqa: PLC0415
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        config = {"vast": serverless(vast, certs[0]), "inspect": {"port": port}}
+        config = {"vast": serverless(vast, certs.ca), "inspect": {"port": port}}
         with harness.intercept(tmp_path, config) as interceptor:
             use(interceptor, monkeypatch)
             said = interceptor.wait_for(r"There are no dashboard and no metrics: (.*)")[1]
@@ -487,12 +487,10 @@ def test_a_port_that_is_taken(
 
 
 @pytest.mark.slow
-def test_a_port_that_becomes_free(
-    vast: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path
-) -> None:
+def test_a_port_that_becomes_free(vast: StandIn, certs: Certificates, tmp_path: Path) -> None:
     taken = socket.create_server(("127.0.0.1", 0))
     dashboard = Dashboard(taken.getsockname()[1])
-    config = {"vast": serverless(vast, certs[0]), "inspect": {"port": dashboard.port}}
+    config = {"vast": serverless(vast, certs.ca), "inspect": {"port": dashboard.port}}
     with harness.intercept(tmp_path, config) as interceptor:
         interceptor.wait_for("There are no dashboard and no metrics")
         taken.close()
@@ -527,7 +525,7 @@ def ports_of(pid: int) -> list[tuple[str, int]]:
 @pytest.mark.parametrize("port", [0, 1], ids=["none", "one"])
 def test_what_listens(
     vast: StandIn,
-    certs: tuple[Path, Path, Path],
+    certs: Certificates,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
@@ -537,7 +535,7 @@ def test_what_listens(
     from ..harness import use  # noqa: PLC0415
 
     port = port and harness.unused_port()
-    config = {"vast": serverless(vast, certs[0]), "inspect": {"port": port}}
+    config = {"vast": serverless(vast, certs.ca), "inspect": {"port": port}}
     with harness.intercept(tmp_path, config, kind=kind) as interceptor:
         if port:
             Dashboard(port).wait()
@@ -549,11 +547,11 @@ def test_what_listens(
     assert (("127.0.0.1", port) in listening) == bool(port)
 
 
-def test_run_opens_none(tmp_path: Path, vast: StandIn, certs: tuple[Path, Path, Path]) -> None:
+def test_run_opens_none(tmp_path: Path, vast: StandIn, certs: Certificates) -> None:
     """It ends with its app: nobody could look at it for long."""
     port = harness.unused_port()
     path = harness.write_config(
-        tmp_path / "vast.yaml", vast=serverless(vast, certs[0]), inspect={"port": port}
+        tmp_path / "vast.yaml", vast=serverless(vast, certs.ca), inspect={"port": port}
     )
     probe = (
         "import socket, sys, time; time.sleep(1.5);"

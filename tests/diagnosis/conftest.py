@@ -17,7 +17,7 @@ import pytest
 from vast_intercept.certificates.trust_files import CA_VARIABLES
 
 from .. import harness
-from ..harness import APP_KEY, VAST_KEY, Interceptor, StandIn
+from ..harness import APP_KEY, VAST_KEY, Certificates, Interceptor, StandIn
 
 STEPS = [
     "configuration",
@@ -168,9 +168,9 @@ def interceptor_for(
 
 @pytest.fixture(scope="session")
 def _setup(
-    _standin: StandIn, certs: tuple[Path, Path, Path], tmp_path_factory: pytest.TempPathFactory
+    _standin: StandIn, certs: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Setup]:
-    sections = sections_for(_standin, certs[0])
+    sections = sections_for(_standin, certs.ca)
     with interceptor_for(tmp_path_factory.mktemp("check"), sections) as setup:
         yield setup
 

@@ -14,15 +14,15 @@ from vast_intercept.secret import Secret
 from vast_intercept.vast_api.console import ListedEndpoint
 
 from .. import harness
-from ..harness import VAST_KEY, StandIn
+from ..harness import VAST_KEY, Certificates, StandIn
 from .conftest import sections_for
 
 MINE = ListedEndpoint(1, "my-endpoint")
 
 
 @pytest.fixture
-def config(standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path) -> Config:
-    path = harness.write_config(tmp_path / "vast.yaml", **sections_for(standin, certs[0]))
+def config(standin: StandIn, certs: Certificates, tmp_path: Path) -> Config:
+    path = harness.write_config(tmp_path / "vast.yaml", **sections_for(standin, certs.ca))
     return load_config(path, {"VAST_API_KEY": VAST_KEY})
 
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from .. import harness
-from ..harness import StandIn, unused_port
+from ..harness import Certificates, StandIn, unused_port
 from .conftest import (
     STEPS,
     Setup,
@@ -29,7 +29,6 @@ from .conftest import (
     web_server,
 )
 
-Certs = tuple[Path, Path, Path]
 WRONG_KEY = "vast-ffffffffffffffffffffffffffffffffffff"
 
 
@@ -99,8 +98,10 @@ class TestKey:
         # The interceptor has one.
         assert report.named("skipped") == {"endpoint", "workers"}
 
-    def test_there_is_none_at_all(self, standin: StandIn, certs: Certs, tmp_path: Path) -> None:
-        sections = sections_for(standin, certs[0])
+    def test_there_is_none_at_all(
+        self, standin: StandIn, certs: Certificates, tmp_path: Path
+    ) -> None:
+        sections = sections_for(standin, certs.ca)
         with interceptor_for(tmp_path, sections, VAST_API_KEY="") as setup:
             report = setup.check(environ=setup.environ(VAST_API_KEY=""))
             assert "VAST_API_KEY is not set" in report.only_failure("key")
@@ -148,22 +149,22 @@ class TestNames:
         assert "nowhere.invalid" in report.steps["workers"]["message"]
 
 
-def _expired(folder: Path) -> Certs:
+def _expired(folder: Path) -> Certificates:
     past = datetime.now(UTC) - timedelta(days=2)
     return _issued(folder, "localhost", not_after=past)
 
 
-def _other_host(folder: Path) -> Certs:
+def _other_host(folder: Path) -> Certificates:
     return _issued(folder, "elsewhere.example")
 
 
-def _issued(folder: Path, name: str, **validity: Any) -> Certs:
+def _issued(folder: Path, name: str, **validity: Any) -> Certificates:
     ca = trustme.CA()
     issued = ca.issue_cert(name, **validity)
-    paths = folder / "ca.pem", folder / "cert.pem", folder / "key.pem"
-    ca.cert_pem.write_to_path(str(paths[0]))
-    paths[1].write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-    issued.private_key_pem.write_to_path(str(paths[2]))
+    paths = Certificates(folder / "ca.pem", folder / "cert.pem", folder / "key.pem")
+    ca.cert_pem.write_to_path(str(paths.ca))
+    paths.certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    issued.private_key_pem.write_to_path(str(paths.key))
     return paths
 
 
@@ -289,13 +290,13 @@ class TestInterceptor:
         assert "is not this interceptor" in self.run(setup, stack.enter_context(web_server()))
 
     def test_it_cannot_use_its_configuration(
-        self, setup: Setup, standin: StandIn, certs: Certs, tmp_path: Path
+        self, setup: Setup, standin: StandIn, certs: Certificates, tmp_path: Path
     ) -> None:
         del setup
         folder = tmp_path / "own"
         broken = {"vast": {"endpiont": "x"}}
         with interceptor_for(folder, broken) as other:
-            valid = harness.write_config(tmp_path / "valid.yaml", **sections_for(standin, certs[0]))
+            valid = harness.write_config(tmp_path / "valid.yaml", **sections_for(standin, certs.ca))
             report = run_check(
                 "--config",
                 str(valid),
@@ -308,8 +309,10 @@ class TestInterceptor:
             # The same file is wrong once, not twice.
             assert "endpiont" in other.check().only_failure("configuration")
 
-    def test_it_takes_over_nobody(self, standin: StandIn, certs: Certs, tmp_path: Path) -> None:
-        sections = {**sections_for(standin, certs[0]), "providers": []}
+    def test_it_takes_over_nobody(
+        self, standin: StandIn, certs: Certificates, tmp_path: Path
+    ) -> None:
+        sections = {**sections_for(standin, certs.ca), "providers": []}
         with interceptor_for(tmp_path, sections) as setup:
             told = setup.check().only_failure("interceptor")
             assert "providers: [openai]" in told
@@ -348,9 +351,9 @@ def _expired_ca() -> bytes:
 
 class TestCa:
     def test_it_is_another_than_when_the_interceptor_started(
-        self, standin: StandIn, certs: Certs, tmp_path: Path
+        self, standin: StandIn, certs: Certificates, tmp_path: Path
     ) -> None:
-        with interceptor_for(tmp_path / "own", sections_for(standin, certs[0])) as setup:
+        with interceptor_for(tmp_path / "own", sections_for(standin, certs.ca)) as setup:
             environ = setup.environ()
             ca = setup.interceptor.ca
 
@@ -362,7 +365,7 @@ class TestCa:
             assert f"Delete {ca.parent}/mitmproxy-ca*" in told
             assert report.named("skipped") == {"variables", "whole_call", "streamed_call"}
 
-            ca.write_bytes(certs[0].read_bytes())
+            ca.write_bytes(certs.ca.read_bytes())
             told = setup.check(environ=environ).only_failure("ca")
             assert "is not from" in told
             assert "start it anew" in told
@@ -411,9 +414,9 @@ class TestVariables:
         told = self.run(setup, REQUESTS_CA_BUNDLE="", NODE_EXTRA_CA_CERTS="")
         assert told.startswith("REQUESTS_CA_BUNDLE, NODE_EXTRA_CA_CERTS are not set")
 
-    def test_the_cas_are_others(self, setup: Setup, certs: Certs) -> None:
-        told = self.run(setup, REQUESTS_CA_BUNDLE=str(certs[0]), SSL_CERT_FILE="/nowhere.pem")
-        assert f"REQUESTS_CA_BUNDLE names {certs[0]}, which does not hold" in told
+    def test_the_cas_are_others(self, setup: Setup, certs: Certificates) -> None:
+        told = self.run(setup, REQUESTS_CA_BUNDLE=str(certs.ca), SSL_CERT_FILE="/nowhere.pem")
+        assert f"REQUESTS_CA_BUNDLE names {certs.ca}, which does not hold" in told
         assert "SSL_CERT_FILE names /nowhere.pem, which cannot be read" in told
 
 
@@ -446,11 +449,11 @@ class TestCalls:
         assert "the stream broke off, vast_disconnected" in told
 
     def test_the_interceptor_wants_keys(
-        self, standin: StandIn, certs: Certs, tmp_path: Path
+        self, standin: StandIn, certs: Certificates, tmp_path: Path
     ) -> None:
         known = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"  # of "foo"
         sections = {
-            **sections_for(standin, certs[0]),
+            **sections_for(standin, certs.ca),
             "clients": {"keys": [{"name": "billing", "sha256": known}]},
         }
         with interceptor_for(tmp_path, sections) as setup:

@@ -1,25 +1,24 @@
 """Models that apps ask for and that their provider has shut down are named."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 from .. import harness
 from ..fixtures.watching import Dashboard
-from ..harness import StandIn, use
+from ..harness import use
 from .conftest import app_environ, run_check
 
 
 def test_the_dashboard_and_the_check_name_them(
-    standin: StandIn,
-    certs: tuple[Path, Path, Path],
+    vast_section: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dashboard = Dashboard(harness.unused_port())
-    vast = harness.vast_section(standin, certs[0])
-    config = {"vast": vast, "inspect": {"port": dashboard.port}}
+    config = {"vast": vast_section, "inspect": {"port": dashboard.port}}
     with harness.intercept(tmp_path, config) as interceptor:
         use(interceptor, monkeypatch)
         dashboard.wait()

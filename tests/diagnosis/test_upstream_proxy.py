@@ -3,19 +3,17 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..harness import StandIn
+from ..harness import Certificates, StandIn
 from ..launch.upstream_proxy import UpstreamProxy
 from .conftest import STEPS, interceptor_for, sections_for
 
 
-def test_vast_is_reached_through_it(
-    standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path
-) -> None:
+def test_vast_is_reached_through_it(standin: StandIn, certs: Certificates, tmp_path: Path) -> None:
     with UpstreamProxy("me", "secret-word") as proxy:
         port = urlsplit(proxy.url).port
         options = ("--mode", f"upstream:http://127.0.0.1:{port}")
         auth = ("--set", "upstream_auth=me:secret-word")
-        sections = sections_for(standin, certs[0])
+        sections = sections_for(standin, certs.ca)
         with interceptor_for(tmp_path, sections, *options, *auth) as setup:
             report = setup.check(environ=setup.environ(HTTPS_PROXY=proxy.url))
             report.only_failure("variables")

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from .. import harness
-from ..harness import APP_KEY, Interceptor, StandIn, use
+from ..harness import APP_KEY, Certificates, Interceptor, StandIn, use
 
 MESSAGES: Any = [{"role": "user", "content": "hello there"}]
 
@@ -37,17 +37,15 @@ def connect(interceptor: Interceptor, address: str, target: str) -> bytes:
         return answer
 
 
-def listen_everywhere(
-    standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path, **clients: Any
-) -> Any:
-    config = {"vast": harness.vast_section(standin, certs[0])}
+def listen_everywhere(standin: StandIn, certs: Certificates, tmp_path: Path, **clients: Any) -> Any:
+    config = {"vast": harness.vast_section(standin, certs.ca)}
     if clients:
         config["clients"] = clients
     return harness.intercept(tmp_path, config, "--listen-host", "0.0.0.0")
 
 
 def test_only_loopback_may_connect_and_the_log_has_the_line_that_lets_others_in(
-    standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path
+    standin: StandIn, certs: Certificates, tmp_path: Path
 ) -> None:
     address = own_address()
     with listen_everywhere(standin, certs, tmp_path) as interceptor:
@@ -61,7 +59,7 @@ def test_only_loopback_may_connect_and_the_log_has_the_line_that_lets_others_in(
 
 def test_a_client_from_elsewhere_is_served_but_cannot_reach_this_machines_loopback(
     standin: StandIn,
-    certs: tuple[Path, Path, Path],
+    certs: Certificates,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -126,14 +124,14 @@ def relay_port(interceptor: Interceptor) -> int:
 class TestKeysOfApps:
     def test_only_listed_ones_are_served(
         self,
+        vast_section: dict[str, Any],
         standin: StandIn,
-        certs: tuple[Path, Path, Path],
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         digest = hashlib.sha256(APP_KEY.encode()).hexdigest()
         config = {
-            "vast": harness.vast_section(standin, certs[0]),
+            "vast": vast_section,
             "clients": {"keys": [{"name": "billing", "sha256": digest.upper()}]},
         }
         flows = tmp_path / "flows"

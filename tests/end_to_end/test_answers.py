@@ -292,12 +292,12 @@ class TestUnreachable:
 
     def test_a_key_that_vast_refuses(
         self,
+        vast_section: dict[str, Any],
         standin: StandIn,
-        certs: tuple[Path, Path, Path],
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        config = {"vast": harness.vast_section(standin, certs[0])}
+        config = {"vast": vast_section}
         environ = {"VAST_API_KEY": "vast-of-someone-else-0123456789"}
         with harness.intercept(tmp_path, config, environ=environ) as interceptor:
             use(interceptor, monkeypatch)

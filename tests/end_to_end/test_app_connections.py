@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -212,10 +213,10 @@ class TestOddButReal:
 
 
 def test_a_flow_has_the_apps_own_request(
-    standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path
+    vast_section: dict[str, Any], standin: StandIn, tmp_path: Path
 ) -> None:
     flows = tmp_path / "flows"
-    config = {"vast": harness.vast_section(standin, certs[0])}
+    config = {"vast": vast_section}
     with harness.intercept(tmp_path / "c", config, "-w", str(flows)) as interceptor:
         connection = Connection(interceptor)
         connection.ask(BODIES["whole"], ODD["Upgrade"] + ODD["User-Agent, repeated"])

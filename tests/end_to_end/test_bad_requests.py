@@ -169,14 +169,14 @@ def test_a_websocket_is_refused_with_an_answer() -> None:
 
 
 def test_a_body_of_no_declared_length_is_served_and_kept_with_the_flow(
+    vast_section: dict[str, Any],
     standin: StandIn,
-    certs: tuple[Path, Path, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     flows = tmp_path / "flows"
     pieces = (GOOD[:10], GOOD[10:])
-    config = {"vast": harness.vast_section(standin, certs[0])}
+    config = {"vast": vast_section}
     with harness.intercept(tmp_path, config, "-w", str(flows)) as interceptor:
         use(interceptor, monkeypatch)
         answer = requests.post(URL, data=iter(pieces), headers=JSON, timeout=30)
@@ -221,12 +221,11 @@ class TestTooLarge:
 
     def test_the_limit_can_be_changed(
         self,
-        standin: StandIn,
-        certs: tuple[Path, Path, Path],
+        vast_section: dict[str, Any],
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        config = {"vast": harness.vast_section(standin, certs[0])}
+        config = {"vast": vast_section}
         option = ("--set", "stream_large_bodies=10k")
         with harness.intercept(tmp_path, config, *option) as interceptor:
             use(interceptor, monkeypatch)

@@ -40,8 +40,8 @@ BROKEN = {
 def test_a_broken_file_is_named_and_the_process_goes_on_until_it_is_mended(
     text: str,
     message: str,
+    vast_section: dict[str, Any],
     standin: StandIn,
-    certs: tuple[Path, Path, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -60,22 +60,21 @@ def test_a_broken_file_is_named_and_the_process_goes_on_until_it_is_mended(
         elsewhere = requests.post(GROQ, json=BODY, timeout=30)
         assert error_of(elsewhere)["code"] == "configuration_invalid"
 
-        harness.write_config(path, vast=harness.vast_section(standin, certs[0]))
+        harness.write_config(path, vast=vast_section)
         assert ask().status_code == 200
 
 
 def test_a_change_holds_for_the_next_call_and_a_broken_one_does_not(
+    vast_section: dict[str, Any],
     standin: StandIn,
-    certs: tuple[Path, Path, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    vast = harness.vast_section(standin, certs[0])
-    with harness.intercept(tmp_path, {"vast": vast}) as interceptor:
+    with harness.intercept(tmp_path, {"vast": vast_section}) as interceptor:
         use(interceptor, monkeypatch)
         assert ask().status_code == 200
         path = tmp_path / "vast.yaml"
-        harness.write_config(path, vast={**vast, "endpoint": "big-one"})
+        harness.write_config(path, vast={**vast_section, "endpoint": "big-one"})
         assert ask().status_code == 200
         path.write_text("vast: {endpoint: [}")
         assert ask().status_code == 200
@@ -108,8 +107,8 @@ def written_byte_by_byte(path: Path, text: str) -> None:
 @pytest.mark.parametrize("write", [written_late, written_by_halves, written_byte_by_byte])
 def test_no_call_ever_meets_a_configuration_that_is_being_written(
     write: Callable[[Path, str], None],
+    vast_section: dict[str, Any],
     standin: StandIn,
-    certs: tuple[Path, Path, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -117,7 +116,7 @@ def test_no_call_ever_meets_a_configuration_that_is_being_written(
     path = tmp_path / "vast.yaml"
     key_file = tmp_path / "key"
     key_file.write_text(VAST_KEY)
-    vast = harness.vast_section(standin, certs[0], api_key=f"file:{key_file}")
+    vast = {**vast_section, "api_key": f"file:{key_file}"}
     listed = {"name": "app", "sha256": hashlib.sha256(APP_KEY.encode()).hexdigest()}
     config = {"vast": vast, "clients": {"keys": [listed]}}
     with harness.intercept(tmp_path, config, environ={"VAST_API_KEY": ""}) as interceptor:
@@ -147,18 +146,18 @@ def test_no_call_ever_meets_a_configuration_that_is_being_written(
 
 
 def test_a_provider_that_is_added_is_taken_over_at_once(
-    standin: StandIn,
-    certs: tuple[Path, Path, Path],
+    vast_section: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    vast = harness.vast_section(standin, certs[0])
     groq = "https://api.groq.com/openai/v1/chat/completions"
-    with harness.intercept(tmp_path, {"vast": vast}) as interceptor:
+    with harness.intercept(tmp_path, {"vast": vast_section}) as interceptor:
         use(interceptor, monkeypatch)
         with pytest.raises(requests.exceptions.RequestException):
             requests.post(groq, json=BODY, timeout=30)  # tunnelled, to a name unknown here
-        harness.write_config(tmp_path / "vast.yaml", vast=vast, providers=["openai", "groq"])
+        harness.write_config(
+            tmp_path / "vast.yaml", vast=vast_section, providers=["openai", "groq"]
+        )
         assert requests.post(groq, json=BODY, timeout=30).status_code == 200
 
 
@@ -178,15 +177,14 @@ def test_neither_configuration_nor_key_nor_endpoint(
 @pytest.mark.parametrize("key_file", ["missing", "empty"])
 def test_a_key_file_that_is(
     key_file: str,
-    standin: StandIn,
-    certs: tuple[Path, Path, Path],
+    vast_section: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = tmp_path / "key"
     if key_file == "empty":
         path.write_text("\n")
-    vast = harness.vast_section(standin, certs[0], api_key=f"file:{path}")
+    vast = {**vast_section, "api_key": f"file:{path}"}
     environ = {"VAST_API_KEY": ""}
     with harness.intercept(tmp_path, {"vast": vast}, environ=environ) as interceptor:
         use(interceptor, monkeypatch)
@@ -198,12 +196,12 @@ def test_a_key_file_that_is(
 
 
 def test_options_win_over_the_environment_and_the_environment_over_the_file(
+    vast_section: dict[str, Any],
     standin: StandIn,
-    certs: tuple[Path, Path, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = {"vast": harness.vast_section(standin, certs[0], endpoint="from-the-file")}
+    config = {"vast": {**vast_section, "endpoint": "from-the-file"}}
     with harness.intercept(
         tmp_path / "1", config, environ={"VAST_ENDPOINT": ENDPOINT}
     ) as interceptor:
@@ -222,13 +220,13 @@ def test_options_win_over_the_environment_and_the_environment_over_the_file(
 
 
 def test_an_app_gets_no_further_than_the_configuration_names(
+    vast_section: dict[str, Any],
     standin: StandIn,
-    certs: tuple[Path, Path, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Though it names one of the account's other endpoints, which the key would open."""
-    config = {"vast": harness.vast_section(standin, certs[0]), "providers": ["openai", "vast"]}
+    config = {"vast": vast_section, "providers": ["openai", "vast"]}
     named = "https://openai.vast.ai/{}/v1/chat/completions"
     with harness.intercept(tmp_path, config) as interceptor:
         use(interceptor, monkeypatch)

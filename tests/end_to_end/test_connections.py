@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from .. import harness
-from ..harness import APP_KEY, Interceptor, StandIn
+from ..harness import APP_KEY, Certificates, Interceptor, StandIn
 from ..launch.upstream_proxy import UpstreamProxy
 from .raw_clients import WAYS, RawClient, Sink, Way
 
@@ -107,11 +107,11 @@ def test_every_byte_is_part_of_a_call_that_is_judged_or_is_refused(
     standin: StandIn,
     sink: Sink,
     proxy: UpstreamProxy,
-    certs: tuple[Path, Path, Path],
+    certs: Certificates,
     tmp_path: Path,
 ) -> None:
     way = WAYS[name_of_way]
-    config = config_for(standin, sink.port, certs[0])
+    config = config_for(standin, sink.port, certs.ca)
     options = options_of(way, sink, proxy)
     with harness.intercept(tmp_path, config, *options, kind=kind) as interceptor:
         for name, pieces in SERVED.items():
@@ -187,14 +187,14 @@ def test_mitmproxy_connects_to_a_provider_for_no_other_reason(
     standin: StandIn,
     sink: Sink,
     proxy: UpstreamProxy,
-    certs: tuple[Path, Path, Path],
+    certs: Certificates,
     tmp_path: Path,
 ) -> None:
     """What has raw TCP follow, whatever that may be, gets no connection."""
     script = tmp_path / "raw_tcp.py"
     script.write_text(RAW_TCP)
     port = harness.unused_port()
-    config = config_for(standin, sink.port, certs[0], inspect={"port": port})
+    config = config_for(standin, sink.port, certs.ca, inspect={"port": port})
     way = WAYS[name_of_way]
     options = (*options_of(way, sink, proxy), "-s", str(script))
     with harness.intercept(tmp_path / "confdir", config, *options) as interceptor:
@@ -229,10 +229,10 @@ class TestTheChoiceOfWhoRunsIt:
         says: str,
         standin: StandIn,
         sink: Sink,
-        certs: tuple[Path, Path, Path],
+        certs: Certificates,
         tmp_path: Path,
     ) -> None:
-        config = config_for(standin, sink.port, certs[0])
+        config = config_for(standin, sink.port, certs.ca)
         with harness.intercept(tmp_path, config, "--set", option) as interceptor:
             for _ in range(2):
                 with RawClient(interceptor, WAYS["regular"], sink.port) as client:
@@ -243,9 +243,9 @@ class TestTheChoiceOfWhoRunsIt:
             assert interceptor.output.count(says) == 1
 
     def test_a_mode_for_raw_tcp(
-        self, standin: StandIn, sink: Sink, certs: tuple[Path, Path, Path], tmp_path: Path
+        self, standin: StandIn, sink: Sink, certs: Certificates, tmp_path: Path
     ) -> None:
-        config = config_for(standin, sink.port, certs[0])
+        config = config_for(standin, sink.port, certs.ca)
         mode = f"reverse:tcp://localhost:{sink.port}"
         with harness.intercept(tmp_path, config, "--mode", mode) as interceptor:
             with RawClient(interceptor, WAYS["reverse to http"], sink.port) as client:
@@ -255,9 +255,9 @@ class TestTheChoiceOfWhoRunsIt:
         assert sink.connections == 1
 
     def test_early_connections_stay_off(
-        self, standin: StandIn, sink: Sink, certs: tuple[Path, Path, Path], tmp_path: Path
+        self, standin: StandIn, sink: Sink, certs: Certificates, tmp_path: Path
     ) -> None:
-        config = config_for(standin, sink.port, certs[0])
+        config = config_for(standin, sink.port, certs.ca)
         options = ("--set", "connection_strategy=eager", "--set", "upstream_cert=true")
         with harness.intercept(tmp_path, config, *options, kind="serve") as interceptor:
             answer = exchange(
@@ -274,14 +274,14 @@ def test_a_call_that_is_passed_on_gets_through_and_so_does_its_replay(
     name_of_way: str,
     standin: StandIn,
     proxy: UpstreamProxy,
-    certs: tuple[Path, Path, Path],
+    certs: Certificates,
     tmp_path: Path,
 ) -> None:
     way = WAYS[name_of_way]
     answer = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\nfine"
     flows = tmp_path / "flows"
     with Provider(answer) as provider:
-        config = config_for(standin, provider.port, certs[0], unsupported="pass")
+        config = config_for(standin, provider.port, certs.ca, unsupported="pass")
         options = options_of(way, provider, proxy)
         with (
             harness.intercept(tmp_path / "a", config, *options, "-w", str(flows)) as interceptor,
@@ -319,14 +319,14 @@ SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade
 
 @pytest.mark.parametrize("name_of_way", ["regular", "reverse to http"])
 def test_a_provider_cannot_leave_http_behind(
-    name_of_way: str, standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path
+    name_of_way: str, standin: StandIn, certs: Certificates, tmp_path: Path
 ) -> None:
     """A call that is passed on, a 101, and a call to Vast in what looks like another protocol."""
     way = WAYS[name_of_way]
     with socket.create_server(("127.0.0.1", 0)) as provider:
         provider.settimeout(20)
         port = provider.getsockname()[1]
-        config = config_for(standin, port, certs[0], unsupported={"files": "pass"})
+        config = config_for(standin, port, certs.ca, unsupported={"files": "pass"})
         options = ("--mode", way.mode.format(port=port))
         with harness.intercept(tmp_path, config, *options) as interceptor:
             with RawClient(interceptor, way, port) as client:

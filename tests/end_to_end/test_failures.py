@@ -16,7 +16,7 @@ import requests
 from OpenSSL import SSL
 
 from .. import harness
-from ..harness import APP_KEY, Interceptor, StandIn, error_of
+from ..harness import APP_KEY, Interceptor, error_of
 from .raw_clients import Sink
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -111,12 +111,10 @@ def test_a_key_that_is_no_text_is_not_listed(tmp_path: Path, key: bytes) -> None
     assert b"0123456789abcdef" not in flows.read_bytes()
 
 
-def test_a_key_that_is_no_text_may_be_listed(
-    standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path
-) -> None:
+def test_a_key_that_is_no_text_may_be_listed(vast_section: dict[str, Any], tmp_path: Path) -> None:
     key = b"sk-0123456789abcdef\xff"
     keys = [{"name": "one", "sha256": hashlib.sha256(key).hexdigest()}]
-    config = {"vast": harness.vast_section(standin, certs[0]), "clients": {"keys": keys}}
+    config = {"vast": vast_section, "clients": {"keys": keys}}
     content = json.dumps(BODY).encode()
     with harness.intercept(tmp_path, config) as interceptor:
         status, _ = exchange(

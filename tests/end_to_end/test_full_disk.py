@@ -14,7 +14,7 @@ from mitmproxy.io import FlowReader
 
 from .. import harness
 from ..fixtures.watching import Dashboard, until
-from ..harness import Interceptor, StandIn, use
+from ..harness import Interceptor, use
 
 URL = "https://api.openai.com/v1/chat/completions"
 
@@ -60,15 +60,13 @@ def saved(flows: Path) -> list[str]:
 @pytest.mark.parametrize("kind", ["serve", "mitmdump", "mitmweb"])
 def test_serving_goes_on_and_saving_stops_and_resumes(
     kind: str,
-    standin: StandIn,
-    certs: tuple[Path, Path, Path],
+    vast_section: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dashboard = Dashboard(harness.unused_port())
-    vast: dict[str, Any] = harness.vast_section(standin, certs[0])
     path = tmp_path / "vast.yaml"
-    config = harness.write_config(path, vast=vast, inspect={"port": dashboard.port})
+    config = harness.write_config(path, vast=vast_section, inspect={"port": dashboard.port})
     disk = tmp_path / "disk"
     with on_a_small_disk(kind, tmp_path, config, disk) as interceptor:
         use(interceptor, monkeypatch)
@@ -101,13 +99,11 @@ def test_serving_goes_on_and_saving_stops_and_resumes(
 @pytest.mark.parametrize("kind", ["serve", "mitmdump"])
 def test_a_log_on_a_full_disk_does_not_end_it(
     kind: str,
-    standin: StandIn,
-    certs: tuple[Path, Path, Path],
+    vast_section: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    vast = harness.vast_section(standin, certs[0])
-    config = harness.write_config(tmp_path / "vast.yaml", vast=vast)
+    config = harness.write_config(tmp_path / "vast.yaml", vast=vast_section)
     port, log = harness.unused_port(), tmp_path / "log"
     process = harness.Process(
         *("sh", "-c", 'exec "$@" >"$0"', str(log), *harness.command_for(kind), "-p", str(port)),

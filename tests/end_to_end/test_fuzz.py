@@ -9,12 +9,13 @@ import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from .. import harness
-from ..harness import APP_KEY, Interceptor, StandIn
+from ..harness import APP_KEY, Interceptor
 from .fuzzed import Exchange, exchange
 from .raw_clients import Sink
 
@@ -76,11 +77,11 @@ class Client:
 
 @pytest.mark.slow
 @pytest.mark.timeout(120 + CONNECTIONS // 10)
-def test_any_bytes(standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path) -> None:
+def test_any_bytes(vast_section: dict[str, Any], tmp_path: Path) -> None:
     sink = Sink()
     # All of the provider's paths are its API's, and nothing is passed on.
     own = {"name": "own", "host": "localhost", "port": sink.port, "prefix": "/"}
-    config = {"vast": harness.vast_section(standin, certs[0]), "providers": [own]}
+    config = {"vast": vast_section, "providers": [own]}
     with harness.intercept(tmp_path, config, kind="serve") as interceptor:
         process = psutil.Process(interceptor.process.pid)
         before = len(process.net_connections("tcp"))

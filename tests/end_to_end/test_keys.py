@@ -93,8 +93,8 @@ def everything_on(port: int) -> bytes:
 def test_no_key_in_console_flow_file_har_and_dashboard(
     kind: str,
     log: str,
+    vast_section: dict[str, Any],
     standin: StandIn,
-    certs: tuple[Path, Path, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -104,7 +104,7 @@ def test_no_key_in_console_flow_file_har_and_dashboard(
         options += ["--set", "flow_detail=4"]
     port = harness.unused_port()
     config = {
-        "vast": harness.vast_section(standin, certs[0]),
+        "vast": vast_section,
         "inspect": {"port": port, "show_prompts": True},
     }
     with harness.intercept(tmp_path, config, *options, kind=kind) as interceptor:
@@ -162,12 +162,12 @@ class Web:
 
 
 def test_no_key_in_mitmweb_even_in_flight_and_a_replay_works(
+    vast_section: dict[str, Any],
     standin: StandIn,
-    certs: tuple[Path, Path, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = {"vast": harness.vast_section(standin, certs[0])}
+    config = {"vast": vast_section}
     options = ["--set", "web_open_browser=false", "--set", f"web_port={harness.unused_port()}"]
     options += ["--set", f"web_password={WEB_PASSWORD}"]
     with harness.intercept(tmp_path, config, *options, kind="mitmweb") as interceptor:
@@ -207,12 +207,12 @@ def test_no_key_in_mitmweb_even_in_flight_and_a_replay_works(
 
 
 def test_a_saved_flow_replays_in_a_new_process(
+    vast_section: dict[str, Any],
     standin: StandIn,
-    certs: tuple[Path, Path, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = {"vast": harness.vast_section(standin, certs[0])}
+    config = {"vast": vast_section}
     flows = tmp_path / "flows"
     with harness.intercept(tmp_path / "first", config, "-w", str(flows)) as interceptor:
         use(interceptor, monkeypatch)

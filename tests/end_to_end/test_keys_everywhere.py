@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from .. import harness
-from ..harness import Interceptor, StandIn
+from ..harness import Certificates, Interceptor, StandIn
 
 # Of the form that OpenAI's have; and of none, in places that are known for keys.
 SHAPED = "sk-proj-0123456789abcdefghijklmnopqrstuvwxyz"
@@ -497,12 +497,12 @@ def test_a_replayed_call_has_no_key(provider: Provider, tmp_path: Path) -> None:
 
 
 def test_keys_in_tls_and_http2_of_a_call_that_is_passed_on(
-    certs: tuple[Path, Path, Path], tmp_path: Path
+    certs: Certificates, tmp_path: Path
 ) -> None:
     """The provider speaks HTTP/1 here, the app HTTP/2: what is sent is made of another copy."""
     with Provider() as server:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certs[1], certs[2])
+        context.load_cert_chain(certs.certificate, certs.key)
         server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         config = {
@@ -510,7 +510,7 @@ def test_keys_in_tls_and_http2_of_a_call_that_is_passed_on(
             "unsupported": "pass",
         }
         flows = tmp_path / "flows"
-        options = ["-w", str(flows), "--set", f"ssl_verify_upstream_trusted_ca={certs[0]}"]
+        options = ["-w", str(flows), "--set", f"ssl_verify_upstream_trusted_ca={certs.ca}"]
         with harness.intercept(tmp_path, config, *options) as interceptor:
             verify = harness.http2_only(interceptor)
             with httpx.Client(proxy=interceptor.url, verify=verify, http2=True) as client:

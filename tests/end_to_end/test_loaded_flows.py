@@ -9,7 +9,7 @@ from mitmproxy.io import FlowReader, FlowWriter, tnetstring
 from mitmproxy.test import tflow, tutils
 
 from .. import harness
-from ..harness import APP_KEY, VAST_KEY, StandIn
+from ..harness import APP_KEY, VAST_KEY, Certificates, StandIn
 
 MESSAGES = [{"role": "user", "content": "from a file"}]
 ANSWER = b'{"choices": [{"message": {"role": "assistant", "content": "of before"}}]}'
@@ -68,10 +68,10 @@ def run_mitmdump(tmp_path: Path, standin: StandIn, ca: Path, *options: str) -> s
 
 
 def test_is_shown_as_it_was_saved_but_for_its_key(
-    file: Path, standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path
+    file: Path, standin: StandIn, certs: Certificates, tmp_path: Path
 ) -> None:
     saved = tmp_path / "again.flows"
-    output = run_mitmdump(tmp_path, standin, certs[0], "-n", "-r", str(file), "-w", str(saved))
+    output = run_mitmdump(tmp_path, standin, certs.ca, "-n", "-r", str(file), "-w", str(saved))
     assert "200 OK" in output
     assert not standin.calls()
     assert APP_KEY.encode() not in saved.read_bytes()
@@ -85,10 +85,10 @@ def test_is_shown_as_it_was_saved_but_for_its_key(
 
 
 def test_is_replayed_at_vast(
-    file: Path, standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path
+    file: Path, standin: StandIn, certs: Certificates, tmp_path: Path
 ) -> None:
     output = run_mitmdump(
-        tmp_path, standin, certs[0], "-C", str(file), "--set", "keepserving=false"
+        tmp_path, standin, certs.ca, "-C", str(file), "--set", "keepserving=false"
     )
     assert f"gpt-4o → {harness.ENDPOINT}" in output
     (call,) = standin.calls()

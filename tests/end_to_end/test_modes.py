@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from .. import harness
-from ..harness import APP_KEY, ENDPOINT, StandIn, error_of, use
+from ..harness import APP_KEY, ENDPOINT, Certificates, StandIn, error_of, use
 
 MESSAGES: Any = [{"role": "user", "content": "hello there"}]
 BODY = {"model": "m", "messages": MESSAGES}
@@ -22,9 +22,9 @@ BODY = {"model": "m", "messages": MESSAGES}
 
 @pytest.mark.parametrize("scheme", ["https", "http"])
 def test_reverse_needs_no_ca_of_an_app_that_can_change_its_url(
-    scheme: str, standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path
+    scheme: str, vast_section: dict[str, Any], standin: StandIn, tmp_path: Path
 ) -> None:
-    config = {"vast": harness.vast_section(standin, certs[0])}
+    config = {"vast": vast_section}
     mode = ("--mode", f"reverse:{scheme}://api.openai.com")
     with harness.intercept(tmp_path, config, *mode) as interceptor:
         client = openai.OpenAI(api_key=APP_KEY, base_url=f"http://127.0.0.1:{interceptor.port}/v1")
@@ -38,8 +38,8 @@ def test_reverse_needs_no_ca_of_an_app_that_can_change_its_url(
 
 
 @pytest.mark.parametrize("dns", ["socks5", "socks5h"])
-def test_socks5(dns: str, standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path) -> None:
-    config = {"vast": harness.vast_section(standin, certs[0])}
+def test_socks5(dns: str, vast_section: dict[str, Any], tmp_path: Path) -> None:
+    config = {"vast": vast_section}
     with harness.intercept(tmp_path, config, "--mode", "socks5") as interceptor:
         # Without name resolution by the proxy only SNI tells whose address it is.
         resolve = ["--resolve", "api.openai.com:443:192.0.2.1"] if dns == "socks5" else []
@@ -76,7 +76,7 @@ exec "$@"
 """
 
 
-def test_transparent(tmp_path: Path, certs: tuple[Path, Path, Path]) -> None:
+def test_transparent(tmp_path: Path, certs: Certificates) -> None:
     """In a network of its own, whose way out leads to the interceptor."""
     script = Path(__file__).with_name("transparent_app.py")
     done = subprocess.run(
@@ -109,12 +109,12 @@ class TestServe:
     def test_says_what_it_does_and_how_to_use_it(
         self,
         flag: str | None,
+        vast_section: dict[str, Any],
         standin: StandIn,
-        certs: tuple[Path, Path, Path],
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        config = {"vast": harness.vast_section(standin, certs[0])}
+        config = {"vast": vast_section}
         options = [flag] if flag else []
         if flag == "--web":
             options += ["--set", "web_open_browser=false", "--set", "web_port=0"]

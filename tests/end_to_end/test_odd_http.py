@@ -122,9 +122,9 @@ def test_what_is_sent_ahead_is_bounded(mitmdump: Interceptor, standin: StandIn) 
 
 
 def test_a_body_that_is_larger_than_mitmproxy_s_own_limit(
-    standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path
+    vast_section: dict[str, Any], tmp_path: Path
 ) -> None:
-    config = {"vast": harness.vast_section(standin, certs[0])}
+    config = {"vast": vast_section}
     limit = ("--set", "body_size_limit=10")
     with harness.intercept(tmp_path, config, *limit, kind="serve") as interceptor:
         with client_of(interceptor) as client:
@@ -134,13 +134,11 @@ def test_a_body_that_is_larger_than_mitmproxy_s_own_limit(
         assert json.loads(body)["error"]["code"] == "request_too_large"
 
 
-def test_a_provider_that_cannot_be_reached(
-    standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path
-) -> None:
+def test_a_provider_that_cannot_be_reached(vast_section: dict[str, Any], tmp_path: Path) -> None:
     port = harness.unused_port()
     own = {"name": "own", "host": "localhost", "port": port}
     config = {
-        "vast": harness.vast_section(standin, certs[0]),
+        "vast": vast_section,
         "providers": [own],
         "unsupported": "pass",
     }

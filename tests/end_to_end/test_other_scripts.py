@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -27,14 +28,13 @@ async def response(flow):
 @pytest.mark.parametrize("kind", ["mitmdump", "mitmweb", "serve"])
 def test_a_script_is_edited_while_it_runs(
     kind: str,
-    standin: StandIn,
-    certs: tuple[Path, Path, Path],
+    vast_section: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     script = tmp_path / "theirs.py"
     script.write_text(SCRIPT.format("first"))
-    config = {"vast": harness.vast_section(standin, certs[0])}
+    config = {"vast": vast_section}
     options = ["-s", str(script)]
     if kind == "mitmweb":
         options += ["--set", "web_open_browser=false", "--set", "web_port=0"]
@@ -78,8 +78,8 @@ def test_a_script_answers_itself(
     first: str,
     hook: str,
     body: bytes | list[bytes],
+    vast_section: dict[str, Any],
     standin: StandIn,
-    certs: tuple[Path, Path, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -89,7 +89,7 @@ def test_a_script_answers_itself(
     scripts = [str(harness.ADDON), str(script)]
     path = harness.write_config(
         tmp_path / "vast.yaml",
-        vast=harness.vast_section(standin, certs[0]),
+        vast=vast_section,
         inspect={"port": (port := harness.unused_port())},
     )
     process = harness.Interceptor(
@@ -119,8 +119,7 @@ def test_a_script_answers_itself(
 
 
 def test_a_flow_is_loaded_that_has_the_id_of_a_running_call(
-    standin: StandIn,
-    certs: tuple[Path, Path, Path],
+    vast_section: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -137,7 +136,7 @@ async def request(flow):
         assert loaded.response.content == b"of the file"
         print("it was loaded", flush=True)
 """)
-    config = {"vast": harness.vast_section(standin, certs[0])}
+    config = {"vast": vast_section}
     with harness.intercept(tmp_path / "c", config, "-s", str(script)) as interceptor:
         use(interceptor, monkeypatch)
         answer = requests.post(URL, json=BODY, timeout=30)
@@ -148,12 +147,11 @@ async def request(flow):
 
 
 def test_the_addon_itself_is_loaded_anew(
-    standin: StandIn,
-    certs: tuple[Path, Path, Path],
+    vast_section: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = {"vast": harness.vast_section(standin, certs[0])}
+    config = {"vast": vast_section}
     theirs = tmp_path / "theirs.py"
     theirs.write_text(SCRIPT.format("first"))
     ours = tmp_path / "vast.py"

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from .. import harness
-from ..harness import APP_KEY, StandIn, error_of, use
+from ..harness import APP_KEY, Certificates, StandIn, error_of, use
 
 ANSWER = b'{"object":"list","data":[{"embedding":[0.1]}]}'
 
@@ -23,10 +23,10 @@ class Provider(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self, certs: tuple[Path, Path, Path]) -> None:
+    def __init__(self, certs: Certificates) -> None:
         super().__init__(("127.0.0.1", 0), _ProviderHandler)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(certs[1], certs[2])
+        self.context.load_cert_chain(certs.certificate, certs.key)
         self.connections = 0
         self.received: list[bytes] = []
         self.may_end = threading.Event()
@@ -76,7 +76,7 @@ class _ProviderHandler(socketserver.BaseRequestHandler):
 
 
 @pytest.fixture
-def provider(certs: tuple[Path, Path, Path]) -> Iterator[Provider]:
+def provider(certs: Certificates) -> Iterator[Provider]:
     with Provider(certs) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -103,14 +103,14 @@ def trusting(ca: Path) -> list[str]:
 def test_the_provider_is_never_contacted_for_served_and_refused_calls(
     standin: StandIn,
     provider: Provider,
-    certs: tuple[Path, Path, Path],
+    certs: Certificates,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = config_for(standin, provider, certs[0])
+    config = config_for(standin, provider, certs.ca)
     base = f"https://localhost:{provider.port}/v1"
     body = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
-    with harness.intercept(tmp_path, config, *trusting(certs[0])) as interceptor:
+    with harness.intercept(tmp_path, config, *trusting(certs.ca)) as interceptor:
         use(interceptor, monkeypatch)
         assert requests.post(f"{base}/chat/completions", json=body, timeout=30).status_code == 200
         for stream in (False, True):
@@ -134,11 +134,11 @@ def test_the_provider_is_never_contacted_for_served_and_refused_calls(
 def test_a_passed_call_is_the_same_to_the_byte_both_ways(
     standin: StandIn,
     provider: Provider,
-    certs: tuple[Path, Path, Path],
+    certs: Certificates,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = config_for(standin, provider, certs[0], {"embeddings": "pass"})
+    config = config_for(standin, provider, certs.ca, {"embeddings": "pass"})
     flows = tmp_path / "flows"
     request = (
         f"POST /v1/embeddings?x=%41 HTTP/1.1\r\nHost: localhost:{provider.port}\r\n"
@@ -146,10 +146,10 @@ def test_a_passed_call_is_the_same_to_the_byte_both_ways(
         "Content-Length: 29\r\n\r\n"
         '{"model" : "m" , "input":"x"}'
     ).encode()
-    with harness.intercept(tmp_path, config, "-w", str(flows), *trusting(certs[0])) as interceptor:
+    with harness.intercept(tmp_path, config, "-w", str(flows), *trusting(certs.ca)) as interceptor:
         use(interceptor, monkeypatch)
         through = exchange(interceptor.port, provider.port, interceptor.ca, request)
-        direct = exchange(None, provider.port, certs[0], request)
+        direct = exchange(None, provider.port, certs.ca, request)
         # Another operation is refused as before.
         answer = requests.post(f"https://localhost:{provider.port}/v1/images", timeout=30)
         assert error_of(answer)["code"] == "unsupported_endpoint"
@@ -181,13 +181,13 @@ def exchange(proxy: int | None, port: int, ca: Path, request: bytes) -> bytes:
 def test_a_passed_answer_is_streamed(
     standin: StandIn,
     provider: Provider,
-    certs: tuple[Path, Path, Path],
+    certs: Certificates,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     provider.may_end.clear()
-    config = config_for(standin, provider, certs[0], "pass")
-    with harness.intercept(tmp_path, config, *trusting(certs[0])) as interceptor:
+    config = config_for(standin, provider, certs.ca, "pass")
+    with harness.intercept(tmp_path, config, *trusting(certs.ca)) as interceptor:
         use(interceptor, monkeypatch)
         answer = requests.post(
             f"https://localhost:{provider.port}/v1/audio/speech", json={}, stream=True, timeout=30
@@ -201,12 +201,12 @@ def test_a_passed_answer_is_streamed(
 def test_outside_of_the_api_everything_is_passed_on(
     standin: StandIn,
     provider: Provider,
-    certs: tuple[Path, Path, Path],
+    certs: Certificates,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = config_for(standin, provider, certs[0])
-    with harness.intercept(tmp_path, config, *trusting(certs[0])) as interceptor:
+    config = config_for(standin, provider, certs.ca)
+    with harness.intercept(tmp_path, config, *trusting(certs.ca)) as interceptor:
         use(interceptor, monkeypatch)
         answer = requests.get(f"https://localhost:{provider.port}/dashboard", timeout=30)
     assert answer.content == ANSWER
@@ -216,15 +216,15 @@ def test_outside_of_the_api_everything_is_passed_on(
 def test_a_call_with_more_keys_than_any_app_sends_is_refused(
     standin: StandIn,
     provider: Provider,
-    certs: tuple[Path, Path, Path],
+    certs: Certificates,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The provider's answer is searched for each of them."""
-    config = config_for(standin, provider, certs[0], "pass")
+    config = config_for(standin, provider, certs.ca, "pass")
     keys = {f"x-key-{number}": f"key-0123456789-{number}" for number in range(16)}
     url = f"https://localhost:{provider.port}/v1/embeddings"
-    with harness.intercept(tmp_path, config, *trusting(certs[0])) as interceptor:
+    with harness.intercept(tmp_path, config, *trusting(certs.ca)) as interceptor:
         use(interceptor, monkeypatch)
         answer = requests.post(url, json={}, headers=keys, timeout=30)
         assert answer.content == ANSWER
@@ -235,16 +235,16 @@ def test_a_call_with_more_keys_than_any_app_sends_is_refused(
 
 
 def test_another_host_shows_its_own_certificate(
-    standin: StandIn,
+    vast_section: dict[str, Any],
     provider: Provider,
-    certs: tuple[Path, Path, Path],
+    certs: Certificates,
     tmp_path: Path,
 ) -> None:
-    config = {"vast": harness.vast_section(standin, certs[0])}
+    config = {"vast": vast_section}
     with harness.intercept(tmp_path, config) as interceptor:
         # Trusting the provider's CA only: a certificate of mitmproxy's would fail.
         answer = exchange(
-            interceptor.port, provider.port, certs[0], b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
+            interceptor.port, provider.port, certs.ca, b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
         )
     assert answer.endswith(ANSWER)
     assert provider.connections == 1

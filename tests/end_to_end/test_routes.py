@@ -1,7 +1,6 @@
 """What a route does to the calls that it is for, beside choosing where they go."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import openai
@@ -9,17 +8,17 @@ import pytest
 import requests
 
 from .. import harness
-from ..harness import ENDPOINT, Interceptor, StandIn, use
+from ..harness import ENDPOINT, Certificates, Interceptor, StandIn, use
 
 MESSAGES: Any = [{"role": "user", "content": "hello there"}]
 
 
 @pytest.fixture(scope="module")
 def _interceptor(
-    _standin: StandIn, certs: tuple[Path, Path, Path], tmp_path_factory: pytest.TempPathFactory
+    _standin: StandIn, certs: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Interceptor]:
     config = {
-        "vast": harness.vast_section(_standin, certs[0]),
+        "vast": harness.vast_section(_standin, certs.ca),
         "routes": [
             {"model": "thinking-*", "endpoint": ENDPOINT, "reasoning": "both"},
             {"model": "strict-*", "endpoint": ENDPOINT, "roles": {"developer": "system"}},

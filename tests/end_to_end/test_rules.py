@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from .. import harness
-from ..harness import APP_KEY, Interceptor, StandIn, error_of
+from ..harness import APP_KEY, Certificates, Interceptor, StandIn, error_of
 from .test_passing import ANSWER, Provider, config_for, provider, trusting
 
 __all__ = ["provider"]
@@ -105,7 +105,7 @@ class _Elsewhere(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def ruled_interceptor(
-    _standin: StandIn, certs: tuple[Path, Path, Path], tmp_path_factory: pytest.TempPathFactory
+    _standin: StandIn, certs: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Ruled]:
     """One with a rule of each kind; calls say in their query which one they are for."""
     folder = tmp_path_factory.mktemp("rules")
@@ -134,9 +134,9 @@ def ruled_interceptor(
             f"stream_large_bodies={LARGE // 2}",
         ]
         options = [word for rule in rules for word in ("--set", rule)]
-        config = config_for(_standin, provider, certs[0], {"embeddings": "pass"})
+        config = config_for(_standin, provider, certs.ca, {"embeddings": "pass"})
         with harness.intercept(
-            folder / "c", config, *options, "-s", str(folder / "theirs.py"), *trusting(certs[0])
+            folder / "c", config, *options, "-s", str(folder / "theirs.py"), *trusting(certs.ca)
         ) as interceptor:
             yield Ruled(interceptor, _standin, provider, elsewhere.received)  # type: ignore[attr-defined]
         assert APP_KEY[:-4] not in interceptor.output
@@ -282,14 +282,14 @@ def test_without_a_rule_all_is_as_ever(ruled: Ruled) -> None:
 
 @pytest.mark.parametrize("way", [("mitmdump",), ("serve", "--full")], ids=["mitmdump", "serve"])
 def test_proxyauth(
-    way: tuple[str, ...], standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path
+    way: tuple[str, ...], vast_section: dict[str, Any], standin: StandIn, tmp_path: Path
 ) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), _Elsewhere) as server:
         server.received = []  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, daemon=True).start()
         own = {"name": "own", "host": "localhost", "port": server.server_port, "scheme": "http"}
         config = {
-            "vast": harness.vast_section(standin, certs[0]),
+            "vast": vast_section,
             "providers": [own],
             "unsupported": {"embeddings": "pass"},
         }
@@ -372,17 +372,17 @@ def test_intercept(
     form: str,
     standin: StandIn,
     provider: Provider,
-    certs: tuple[Path, Path, Path],
+    certs: Certificates,
     tmp_path: Path,
 ) -> None:
     (tmp_path / "person.py").write_text(HOLDING)
-    config = config_for(standin, provider, certs[0], {"embeddings": "pass"})
+    config = config_for(standin, provider, certs.ca, {"embeddings": "pass"})
     with (
         harness.intercept(
             tmp_path / "c",
             config,
             *("-s", str(tmp_path / "person.py"), "--set", "intercept=~m POST"),
-            *trusting(certs[0]),
+            *trusting(certs.ca),
         ) as interceptor,
         ThreadPoolExecutor() as pool,
     ):
@@ -401,14 +401,14 @@ def test_intercept(
 
 
 def test_a_large_body_is_passed_on_as_it_comes(
-    standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path
+    vast_section: dict[str, Any], tmp_path: Path
 ) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), _Counting) as server:
         server.counted = 0  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, daemon=True).start()
         own = {"name": "own", "host": "localhost", "port": server.server_port, "scheme": "http"}
         config = {
-            "vast": harness.vast_section(standin, certs[0]),
+            "vast": vast_section,
             "providers": [own],
             "unsupported": "pass",
         }

@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import requests
 
 from .. import harness
-from ..harness import Interceptor, StandIn, http2_only
+from ..harness import Certificates, Interceptor, StandIn, http2_only
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hello there"}]}
 STREAMED = {**CHAT, "stream": True}
@@ -52,11 +53,11 @@ def _calls(session: requests.Session, interceptor: Interceptor) -> list[tuple[in
 
 @pytest.fixture(scope="module")
 def recorded(
-    _standin: StandIn, certs: tuple[Path, Path, Path], tmp_path_factory: pytest.TempPathFactory
+    _standin: StandIn, certs: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, list[tuple[int, bytes]]]:
     """A flow file, and the answers that are in it."""
     folder = tmp_path_factory.mktemp("recorded")
-    config = {"vast": harness.vast_section(_standin, certs[0])}
+    config = {"vast": harness.vast_section(_standin, certs.ca)}
     with harness.intercept(folder / "c", config, "-w", str(folder / "flows")) as interceptor:
         answers = calls(interceptor)
     assert [status for status, _ in answers] == [200] * 6 + [404]
@@ -67,12 +68,12 @@ def recorded(
 def test_with_the_addon(
     way: tuple[str, ...],
     recorded: tuple[Path, list[tuple[int, bytes]]],
+    vast_section: dict[str, Any],
     standin: StandIn,
-    certs: tuple[Path, Path, Path],
     tmp_path: Path,
 ) -> None:
     file, answers = recorded
-    config = {"vast": harness.vast_section(standin, certs[0])}
+    config = {"vast": vast_section}
     kind, *options = way
     # mitmdump ends by itself once all is replayed, and no connection is open.
     options += ["-S", str(file), "--set", "keepserving=true"]

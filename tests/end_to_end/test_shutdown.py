@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -57,8 +58,7 @@ class Stream(threading.Thread):
 @pytest.fixture(params=["mitmdump", "serve", "mitmweb"])
 def interceptor(
     request: pytest.FixtureRequest,
-    standin: StandIn,
-    certs: tuple[Path, Path, Path],
+    vast_section: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Interceptor]:
@@ -67,7 +67,7 @@ def interceptor(
     if request.param == "mitmweb":
         port = harness.unused_port()
         options = ["--set", "web_open_browser=false", "--set", f"web_port={port}"]
-    config = {"vast": harness.vast_section(standin, certs[0], drain=3)}
+    config = {"vast": {**vast_section, "drain": 3}}
     with harness.intercept(tmp_path, config, *options, kind=request.param) as interceptor:
         use(interceptor, monkeypatch)
         yield interceptor

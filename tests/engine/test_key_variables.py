@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from .. import harness
-from ..harness import StandIn
+from ..harness import Certificates, StandIn
 from ..launch.wrapped import WAITING, run, wrapped
 
 #: Prints the names of its own variables that have the key, and those of the processes from `run`
@@ -48,28 +48,30 @@ def config_with(folder: Path, standin: StandIn, ca: Path, **vast: Any) -> list[s
 def test_what_the_configuration_names(
     way: list[str],
     standin: StandIn,
-    certs: tuple[Path, Path, Path],
+    certs: Certificates,
     confdir: Path,
     tmp_path: Path,
 ) -> None:
-    config = config_with(tmp_path, standin, certs[0], api_key="env:MY_VAST_TOKEN")
+    config = config_with(tmp_path, standin, certs.ca, api_key="env:MY_VAST_TOKEN")
     options = [*way, *config, "--set", f"confdir={confdir}"]
     found, _ = search(options, MY_VAST_TOKEN=harness.VAST_KEY)
     assert found == "looked at True 1\n"
 
 
 @WAYS
-def test_the_usual_variable_and_one_that_holds_the_same(way: list[str], options: list[str]) -> None:
+def test_the_usual_variable_and_one_that_holds_the_same(
+    way: list[str], run_options: list[str]
+) -> None:
     key = harness.VAST_KEY
-    found, errors = search([*way, *options], VAST_API_KEY=key, OPENAI_API_KEY=key)
+    found, errors = search([*way, *run_options], VAST_API_KEY=key, OPENAI_API_KEY=key)
     assert found == "looked at True 1\n"
     assert "OPENAI_API_KEY holds the Vast key, so the app does not get it" in errors
 
 
 @WAYS
-def test_no_process_that_run_has_started_shows_it(way: list[str], options: list[str]) -> None:
+def test_no_process_that_run_has_started_shows_it(way: list[str], run_options: list[str]) -> None:
     """Seen from outside, where there are more than in the jail."""
-    with wrapped("sh", "-c", WAITING, options=[*way, *options]) as started:
+    with wrapped("sh", "-c", WAITING, options=[*way, *run_options]) as started:
         started.wait_for_line()
         processes = [psutil.Process(started.process.pid), *started.children()]
         assert len(processes) > len(["run", "interceptor", "app"])
@@ -77,18 +79,18 @@ def test_no_process_that_run_has_started_shows_it(way: list[str], options: list[
 
 
 def test_a_variable_that_holds_what_a_file_has(
-    standin: StandIn, certs: tuple[Path, Path, Path], confdir: Path, tmp_path: Path
+    standin: StandIn, certs: Certificates, confdir: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "key").write_text(harness.VAST_KEY)
-    config = config_with(tmp_path, standin, certs[0], api_key=f"file:{tmp_path}/key")
+    config = config_with(tmp_path, standin, certs.ca, api_key=f"file:{tmp_path}/key")
     found, _ = search([*config, "--set", f"confdir={confdir}"], COPY=harness.VAST_KEY)
     assert found == "looked at True 1\n"
 
 
 def test_what_an_interceptor_that_runs_already_names(
-    standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path
+    vast_section: dict[str, Any], tmp_path: Path
 ) -> None:
-    config = {"vast": harness.vast_section(standin, certs[0], api_key="env:MY_VAST_TOKEN")}
+    config = {"vast": {**vast_section, "api_key": "env:MY_VAST_TOKEN"}}
     key = harness.VAST_KEY
     environ = {"MY_VAST_TOKEN": key, "VAST_API_KEY": ""}
     with harness.intercept(tmp_path, config, kind="serve", environ=environ) as serve:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -17,11 +18,9 @@ BODY = {"model": "m", "messages": [{"role": "user", "content": "hello there"}]}
 
 
 @pytest.fixture
-def interceptor(
-    standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path
-) -> Iterator[Interceptor]:
+def interceptor(vast_section: dict[str, Any], tmp_path: Path) -> Iterator[Interceptor]:
     """One that has had no calls."""
-    config = {"vast": harness.vast_section(standin, certs[0])}
+    config = {"vast": vast_section}
     with harness.intercept(tmp_path / "own", config) as interceptor:
         yield interceptor
 

@@ -9,11 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from .. import harness
-from ..harness import Interceptor, StandIn
+from ..harness import Interceptor
 from ..launch.wrapped import run
 
 CALL = "import requests; requests.get('https://api.openai.com/v1/models')"
@@ -30,11 +31,9 @@ tls.close()
 
 
 @pytest.fixture
-def interceptor(
-    standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path
-) -> Iterator[Interceptor]:
+def interceptor(vast_section: dict[str, Any], tmp_path: Path) -> Iterator[Interceptor]:
     """A new one: it has told nobody anything yet."""
-    config = {"vast": harness.vast_section(standin, certs[0])}
+    config = {"vast": vast_section}
     with harness.intercept(tmp_path / "own", config, kind="serve") as interceptor:
         yield interceptor
 
@@ -153,12 +152,12 @@ def test_an_app_that_nobody_knows_after_one_that_works(interceptor: Interceptor)
 
 @pytest.mark.parametrize("given", [True, False], ids=["given", "not given"])
 def test_in_run_no_hint_names_an_interceptor_that_is_about_to_end(
-    given: bool, options: list[str]
+    given: bool, run_options: list[str]
 ) -> None:
     own_list = f"REQUESTS_CA_BUNDLE={ssl.get_default_verify_paths().cafile}"
     ignore = "" if given else "-i"
     script = f'exec env {ignore} https_proxy=$https_proxy {own_list} "$@"'
-    _, _, errors = run("sh", "-c", script, "sh", sys.executable, "-c", CALL, options=options)
+    _, _, errors = run("sh", "-c", script, "sh", sys.executable, "-c", CALL, options=run_options)
     assert ("was given" in errors) is given
     assert re.search(r"run --jail -- COMMAND", errors), errors
     assert "--attach" not in errors

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from .. import harness
-from ..harness import StandIn
+from ..harness import Certificates, StandIn
 from . import far_network
 from .wrapped import WAITING, gone, run, wrapped
 
@@ -53,27 +53,34 @@ def hosts(tmp_path: Path) -> list[str]:
 
 
 @pytest.fixture
-def far(certs: tuple[Path, Path, Path], tmp_path: Path) -> list[str]:
+def far(certs: Certificates, tmp_path: Path) -> list[str]:
     """A command in front of another, which is then in a network with a far host and a resolver."""
     return [
         *("unshare", "--user", "--map-root-user", "--net", "--mount"),
-        *(PYTHON, "-m", "tests.launch.far_network", str(certs[1]), str(certs[2]), str(tmp_path)),
+        *(
+            PYTHON,
+            "-m",
+            "tests.launch.far_network",
+            str(certs.certificate),
+            str(certs.key),
+            str(tmp_path),
+        ),
     ]
 
 
 class TestCalls:
     def test_are_answered_by_vast(
-        self, user: list[str], hosts: list[str], options: list[str], standin: StandIn
+        self, user: list[str], hosts: list[str], run_options: list[str], standin: StandIn
     ) -> None:
         code, output, errors = run(
-            PYTHON, "-c", CALL, options=["--jail", *options], prefix=[*hosts, *user]
+            PYTHON, "-c", CALL, options=["--jail", *run_options], prefix=[*hosts, *user]
         )
         assert (code, output) == (0, "You said: hello there\n"), errors
         assert errors == "vast-intercept: 1 call, 8 tokens, 0 refused, 0 errors\n"
         assert len(standin.calls()) == 1
 
     def test_pythons_own_list_of_cas_is_replaced(
-        self, hosts: list[str], options: list[str]
+        self, hosts: list[str], run_options: list[str]
     ) -> None:
         """certifi's, which requests reads where no variable names another."""
         program = """
@@ -85,25 +92,31 @@ import requests
 print(requests.get("https://api.openai.com/v1/models").json()["object"])
 """
         code, output, errors = run(
-            PYTHON, "-c", program, options=["--jail", *options], prefix=[*hosts, *USERS["user"]]
+            PYTHON, "-c", program, options=["--jail", *run_options], prefix=[*hosts, *USERS["user"]]
         )
         assert (code, output) == (0, "list\n"), errors
 
     @pytest.mark.parametrize("without", ["nft", "slirp4netns"])
-    def test_with_the_other_tools(self, without: str, hosts: list[str], options: list[str]) -> None:
+    def test_with_the_other_tools(
+        self, without: str, hosts: list[str], run_options: list[str]
+    ) -> None:
         prefix = [*hosts, *hiding(without)]
-        code, output, errors = run(PYTHON, "-c", CALL, options=["--jail", *options], prefix=prefix)
+        code, output, errors = run(
+            PYTHON, "-c", CALL, options=["--jail", *run_options], prefix=prefix
+        )
         assert (code, output) == (0, "You said: hello there\n"), errors
 
-    def test_plain_http_too(self, hosts: list[str], options: list[str]) -> None:
+    def test_plain_http_too(self, hosts: list[str], run_options: list[str]) -> None:
         url = "http://api.openai.com/v1/models"
-        code, output, errors = run("curl", "-sS", url, options=["--jail", *options], prefix=hosts)
+        code, output, errors = run(
+            "curl", "-sS", url, options=["--jail", *run_options], prefix=hosts
+        )
         assert code == 0, errors
         assert json.loads(output)["object"] == "list"
 
 
 class TestApp:
-    def test_is_as_it_would_be_outside(self, user: list[str], options: list[str]) -> None:
+    def test_is_as_it_would_be_outside(self, user: list[str], run_options: list[str]) -> None:
         program = """
 import json, os, signal
 status = open("/proc/self/status").read()
@@ -113,26 +126,26 @@ powers = [lines["CapPrm"], lines["CapEff"]] if os.getuid() else []
 print(json.dumps([os.getuid(), os.getgid(), os.getcwd(), lines["SigBlk"], ignored, powers]))
 """
         environ = harness.clean_environ(VAST_API_KEY=harness.VAST_KEY)
-        plain = run(PYTHON, "-c", program, options=options, environ=environ, prefix=user)
+        plain = run(PYTHON, "-c", program, options=run_options, environ=environ, prefix=user)
         jailed = run(
-            PYTHON, "-c", program, options=["--jail", *options], environ=environ, prefix=user
+            PYTHON, "-c", program, options=["--jail", *run_options], environ=environ, prefix=user
         )
         assert jailed[:2] == plain[:2]
 
     @pytest.mark.parametrize("code", [0, 9])
-    def test_exit_code(self, code: int, options: list[str]) -> None:
-        assert run("sh", "-c", f"exit {code}", options=["--jail", *options])[0] == code
+    def test_exit_code(self, code: int, run_options: list[str]) -> None:
+        assert run("sh", "-c", f"exit {code}", options=["--jail", *run_options])[0] == code
 
-    def test_a_pipeline(self, options: list[str]) -> None:
-        with wrapped("cat", options=["--jail", "-q", *options]) as started:
+    def test_a_pipeline(self, run_options: list[str]) -> None:
+        with wrapped("cat", options=["--jail", "-q", *run_options]) as started:
             output, errors = started.process.communicate("a\nb" * 100_000, timeout=60)
         assert (output, errors) == ("a\nb" * 100_000, "")
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_gets_signals(self, number: signal.Signals, options: list[str]) -> None:
+    def test_gets_signals(self, number: signal.Signals, run_options: list[str]) -> None:
         trap = f"trap 'echo {number.name}; exit 9' {number.value}"
         script = f"{trap}; echo ready; while :; do sleep 0.1; done"
-        with wrapped("sh", "-c", script, options=["--jail", *options]) as started:
+        with wrapped("sh", "-c", script, options=["--jail", *run_options]) as started:
             started.wait_for_line()
             started.process.send_signal(number)
             started.wait_for_line(number.name)
@@ -140,37 +153,42 @@ print(json.dumps([os.getuid(), os.getgid(), os.getcwd(), lines["SigBlk"], ignore
         assert started.code == 9
 
     @pytest.mark.parametrize(("command", "code"), [("no-such-command", 127), ("/etc", 126)])
-    def test_that_cannot_run(self, command: str, code: int, options: list[str]) -> None:
-        assert run(command, options=["--jail", *options])[0] == code
+    def test_that_cannot_run(self, command: str, code: int, run_options: list[str]) -> None:
+        assert run(command, options=["--jail", *run_options])[0] == code
 
-    def test_cannot_change_the_jail(self, options: list[str]) -> None:
+    def test_cannot_change_the_jail(self, run_options: list[str]) -> None:
         script = "nft flush ruleset || echo refused; umount /etc/resolv.conf || echo refused"
         environ = harness.clean_environ(VAST_API_KEY=harness.VAST_KEY, PATH=ALL_PATHS)
         _, output, _ = run(
-            "sh", "-c", script, options=["--jail", *options], prefix=USERS["user"], environ=environ
+            "sh",
+            "-c",
+            script,
+            options=["--jail", *run_options],
+            prefix=USERS["user"],
+            environ=environ,
         )
         assert output == "refused\nrefused\n"
 
-    def test_has_no_more_open_than_outside(self, options: list[str]) -> None:
+    def test_has_no_more_open_than_outside(self, run_options: list[str]) -> None:
         """Above all not the socket over which the jail is told what to do."""
         script = 'for each in /proc/self/fd/*; do readlink "$each"; done | grep -c socket'
-        plain = run("sh", "-c", script, options=options)
-        jailed = run("sh", "-c", script, options=["--jail", *options])
+        plain = run("sh", "-c", script, options=run_options)
+        jailed = run("sh", "-c", script, options=["--jail", *run_options])
         assert jailed[:2] == plain[:2]
 
-    def test_has_a_large_environment(self, options: list[str]) -> None:
+    def test_has_a_large_environment(self, run_options: list[str]) -> None:
         names = [f"LARGE_{number}" for number in range(10)]
         environ = harness.clean_environ(
             VAST_API_KEY=harness.VAST_KEY, **dict.fromkeys(names, "x" * 100_000)
         )
         code, output, errors = run(
-            *("sh", "-c", "echo ${#LARGE_9}"), options=["--jail", *options], environ=environ
+            *("sh", "-c", "echo ${#LARGE_9}"), options=["--jail", *run_options], environ=environ
         )
         assert (code, output) == (0, "100000\n"), errors
 
-    def test_has_no_proxy_set(self, options: list[str]) -> None:
+    def test_has_no_proxy_set(self, run_options: list[str]) -> None:
         environ = harness.clean_environ(VAST_API_KEY=harness.VAST_KEY, no_proxy="x")
-        _, output, _ = run("env", options=["--jail", *options], environ=environ)
+        _, output, _ = run("env", options=["--jail", *run_options], environ=environ)
         names = {line.partition("=")[0].lower() for line in output.splitlines()}
         assert not names & {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
         assert "SSL_CERT_FILE=" in output
@@ -180,12 +198,12 @@ print(json.dumps([os.getuid(), os.getgid(), os.getcwd(), lines["SigBlk"], ignore
 class TestNetwork:
     @pytest.mark.parametrize("port", far_network.PORTS)
     def test_what_is_no_provider_is_as_outside(
-        self, port: int, user: list[str], far: list[str], certs: tuple[Path, Path, Path]
+        self, port: int, user: list[str], far: list[str], certs: Certificates
     ) -> None:
         """With its own certificate, on a port that is redirected and on one that is not."""
         program = f"""
 import socket, ssl
-context = ssl.create_default_context(cafile={str(certs[0])!r})
+context = ssl.create_default_context(cafile={str(certs.ca)!r})
 raw = socket.create_connection(("some.host.example", {port}), timeout=20)
 with context.wrap_socket(raw, server_hostname="localhost") as tls:
     print(tls.getpeername()[0], tls.recv(100).decode())
@@ -194,7 +212,9 @@ with context.wrap_socket(raw, server_hostname="localhost") as tls:
         expected = f"{far_network.ADDRESS} {far_network.GREETING}\n"
         assert (code, output) == (0, expected), errors
 
-    def test_loopback_services_are_out_of_reach(self, options: list[str], standin: StandIn) -> None:
+    def test_loopback_services_are_out_of_reach(
+        self, run_options: list[str], standin: StandIn
+    ) -> None:
         port = standin.url.rpartition(":")[2]
         for host in ("127.0.0.1", "10.0.2.2"):
             code, _, _ = run(
@@ -203,21 +223,21 @@ with context.wrap_socket(raw, server_hostname="localhost") as tls:
                 "--max-time",
                 "5",
                 f"https://{host}:{port}/_standin/stats",
-                options=["--jail", *options],
+                options=["--jail", *run_options],
             )
             assert code == 7  # "failed to connect"
 
-    def test_unless_they_are_asked_for(self, options: list[str], standin: StandIn) -> None:
+    def test_unless_they_are_asked_for(self, run_options: list[str], standin: StandIn) -> None:
         port = standin.url.rpartition(":")[2]
         code, output, _ = run(
             *("curl", "-sSk", f"https://127.0.0.1:{port}/_standin/stats"),
-            options=["--jail", "--jail-allow", f"localhost:{port}", *options],
+            options=["--jail", "--jail-allow", f"localhost:{port}", *run_options],
         )
         assert code == 0
         assert "connections" in json.loads(output)
 
     @pytest.mark.parametrize("without", ["iptables", "nft"])
-    def test_udp_443_is_refused_at_once(self, without: str, options: list[str]) -> None:
+    def test_udp_443_is_refused_at_once(self, without: str, run_options: list[str]) -> None:
         """So that HTTP/3 falls back. Other UDP goes its way: that of DNS, for one."""
         program = """
 import socket
@@ -231,7 +251,7 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         print(type(error).__name__)
 """
         code, output, errors = run(
-            PYTHON, "-c", program, options=["--jail", *options], prefix=hiding(without)
+            PYTHON, "-c", program, options=["--jail", *run_options], prefix=hiding(without)
         )
         assert (code, output) == (0, "ConnectionRefusedError\n"), errors
 
@@ -245,11 +265,11 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
 class TestEnd:
     """Nothing is left of it, however it ends."""
 
-    def test_of_an_app_that_leaves_others_behind(self, options: list[str]) -> None:
+    def test_of_an_app_that_leaves_others_behind(self, run_options: list[str]) -> None:
         script = (
             "for i in 1 2; do setsid sh -c 'echo ready; exec sleep 1000' & done; read line; exit 3"
         )
-        with wrapped("sh", "-c", script, options=["--jail", *options]) as started:
+        with wrapped("sh", "-c", script, options=["--jail", *run_options]) as started:
             started.wait_for_line()
             started.wait_for_line()
             everything = started.children()
@@ -258,8 +278,8 @@ class TestEnd:
             assert started.code == 3
             assert gone(*everything)
 
-    def test_of_an_app_that_is_killed(self, options: list[str]) -> None:
-        with wrapped("sh", "-c", WAITING, options=["--jail", *options]) as started:
+    def test_of_an_app_that_is_killed(self, run_options: list[str]) -> None:
+        with wrapped("sh", "-c", WAITING, options=["--jail", *run_options]) as started:
             started.wait_for_line()
             everything = started.children()
             (app,) = [each for each in everything if each.cmdline()[0] == "sh"]
@@ -268,8 +288,8 @@ class TestEnd:
             assert started.code == -signal.SIGKILL
             assert gone(*everything)
 
-    def test_when_a_process_of_the_jails_own_is_killed(self, options: list[str]) -> None:
-        with wrapped("sh", "-c", WAITING, options=["--jail", *options]) as started:
+    def test_when_a_process_of_the_jails_own_is_killed(self, run_options: list[str]) -> None:
+        with wrapped("sh", "-c", WAITING, options=["--jail", *run_options]) as started:
             started.wait_for_line()
             everything = started.children()
             outer, inner = [each for each in everything if "inside.py" in " ".join(each.cmdline())]
@@ -280,8 +300,8 @@ class TestEnd:
             assert gone(*everything)
 
     @pytest.mark.parametrize("user", ["user"], indirect=True)
-    def test_when_run_itself_is_killed(self, user: list[str], options: list[str]) -> None:
-        with wrapped("sh", "-c", WAITING, options=["--jail", *options], prefix=user) as started:
+    def test_when_run_itself_is_killed(self, user: list[str], run_options: list[str]) -> None:
+        with wrapped("sh", "-c", WAITING, options=["--jail", *run_options], prefix=user) as started:
             started.wait_for_line()
             everything = started.children()
             names = " ".join(" ".join(each.cmdline()) for each in everything)
@@ -290,9 +310,9 @@ class TestEnd:
             started.process.kill()
             assert gone(*everything)
 
-    def test_when_the_interceptor_dies(self, options: list[str]) -> None:
+    def test_when_the_interceptor_dies(self, run_options: list[str]) -> None:
         script = "trap 'echo asked to end; exit 4' TERM; echo ready; while :; do sleep 0.1; done"
-        with wrapped("sh", "-c", script, options=["--jail", *options]) as started:
+        with wrapped("sh", "-c", script, options=["--jail", *run_options]) as started:
             started.wait_for_line()
             everything = started.children()
             started.child("background").kill()
@@ -302,9 +322,11 @@ class TestEnd:
             assert started.code == 4
             assert gone(*everything)
 
-    def test_when_its_network_dies_and_the_app_does_not_listen(self, options: list[str]) -> None:
+    def test_when_its_network_dies_and_the_app_does_not_listen(
+        self, run_options: list[str]
+    ) -> None:
         script = "trap '' TERM; echo ready; while :; do sleep 0.1; done"
-        with wrapped("sh", "-c", script, options=["--jail", *options]) as started:
+        with wrapped("sh", "-c", script, options=["--jail", *run_options]) as started:
             started.wait_for_line()
             everything = started.children()
             started.child("slirp4netns").kill()
@@ -313,10 +335,10 @@ class TestEnd:
             assert started.code == -signal.SIGKILL
             assert gone(*everything)
 
-    def test_nothing_is_left_on_the_host(self, options: list[str], tmp_path: Path) -> None:
+    def test_nothing_is_left_on_the_host(self, run_options: list[str], tmp_path: Path) -> None:
         environ = harness.clean_environ(VAST_API_KEY=harness.VAST_KEY, TMPDIR=str(tmp_path))
         before = Path("/proc/self/mountinfo").read_text()
-        run("true", options=["--jail", *options], environ=environ)
+        run("true", options=["--jail", *run_options], environ=environ)
         assert Path("/proc/self/mountinfo").read_text() == before
         assert list(tmp_path.glob("vast-intercept-*")) == []
 
@@ -327,20 +349,22 @@ class TestBadInput:
         [(["nft", "iptables"], "nftables"), (["slirp4netns", "pasta"], "slirp4netns")],
     )
     def test_a_missing_tool_is_named_with_its_package(
-        self, without: list[str], package: str, options: list[str]
+        self, without: list[str], package: str, run_options: list[str]
     ) -> None:
-        code, _, errors = run("true", options=["--jail", *options], prefix=hiding(*without))
+        code, _, errors = run("true", options=["--jail", *run_options], prefix=hiding(*without))
         assert code == 125
         assert f"The jail needs {without[0]} (or {without[1]})" in errors
         assert f"apt-get install {package}" in errors
 
-    def test_forbidden_user_namespaces_are_told_with_the_setting(self, options: list[str]) -> None:
+    def test_forbidden_user_namespaces_are_told_with_the_setting(
+        self, run_options: list[str]
+    ) -> None:
         forbidding = [
             *("unshare", "--user", "--map-root-user", "sh", "-c"),
             'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"',
             "sh",
         ]
-        code, _, errors = run("true", options=["--jail", *options], prefix=forbidding)
+        code, _, errors = run("true", options=["--jail", *run_options], prefix=forbidding)
         assert code == 125
         assert "the setting user.max_user_namespaces = 0 forbids" in errors
         assert "sysctl -w user.max_user_namespaces=" in errors

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -31,40 +32,42 @@ print(answer.json()["choices"][0]["message"]["content"])
 
 
 class TestCalls:
-    def test_are_answered_by_vast_and_summed_up(self, options: list[str], standin: StandIn) -> None:
+    def test_are_answered_by_vast_and_summed_up(
+        self, run_options: list[str], standin: StandIn
+    ) -> None:
         more = """
         requests.post("https://api.openai.com/v1/embeddings", json={"input": "x"})
         requests.post("https://api.openai.com/v1/chat/completions", json={})
         """.replace("        ", "")
-        code, output, errors = run(PYTHON, "-c", CHAT + more, options=options)
+        code, output, errors = run(PYTHON, "-c", CHAT + more, options=run_options)
         assert (code, output) == (0, "You said: hello there\n")
         assert errors == "vast-intercept: 3 calls, 8 tokens, 2 refused, 0 errors\n"
         assert len(standin.calls()) == 1
 
-    def test_quiet_says_nothing(self, options: list[str]) -> None:
-        code, output, errors = run("true", options=[*options, "--quiet"])
+    def test_quiet_says_nothing(self, run_options: list[str]) -> None:
+        code, output, errors = run("true", options=[*run_options, "--quiet"])
         assert (code, output, errors) == (0, "", "")
 
-    def test_none_at_all_has_a_hint(self, options: list[str]) -> None:
-        _, _, errors = run("true", options=options)
+    def test_none_at_all_has_a_hint(self, run_options: list[str]) -> None:
+        _, _, errors = run("true", options=run_options)
         assert errors.startswith("vast-intercept: 0 calls, ")
         assert "the app called no provider, or not through the proxy" in errors
         assert "--jail" in errors
 
-    def test_none_since_the_app_failed_has_none(self, options: list[str]) -> None:
-        _, _, errors = run("false", options=options)
+    def test_none_since_the_app_failed_has_none(self, run_options: list[str]) -> None:
+        _, _, errors = run("false", options=run_options)
         assert errors.endswith(
             ": the app ended with an error before a call of its reached the interceptor\n"
         )
         assert "--jail" not in errors
 
-    def test_a_stream_whose_usage_nobody_asked_for(self, options: list[str]) -> None:
+    def test_a_stream_whose_usage_nobody_asked_for(self, run_options: list[str]) -> None:
         program = """
 import requests
 body = {"model": "m", "messages": [{"role": "user", "content": "hello there"}], "stream": True}
 print(len(requests.post("https://api.openai.com/v1/chat/completions", json=body).content) > 0)
 """
-        code, output, errors = run(PYTHON, "-c", program, options=options)
+        code, output, errors = run(PYTHON, "-c", program, options=run_options)
         assert (code, output) == (0, "True\n")
         assert errors == (
             "vast-intercept: 1 call, about 5 tokens in 1 stream (the app did not ask for the"
@@ -72,9 +75,9 @@ print(len(requests.post("https://api.openai.com/v1/chat/completions", json=body)
         )
 
     def test_through_one_that_runs_already(
-        self, standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path
+        self, vast_section: dict[str, Any], standin: StandIn, tmp_path: Path
     ) -> None:
-        config = {"vast": harness.vast_section(standin, certs[0])}
+        config = {"vast": vast_section}
         with harness.intercept(tmp_path, config, kind="serve") as interceptor:
             for _ in range(2):
                 code, output, errors = run(
@@ -87,9 +90,9 @@ print(len(requests.post("https://api.openai.com/v1/chat/completions", json=body)
                 )
         assert len(standin.calls()) == 2
 
-    def test_with_mitmweb_beside_it(self, options: list[str]) -> None:
+    def test_with_mitmweb_beside_it(self, run_options: list[str]) -> None:
         more = ["--web", "--set", "web_open_browser=false"]
-        with wrapped("sh", "-c", WAITING, options=[*options, *more]) as started:
+        with wrapped("sh", "-c", WAITING, options=[*run_options, *more]) as started:
             started.wait_for_line()
             assert started.process.stderr
             url = started.process.stderr.readline().rpartition(" ")[2].strip()
@@ -101,7 +104,7 @@ print(len(requests.post("https://api.openai.com/v1/chat/completions", json=body)
 
 class TestEnvironment:
     def test_names_the_proxy_and_files_that_are_there(
-        self, options: list[str], tmp_path: Path
+        self, run_options: list[str], tmp_path: Path
     ) -> None:
         program = """
 import json, os, pathlib
@@ -116,7 +119,7 @@ print(json.dumps([variables, size]))
             no_proxy="intranet.example",
             JAVA_TOOL_OPTIONS="-Dmine=1",
         )
-        code, output, _ = run(PYTHON, "-c", program, options=options, environ=environ)
+        code, output, _ = run(PYTHON, "-c", program, options=run_options, environ=environ)
         assert code == 0
         variables, sizes = json.loads(output)
         assert len({variables[name] for name in PROXY_VARIABLES}) == 1
@@ -132,9 +135,9 @@ print(json.dumps([variables, size]))
         assert variables["NODE_USE_ENV_PROXY"] == "1"
         assert temporary_folders(tmp_path) == []
 
-    def test_no_proxy_that_leaves_the_provider_out_is_told(self, options: list[str]) -> None:
+    def test_no_proxy_that_leaves_the_provider_out_is_told(self, run_options: list[str]) -> None:
         environ = harness.clean_environ(VAST_API_KEY=harness.VAST_KEY, NO_PROXY=".openai.com")
-        _, _, errors = run("true", options=options, environ=environ)
+        _, _, errors = run("true", options=run_options, environ=environ)
         assert "no_proxy has the app call api.openai.com directly" in errors
 
     def test_dry_run_prints_it_for_a_shell(self) -> None:
@@ -161,38 +164,38 @@ print(json.dumps([variables, size]))
 
 class TestProcess:
     @pytest.mark.parametrize("code", [1, 125, 255])
-    def test_exit_codes_are_the_apps(self, code: int, options: list[str]) -> None:
-        assert run("sh", "-c", f"exit {code}", options=options)[0] == code
+    def test_exit_codes_are_the_apps(self, code: int, run_options: list[str]) -> None:
+        assert run("sh", "-c", f"exit {code}", options=run_options)[0] == code
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGABRT])
-    def test_dies_by_the_apps_signal(self, number: signal.Signals, options: list[str]) -> None:
-        code, _, errors = run("sh", "-c", f"kill -{number.value} $$", options=options)
+    def test_dies_by_the_apps_signal(self, number: signal.Signals, run_options: list[str]) -> None:
+        code, _, errors = run("sh", "-c", f"kill -{number.value} $$", options=run_options)
         assert code == -number
         assert "0 calls" in errors
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-    def test_forwards_signals(self, number: signal.Signals, options: list[str]) -> None:
+    def test_forwards_signals(self, number: signal.Signals, run_options: list[str]) -> None:
         trap = f"trap 'echo {number.name}; exit 9' {number.value}"
         script = f"{trap}; echo ready; while :; do sleep 0.1; done"
-        with wrapped("sh", "-c", script, options=options) as started:
+        with wrapped("sh", "-c", script, options=run_options) as started:
             started.wait_for_line()
             started.process.send_signal(number)
             started.wait_for_line(number.name)
             started.end()
         assert started.code == 9
 
-    def test_forwards_signals_when_the_tests_ignore_them(self, options: list[str]) -> None:
+    def test_forwards_signals_when_the_tests_ignore_them(self, run_options: list[str]) -> None:
         before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:
-            self.test_forwards_signals(signal.SIGHUP, options)
+            self.test_forwards_signals(signal.SIGHUP, run_options)
         finally:
             signal.signal(signal.SIGHUP, before)
 
-    def test_a_signal_that_is_ignored_stays_so_for_the_app(self, options: list[str]) -> None:
+    def test_a_signal_that_is_ignored_stays_so_for_the_app(self, run_options: list[str]) -> None:
         """That is what `nohup` is for."""
         script = "trap 'echo got it' 1; echo ready; read line; echo $line"
         nohup = ["sh", "-c", "trap '' 1; exec \"$@\"", "sh"]
-        with wrapped("sh", "-c", script, options=options, prefix=nohup) as started:
+        with wrapped("sh", "-c", script, options=run_options, prefix=nohup) as started:
             started.wait_for_line()
             started.process.send_signal(signal.SIGHUP)
             started.tell("still here")
@@ -200,7 +203,7 @@ class TestProcess:
             started.end()
         assert started.code == 0
 
-    def test_what_the_terminal_sends_comes_once(self, options: list[str]) -> None:
+    def test_what_the_terminal_sends_comes_once(self, run_options: list[str]) -> None:
         program = """
 import signal, sys
 count = 0
@@ -218,7 +221,7 @@ print("interrupted", count, flush=True)
             arguments = [
                 harness.tool("vast-intercept"),
                 "run",
-                *options,
+                *run_options,
                 "--",
                 PYTHON,
                 "-c",
@@ -236,18 +239,20 @@ print("interrupted", count, flush=True)
         assert os.waitpid(pid, 0)[1] == 0
         os.close(terminal)
 
-    def test_a_pipeline_is_passed_through_byte_for_byte(self, options: list[str]) -> None:
+    def test_a_pipeline_is_passed_through_byte_for_byte(self, run_options: list[str]) -> None:
         data = random.Random(1).randbytes(3_000_000)
-        command = [harness.tool("vast-intercept"), "run", *options, "--", "cat"]
+        command = [harness.tool("vast-intercept"), "run", *run_options, "--", "cat"]
         environ = harness.clean_environ(VAST_API_KEY=harness.VAST_KEY)
         done = subprocess.run(
             command, input=data, stdout=subprocess.PIPE, env=environ, check=True, timeout=60
         )
         assert done.stdout == data
 
-    def test_a_reader_that_leaves_ends_the_app_as_ever(self, options: list[str]) -> None:
+    def test_a_reader_that_leaves_ends_the_app_as_ever(self, run_options: list[str]) -> None:
         """SIGPIPE, which Python itself ignores."""
-        line = f"{harness.tool('vast-intercept')} run {' '.join(options)} -q -- yes; echo $? >&2"
+        line = (
+            f"{harness.tool('vast-intercept')} run {' '.join(run_options)} -q -- yes; echo $? >&2"
+        )
         environ = harness.clean_environ(VAST_API_KEY=harness.VAST_KEY)
         done = subprocess.run(
             ["sh", "-c", f"({line}) | head -n 1"],
@@ -260,19 +265,23 @@ print("interrupted", count, flush=True)
         assert done.stdout == "y\n"
         assert "141" in done.stderr  # what a shell makes of SIGPIPE
 
-    def test_a_script_without_a_first_line_runs(self, options: list[str], tmp_path: Path) -> None:
+    def test_a_script_without_a_first_line_runs(
+        self, run_options: list[str], tmp_path: Path
+    ) -> None:
         script = tmp_path / "script"
         script.write_text('echo "$0 $1"\n')
         script.chmod(0o755)
-        code, output, _ = run(str(script), "x", options=options)
+        code, output, _ = run(str(script), "x", options=run_options)
         assert (code, output) == (0, f"{script} x\n")
 
     @pytest.mark.parametrize("jail", [[], ["--jail"]], ids=["plain", "jail"])
     def test_nothing_is_left_when_it_is_killed(
-        self, jail: list[str], options: list[str], tmp_path: Path
+        self, jail: list[str], run_options: list[str], tmp_path: Path
     ) -> None:
         environ = harness.clean_environ(VAST_API_KEY=harness.VAST_KEY, TMPDIR=str(tmp_path))
-        with wrapped("sh", "-c", WAITING, options=[*jail, *options], environ=environ) as started:
+        with wrapped(
+            "sh", "-c", WAITING, options=[*jail, *run_options], environ=environ
+        ) as started:
             started.wait_for_line()
             assert temporary_folders(tmp_path)
             interceptor, remover = started.child("background"), started.child("rm -rf")
@@ -280,8 +289,10 @@ print("interrupted", count, flush=True)
             assert gone(interceptor, remover)
             assert temporary_folders(tmp_path) == []
 
-    def test_an_interceptor_that_dies_is_told_and_the_app_runs_on(self, options: list[str]) -> None:
-        with wrapped("sh", "-c", WAITING, options=options) as started:
+    def test_an_interceptor_that_dies_is_told_and_the_app_runs_on(
+        self, run_options: list[str]
+    ) -> None:
+        with wrapped("sh", "-c", WAITING, options=run_options) as started:
             started.wait_for_line()
             started.child("background").kill()
             assert started.process.stderr
@@ -295,7 +306,7 @@ print("interrupted", count, flush=True)
 
 class TestUpstreamProxy:
     def test_vast_is_reached_through_the_one_that_is_set(
-        self, options: list[str], standin: StandIn
+        self, run_options: list[str], standin: StandIn
     ) -> None:
         with UpstreamProxy("user", "p%ss:word") as upstream:
             environ = harness.clean_environ(
@@ -306,7 +317,7 @@ class TestUpstreamProxy:
 curl --silent --insecure {standin.url}/_standin/stats >/dev/null && echo fetched
 {WAITING}
 """
-            with wrapped("sh", "-c", script, options=options, environ=environ) as started:
+            with wrapped("sh", "-c", script, options=run_options, environ=environ) as started:
                 started.wait_for_line("You said: hello there")
                 started.wait_for_line("fetched")
                 started.wait_for_line()
@@ -317,9 +328,9 @@ curl --silent --insecure {standin.url}/_standin/stats >/dev/null && echo fetched
         # Both Vast and what is not a provider's; never the provider.
         assert upstream.connected == [host, host]
 
-    def test_one_that_cannot_be_used_is_told(self, options: list[str]) -> None:
+    def test_one_that_cannot_be_used_is_told(self, run_options: list[str]) -> None:
         environ = harness.clean_environ(https_proxy="socks5://secret@proxy.example:1080")
-        code, _, errors = run("true", options=options, environ=environ)
+        code, _, errors = run("true", options=run_options, environ=environ)
         assert code == 125
         assert "https_proxy names a SOCKS proxy" in errors
         assert "secret" not in errors
@@ -347,17 +358,17 @@ class TestBadInput:
         file.touch(0o644)
         assert run(str(file)) == (126, "", f"vast-intercept: {file}: Permission denied\n")
 
-    def test_a_port_that_is_taken(self, options: list[str]) -> None:
+    def test_a_port_that_is_taken(self, run_options: list[str]) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-            code, _, errors = run("true", options=[*options, "--port", str(port)])
+            code, _, errors = run("true", options=[*run_options, "--port", str(port)])
         assert code == 125
         assert "The interceptor did not start. Its last lines:" in errors
         assert f"127.0.0.1:{port}" in errors
         assert "in use" in errors
 
-    def test_an_option_that_cannot_be(self, options: list[str]) -> None:
-        code, _, errors = run("true", options=[*options, "--set", "mode=nonsense"])
+    def test_an_option_that_cannot_be(self, run_options: list[str]) -> None:
+        code, _, errors = run("true", options=[*run_options, "--set", "mode=nonsense"])
         assert code == 125
         assert "nonsense" in errors
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from .. import harness
 from ..fixtures.browsing import opened
-from ..harness import Interceptor, StandIn
+from ..harness import Certificates, Interceptor, StandIn
 
 PASSWORD = "of the page"
 #: A row of the list; there are others, which only take space.
@@ -110,7 +110,7 @@ type Watching = Callable[..., Web]
 
 @pytest.fixture
 def mitmweb(
-    browser: Browser, standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path
+    browser: Browser, standin: StandIn, certs: Certificates, tmp_path: Path
 ) -> Iterator[Watching]:
     """Starts mitmweb, and opens its page. What is named goes into the configuration's `vast`."""
     with ExitStack() as stack:
@@ -122,7 +122,7 @@ def mitmweb(
             environ: dict[str, str] | None = None,
             **more: Any,
         ) -> Web:
-            vast = harness.vast_section(standin, certs[0], **more)
+            vast = harness.vast_section(standin, certs.ca, **more)
             folder = tmp_path / f"mitmweb-{len(list(tmp_path.iterdir()))}"
             port = harness.unused_port()
             sets = ("web_open_browser=false", f"web_port={port}", f"web_password={PASSWORD}")

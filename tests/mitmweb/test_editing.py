@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from .. import harness
 from ..end_to_end.resilience.apps import App
 from ..end_to_end.test_loaded_flows import MESSAGES, plain_flow
-from ..harness import ENDPOINT, VAST_KEY, StandIn
+from ..harness import ENDPOINT, VAST_KEY, Certificates, StandIn
 from .conftest import Watching, Web
 
 PROVIDER_KEY = "sk-the-persons-own-0123456789abcdefghijkl"
@@ -55,7 +55,7 @@ class TestHeld:
         assert app.result().status_code == 200
 
     def test_shows_what_the_app_asked_for(
-        self, mitmweb: Watching, standin: StandIn, certs: tuple[Path, Path, Path]
+        self, mitmweb: Watching, standin: StandIn, certs: Certificates
     ) -> None:
         web = mitmweb("--set", "intercept=~u https://api.openai.com/v1/chat & ~q")
         app = App(web.call)
@@ -222,7 +222,7 @@ class TestCommands:
         ids=["special-characters", "long"],
     )
     def test_curl(
-        self, mitmweb: Watching, standin: StandIn, certs: tuple[Path, Path, Path], said: str
+        self, mitmweb: Watching, standin: StandIn, certs: Certificates, said: str
     ) -> None:
         web = mitmweb()
         asked = {"model": "gpt-4o", "messages": [{"role": "user", "content": said}]}
@@ -238,7 +238,7 @@ class TestCommands:
         assert VAST_KEY not in command
         assert "$VAST_API_KEY" in command
         standin.forget_calls()
-        environ = harness.clean_environ(VAST_API_KEY=VAST_KEY, CURL_CA_BUNDLE=str(certs[0]))
+        environ = harness.clean_environ(VAST_API_KEY=VAST_KEY, CURL_CA_BUNDLE=str(certs.ca))
         run = subprocess.run(
             ["bash"],
             input=command.encode(),

@@ -18,7 +18,7 @@ from vast_intercept.certificates.own_ca import read_ca
 from vast_intercept.certificates.trust_files import write_trust_files
 
 from ... import harness
-from ...harness import ADDON, StandIn, error_of, use
+from ...harness import ADDON, error_of, use
 from .conftest import Impostor
 
 URL = "https://api.openai.com/v1/chat/completions"
@@ -41,13 +41,11 @@ def test_an_interceptor_does_not_start_with_such_a_key(
 
 def test_it_works_with_that_mitmproxy_without_the_option(
     newer_mitmproxy: Path,
-    standin: StandIn,
-    certs: tuple[Path, Path, Path],
+    vast_section: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    vast = harness.vast_section(standin, certs[0])
-    config = harness.write_config(tmp_path / "vast.yaml", vast=vast)
+    config = harness.write_config(tmp_path / "vast.yaml", vast=vast_section)
     command = [str(newer_mitmproxy / "mitmdump"), "-s", str(ADDON), "--listen-host", "127.0.0.1"]
     environ = harness.clean_environ(VAST_API_KEY=harness.VAST_KEY)
     options = ("--set", f"vast_config={config}", "--set", "emudhra=false")

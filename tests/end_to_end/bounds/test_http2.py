@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from ... import harness
-from ...harness import Interceptor, StandIn
+from ...harness import Certificates, Interceptor, StandIn
 from .upstream import Upstream, serving, stream
 
 MIB = 1024 * 1024
@@ -150,9 +150,9 @@ def test_vast_waits_for_an_app_that_does_not_read(version: str, tmp_path: Path) 
 
 
 def test_a_reset_that_comes_with_its_request_ends_the_call(
-    standin: StandIn, certs: tuple[Path, Path, Path], tmp_path: Path
+    standin: StandIn, certs: Certificates, tmp_path: Path
 ) -> None:
-    with intercepted(tmp_path, standin.url, ca_file=str(certs[0])) as interceptor:
+    with intercepted(tmp_path, standin.url, ca_file=str(certs.ca)) as interceptor:
         app = App(interceptor)
         process = psutil.Process(interceptor.process.pid)
         descriptors = process.num_fds()

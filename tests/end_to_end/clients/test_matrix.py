@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from ... import harness
-from ...harness import APP_KEY, ENDPOINT, VAST_KEY, Interceptor, Process, StandIn
+from ...harness import APP_KEY, ENDPOINT, VAST_KEY, Certificates, Interceptor, Process, StandIn
 from .clients import (
     AIOHTTP,
     CHROMIUM,
@@ -99,9 +99,9 @@ class App(Process):
 
 
 @pytest.fixture(scope="session")
-def config(_standin: StandIn, certs: tuple[Path, Path, Path]) -> dict[str, object]:
+def config(_standin: StandIn, certs: Certificates) -> dict[str, object]:
     """The interceptor's configuration."""
-    vast = harness.vast_section(_standin, certs[0], timeout={"total": 30}, keepalive=_KEEPALIVE)
+    vast = harness.vast_section(_standin, certs.ca, timeout={"total": 30}, keepalive=_KEEPALIVE)
     return {"vast": vast}
 
 

@@ -14,7 +14,7 @@ from vast_intercept.vast_api.router import read_route
 
 from ... import harness
 from ...fixtures.workers import Intercepting, serverless
-from ...harness import ENDPOINT, PROJECT, Interceptor, StandIn, use
+from ...harness import ENDPOINT, PROJECT, Certificates, Interceptor, StandIn, use
 from .apps import TEXT, App, Reply, ask
 
 SECTION = "What Vast, a worker or vLLM says"
@@ -50,9 +50,9 @@ def case(*happened: str) -> Callable[[Callable[..., Reply]], Callable[..., Reply
 
 @pytest.fixture(scope="module")
 def _impatient(
-    _vast: StandIn, certs: tuple[Path, Path, Path], tmp_path_factory: pytest.TempPathFactory
+    _vast: StandIn, certs: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Interceptor]:
-    config = {"vast": serverless(_vast, certs[0], timeout=IMPATIENT)}
+    config = {"vast": serverless(_vast, certs.ca, timeout=IMPATIENT)}
     with harness.intercept(tmp_path_factory.mktemp("impatient"), config) as interceptor:
         yield interceptor
 
@@ -285,10 +285,10 @@ def _list_unreadable(vast: StandIn, start: Intercepting) -> Reply:
 
 
 @case("Vast's root certificate cannot be had")
-def _no_root(vast: StandIn, start: Intercepting, certs: tuple[Path, Path, Path]) -> Reply:
+def _no_root(vast: StandIn, start: Intercepting, certs: Certificates) -> Reply:
     """Without a `ca_file`, the machine's own CAs have to vouch for the console."""
     vast.override("root", status=404, body="", times=1_000)
-    start(ca_file=None, environ={"SSL_CERT_FILE": str(certs[0])})
+    start(ca_file=None, environ={"SSL_CERT_FILE": str(certs.ca)})
     return ask()
 
 
@@ -335,7 +335,7 @@ def test_row(
     vast: StandIn,
     impatient: Intercepting,
     tmp_path: Path,
-    certs: tuple[Path, Path, Path],
+    certs: Certificates,
 ) -> None:
     status, kind, code, message, retried = (cell.strip("`") for cell in ROWS[happened])
     show: Any = CASES[happened]

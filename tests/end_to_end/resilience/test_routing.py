@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from ...fixtures.workers import WORKERS, Intercepting
-from ...harness import APP_KEY, ENDPOINT, VAST_KEY, StandIn
+from ...harness import APP_KEY, ENDPOINT, VAST_KEY, Certificates, StandIn
 from .apps import MESSAGES, TEXT, URL, App, ask, sent_to
 
 CHAT = "/v1/chat/completions"
@@ -108,7 +108,7 @@ def test_one_round_trip_to_the_router_for_each_call_over_kept_connections(
 
 
 def test_the_bytes_of_a_stream_arrive_as_the_worker_sent_them(
-    vast: StandIn, intercepting: Intercepting, certs: Any
+    vast: StandIn, intercepting: Intercepting, certs: Certificates
 ) -> None:
     intercepting()
     body = {"model": "", "messages": MESSAGES, "stream": True, "standin": {"chunks": 300}}
@@ -118,7 +118,7 @@ def test_the_bytes_of_a_stream_arrive_as_the_worker_sent_them(
         session.trust_env = False
         # The model server that the workers have behind them.
         direct = session.post(
-            f"{vast.url}{CHAT}", json=body, headers=headers, timeout=30, verify=str(certs[0])
+            f"{vast.url}{CHAT}", json=body, headers=headers, timeout=30, verify=str(certs.ca)
         )
     assert through.content.count(b"\n\n") > 300
     assert without_ids(through.content) == without_ids(direct.content)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ... import harness
-from ...harness import Interceptor, StandIn, use
+from ...harness import Certificates, Interceptor, StandIn, use
 from ..pyworker import InstallationError, PyWorker, pyworker_python, worker_certificate
 
 
@@ -19,12 +19,10 @@ def worker_certs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, 
 
 
 @pytest.fixture(scope="session")
-def _vast(
-    certs: tuple[Path, Path, Path], worker_certs: tuple[Path, Path, Path]
-) -> Iterator[StandIn]:
+def _vast(certs: Certificates, worker_certs: Certificates) -> Iterator[StandIn]:
     ca, certificate, key = certs
     standin = StandIn(
-        *("--workers", "0", "--root-cert", str(worker_certs[0])),
+        *("--workers", "0", "--root-cert", str(worker_certs.ca)),
         *("--tls-cert", str(certificate), "--tls-key", str(key)),
         scheme="https",
     )
@@ -52,8 +50,8 @@ def _pyworker_python() -> Path:
 def start_worker(
     _pyworker_python: Path,
     _vast: StandIn,
-    certs: tuple[Path, Path, Path],
-    worker_certs: tuple[Path, Path, Path],
+    certs: Certificates,
+    worker_certs: Certificates,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., AbstractContextManager[PyWorker]]:
     """Runs a worker that is ready."""
@@ -66,7 +64,7 @@ def start_worker(
             _pyworker_python,
             folder,
             _vast,
-            ca=certs[0],
+            ca=certs.ca,
             certificate=certificate,
             key=key,
             **options,
@@ -89,7 +87,7 @@ def worker(start_worker: Callable[..., AbstractContextManager[PyWorker]]) -> Ite
 
 @pytest.fixture(scope="session")
 def _serverless(
-    _vast: StandIn, certs: tuple[Path, Path, Path], tmp_path_factory: pytest.TempPathFactory
+    _vast: StandIn, certs: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Interceptor]:
     config = {
         "vast": harness.vast_section(
@@ -99,7 +97,7 @@ def _serverless(
     }
     # The console's certificate is one that the machine trusts; the workers' root, which nobody
     # does, comes from the console.
-    environ = {"SSL_CERT_FILE": str(certs[0])}
+    environ = {"SSL_CERT_FILE": str(certs.ca)}
     folder = tmp_path_factory.mktemp("serverless")
     with harness.intercept(folder, config, environ=environ) as interceptor:
         yield interceptor

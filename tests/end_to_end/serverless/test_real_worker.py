@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from ... import harness
-from ...harness import APP_KEY, ENDPOINT, VAST_KEY, StandIn, error_of
+from ...harness import APP_KEY, ENDPOINT, VAST_KEY, Certificates, StandIn, error_of
 from ..pyworker import PyWorker
 
 # The first use of the PyWorker installs it.
@@ -282,19 +282,19 @@ class TestTheWorkerItself:
         return httpx.post(worker.url + CHAT, json=body, verify=trust, trust_env=False, timeout=30)
 
     def test_takes_a_route_that_is_signed(
-        self, vast: StandIn, worker: PyWorker, worker_certs: tuple[Path, Path, Path]
+        self, vast: StandIn, worker: PyWorker, worker_certs: Certificates
     ) -> None:
-        answer = self.ask(worker, routed(vast), worker_certs[0])
+        answer = self.ask(worker, routed(vast), worker_certs.ca)
         assert answer.status_code == 200
         assert "hello there" in answer.text
 
     @pytest.mark.parametrize("forged", ["signature", "url"])
     def test_refuses_a_forged_one(
-        self, forged: str, vast: StandIn, worker: PyWorker, worker_certs: tuple[Path, Path, Path]
+        self, forged: str, vast: StandIn, worker: PyWorker, worker_certs: Certificates
     ) -> None:
         route = routed(vast)
         route[forged] = "A" * len(route[forged])
-        answer = self.ask(worker, route, worker_certs[0])
+        answer = self.ask(worker, route, worker_certs.ca)
         assert (answer.status_code, answer.content) == (401, b"")
         assert for_the_model(vast) == []
 
