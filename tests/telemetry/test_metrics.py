@@ -12,8 +12,9 @@ from vast_intercept.config import Config, Route
 from vast_intercept.config.config import defaults
 from vast_intercept.openai_api.operations import Operation
 from vast_intercept.relay.call import Call, Generate, Outcome
+from vast_intercept.relay.failures import AttemptFailed
 from vast_intercept.relay.retrying.endpoint_health import EndpointHealth
-from vast_intercept.relay.retrying.retry import AttemptFailed
+from vast_intercept.relay.upstreams.base import EndpointId, UpstreamKind
 from vast_intercept.telemetry.metrics import OTHER, Metrics
 from vast_intercept.telemetry.monitor import Monitor
 from vast_intercept.telemetry.report import CallReport, Ending
@@ -56,7 +57,7 @@ class Bench:
 
     def __init__(self, config: Config = CONFIG) -> None:
         self.running: list[Call] = []
-        self.healths: list[tuple[str, EndpointHealth]] = []
+        self.healths: list[EndpointHealth] = []
         self.config = config
         self.metrics = Metrics(lambda: self.config, lambda: self.running, lambda: self.healths)
 
@@ -68,6 +69,10 @@ class Bench:
 
     def value(self, name: str, *labels: str) -> float:
         return self.series().get((f"vast_intercept_{name}", *labels), 0.0)
+
+
+def health_of(name: str, kind: UpstreamKind = UpstreamKind.OPENAI) -> EndpointHealth:
+    return EndpointHealth(EndpointId(kind, name))
 
 
 @pytest.fixture
@@ -139,7 +144,7 @@ def test_what_is_so_now(bench: Bench) -> None:
 
 def test_circuit_breakers(bench: Bench) -> None:
     for name in ("mine", "openai", "made-up"):
-        bench.healths.append(("openai", EndpointHealth(name)))
+        bench.healths.append(health_of(name))
     name = "circuit_breaker_state"
     states = {key[1:]: value for key, value in bench.series().items() if key[0].endswith(name)}
     assert states == {
@@ -151,7 +156,7 @@ def test_circuit_breakers(bench: Bench) -> None:
 
 def test_two_interfaces_to_one_endpoint_are_one_series(bench: Bench) -> None:
     """As after a change of `vast.interface`. Prometheus refuses a page with a sample twice."""
-    bench.healths += [("openai", EndpointHealth("mine")), ("serverless", EndpointHealth("mine"))]
+    bench.healths += [health_of("mine"), health_of("mine", UpstreamKind.SERVERLESS)]
     samples = [
         (sample.name, *sample.labels.values())
         for metric in bench.metrics.registry.collect()
@@ -162,8 +167,8 @@ def test_two_interfaces_to_one_endpoint_are_one_series(bench: Bench) -> None:
 
 @pytest.mark.parametrize("busy", [False, True], ids=["broken", "busy"])
 def test_trouble_does_not_become_a_label(bench: Bench, busy: bool) -> None:
-    health = EndpointHealth("mine")
-    bench.healths.append(("openai", health))
+    health = health_of("mine")
+    bench.healths.append(health)
     before = set(bench.series())
     from vast_intercept.openai_api.errors import bad_gateway  # noqa: PLC0415
 
@@ -191,7 +196,7 @@ def test_a_thousand_made_up_names_make_one_series(bench: Bench) -> None:
             )
         )
         bench.ended(report(Ending.FAILED, endpoint=name, error=name, error_param=name))
-        bench.healths.append(("openai", EndpointHealth(name)))
+        bench.healths.append(health_of(name))
 
     def report(outcome: Ending = Ending.OK, **facts: Any) -> CallReport:
         base = {"request_id": "r", "time": 0.0, "operation": "completions", "attempts": 1}

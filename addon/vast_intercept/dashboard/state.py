@@ -219,7 +219,7 @@ def _latest(report: CallReport, *, show_prompts: bool) -> Latest:
 def _endpoints(monitor: Monitor, config: Config) -> list[Endpoint]:
     """Those that the configuration names, in its order, then those that were called besides."""
     called: dict[str, tuple[str, EndpointHealth]] = {
-        health.name: (kind, health) for kind, health in monitor.endpoints()
+        health.id.name: (health.id.kind, health) for health in monitor.endpoints()
     }
     running = Counter(call.outcome.endpoint for call in monitor.running.values())
     endpoints = []

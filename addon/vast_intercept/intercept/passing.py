@@ -14,9 +14,9 @@ from ..mitm.turns import change_answers, hear_others_now, scripts_see_answers
 from ..mitmweb.notes import mark, note, note_report, noted, request_id_of, say, unmark
 from ..openai_api.errors import ApiError
 from ..openai_api.operations import Operation
+from ..openai_api.sse import EVENT_STREAM
 from ..relay.call import Answer, Generate
 from ..relay.memory import Share
-from ..relay.serving.whole_answer import EVENT_STREAM
 from ..telemetry.call_log import log_call
 from ..telemetry.monitor import Monitor
 from ..telemetry.report import CallReport, Ending

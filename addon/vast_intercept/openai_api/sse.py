@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from .errors import ApiError
 
+EVENT_STREAM = "text/event-stream"
 DONE = "[DONE]"
 
 # "end-of-line = ( cr lf / cr / lf )"; an event ends with a blank line. A lone CR at the very end

@@ -7,7 +7,6 @@ from ..addresses import parse_address
 from ..config import Config
 from ..openai_api.errors import ApiError, misconfigured
 from ..openai_api.operations import Operation
-from ..openai_api.requests import GenerationRequest, Piece
 from ..openai_api.usage import Usage
 from ..secret import Secret, mask_shapes
 from .memory import Memory, Share
@@ -100,10 +99,6 @@ class Call:
     #: What the app asked for, None if it is not of the API; and the app's name, if it has one.
     operation: Operation | None = None
     client_name: str | None = None
-    #: What is sent to endpoints, once it is known.
-    prompt: "Prompt | None" = None
-    #: The next attempt gets a new connection: the one that was kept has failed it.
-    anew: bool = False
     #: Is told when the outcome has changed in a way that is worth showing at once.
     changed: Callable[[], None] = lambda: None
     #: Is told when the relay has the request's head.
@@ -156,18 +151,3 @@ class Call:
         """Notes that the key is sent."""
         if key not in self.sent_keys:
             self.sent_keys.append(key)
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """What an interface sends to an endpoint, and what the app accepts in return."""
-
-    operation: Operation
-    request: GenerationRequest
-    #: The body as the app sent it, for its own provider.
-    original: Piece
-    accept: str
-
-
-type Waiting = Callable[[str | None], None]
-"""Is told that a call waits for a worker, with the router's word for why; or that it has one."""

@@ -51,7 +51,7 @@ class Metrics:
         self,
         config: Callable[[], Config],
         running: Callable[[], Iterable[Call]],
-        endpoints: Callable[[], Iterable[tuple[str, EndpointHealth]]],
+        endpoints: Callable[[], Iterable[EndpointHealth]],
     ) -> None:
         registry = self.registry = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=registry)
@@ -183,7 +183,7 @@ class _Now(Collector):
         self,
         config: Callable[[], Config],
         running: Callable[[], Iterable[Call]],
-        endpoints: Callable[[], Iterable[tuple[str, EndpointHealth]]],
+        endpoints: Callable[[], Iterable[EndpointHealth]],
     ) -> None:
         self._config = config
         self._running = running
@@ -206,9 +206,9 @@ class _Now(Collector):
         )
         config = self._config()
         states = {
-            health.name: health.state
-            for _, health in self._endpoints()
-            if config.names_destination(health.name)
+            health.id.name: health.state
+            for health in self._endpoints()
+            if config.names_destination(health.id.name)
         }
         for name, now in states.items():
             for state in State:

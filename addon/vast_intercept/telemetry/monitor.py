@@ -42,7 +42,7 @@ class Monitor:
     def __init__(
         self,
         config: Callable[[], Config],
-        endpoints: Callable[[], Iterable[tuple[str, EndpointHealth]]],
+        endpoints: Callable[[], Iterable[EndpointHealth]],
     ) -> None:
         self.started = time.time()
         #: By identity: apps may give several calls the same request id.

@@ -11,9 +11,8 @@ from vast_intercept.config import load_config
 from vast_intercept.openai_api.errors import ApiError
 from vast_intercept.openai_api.operations import Operation
 from vast_intercept.relay.call import Call, Generate
-from vast_intercept.relay.http_client import HttpClient
-from vast_intercept.relay.retrying.retry import AttemptFailed
-from vast_intercept.relay.upstream_proxy import UpstreamProxy
+from vast_intercept.relay.failures import AttemptFailed
+from vast_intercept.relay.http_client import HttpClient, UpstreamProxy
 from vast_intercept.relay.upstreams.serverless.keys import EndpointKeys
 
 from .console import Console, running_console

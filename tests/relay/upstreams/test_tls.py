@@ -4,6 +4,7 @@ import datetime
 import ssl
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from vast_intercept.config import Config, load_config
 from vast_intercept.openai_api.errors import ApiError
-from vast_intercept.relay.retrying.dispatch import Dispatcher
-from vast_intercept.relay.retrying.retry import AttemptFailed
-from vast_intercept.relay.upstream_proxy import UpstreamProxy
+from vast_intercept.relay.failures import AttemptFailed
+from vast_intercept.relay.http_client import HttpClient, UpstreamProxy
 from vast_intercept.relay.upstreams import tls
+from vast_intercept.relay.upstreams.serverless.serverless import ServerlessUpstream
 from vast_intercept.relay.upstreams.tls import WorkerTrust, public_context, usable_root
 
 from .console import Console, running_console
@@ -32,11 +33,18 @@ async def console() -> AsyncIterator[Console]:
         yield console
 
 
+@asynccontextmanager
+async def worker_trust(folder: Path) -> AsyncIterator[WorkerTrust]:
+    """Whom the Serverless upstream trusts, with what it keeps in the folder."""
+    client = HttpClient(UpstreamProxy())
+    yield ServerlessUpstream(client, folder)._trust
+    await client.close()
+
+
 @pytest.fixture
 async def trust(tmp_path: Path) -> AsyncIterator[WorkerTrust]:
-    dispatcher = Dispatcher(tmp_path / "confdir", UpstreamProxy())
-    yield dispatcher._serverless._trust
-    await dispatcher.close()
+    async with worker_trust(tmp_path / "confdir") as trust:
+        yield trust
 
 
 @pytest.fixture
@@ -118,9 +126,8 @@ async def test_the_root_is_kept_on_disk(
     await trust.context(config_for(console))
     (kept,) = (tmp_path / "confdir").iterdir()
     assert kept.read_bytes() == ca.cert_pem.bytes()
-    later = Dispatcher(tmp_path / "confdir", UpstreamProxy())
-    handshake(await later._serverless._trust.context(config_for(console)), ca)
-    await later.close()
+    async with worker_trust(tmp_path / "confdir") as later:
+        handshake(await later.context(config_for(console)), ca)
     assert len(console.requests) == 1
 
 
@@ -146,9 +153,8 @@ async def test_a_file_that_is_broken_is_fetched_again(
     await trust.context(config_for(console))
     (path,) = (tmp_path / "confdir").iterdir()
     path.write_bytes(kept)
-    later = Dispatcher(tmp_path / "confdir", UpstreamProxy())
-    handshake(await later._serverless._trust.context(config_for(console)), ca)
-    await later.close()
+    async with worker_trust(tmp_path / "confdir") as later:
+        handshake(await later.context(config_for(console)), ca)
     assert path.read_bytes() == ca.cert_pem.bytes()
 
 
@@ -157,9 +163,8 @@ async def test_a_folder_that_cannot_be_written_does_not_matter(
 ) -> None:
     (tmp_path / "file").write_text("")
     console.answers[ROOT] = 200, ca.cert_pem.bytes()
-    dispatcher = Dispatcher(tmp_path / "file", UpstreamProxy())
-    handshake(await dispatcher._serverless._trust.context(config_for(console)), ca)
-    await dispatcher.close()
+    async with worker_trust(tmp_path / "file") as trust:
+        handshake(await trust.context(config_for(console)), ca)
 
 
 async def test_a_new_root_is_found_when_a_worker_is_not_trusted(

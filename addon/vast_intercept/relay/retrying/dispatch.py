@@ -3,33 +3,19 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
-from typing import Protocol
-
-import aiohttp
 
 from ...config import PROVIDER
 from ...openai_api.errors import ApiError, bad_gateway, misconfigured
-from ..call import Call, Generate, Prompt, Waiting
-from ..http_client import HttpClient
-from ..upstream_proxy import UpstreamProxy
-from ..upstreams.openai import OpenAIInterface
-from ..upstreams.provider import ProviderInterface
-from ..upstreams.serverless.upstream import ServerlessInterface
-from .beginning import Begun, begun
+from ..call import Call, Generate
+from ..failures import AttemptFailed, EndpointFailed
+from ..upstreams.base import Attempt, EndpointId, Upstream, UpstreamKind, UpstreamRequest
+from .answer_start import StartedAnswer, wait_for_first_bytes
 from .circuit_breaker import CircuitOpen
 from .endpoint_health import EndpointHealth
-from .retry import (
-    MAX_ATTEMPTS,
-    MAX_LOST,
-    AttemptFailed,
-    EndpointFailed,
-    RetryBudget,
-    backoff,
-)
+from .retry import MAX_ATTEMPTS, MAX_LOST, RetryBudget, backoff
 
 # Paths may name endpoints, so that an app could make up any number of them.
 _MAX_ENDPOINTS = 256
@@ -40,114 +26,64 @@ _LONGEST_NAME = 200  # characters of what an app has made up
 _KNOWN_BY = 16 * 1024
 
 
-class Interface(Protocol):
-    """A way to an endpoint."""
-
-    @staticmethod
-    def explain(status: int, body: bytes, call: Call) -> ApiError:
-        """What an answer that is no success means to an app."""
-        ...
-
-    async def send(
-        self, call: Call, endpoint: str, prompt: Prompt, waiting: Waiting
-    ) -> aiohttp.ClientResponse:
-        """The head of an answer, whatever its status. Raises AttemptFailed or ApiError."""
-        ...
-
-
 class Dispatcher:
-    """Knows the interfaces, and how the endpoints do."""
+    """Knows the upstreams, and how their endpoints do."""
 
-    def __init__(self, folder: Path, proxy: UpstreamProxy) -> None:
-        self._client = HttpClient(proxy)
-        self._serverless = ServerlessInterface(self._client, folder)
-        self._interfaces: dict[str, Interface] = {
-            "openai": OpenAIInterface(self._client),
-            "serverless": self._serverless,
-            PROVIDER: ProviderInterface(self._client),
-        }
-        self._healths: OrderedDict[tuple[str, str], EndpointHealth] = OrderedDict()
+    def __init__(self, upstreams: Mapping[UpstreamKind, Upstream]) -> None:
+        self._upstreams = upstreams
+        self._healths: OrderedDict[EndpointId, EndpointHealth] = OrderedDict()
 
-    async def close(self) -> None:
-        """Closes the connections."""
-        await self._serverless.close()
-        await self._client.close()
+    def endpoints(self) -> list[EndpointHealth]:
+        """How those endpoints and providers do that were called."""
+        return list(self._healths.values())
 
-    def finish(self, upstream: aiohttp.ClientResponse) -> None:
-        """Has the rest of an answer read that is complete, so that its connection is kept."""
-        self._client.finish(upstream)
-
-    def endpoints(self) -> list[tuple[str, EndpointHealth]]:
-        """Those that were called, each with the interface that was used."""
-        return [(kind, health) for (kind, _), health in self._healths.items()]
-
-    async def begin(
-        self, call: Call, endpoint: str | None, prompt: Prompt, deadline: float
-    ) -> Begun:
-        """The beginning of a success, from the first destination that has one.
+    async def start(
+        self, request: UpstreamRequest, endpoint: str | None, deadline: float
+    ) -> StartedAnswer:
+        """A success whose first bytes are there, from the first destination that has one.
 
         `endpoint` is the one that the call's path names, if any; `deadline` is in the event loop's
         time. Raises ApiError with what the app is to be told.
         """
-        places = self._places(call, endpoint)
-        for (kind, name), (_, fallback) in pairwise(places):
+        destinations = _destinations(request.call, endpoint)
+        for destination, fallback in pairwise(destinations):
             try:
-                return await self._in_half_the_time(call, kind, name, prompt, deadline)
+                return await self._in_half_the_time(request, destination, deadline)
             except EndpointFailed:
-                call.outcome.fell_back_to.append(fallback)
+                request.call.outcome.fell_back_to.append(fallback.name)
         try:
-            return await self._attempts(call, *places[-1], prompt, deadline)
+            return await self._attempts(request, destinations[-1], deadline)
         except EndpointFailed as failed:
             raise failed.error from None
 
-    def _places(self, call: Call, endpoint: str | None) -> list[tuple[str, str]]:
-        """Interfaces and names of where the call may go, at least one. Raises ApiError."""
-        if call.provider and isinstance(call.work, Generate) and call.work.at_provider:
-            return [(PROVIDER, call.provider.name)]
-        model = call.outcome.model
-        destinations = (endpoint,) if endpoint else call.config.destinations_for(model)
-        if not destinations:
-            raise misconfigured(
-                f"No Vast endpoint is set for the model {repr(model)[:_LONGEST_NAME]}: set"
-                " VAST_ENDPOINT, or vast.endpoint or a route in the configuration, to the name of"
-                " your endpoint.",
-                "vast_endpoint_missing",
-            )
-        first, *fallbacks = destinations
-        places = [(call.config.interface, first)]
-        for name in fallbacks:
-            if name != PROVIDER:
-                places.append((call.config.interface, name))
-            elif call.provider:  # a replay has none: the app's key is masked
-                places.append((PROVIDER, call.provider.name))
-        return places
-
     async def _in_half_the_time(
-        self, call: Call, kind: str, name: str, prompt: Prompt, deadline: float
-    ) -> Begun:
+        self, request: UpstreamRequest, destination: EndpointId, deadline: float
+    ) -> StartedAnswer:
         """As `_attempts`, but leaves the other half to the next destination."""
+        call = request.call
         now = asyncio.get_running_loop().time()
         half = (deadline - now) / 2
         try:
             async with asyncio.timeout_at(now + half):
-                return await self._attempts(call, kind, name, prompt, now + half)
+                return await self._attempts(request, destination, now + half)
         except TimeoutError:
             silent = bad_gateway(
-                f"{name!r} did not answer within {half:.3g} s, half of the time that was left.",
+                f"{destination.name!r} did not answer within {half:.3g} s, half of the time that"
+                " was left.",
                 "vast_timeout",
                 504,
             )
-            health = self._health_of(kind, name)
+            health = self._health_of(destination)
             health.failed(AttemptFailed(silent), call.request_id, probe=False)
             raise EndpointFailed(call.outcome.failure or silent) from None
 
     async def _attempts(
-        self, call: Call, kind: str, name: str, prompt: Prompt, deadline: float
-    ) -> Begun:
+        self, request: UpstreamRequest, destination: EndpointId, deadline: float
+    ) -> StartedAnswer:
         """Raises EndpointFailed when this endpoint is not worth another attempt."""
-        outcome = call.outcome
-        outcome.endpoint = name
-        health = self._health_of(kind, name)
+        outcome = request.call.outcome
+        outcome.endpoint = destination.name
+        health = self._health_of(destination)
         last: AttemptFailed | None = None
         failed_as: set[Hashable] = set()
         failures = lost = 0
@@ -159,13 +95,14 @@ class Dispatcher:
             outcome.attempts += 1
             outcome.timing.sent = time.perf_counter()
             try:
-                beginning = await self._attempt(call, self._interfaces[kind], name, prompt, health)
+                started = await self._attempt(
+                    request, health, new_connection=last is not None and last.at_once
+                )
             except AttemptFailed as failed:
-                known_as = _known_as(call, prompt, failed)
+                known_as = _known_as(request, failed)
                 failed_as.add(known_as)
                 health.failed(failed, known_as, probe=probe)
                 last = failed
-                call.anew = failed.at_once
             except ApiError as error:
                 if error.status < 500:
                     health.succeeded()  # it has told the app of a mistake
@@ -182,24 +119,26 @@ class Dispatcher:
                 health.succeeded()
                 for known_as in failed_as:
                     health.recovered(known_as)
-                return beginning
+                return started
             failures += 1
             lost += last.lost
             outcome.failure = last.error
             if lost >= MAX_LOST:
                 raise EndpointFailed(_lost_to_it(last.error))
             await _pause(last, failures, health.budget, deadline)
-            outcome.retried.append(name)
+            outcome.retried.append(destination.name)
 
     async def _attempt(
-        self, call: Call, interface: Interface, name: str, prompt: Prompt, health: EndpointHealth
-    ) -> Begun:
-        outcome = call.outcome
+        self, request: UpstreamRequest, health: EndpointHealth, *, new_connection: bool
+    ) -> StartedAnswer:
+        call = request.call
+        name = health.id.name
         clock = asyncio.get_running_loop().time
         since: float | None = None
 
         def waiting(status: str | None) -> None:
             nonlocal since
+            outcome = call.outcome
             if status is not None:
                 health.succeeded()  # who says "wait" is not down
                 if since is None:
@@ -216,34 +155,59 @@ class Dispatcher:
             call.changed()
 
         try:
-            upstream = await interface.send(call, name, prompt, waiting)
+            upstream = self._upstreams[health.id.kind]
+            answer = await upstream.send(Attempt(request, name, waiting, new_connection))
         finally:
             waiting(None)
         try:
-            return await begun(upstream, call, interface.explain, stream=prompt.request.stream)
+            return await wait_for_first_bytes(answer, call, stream=request.generation.stream)
         except BaseException:
-            upstream.close()  # does nothing to a connection that was given back
+            answer.close()
             raise
 
-    def _health_of(self, kind: str, name: str) -> EndpointHealth:
-        key = kind, name
-        health = self._healths.get(key)
+    def _health_of(self, destination: EndpointId) -> EndpointHealth:
+        health = self._healths.get(destination)
         if health is None:
-            health = self._healths[key] = EndpointHealth(name)
+            clock = asyncio.get_running_loop().time
+            health = self._healths[destination] = EndpointHealth(destination, clock)
             if len(self._healths) > _MAX_ENDPOINTS:
                 self._healths.popitem(last=False)
-        self._healths.move_to_end(key)
+        self._healths.move_to_end(destination)
         return health
 
 
-def _known_as(call: Call, prompt: Prompt, failed: AttemptFailed) -> Hashable:
+def _destinations(call: Call, endpoint: str | None) -> list[EndpointId]:
+    """Where the call may go, at least one. `endpoint` is what its path names. Raises ApiError."""
+    provider = EndpointId(UpstreamKind.PROVIDER, call.provider.name) if call.provider else None
+    if provider and isinstance(call.work, Generate) and call.work.at_provider:
+        return [provider]
+    names = (endpoint,) if endpoint else call.config.destinations_for(call.outcome.model)
+    if not names:
+        raise misconfigured(
+            f"No Vast endpoint is set for the model {repr(call.outcome.model)[:_LONGEST_NAME]}: set"
+            " VAST_ENDPOINT, or vast.endpoint or a route in the configuration, to the name of"
+            " your endpoint.",
+            "vast_endpoint_missing",
+        )
+    kind = UpstreamKind(call.config.interface)
+    first, *fallbacks = names
+    destinations = [EndpointId(kind, first)]
+    for name in fallbacks:
+        if name != PROVIDER:
+            destinations.append(EndpointId(kind, name))
+        elif provider:  # a replay has none: the app's key is masked
+            destinations.append(provider)
+    return destinations
+
+
+def _known_as(request: UpstreamRequest, failed: AttemptFailed) -> Hashable:
     """What tells the call from others that fail.
 
     Where the call itself may be why, it is the same call when an app makes it again.
     """
     if not failed.lost:
-        return call.request_id
-    body = prompt.request.body
+        return request.call.request_id
+    body = request.generation.body
     return hash((len(body), body[:_KNOWN_BY], body[-_KNOWN_BY:]))
 
 

@@ -3,11 +3,13 @@
 import logging
 import math
 import time
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 from ...openai_api.errors import ApiError, bad_gateway
+from ..failures import AttemptFailed
+from ..upstreams.base import EndpointId
 from .circuit_breaker import CircuitBreaker, CircuitOpen, State
-from .retry import AttemptFailed, RetryBudget
+from .retry import RetryBudget
 
 logger = logging.getLogger(__name__)
 
@@ -15,9 +17,10 @@ logger = logging.getLogger(__name__)
 class EndpointHealth:
     """Of one endpoint, or provider. Who was admitted tells: `succeeded`, `failed` or `left`."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._breaker = CircuitBreaker()
+    def __init__(self, id: EndpointId, clock: Callable[[], float] = time.monotonic) -> None:  # noqa: A002
+        self.id = id
+        self._clock = clock
+        self._breaker = CircuitBreaker(clock)
         self._trouble: ApiError | None = None
         self._waiting = 0
         self._waiting_since = 0.0
@@ -45,7 +48,7 @@ class EndpointHealth:
     def succeeded(self) -> None:
         """It answers."""
         if self._breaker.state is not State.CLOSED:
-            logger.info("%r answers again.", self.name)
+            logger.info("%r answers again.", self.id.name)
         self._breaker.succeeded()
 
     def recovered(self, call: Hashable) -> None:
@@ -69,7 +72,7 @@ class EndpointHealth:
         if self._breaker.state is State.OPEN and not was_open:
             logger.warning(
                 "%r has failed again and again, and is left alone for a while: %s",
-                self.name,
+                self.id.name,
                 self._trouble.message,
             )
 
@@ -82,8 +85,8 @@ class EndpointHealth:
         seconds = math.ceil(circuit.retry_after)
         trouble = self._trouble.message if self._trouble else ""
         return bad_gateway(
-            f"{self.name!r} has failed again and again, and is left alone for another {seconds} s."
-            f" The last trouble was: {trouble}",
+            f"{self.id.name!r} has failed again and again, and is left alone for another"
+            f" {seconds} s. The last trouble was: {trouble}",
             "vast_endpoint_down",
             503,
             retry_after=seconds,
@@ -93,10 +96,10 @@ class EndpointHealth:
         """A call has found no ready worker. `status` is the router's word for it."""
         self._waiting += 1
         if self._waiting == 1:
-            self._waiting_since = time.monotonic()
+            self._waiting_since = self._clock()
             logger.info(
                 "Endpoint %r has no ready worker%s: calls wait for one.",
-                self.name,
+                self.id.name,
                 f" ({status})" if status else "",
             )
 
@@ -106,6 +109,6 @@ class EndpointHealth:
         if not self._waiting:
             logger.info(
                 "No call waits for a worker of endpoint %r any more, after %.0f s.",
-                self.name,
-                time.monotonic() - self._waiting_since,
+                self.id.name,
+                self._clock() - self._waiting_since,
             )

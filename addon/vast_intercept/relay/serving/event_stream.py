@@ -6,17 +6,15 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
-import aiohttp
 from aiohttp import web
 
 from ...openai_api.answer_stream import AnswerStream
 from ...openai_api.errors import ApiError, bad_gateway
-from ...openai_api.sse import error_event
+from ...openai_api.sse import EVENT_STREAM, error_event
 from ..call import Outcome
-from ..failures import describe_failure
+from ..failures import AttemptFailed
 from ..http_client import read_rest
-from ..retrying.beginning import LOOK, Begun
-from .whole_answer import EVENT_STREAM
+from ..retrying.answer_start import LOOK, StartedAnswer
 
 # How long `[DONE]` waits for the end of Vast's stream, in seconds.
 _MOMENT = 0.15
@@ -97,16 +95,16 @@ class EventStream:
                 async with asyncio.timeout(seconds):
                     await finished.wait()
 
-    async def send(self, answer: Begun) -> None:
+    async def send(self, started: StartedAnswer) -> None:
         """Sends the events on as they arrive, byte for byte. Raises ApiError if they break off.
 
         Only whole events are sent, so that `fail` can add one of its own.
         """
         out = await self._begin()
         rewrite = self._rewrite
-        stream = self._stream = answer.stream
-        read = answer.upstream.content.readany
-        ready, rest = answer.first, answer.rest
+        stream = self._stream = started.stream
+        read = started.answer.read
+        ready, rest = started.first, started.rest
         self._outcome.response_model = stream.model or None
         timing = self._outcome.timing
         clock = time.perf_counter
@@ -121,59 +119,59 @@ class EventStream:
             else:
                 try:
                     chunk = await read()
-                except (aiohttp.ClientError, TimeoutError) as error:
-                    self._broken_off(answer, describe_failure(error, answer.host))
+                except AttemptFailed as failed:
+                    self._broken_off(started, failed.error)
                     break
                 timing.last_byte = now = clock()
                 timing.longest_gap = max(timing.longest_gap, now - last)
                 last = now
                 if not chunk:
-                    self._ended(answer)
+                    self._ended(started)
                     break
             rest = chunk[LOOK:]
             ready = stream.feed(chunk[:LOOK] if rest else chunk)
         else:
-            await self._hold(out, answer, ready)
+            await self._hold(out, started, ready)
         await self.end()
 
     def _rewritten(self, events: bytes) -> bytes:
         return self._rewrite(events) if self._rewrite else events
 
-    def _broken_off(self, answer: Begun, failure: ApiError) -> None:
-        last = answer.stream.end()
-        if not answer.stream.over:
+    def _broken_off(self, started: StartedAnswer, failure: ApiError) -> None:
+        last = started.stream.end()
+        if not started.stream.over:
             raise failure
-        self._note(answer, last + b"\n\n")  # what was lost of its last event is the blank line
+        self._note(started, last + b"\n\n")  # what was lost of its last event is the blank line
 
-    def _ended(self, answer: Begun) -> None:
-        last = answer.stream.end()
-        if not answer.stream.over and not answer.stream.finished:
+    def _ended(self, started: StartedAnswer) -> None:
+        last = started.stream.end()
+        if not started.stream.over and not started.stream.finished:
             raise bad_gateway(
                 "Vast ended the stream before the answer was complete.", "vast_disconnected"
             )
-        self._note(answer, last)
+        self._note(started, last)
 
-    async def _hold(self, out: web.StreamResponse, answer: Begun, last: bytes) -> None:
+    async def _hold(self, out: web.StreamResponse, started: StartedAnswer, last: bytes) -> None:
         """Keeps `[DONE]` back until Vast has ended the stream, for a moment at most.
 
         Apps leave as soon as they have it (FACTS M40). If Vast has ended the stream by then, the
         next call finds the connection free. An error, and what comes with it, is kept back as well.
         """
-        stream, text = answer.stream, 0
+        stream, text = started.stream, 0
         if stream.error is None:
             text = max(last.rfind(b"data:", 0, last.rfind(b"[DONE]")), 0)
-        self._note(answer, last[text:])
+        self._note(started, last[text:])
         if text:
             await out.write(self._rewritten(last[:text]))
-        rest = await read_rest(answer.upstream, _MOMENT)
+        rest = await read_rest(started.answer.read, _MOMENT)
         if not stream.done:
             self._last += stream.feed(rest)  # `[DONE]` behind an error
 
-    def _note(self, answer: Begun, last: bytes) -> None:
+    def _note(self, started: StartedAnswer, last: bytes) -> None:
         """All of the answer has come, and these bytes of it are still to be sent."""
-        outcome, stream = self._outcome, answer.stream
+        outcome, stream = self._outcome, started.stream
         if stream.error is not None:
-            outcome.error = answer.explain(stream.error)
+            outcome.error = started.explain(stream.error)
         outcome.complete = stream.error is None
         outcome.timing.events = stream.events
         outcome.timing.last_byte = outcome.timing.last_byte or outcome.timing.first_byte

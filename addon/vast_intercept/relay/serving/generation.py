@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 
-import aiohttp
 from aiohttp import web
 
 from ...config import Route
@@ -19,13 +18,15 @@ from ...openai_api.prompt import beginning_of_prompt
 from ...openai_api.reasoning import with_both_names, with_both_names_in_events
 from ...openai_api.requests import check_content_type as check_request_type
 from ...openai_api.requests import outline_of, read_request
-from ..call import Answer, Call, Generate, Prompt
+from ...openai_api.sse import EVENT_STREAM
+from ..call import Answer, Call, Generate
 from ..failures import internal_error
-from ..retrying.beginning import Begun
+from ..retrying.answer_start import StartedAnswer
 from ..retrying.dispatch import Dispatcher
 from ..turns import Turns
+from ..upstreams.base import UpstreamAnswer, UpstreamRequest
 from .event_stream import EventStream
-from .whole_answer import EVENT_STREAM, JSON, check_content_type, read_whole
+from .whole_answer import JSON, check_content_type, read_whole
 
 type Headers = dict[str, str]
 
@@ -51,7 +52,7 @@ class Generation:
         #: Of what is being waited for.
         self._limit: asyncio.Timeout | None = None
         self._ended_with: ApiError | None = None
-        self._upstream: aiohttp.ClientResponse | None = None
+        self._answer: UpstreamAnswer | None = None
 
     def end(self, error: ApiError) -> None:
         """Ends the call where it is: what the app gets next is this error."""
@@ -72,25 +73,25 @@ class Generation:
             received = self._call.body
         if received is None:
             raise request_too_large(self._call.max_body)
-        prompt = await self._read(received)
+        sent = await self._read(received)
         total = self._call.config.timeout.total
         deadline = asyncio.get_running_loop().time() + total
         outcome = self._call.outcome
-        stream = self._stream(headers) if prompt.request.stream else None
+        stream = self._stream(headers) if sent.generation.stream else None
         try:
             if stream is None:
                 async with self._until(deadline):
-                    begun = await self._begin(prompt, deadline, headers)
-                    whole = await self._whole(begun, headers)
-                return await self._send(begun.upstream.status, whole, headers)
+                    started = await self._start(sent, deadline, headers)
+                    whole = await self._whole(started, headers)
+                return await self._send(started.answer.status, whole, headers)
             async with self._until(deadline) as limit:
                 async with stream.kept_alive(self._call.config.keepalive, self._empty_chunk):
-                    begun = await self._begin(prompt, deadline, headers)
+                    started = await self._start(sent, deadline, headers)
                 if self._ended_with is None:
                     limit.reschedule(None)  # from now on it only must not fall silent
-                check_content_type(begun.upstream, EVENT_STREAM)
-                headers["content-type"] = begun.upstream.headers.get("content-type", EVENT_STREAM)
-                await stream.send(begun)
+                check_content_type(started.answer, EVENT_STREAM)
+                headers["content-type"] = started.answer.content_type
+                await stream.send(started)
         except (ApiError, TimeoutError) as error:
             failure = error if isinstance(error, ApiError) else self._out_of_time(total)
             if stream is None or not stream.begun:
@@ -106,11 +107,11 @@ class Generation:
         finally:
             # The connection was given back if the answer was read to its end. If the answer is not
             # complete, it is closed: the worker then stops generating.
-            if self._upstream and not self._upstream.closed:
+            if self._answer:
                 if outcome.complete:
-                    self._dispatcher.finish(self._upstream)
+                    self._answer.finish()
                 else:
-                    self._upstream.close()
+                    self._answer.close()
         return stream.response
 
     async def _fail(self, stream: EventStream, failure: ApiError) -> None:
@@ -140,7 +141,7 @@ class Generation:
             assert self._ended_with
             raise self._ended_with from None
 
-    async def _read(self, body: Buffer) -> Prompt:
+    async def _read(self, body: Buffer) -> UpstreamRequest:
         """Raises ApiError (400, 413) for what cannot go to Vast."""
         headers = self._request.headers
         check_request_type(headers.get("content-type", ""))
@@ -162,8 +163,7 @@ class Generation:
             outcome.prompt = beginning_of_prompt(outline.text if outline else body)
         accept = headers.get("accept") or (EVENT_STREAM if wanted.stream else JSON)
         original = body if self._call.provider else b""
-        prompt = self._call.prompt = Prompt(self._work.operation, wanted, original, accept)
-        return prompt
+        return UpstreamRequest(self._call, self._work.operation, wanted, original, accept)
 
     def _empty_chunk(self) -> bytes:
         # With the id that vLLM gives the answer to a call with this request id.
@@ -172,17 +172,19 @@ class Generation:
             self._work.operation, call.request_id, call.outcome.model, int(time.time())
         )
 
-    async def _begin(self, prompt: Prompt, deadline: float, headers: Headers) -> Begun:
+    async def _start(
+        self, sent: UpstreamRequest, deadline: float, headers: Headers
+    ) -> StartedAnswer:
         outcome = self._call.outcome
         try:
-            begun = await self._dispatcher.begin(self._call, self._work.endpoint, prompt, deadline)
+            started = await self._dispatcher.start(sent, self._work.endpoint, deadline)
         finally:
             # Names that a header cannot hold are those of paths, not of endpoints.
             if outcome.endpoint and outcome.endpoint.isascii() and outcome.endpoint.isprintable():
                 headers["x-vast-endpoint"] = outcome.endpoint
             headers["x-vast-attempts"] = str(outcome.attempts)
-        self._upstream = begun.upstream
-        return begun
+        self._answer = started.answer
+        return started
 
     def _route_for(self, model: str | None) -> Route | None:
         """The configuration's, unless the path names an endpoint: that wins over routes."""
@@ -200,9 +202,9 @@ class Generation:
         route = self._route_for(self._work.model or model)
         return route.roles if route else {}
 
-    async def _whole(self, begun: Begun, headers: Headers) -> Buffer:
-        whole = await read_whole(begun.upstream, begun.first, self._call, self._turns)
-        headers["content-type"] = begun.upstream.headers.get("content-type", JSON)
+    async def _whole(self, started: StartedAnswer, headers: Headers) -> Buffer:
+        whole = await read_whole(started, self._call, self._turns)
+        headers["content-type"] = started.answer.content_type
         outcome = self._call.outcome
         outcome.timing.last_byte = time.perf_counter()
         outcome.answered = True

@@ -18,11 +18,12 @@ from ...openai_api.errors import ApiError, bad_gateway
 from ...openai_api.outline import Buffer
 from ..call import Answer, Call, Generate
 from ..failures import internal_error
+from ..http_client import UpstreamProxy
 from ..memory import Memory, Share
 from ..retrying.dispatch import Dispatcher
 from ..retrying.endpoint_health import EndpointHealth
 from ..turns import Turns
-from ..upstream_proxy import UpstreamProxy
+from ..upstreams.all import Upstreams
 from .generation import Generation, answered_here
 from .http_log import http_logger
 
@@ -54,6 +55,7 @@ class Relay:
         self._draining = False
         self._starting: asyncio.Task[None] | None = None
         self._runner: web.ServerRunner | None = None
+        self._upstreams: Upstreams | None = None
         self._dispatcher: Dispatcher | None = None
         self._turns = Turns()
         #: What calls hold.
@@ -71,7 +73,8 @@ class Relay:
         await asyncio.shield(self._starting)
 
     async def _start(self) -> None:
-        self._dispatcher = Dispatcher(self.folder, self.proxy)
+        self._upstreams = Upstreams(self.folder, self.proxy)
+        self._dispatcher = Dispatcher(self._upstreams.by_kind)
         self._draining = False
         server = web.Server(
             self._handle,
@@ -99,11 +102,11 @@ class Relay:
         self._calls.clear()
         if self._runner:
             await self._runner.cleanup()
-        if self._dispatcher:
-            await self._dispatcher.close()
+        if self._upstreams:
+            await self._upstreams.close()
 
-    def endpoints(self) -> list[tuple[str, EndpointHealth]]:
-        """Those that were called, each with the interface that was used."""
+    def endpoints(self) -> list[EndpointHealth]:
+        """How those endpoints and providers do that were called."""
         return self._dispatcher.endpoints() if self._dispatcher else []
 
     @property

@@ -4,13 +4,12 @@ A whole answer is of no use to an app before it is complete, so it is read to it
 that Vast breaks off can then still become an error of OpenAI's shape.
 """
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from collections.abc import Generator
+from dataclasses import dataclass
 
-import aiohttp
 import msgspec
 
-from ...openai_api.errors import ApiError, bad_gateway, from_upstream
+from ...openai_api.errors import ApiError, bad_gateway
 from ...openai_api.limits import MAX_MEMBERS
 from ...openai_api.outline import (
     Buffer,
@@ -19,42 +18,38 @@ from ...openai_api.outline import (
     needs_outline,
     outline,
 )
-from ...openai_api.roles import explain_refused_role
 from ...openai_api.usage import Usage, model_of, usage_of
 from ..call import Call
-from ..failures import describe_failure
-from ..http_client import retry_after_of
-from ..memory import Share
+from ..failures import AttemptFailed
+from ..retrying.answer_start import StartedAnswer, read_body
 from ..turns import Turns
+from ..upstreams.base import UpstreamAnswer
 
-EVENT_STREAM = "text/event-stream"
 JSON = "application/json"
-
-#: No more of an error is read.
-MAX_ERROR_BODY = 64 * 1024
 
 _any_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
-    """A whole answer, and what it says of itself."""
+class WholeAnswer:
+    """An answer that is complete, and what it says of itself."""
 
     body: Buffer
     usage: Usage | None
     model: str | None
 
 
-async def read_whole(
-    upstream: aiohttp.ClientResponse, first: bytes, call: Call, turns: Turns
-) -> Whole:
-    """A success that is not a stream, of which `first` was read already.
+async def read_whole(started: StartedAnswer, call: Call, turns: Turns) -> WholeAnswer:
+    """A success that is not a stream, read to its end.
 
     Raises ApiError if it is not one JSON object. One that holds so much that it would take long to
     read, such as probabilities of very many tokens, only has to look like one.
     """
-    check_content_type(upstream, JSON)
-    body = await _read(upstream, call.max_body, call.share, first)
+    check_content_type(started.answer, JSON)
+    try:
+        body = await read_body(started.answer, call.max_body, call.share, started.first)
+    except AttemptFailed as failed:
+        raise failed.error from None
     if len(body) > call.max_body:
         raise bad_gateway(
             f"Vast's answer is larger than {call.max_body:,} bytes. The limit is mitmproxy's"
@@ -69,10 +64,10 @@ async def read_whole(
     except TooMuchStructureError:
         if body[:1] != b"{" or body[-1:] != b"}":
             raise _not_an_object("it has no braces around it") from None
-        return Whole(body, None, None)
+        return WholeAnswer(body, None, None)
     except (msgspec.MsgspecError, NotJsonError, RecursionError) as error:
         raise _not_an_object(str(error)) from None
-    return Whole(body, usage_of(text), model_of(text))
+    return WholeAnswer(body, usage_of(text), model_of(text))
 
 
 def _short_enough(body: Buffer) -> Generator[None, None, Buffer]:
@@ -89,50 +84,11 @@ def _not_an_object(why: str) -> ApiError:
     return bad_gateway(f"Vast's answer is not a JSON object: {why}.", "bad_upstream_answer")
 
 
-type Explain = Callable[[int, bytes, Call], ApiError]
-
-
-def explain_vast(status: int, body: bytes, call: Call) -> ApiError:
-    """What Vast's answer that is no success means to an app."""
-    endpoint = call.outcome.endpoint or ""
-    error = from_upstream(status, body, endpoint=endpoint, redact=call.redact)
-    if call.prompt:
-        return explain_refused_role(error, call.prompt.request.pieces)
-    return error
-
-
-async def read_error(upstream: aiohttp.ClientResponse, call: Call, explain: Explain) -> ApiError:
-    """An answer that is no success, as OpenAI would word it."""
-    try:
-        body = bytes(await _read(upstream, MAX_ERROR_BODY, call.share))
-    except ApiError:
-        body = b""  # the status says enough
-    error = explain(upstream.status, body, call)
-    return replace(error, retry_after=retry_after_of(upstream) or error.retry_after)
-
-
-def check_content_type(upstream: aiohttp.ClientResponse, expected: str) -> None:
+def check_content_type(answer: UpstreamAnswer, expected: str) -> None:
     """Raises ApiError unless the answer is what was asked for."""
-    if upstream.content_type != expected:
+    if answer.media_type != expected:
         raise bad_gateway(
-            f"Vast answered with the content type {upstream.content_type!r} where {expected!r} was"
+            f"Vast answered with the content type {answer.media_type!r} where {expected!r} was"
             " due.",
             "bad_upstream_answer",
         )
-
-
-async def _read(
-    upstream: aiohttp.ClientResponse, limit: int, share: Share, first: bytes = b""
-) -> bytearray:
-    """The body, or its beginning if it is larger than `limit`.
-
-    Raises ApiError if it is cut, or if calls hold too much already.
-    """
-    body = bytearray(first)  # it grows in place: to join many pieces would hold up other calls
-    try:
-        while len(body) <= limit and (piece := await upstream.content.readany()):
-            share.take(len(piece))
-            body += piece
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise describe_failure(error, upstream.url.host or "Vast") from None
-    return body

@@ -1,47 +1,38 @@
 """Vast's OpenAI interface: one URL for an endpoint, Vast does the rest (FACTS V1)."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
-import aiohttp
 from yarl import URL
 
-from ...openai_api.errors import ApiError
 from ...openai_api.operations import Operation
 from ...vast_api.headers import headers
 from ...vast_api.openai_interface import operation_url
-from ..call import Call, Prompt, Waiting
 from ..http_client import HttpClient
-from ..serving.whole_answer import explain_vast
+from .base import Attempt, UpstreamAnswer, explain_vast
 from .tls import public_context
 
 
-class OpenAIInterface:
+class OpenAIUpstream:
     """Sends calls to `openai_url`."""
-
-    @staticmethod
-    def explain(status: int, body: bytes, call: Call) -> ApiError:
-        """What an answer that is no success means to an app."""
-        return explain_vast(status, body, call)
 
     def __init__(self, client: HttpClient) -> None:
         self._client = client
 
-    async def send(
-        self, call: Call, endpoint: str, prompt: Prompt, waiting: Waiting
-    ) -> aiohttp.ClientResponse:
-        """The head of Vast's answer, whatever its status. Raises AttemptFailed or ApiError."""
-        del waiting  # Vast's own interface does that by itself
-        config = call.config
+    async def send(self, attempt: Attempt) -> UpstreamAnswer:
+        """Vast's answer, whatever its status. Raises AttemptFailed or ApiError."""
+        request = attempt.request
+        call, config = request.call, request.call.config
         key = call.vast_key()
-        url = _url(config.openai_url, endpoint, prompt.operation)
+        url = _url(config.openai_url, attempt.endpoint, request.operation)
         call.outcome.url = str(url)
         return await self._client.post(
             url,
-            headers(key.reveal(), accept=prompt.accept, request_id=call.request_id),
-            prompt.request.pieces,
+            headers(key.reveal(), accept=request.accept, request_id=call.request_id),
+            request.generation.pieces,
             public_context(config),
             config.timeout,
-            anew=call.anew,
+            explain=partial(explain_vast, attempt),
+            new_connection=attempt.new_connection,
         )
 
 

@@ -14,7 +14,7 @@ from ...certificates.public_cas import certificates, public_cas
 from ...config import Config
 from ...openai_api.errors import bad_gateway, misconfigured
 from ...vast_api.console import LARGEST_ROOT, root_url
-from ..retrying.retry import AttemptFailed
+from ..failures import AttemptFailed
 
 logger = logging.getLogger(__name__)
 

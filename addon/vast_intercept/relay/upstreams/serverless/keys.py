@@ -23,8 +23,8 @@ from ....vast_api.answers import UnreadableError
 from ....vast_api.console import LARGEST_LIST, endpoints_url, read_endpoints
 from ....vast_api.headers import headers
 from ...call import Call
+from ...failures import AttemptFailed
 from ...http_client import HttpClient
-from ...retrying.retry import AttemptFailed
 from ..tls import public_context
 
 # As Vast's SDK does (FACTS V2): after the first, a new list is fetched beside the calls; after the

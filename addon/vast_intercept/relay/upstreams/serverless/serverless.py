@@ -3,10 +3,9 @@
 import asyncio
 import random
 import ssl
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
-import aiohttp
 from yarl import URL
 
 from ....addresses import is_loopback_name
@@ -23,10 +22,10 @@ from ....vast_api.router import (
     route_url,
 )
 from ....vast_api.worker import call_body, call_url
-from ...call import Call, Prompt, Waiting
+from ...call import Call
+from ...failures import AttemptFailed, EndpointFailed
 from ...http_client import HttpClient
-from ...retrying.retry import AttemptFailed, EndpointFailed
-from ...serving.whole_answer import explain_vast
+from ..base import Attempt, UpstreamAnswer, explain_vast
 from ..tls import WorkerTrust, public_context
 from .keys import EndpointKeys
 
@@ -38,13 +37,8 @@ _LONGEST_POLL = 5.0
 _SHOWN = 200  # characters of what the router says
 
 
-class ServerlessInterface:
+class ServerlessUpstream:
     """Sends calls to the endpoint's workers. Each has a route, with its signature, of its own."""
-
-    @staticmethod
-    def explain(status: int, body: bytes, call: Call) -> ApiError:
-        """What an answer that is no success means to an app."""
-        return explain_vast(status, body, call)
 
     def __init__(self, client: HttpClient, folder: Path) -> None:
         self._client = client
@@ -55,15 +49,15 @@ class ServerlessInterface:
         """Ends what runs beside the calls."""
         await self._keys.close()
 
-    async def send(
-        self, call: Call, endpoint: str, prompt: Prompt, waiting: Waiting
-    ) -> aiohttp.ClientResponse:
-        """The head of a worker's answer, whatever its status. Raises AttemptFailed or ApiError.
+    async def send(self, attempt: Attempt) -> UpstreamAnswer:
+        """A worker's answer, whatever its status. Raises AttemptFailed, EndpointFailed or ApiError.
 
-        `waiting` is told each time that there is no worker yet, and when there is one.
+        `attempt.waiting` is told each time that there is no worker yet, and when there is one.
         """
-        worker = await self._find_worker(call, endpoint, prompt, waiting)
-        url = call_url(worker.url, prompt.operation)
+        request, endpoint = attempt.request, attempt.endpoint
+        call = request.call
+        worker = await self._find_worker(attempt)
+        url = call_url(worker.url, request.operation)
         call.outcome.url = str(url)
         tls = (
             await self._trust.context(call.config)
@@ -73,11 +67,12 @@ class ServerlessInterface:
         try:
             answer = await self._client.post(
                 url,
-                headers(None, accept=prompt.accept, request_id=call.request_id),
-                call_body(worker.auth_data, prompt.request.pieces),
+                headers(None, accept=request.accept, request_id=call.request_id),
+                call_body(worker.auth_data, request.generation.pieces),
                 tls,
                 call.config.timeout,
-                anew=call.anew,
+                explain=partial(explain_vast, attempt),
+                new_connection=attempt.new_connection,
                 for_another_machine=call.from_another_machine and not _is_configured(url, call),
             )
         except ApiError as error:
@@ -97,41 +92,38 @@ class ServerlessInterface:
             )
         return answer
 
-    async def _find_worker(
-        self, call: Call, endpoint: str, prompt: Prompt, waiting: Waiting
-    ) -> Worker:
+    async def _find_worker(self, attempt: Attempt) -> Worker:
         """Polls the router until a worker is ready, for `vast.timeout.queue` at most."""
         clock = asyncio.get_running_loop().time
-        patience = call.config.timeout.queue
+        patience = attempt.request.call.config.timeout.queue
         started = clock()
         request_idx = polls = 0
         while True:
             try:
-                answer = await self._route(call, endpoint, prompt, request_idx)
+                answer = await self._route(attempt, request_idx)
             except AttemptFailed as failed:
                 if not request_idx:
                     raise
                 # A router that stumbles does not cost the call its place.
                 answer = NotReady(request_idx, failed.error.message)
             if isinstance(answer, Worker):
-                waiting(None)
+                attempt.waiting(None)
                 return answer
             request_idx = answer.request_idx
-            waiting(answer.status)
+            attempt.waiting(answer.status)
             longest = min(2.0 ** min(polls, 10), _LONGEST_POLL)
             pause = random.uniform(_SHORTEST_POLL, longest) if polls else _FIRST_POLL  # noqa: S311
             pause = min(pause, started + patience - clock())
             if pause <= 0:
-                raise _no_worker(endpoint, patience, answer.status)
+                raise _no_worker(attempt.endpoint, patience, answer.status)
             polls += 1
             await asyncio.sleep(pause)
 
-    async def _route(
-        self, call: Call, endpoint: str, prompt: Prompt, request_idx: int
-    ) -> Worker | NotReady:
+    async def _route(self, attempt: Attempt, request_idx: int) -> Worker | NotReady:
+        call, endpoint = attempt.request.call, attempt.endpoint
         config = call.config
         router = _router_url(config.route_url)
-        cost = cost_of(prompt.request, config.default_cost)
+        cost = cost_of(attempt.request.generation, config.default_cost)
         while True:
             key = await self._keys.key_of(call, endpoint)
             body = route_request(endpoint, key.reveal(), cost, request_idx)

@@ -5,8 +5,8 @@ from typing import Any
 
 from yarl import URL
 
-from ..addresses import is_this_machine, parse_address
-from ..openai_api.errors import ApiError, bad_gateway
+from ...addresses import is_this_machine, parse_address
+from ...openai_api.errors import ApiError, bad_gateway
 
 
 class ThisMachineError(OSError):

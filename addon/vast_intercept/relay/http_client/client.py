@@ -1,23 +1,22 @@
 """Connections to Vast: kept, and shared by all calls."""
 
 import asyncio
-import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 import aiohttp
 from yarl import URL
 
-from ..config import TimeoutSection
-from ..openai_api.errors import bad_gateway
-from ..openai_api.requests import Piece
+from ...config import TimeoutSection
+from ...openai_api.errors import bad_gateway
+from ...openai_api.requests import Piece
+from ..failures import BUSY_STATUSES, RETRIED_STATUSES, AttemptFailed
 from . import far_clients
-from .failures import describe_failure, is_local
-from .retrying.retry import BUSY_STATUSES, RETRIED_STATUSES, AttemptFailed, parse_retry_after
+from .aiohttp_errors import failure
+from .answer import Explain, HttpAnswer, retry_after_of
 from .upstream_proxy import UpstreamProxy
 
 _MAX_CONNECTIONS = 1_000
@@ -26,10 +25,6 @@ _KEEP_ALIVE = 60  # seconds that an idle connection is kept
 # aiohttp writes bytes in one go: to encrypt and to copy larger ones would hold up other calls.
 _LARGE_BODY = 512 * 1024
 _SLICE = 64 * 1024
-
-# How long the rest of an answer is read that nobody waits for, and how much of it.
-_REST_SECONDS = 1.0
-_MAX_REST = 64 * 1024
 
 # What the router and the console have to say comes at once, as the SDK expects, too (FACTS V3).
 _SHORT = aiohttp.ClientTimeout(total=10)
@@ -44,7 +39,7 @@ class HttpClient:
         self._proxy = proxy
         self._session = _session()
         #: Opens a connection for each call.
-        self._anew = _session(keep=False)
+        self._not_kept = _session(keep=False)
         #: Never connects to this machine. Its connections are its own: one that another call has
         #: opened may lead anywhere.
         self._guarded = _session(far_clients.make_socket)
@@ -57,7 +52,7 @@ class HttpClient:
         for task in self._finishing:
             task.cancel()
         await asyncio.gather(*self._finishing, return_exceptions=True)
-        for session in (self._session, self._anew, self._guarded):
+        for session in (self._session, self._not_kept, self._guarded):
             await session.close()
 
     async def post(
@@ -68,15 +63,18 @@ class HttpClient:
         tls: ssl.SSLContext,
         timeout: TimeoutSection,  # noqa: ASYNC109  (several, not one for all)
         *,
-        anew: bool = False,
+        explain: Explain,
+        new_connection: bool = False,
         for_another_machine: bool = False,
-    ) -> aiohttp.ClientResponse:
-        """The head of the answer, whatever its status. Raises AttemptFailed or ApiError.
+    ) -> HttpAnswer:
+        """An answer whose head has come, whatever its status. Raises AttemptFailed or ApiError.
 
-        `body` is in pieces. `anew` is for a call that a kept connection has failed. A call
-        `for_another_machine` is never sent to this one.
+        `body` is in pieces, which are sent one after the other. `tls` says whom to trust, if the
+        URL is https. `explain` goes with the answer. A `new_connection` is for a call that a kept
+        one has failed; it is not kept. A call `for_another_machine` is never sent to this one.
         """
-        session, proxy = self._anew if anew else self._session, self._proxy.options_for(url)
+        session = self._not_kept if new_connection else self._session
+        proxy = self._proxy.options_for(url)
         if for_another_machine:
             if far_clients.names_this_machine(url):
                 raise far_clients.refused(url.host or "")
@@ -88,7 +86,7 @@ class HttpClient:
             slices = _Slices(body)
             headers = {**headers, "content-length": str(size)}
         try:
-            answer = await session.post(
+            response = await session.post(
                 url,
                 headers=headers,
                 data=slices or b"".join(body),
@@ -100,30 +98,24 @@ class HttpClient:
         except (aiohttp.ClientError, TimeoutError) as error:
             sent = slices is None or slices.sent  # a small one goes out in one write
             raise failure(error, url.host or "", sent=sent) from None
-        self._end_with_connection(answer)
-        return answer
+        self._end_with_connection(response)
+        return HttpAnswer(response, explain, self._finishing)
 
-    def finish(self, answer: aiohttp.ClientResponse) -> None:
-        """Reads the rest of an answer for a moment, so that its connection can be used again."""
-        task = asyncio.create_task(_finish(answer), name="read the rest of an answer")
-        self._finishing.add(task)
-        task.add_done_callback(self._finishing.discard)
-
-    def _end_with_connection(self, answer: aiohttp.ClientResponse) -> None:
+    def _end_with_connection(self, response: aiohttp.ClientResponse) -> None:
         """Has the answer end when its connection does.
 
         aiohttp's parser in C closes a connection whose bytes are no HTTP, and does not tell who
         waits for the rest of the answer. Vast's worker sends such bytes (FACTS V11).
         """
-        if not answer.connection or answer.connection.protocol is None:
+        if not response.connection or response.connection.protocol is None:
             return  # it is there in whole already
-        closed = answer.connection.protocol.closed
+        closed = response.connection.protocol.closed
         if closed is None:
-            _end(answer.content)
+            _end(response.content)
             return
         if closed not in self._read_from:
             closed.add_done_callback(self._connection_closed)
-        self._read_from[closed] = answer.content
+        self._read_from[closed] = response.content
 
     def _connection_closed(self, closed: asyncio.Future[None]) -> None:
         if not closed.cancelled():
@@ -154,9 +146,9 @@ class HttpClient:
                 ssl=tls,
                 timeout=_SHORT,
                 **self._proxy.options_for(url),
-            ) as answer:
+            ) as response:
                 received = bytearray()
-                while piece := await answer.content.readany():
+                while piece := await response.content.readany():
                     received += piece
                     if len(received) > limit:
                         raise AttemptFailed(
@@ -166,17 +158,17 @@ class HttpClient:
                                 "bad_upstream_answer",
                             )
                         )
-                if answer.status in RETRIED_STATUSES:
+                if response.status in RETRIED_STATUSES:
                     raise AttemptFailed(
                         bad_gateway(
-                            f"{url.host!r} answered with status {answer.status} to"
+                            f"{url.host!r} answered with status {response.status} to"
                             f" {method} {url.path}.",
                             "bad_gateway",
                         ),
-                        retry_after=retry_after_of(answer),
-                        busy=answer.status in BUSY_STATUSES,
+                        retry_after=retry_after_of(response),
+                        busy=response.status in BUSY_STATUSES,
                     )
-                return answer.status, bytes(received)
+                return response.status, bytes(received)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise failure(error, url.host or "") from None
 
@@ -197,23 +189,6 @@ def _session(
     )
 
 
-async def read_rest(answer: aiohttp.ClientResponse, seconds: float) -> bytes:
-    """What comes of an answer within so many seconds. It stops at its end, or at a failure."""
-    rest = b""
-    with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-        async with asyncio.timeout(seconds):
-            while len(rest) < _MAX_REST and (chunk := await answer.content.readany()):
-                rest += chunk
-    return rest
-
-
-async def _finish(answer: aiohttp.ClientResponse) -> None:
-    try:
-        await read_rest(answer, _REST_SECONDS)
-    finally:
-        answer.close()  # does nothing to a connection that was given back
-
-
 class _Slices:
     """A large body on its way, slice by slice. `sent` says whether all of it was taken."""
 
@@ -229,54 +204,10 @@ class _Slices:
         self.sent = True
 
 
-def retry_after_of(answer: aiohttp.ClientResponse) -> float | None:
-    """For how many seconds the far side asks to be left alone."""
-    value = answer.headers.get("retry-after")
-    return parse_retry_after(value, datetime.now(UTC)) if value else None
-
-
-def listen_on(answer: aiohttp.ClientResponse, seconds: float) -> None:
-    """From now on, silence of so many seconds ends the answer.
-
-    aiohttp has one limit for the time before the answer and within it.
-    """
-    # A protocol is empty, and so false, when nothing of it is to be read.
-    if answer.connection and answer.connection.protocol is not None:
-        answer.connection.protocol.read_timeout = seconds
-        answer.connection.protocol.start_timeout()
-
-
 def _end(content: aiohttp.StreamReader) -> None:
     """What was received stays to be read; whoever reads it finds that it is not complete."""
     if not content.is_eof() and content.exception() is None:
         content.feed_eof()
-
-
-def failure(
-    error: aiohttp.ClientError | TimeoutError, host: str, *, sent: bool = False
-) -> Exception:
-    """AttemptFailed, or ApiError where another attempt cannot help.
-
-    `sent` says that the whole call was sent if a connection was made.
-    """
-    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(
-        error.os_error, far_clients.ThisMachineError
-    ):
-        return far_clients.refused(host)
-    described = describe_failure(error, host)
-    if described.retry is False:
-        return described
-    connecting = isinstance(error, aiohttp.ClientConnectorError | TimeoutError)
-    dropped = not connecting and isinstance(
-        error,
-        aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | aiohttp.ClientPayloadError,
-    )
-    return AttemptFailed(
-        described,
-        at_once=dropped and not isinstance(error, aiohttp.ClientPayloadError),
-        lost=dropped and sent,
-        local=is_local(error),
-    )
 
 
 @lru_cache(maxsize=8)

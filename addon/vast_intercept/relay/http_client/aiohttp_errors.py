@@ -1,0 +1,131 @@
+"""What aiohttp's exceptions mean, in OpenAI's terms."""
+
+import socket
+from functools import partial
+
+import aiohttp
+
+from ...descriptors import LOCAL_ERRORS
+from ...openai_api.errors import ApiError, bad_gateway
+from ..failures import NO_ROOM, AttemptFailed
+from . import far_clients
+
+type HttpError = aiohttp.ClientError | TimeoutError
+
+_unreachable = partial(bad_gateway, code="vast_unreachable")
+_disconnected = partial(bad_gateway, code="vast_disconnected")
+
+
+def failure(error: HttpError, host: str, *, sent: bool = False) -> AttemptFailed | ApiError:
+    """What to raise for a request to `host` that failed: ApiError where a retry cannot help.
+
+    `sent` says that the whole request was sent if a connection was made.
+    """
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(
+        error.os_error, far_clients.ThisMachineError
+    ):
+        return far_clients.refused(host)
+    failed = attempt_failed(error, host, sent=sent)
+    return failed.error if failed.error.retry is False else failed
+
+
+def attempt_failed(error: HttpError, host: str, *, sent: bool) -> AttemptFailed:
+    """As `failure`, once there is a connection."""
+    connecting = isinstance(error, aiohttp.ClientConnectorError | TimeoutError)
+    broken_off = isinstance(error, aiohttp.ClientPayloadError)
+    dropped = broken_off or isinstance(
+        error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError
+    )
+    return AttemptFailed(
+        describe_failure(error, host),
+        at_once=dropped and not connecting and not broken_off,
+        lost=dropped and not connecting and sent,
+        local=_is_local(error),
+    )
+
+
+def describe_failure(error: HttpError, host: str) -> ApiError:
+    """An aiohttp failure of a call to `host` as an error that tells the reader what to look at."""
+    match error:
+        case aiohttp.ClientOSError() if _is_lack(error):
+            return bad_gateway(
+                f"Something is missing on this machine for a connection to {host!r}: {error}.",
+                NO_ROOM,
+                503,
+            )
+        case aiohttp.ClientConnectorError() | aiohttp.ClientHttpProxyError():
+            return _not_connected(error, host)
+        case aiohttp.ConnectionTimeoutError():
+            return bad_gateway(f"Connecting to {host!r} took too long.", "vast_timeout", 504)
+        case TimeoutError():  # aiohttp's other time-outs are one, too
+            return bad_gateway(f"{host!r} was silent for too long.", "vast_timeout", 504)
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
+            return _disconnected(f"{host!r} closed the connection before it answered.")
+        case aiohttp.ClientPayloadError():
+            return _disconnected(f"{host!r} broke off in the middle of its answer.")
+        case aiohttp.ClientResponseError():  # (FACTS M41)
+            return bad_gateway(
+                f"{host!r} did not answer in HTTP as it should: the head of its answer cannot be"
+                " read, or has a header of more than 8 kB.",
+                "bad_upstream_answer",
+                retry=False,
+            )
+        case _:
+            return bad_gateway(
+                f"{host!r} did not answer in HTTP as it should ({type(error).__name__}).",
+                "bad_upstream_answer",
+            )
+
+
+def _not_connected(
+    error: aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError, host: str
+) -> ApiError:
+    """Why there is no connection to `host`."""
+    match error:
+        case aiohttp.ClientHttpProxyError():
+            said = f"status {error.status} {error.message}".rstrip(" .")
+            return _unreachable(f"The proxy does not connect to {host!r}: {said}.")
+        case aiohttp.ClientConnectorDNSError():
+            return _unreachable(
+                f"The name {host!r} does not resolve: check this machine's network and DNS."
+            )
+        case aiohttp.ClientConnectorCertificateError():
+            problem = error.certificate_error
+            return bad_gateway(
+                f"The TLS certificate of {host!r} is not trusted:"
+                f" {getattr(problem, 'verify_message', '') or problem}."
+                " If it is right, name its CA in vast.ca_file.",
+                "vast_tls_error",
+                retry=False,
+            )
+        case aiohttp.ClientConnectorSSLError():
+            return bad_gateway(
+                f"No TLS connection to {host!r}: {error.os_error}.", "vast_tls_error"
+            )
+    reason = error.os_error.strerror or str(error.os_error)
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return _unreachable(
+            f"Cannot connect to the proxy {error.host}:{error.port}, through which {host!r} is to"
+            f" be reached: {reason}."
+        )
+    return _unreachable(f"Cannot connect to {host!r}: {reason}.")
+
+
+def _is_local(error: HttpError) -> bool:
+    """Whether something was missing on this machine: it says nothing about who was called."""
+    # A resolver that may open no file says that there is no such name, as it says of wrong names.
+    return isinstance(_cause_of(error), socket.gaierror) or _is_lack(error)
+
+
+def _is_lack(error: HttpError) -> bool:
+    """Whether this machine itself says that it lacks something, such as file descriptors."""
+    cause = _cause_of(error)
+    return (
+        isinstance(cause, OSError)
+        and not isinstance(cause, socket.gaierror)  # its numbers are others
+        and cause.errno in LOCAL_ERRORS
+    )
+
+
+def _cause_of(error: HttpError) -> object:
+    return getattr(error, "os_error", error)

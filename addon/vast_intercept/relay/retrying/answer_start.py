@@ -1,0 +1,138 @@
+"""How an answer begins: with something of it, or with an error, whatever its status says."""
+
+import asyncio
+import contextlib
+import re
+import time
+from dataclasses import dataclass, field, replace
+
+from ...openai_api.answer_stream import AnswerStream, has_only_error
+from ...openai_api.errors import ApiError, bad_gateway, error_of_event
+from ...openai_api.sse import EVENT_STREAM
+from ..call import Call
+from ..failures import BUSY_STATUSES, GAVE_UP_STATUS, RETRIED_STATUSES, AttemptFailed
+from ..memory import Share
+from ..upstreams.base import UpstreamAnswer
+
+# How long a stream's first events are held that have no text. An engine that fails at once sends an
+# error behind them, and then another worker may still answer.
+_MOMENT = 0.1  # seconds
+# What vLLM says within an answer when its engine died, which the call may have brought about.
+_ENGINE_FAILED = 500
+_ERROR_FIRST = re.compile(rb'\s*\{\s*"error"\s*:')
+_ENOUGH_TO_SEE_IT = 64  # bytes: they may come one by one
+
+# No more of an error is read.
+_MAX_ERROR = 64 * 1024
+
+#: How much of a stream is looked at in one go: no more than takes a few milliseconds.
+LOOK = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class StartedAnswer:
+    """A success of which the first bytes are there."""
+
+    answer: UpstreamAnswer
+    #: What was read of it; of a stream, whole events, and what was not looked at.
+    first: bytes
+    rest: bytes = b""
+    stream: AnswerStream = field(default_factory=AnswerStream)
+
+    def explain(self, error: bytes) -> ApiError:
+        """What an error within the answer means to an app."""
+        return self.answer.explain(*error_of_event(error))
+
+
+async def wait_for_first_bytes(
+    answer: UpstreamAnswer, call: Call, *, stream: bool
+) -> StartedAnswer:
+    """Raises AttemptFailed or ApiError unless a success has begun.
+
+    Nothing of an answer is there before its first byte, whatever the head says. `stream` says that
+    the app has asked for a stream.
+    """
+    if not 200 <= answer.status < 300:
+        raise await _read_error(answer, call.share)
+    if stream and answer.media_type == EVENT_STREAM:
+        started = await _stream(answer)
+    else:
+        started = await _whole(answer, call.share)
+    call.outcome.timing.first_byte = time.perf_counter()
+    answer.limit_silence(call.config.timeout.between_bytes)
+    return started
+
+
+async def read_body(
+    answer: UpstreamAnswer, limit: int, share: Share, first: bytes = b""
+) -> bytearray:
+    """The whole body, or its beginning if it is larger than `limit` bytes. `first` was read before.
+
+    Raises AttemptFailed if it is broken off, and ApiError if calls hold too much already.
+    """
+    body = bytearray(first)  # it grows in place: to join many pieces would hold up other calls
+    while len(body) <= limit and (piece := await answer.read()):
+        share.take(len(piece))
+        body += piece
+    return body
+
+
+async def _read_error(answer: UpstreamAnswer, share: Share) -> Exception:
+    """What an answer means whose status is not that of a success."""
+    body = b""  # the status says enough
+    with contextlib.suppress(AttemptFailed, ApiError):
+        body = bytes(await read_body(answer, _MAX_ERROR, share))
+    error = answer.explain(answer.status, body)
+    error = replace(error, retry_after=answer.retry_after or error.retry_after)
+    return _failed(answer.status, error, retry_after=answer.retry_after)
+
+
+async def _stream(answer: UpstreamAnswer) -> StartedAnswer:
+    stream = AnswerStream()
+    chunk = await answer.read()
+    ready = stream.feed(chunk[:LOOK])
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_MOMENT):
+            while 0 < len(chunk) <= LOOK and len(ready) < LOOK and not stream.telling:
+                chunk = await answer.read()
+                ready += stream.feed(chunk[:LOOK])
+    if not chunk:
+        ready += stream.end()
+    if stream.error is not None and not stream.said:
+        raise _error_in(stream.error, answer)
+    if not chunk and not stream.telling:
+        raise AttemptFailed(
+            bad_gateway(f"{answer.host!r} ended the stream before it began.", "vast_disconnected"),
+            lost=True,
+        )
+    return StartedAnswer(answer, ready, chunk[LOOK:], stream)
+
+
+async def _whole(answer: UpstreamAnswer, share: Share) -> StartedAnswer:
+    first = b""
+    while len(first) < _ENOUGH_TO_SEE_IT and (chunk := await answer.read()):
+        first += chunk
+    if _ERROR_FIRST.match(first):
+        first = bytes(await read_body(answer, _MAX_ERROR, share, first))
+        if has_only_error(first):
+            raise _error_in(first, answer)
+    return StartedAnswer(answer, first)
+
+
+def _error_in(body: bytes, answer: UpstreamAnswer) -> Exception:
+    """What an answer means that has an error although its status is that of a success."""
+    status, error = error_of_event(body)
+    return _failed(status, answer.explain(status, error), lost=status == _ENGINE_FAILED)
+
+
+def _failed(
+    status: int, error: ApiError, *, retry_after: float | None = None, lost: bool = False
+) -> Exception:
+    if status not in RETRIED_STATUSES:
+        return error
+    return AttemptFailed(
+        error,
+        retry_after=retry_after,
+        busy=status in BUSY_STATUSES,
+        lost=lost or status == GAVE_UP_STATUS,
+    )

@@ -1,0 +1,27 @@
+"""All upstreams, over one HTTP client."""
+
+from pathlib import Path
+
+from ..http_client import HttpClient, UpstreamProxy
+from .base import Upstream, UpstreamKind
+from .openai import OpenAIUpstream
+from .provider import ProviderUpstream
+from .serverless.serverless import ServerlessUpstream
+
+
+class Upstreams:
+    """The upstreams by their kinds. What was fetched of Vast is kept in `folder`."""
+
+    def __init__(self, folder: Path, proxy: UpstreamProxy) -> None:
+        self._client = HttpClient(proxy)
+        self._serverless = ServerlessUpstream(self._client, folder)
+        self.by_kind: dict[UpstreamKind, Upstream] = {
+            UpstreamKind.OPENAI: OpenAIUpstream(self._client),
+            UpstreamKind.SERVERLESS: self._serverless,
+            UpstreamKind.PROVIDER: ProviderUpstream(self._client),
+        }
+
+    async def close(self) -> None:
+        """Ends what runs beside the calls, and closes the connections."""
+        await self._serverless.close()
+        await self._client.close()

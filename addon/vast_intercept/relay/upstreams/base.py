@@ -1,0 +1,117 @@
+"""What an upstream is: it gets a request, and gives an answer. A new one is one file beside this.
+
+The OpenAI interface of Vast, its Serverless protocol, and an app's own provider are upstreams. Each
+has one method; whatever it needs for that, such as routes and keys, is its own business.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from ...openai_api.errors import ApiError, from_upstream
+from ...openai_api.operations import Operation
+from ...openai_api.requests import GenerationRequest, Piece
+from ...openai_api.roles import explain_refused_role
+from ..call import Call
+
+
+class UpstreamKind(StrEnum):
+    """Which upstream answers. Those of Vast are called as `vast.interface` has them."""
+
+    OPENAI = "openai"
+    SERVERLESS = "serverless"
+    PROVIDER = "provider"
+
+
+class EndpointId(NamedTuple):
+    """An endpoint of Vast's by its name, or a provider, and the upstream that leads there."""
+
+    kind: UpstreamKind
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """What is sent to an upstream for a call, and what the app accepts in return."""
+
+    call: Call
+    operation: Operation
+    generation: GenerationRequest
+    #: The body as the app sent it, for its own provider.
+    original: Piece
+    accept: str
+
+
+type Waiting = Callable[[str | None], None]
+"""Is told that a call waits for a worker, with the router's word for why; or that it has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt at one endpoint. A kept connection has failed the one before `new_connection`."""
+
+    request: UpstreamRequest
+    endpoint: str
+    waiting: Waiting
+    new_connection: bool = False
+
+
+class UpstreamAnswer(Protocol):
+    """An answer whose head has come. Whoever has it ends it with `finish` or `close`."""
+
+    @property
+    def status(self) -> int:
+        """Its status, whatever that is."""
+
+    @property
+    def host(self) -> str:
+        """Who answers."""
+
+    @property
+    def media_type(self) -> str:
+        """The content type without its parameters."""
+
+    @property
+    def content_type(self) -> str:
+        """The content type as it was sent."""
+
+    @property
+    def retry_after(self) -> float | None:
+        """For how many seconds the upstream asks to be left alone."""
+
+    @property
+    def explain(self) -> Callable[[int, bytes], ApiError]:
+        """Says what a status and a body that are no success mean to an app."""
+
+    async def read(self) -> bytes:
+        """The next bytes of the body; none at its end. Raises AttemptFailed if it is broken off."""
+        ...
+
+    def limit_silence(self, seconds: float) -> None:
+        """From now on, silence of so many seconds breaks the answer off."""
+
+    def finish(self) -> None:
+        """The answer is complete: what may follow is read and dropped, to keep the connection."""
+
+    def close(self) -> None:
+        """Ends the answer where it is, so that whoever generates it stops."""
+
+
+class Upstream(Protocol):
+    """A way to endpoints."""
+
+    async def send(self, attempt: Attempt) -> UpstreamAnswer:
+        """The answer, as soon as its head is there. Raises AttemptFailed or ApiError.
+
+        AttemptFailed is worth another attempt, EndpointFailed another endpoint, and ApiError
+        neither, unless it is the upstream's own fault (5xx).
+        """
+        ...
+
+
+def explain_vast(attempt: Attempt, status: int, body: bytes) -> ApiError:
+    """What Vast's answer that is no success means to an app."""
+    request = attempt.request
+    error = from_upstream(status, body, endpoint=attempt.endpoint, redact=request.call.redact)
+    return explain_refused_role(error, request.generation.pieces)
