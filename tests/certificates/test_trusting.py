@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
 from vast_intercept.certificates import public_cas
 from vast_intercept.certificates.own_ca import CertificateAuthority, read_ca
 from vast_intercept.certificates.trust_files import CA_VARIABLES, TrustFiles, write_trust_files
-from vast_intercept.launch.environment import app_variables
-from vast_intercept.launch.jail.files import TrustedFiles
+from vast_intercept.launch.jail.replaced_files import ReplacedFiles
+from vast_intercept.launch.variables import app_variables
 
 from ..harness import Certificates, StandIn
 
@@ -268,7 +268,7 @@ class TestJava:
         entry = pkcs12.PKCS12Certificate(ca.certificate, b"ours")
         with_mac = pkcs12.serialize_java_truststore([entry], NoEncryption())
         (folder / "mac.p12").write_bytes(with_mac)
-        replaced = TrustedFiles(["java"], {"PATH": PATH}).replaced(folder, ca, files)
+        replaced = ReplacedFiles(["java"], {"PATH": PATH}).replaced(folder, ca, files)
         stores = [place for ours, place in replaced if ours == str(files.java)]
         assert stores, "apt-get install default-jdk-headless"
         mounted = 'for place in "$@"; do mount --bind "$0" "$place"; done\n'

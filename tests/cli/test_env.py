@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from vast_intercept.certificates.trust_files import CA_VARIABLES
 from vast_intercept.cli.env import env
 from vast_intercept.engine import running
-from vast_intercept.launch.environment import PROXY_VARIABLES
+from vast_intercept.launch.variables import PROXY_VARIABLES
 from vast_intercept.status import Status, Tally
 
 from .. import harness

@@ -12,7 +12,7 @@ import yaml
 
 from vast_intercept.certificates.trust_files import files_in
 from vast_intercept.config import VastSection
-from vast_intercept.launch.environment import app_variables
+from vast_intercept.launch.variables import app_variables
 
 from ..harness import ENDPOINT, PROJECT, VAST_KEY
 from .machine import Machine

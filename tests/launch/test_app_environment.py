@@ -7,7 +7,7 @@ import pytest
 
 from vast_intercept.certificates.trust_files import files_in
 from vast_intercept.engine.key_variables import with_the_same_key, without_variables
-from vast_intercept.launch.environment import app_variables, bundle_variables
+from vast_intercept.launch.variables import app_variables, bundle_variables
 
 FILES = files_in(Path("/some where/vast"))
 

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from vast_intercept.certificates.trust_files import CA_VARIABLES
-from vast_intercept.launch.environment import PROXY_VARIABLES
+from vast_intercept.launch.variables import PROXY_VARIABLES
 
 from .. import harness
 from ..harness import StandIn

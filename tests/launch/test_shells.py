@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vast_intercept.certificates.trust_files import files_in
-from vast_intercept.launch.environment import app_variables
 from vast_intercept.launch.shells import FORMATS
+from vast_intercept.launch.variables import app_variables
 
 #: All that is something to one shell or another, and a letter.
 _SPECIAL = "'\"\\$` \n(é"

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ..addresses import is_loopback_name
 from ..config import Config
-from ..launch.upstream import NamedProxy
+from ..launch.named_proxy import NamedProxy
 from ..relay.upstreams.tls import public_context
 from ..secret import Secret
 from ..vast_api.headers import headers

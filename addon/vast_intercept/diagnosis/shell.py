@@ -16,7 +16,7 @@ from ..addresses import is_loopback_name
 from ..certificates.own_ca import CertificateAuthority
 from ..certificates.public_cas import SYSTEM_BUNDLES
 from ..certificates.trust_files import ADDING_VARIABLE, CA_VARIABLES
-from ..launch.upstream import UpstreamProxyError, named_proxy
+from ..launch.named_proxy import NamedProxyError, named_proxy
 
 #: Those without which nearly no app trusts the interceptor (FACTS C2).
 _NEEDED = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", ADDING_VARIABLE)
@@ -100,7 +100,7 @@ def other_proxy(environ: Mapping[str, str], port: int) -> str:
     """The URL of a proxy for HTTPS that is not the interceptor, without a password, or nothing."""
     try:
         proxy = named_proxy(environ)
-    except UpstreamProxyError:
+    except NamedProxyError:
         return ""
     own = f"127.0.0.1:{port}", f"localhost:{port}"
     return proxy.url if proxy and not proxy.url.endswith(own) else ""

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from ..config import PROVIDER, Config
-from ..launch.upstream import NamedProxy, UpstreamProxyError, named_proxy
+from ..launch.named_proxy import NamedProxy, NamedProxyError, named_proxy
 from ..status import Status
 from ..vast_api.console import ListedEndpoint
 from .account import Account, NoStatesError, describe, ready, unknown
@@ -130,7 +130,7 @@ def upstream_of(status: Status, environ: Mapping[str, str]) -> NamedProxy | None
             url = rest.partition("@")[0]
             try:
                 known = named_proxy(environ)
-            except UpstreamProxyError:
+            except NamedProxyError:
                 known = None
             return known if known and known.url == url else NamedProxy("", url)
     return None

@@ -1,4 +1,4 @@
-"""The app as a child process: as if it were started without us."""
+"""The app as a child process, which finds everything as if it were started directly."""
 
 import errno
 import os
@@ -8,14 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-# What is passed on to the app. SIGTSTP and SIGCONT come from the terminal to both alike.
+# Signals that are passed on to the app. The terminal sends SIGTSTP and SIGCONT to both itself.
 _FORWARDED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2")
-# Python ignores these; an app must find them as they are for everyone else.
+# Python ignores these signals. The app starts with their default action, as any program does.
 _IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFSZ")
 
 
 def _signals(*names: str) -> set[signal.Signals]:
-    """Those of them that this system has: some of the names are unknown to Windows."""
+    """The signals of these names that this system has: Windows lacks some."""
     return {each for each in signal.Signals if each.name in names}
 
 
@@ -23,7 +23,7 @@ _AWAITED = _signals(*_FORWARDED, "SIGCHLD")
 
 
 class CannotRunError(Exception):
-    """The command does not exist, or may not run. `code` is what a shell exits with then."""
+    """The command does not exist, or may not be run. `code` is a shell's exit code for that."""
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
@@ -31,27 +31,27 @@ class CannotRunError(Exception):
 
 
 def hold_signals() -> None:
-    """From now on signals wait for `App.wait`: none is lost between the start and that."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # whoever ignores it never hears of its children
+    """Holds signals back until `AppProcess.wait` reads them, so that none is lost before."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a process that ignores it gets none
     signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
 
 
-class App:
-    """A running command. Before it is started, `hold_signals`."""
+class AppProcess:
+    """A running command. Call `hold_signals` before starting it."""
 
     def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
-        """Raises CannotRunError."""
+        """Starts the command with the environment. Raises CannotRunError."""
         path = find_command(command[0], environ)
         try:
             self.pid = _spawn(path, command, environ)
         except OSError as error:
             if error.errno != errno.ENOEXEC:
                 raise cannot_run(command[0], error) from None
-            # A script without a first line that says whose: as shells do, and execvp.
+            # A script without `#!`: the shell runs it, as with execvp.
             self.pid = _spawn("/bin/sh", ["/bin/sh", path, *command[1:]], environ)
 
     def wait(self, look: Callable[[], None]) -> int:
-        """Passes signals on until the app has ended, and returns how, as `os.waitpid` does."""
+        """Passes signals on until the app has ended (see `forward_signals`). Returns its status."""
         return forward_signals(self.pid, self.send, look)
 
     def send(self, number: int) -> None:
@@ -61,7 +61,7 @@ class App:
 
 
 def forward_signals(pid: int, send: Callable[[int], None], look: Callable[[], None]) -> int:
-    """Gives `send` each signal that comes until the child has ended. Returns its status.
+    """Gives each signal to `send` until the child `pid` has ended. Returns `os.waitpid`'s status.
 
     `look` is called when another child may have ended.
     """
@@ -72,7 +72,7 @@ def forward_signals(pid: int, send: Callable[[int], None], look: Callable[[], No
             if ended:
                 return status
             look()
-        elif not from_terminal:  # which has sent it to the app, too
+        elif not from_terminal:  # the terminal has sent it to the app, too
             send(number)
 
 
@@ -83,7 +83,7 @@ def _spawn(path: str, command: Sequence[str], environ: Mapping[str, str]) -> int
 
 
 def find_command(name: str, environ: Mapping[str, str]) -> str:
-    """The path of a command, as `execvp` finds it. Raises CannotRunError."""
+    """The path of a command, found as `execvp` does. Raises CannotRunError."""
     folders = [""] if "/" in name else os.get_exec_path(environ)
     there = [path for folder in folders if (path := Path(folder, name)).exists()]
     for path in there:
@@ -95,7 +95,7 @@ def find_command(name: str, environ: Mapping[str, str]) -> str:
 
 
 def cannot_run(name: str, error: OSError) -> CannotRunError:
-    """What a failed `exec` means."""
+    """The error that tells the user why `exec` has failed for the command `name`."""
     code = 127 if isinstance(error, FileNotFoundError | NotADirectoryError) else 126
     return CannotRunError(f"{name}: {error.strerror}", code)
 
@@ -104,7 +104,7 @@ def _next_signal() -> tuple[int, bool]:
     """The next signal, and whether the terminal sent it."""
     if hasattr(signal, "sigwaitinfo"):
         info = signal.sigwaitinfo(_AWAITED)
-        return info.si_signo, info.si_code > 0  # SI_USER and the like are not
+        return info.si_signo, info.si_code > 0  # SI_USER, for one, is not above 0
     number = signal.sigwait(_AWAITED)
     with suppress(OSError):
         return number, number in {signal.SIGINT, signal.SIGQUIT} and os.isatty(0)
@@ -112,13 +112,13 @@ def _next_signal() -> tuple[int, bool]:
 
 
 def exit_like(status: int) -> NoReturn:
-    """Ends this process as the app has ended: with its exit code, or by its signal."""
+    """Ends this process as the app has ended: with the app's exit code, or by the same signal."""
     if os.WIFSIGNALED(status):
         import resource  # noqa: PLC0415  (there is none on Windows)
 
         number = os.WTERMSIG(status)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the app's own core is the one to keep
-        with suppress(OSError):  # SIGKILL has no other handler
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the app's core dump is the one to keep
+        with suppress(OSError):  # SIGKILL's handler cannot be set
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
         os.kill(os.getpid(), number)

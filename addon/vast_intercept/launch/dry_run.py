@@ -9,9 +9,9 @@ from ..certificates.trust_files import files_in
 from ..config import ConfigError, find_config_file, load_config
 from ..engine.key_variables import with_the_same_key, without_variables
 from ..engine.running import NotRunningError, ask_status
-from .environment import app_variables, bundle_variables, without_proxies
 from .run import RunOptions
 from .shells import FORMATS
+from .variables import app_variables, bundle_variables, without_proxies
 
 
 def planned(options: RunOptions, environ: Mapping[str, str]) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 from ..certificates.own_ca import CaError, read_ca
 from ..certificates.trust_files import TrustFiles, write_trust_files
 from ..engine.running import ask_status
-from .environment import app_variables
 from .shells import FORMATS
+from .variables import app_variables
 
 _DOCKER = "docker"
 #: Who may be told: shells, files of variables, `docker run`.

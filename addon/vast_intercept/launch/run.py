@@ -17,14 +17,14 @@ from ..engine.key_variables import hide_variables, with_the_same_key
 from ..engine.process import InterceptorProcess, StartError, interceptor_arguments
 from ..engine.running import NotRunningError, RunningInterceptor
 from ..status import Status, Tally
-from .app import App, find_command, hold_signals
-from .environment import app_variables, bundle_variables, without_proxies
+from .app import AppProcess, find_command, hold_signals
 from .jail.problems import JailError
-from .temporary import temporary_folder
-from .upstream import UpstreamProxyError, named_proxy
+from .named_proxy import NamedProxyError, named_proxy
+from .temporary_folder import temporary_folder
+from .variables import app_variables, bundle_variables, without_proxies
 
 #: Why there may be no interceptor, or no jail. Each message says what to do.
-FAILURES = (StartError, NotRunningError, CaError, UpstreamProxyError, JailError)
+FAILURES = (StartError, NotRunningError, CaError, NamedProxyError, JailError)
 
 _TIMESTAMP = re.compile(r"^\[\d\d:\d\d:\d\d\.\d+\]\s*")
 
@@ -130,18 +130,18 @@ class _Run:
                 )
         proxy = f"http://127.0.0.1:{self.interceptor.port}"
         hold_signals()
-        app = App(self.options.command, {**environ, **app_variables(proxy, files, environ)})
+        app = AppProcess(self.options.command, {**environ, **app_variables(proxy, files, environ)})
         return app.wait(_once(self.interceptor.died, "The app runs on, without it."))
 
     def jailed(self) -> int:
         """Runs it in a jail, which ends if the interceptor does. Returns its status."""
         # Not before it is needed: asyncio takes its time.
-        from .jail.files import TrustedFiles  # noqa: PLC0415
         from .jail.jail import Jail  # noqa: PLC0415
+        from .jail.replaced_files import ReplacedFiles  # noqa: PLC0415
 
         command = self.options.command
         with Jail(command, os.environ, self.options.allowed) as jail:
-            trusted = TrustedFiles(command, os.environ)
+            trusted = ReplacedFiles(command, os.environ)
             ready, ca = self._ready()
             environ = without_proxies(self._environ(ready))
             files = write_trust_files(self.folder, ca, environ)

@@ -1,16 +1,16 @@
-"""Environment variables in the words of shells and other programs: pure."""
+"""Environment variables in the syntax of shells and of dotenv files: pure."""
 
 import re
 from collections.abc import Callable, Mapping
 
-# The straight one, and four curly ones: PowerShell takes them all for the same.
+# PowerShell takes the four curly quotes for the straight one.
 _POWERSHELL_QUOTES = "(['\u2018\u2019\u201a\u201b])"
 
 type Format = Callable[[Mapping[str, str]], str]
 
 
 def _sh(variables: Mapping[str, str]) -> str:
-    """POSIX: within single quotes everything is itself, but for the quote."""
+    """POSIX: within single quotes only the quote itself has a meaning."""
     return _lines(variables, "export {}='{}'", lambda value: value.replace("'", "'\\''"))
 
 
@@ -27,7 +27,7 @@ def _powershell(variables: Mapping[str, str]) -> str:
 
 
 def _dotenv(variables: Mapping[str, str]) -> str:
-    """In double quotes: python-dotenv, Docker Compose and dotenv for Node agree on these."""
+    """In double quotes, which python-dotenv, Docker Compose and dotenv for Node read alike."""
     return _lines(variables, '{}="{}"', lambda value: re.sub(r'(["\\$`])', r"\\\1", value))
 
 

@@ -1,14 +1,7 @@
-"""A network of the app's own, where its connections to providers lead to the interceptor.
+"""A network of the app's own, in which its connections to providers lead to the interceptor.
 
-Nothing is asked of the app: not that it knows proxies, nor that it reads a variable. No root is
-needed: user, network, mount and process-id namespaces are Linux's own, and end with what is in
-them.
-
-    jail.py       from outside: starts the parts, and ends them
-    inside.py     from inside: namespaces, mounts, the app; a script of its own
-    network.py    the way out: slirp4netns or pasta
-    redirect.py   what goes to the interceptor, and what is refused: nft or iptables
-    files.py      which files the app finds replaced
-    relay.py      from a redirected connection to a CONNECT
-    problems.py   what is missing, or forbidden, in words
+The app need not know proxies or read variables, and no root is needed: the jail is made of Linux's
+user, network, mount and process-id namespaces, and all of them end with what is in them. `jail.py`
+starts the parts from outside, `inside.py` is a script of its own that runs within and imports
+nothing of the project. Others import `Jail`, `ReplacedFiles` and `JailError` only.
 """

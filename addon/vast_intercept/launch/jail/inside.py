@@ -1,19 +1,19 @@
 """The jail from inside: `python -I -S inside.py FD CMD [ARGUMENTS]`.
 
-A script of its own, with nothing but the standard library, so that it starts at once and whatever
-Python variables the app is to have do not concern it. FD is a socket on which both sides say in
-turn, in JSON, what they have done:
+This is a script that imports nothing but the standard library, so that it starts at once and no
+Python variable of the app's affects it. FD is a socket over which both sides take turns to send
+messages in JSON:
 
     inside                                    outside
     {"unshared": true}                        writes the maps of ids
                                               {"listen": [[address, port], ...]}
-    {"listening": true}, with the sockets     has the network made, and the interceptor started
+    {"listening": true}, with the sockets     starts the network and the interceptor
                                               {"redirect", "mounts", "path"}, with a file:
                                               the environment, NUL between the variables
     {"started": true}                         {"signal": number}, any number of times
     {"ended": status}
 
-Instead of what is due, {"failed": step, "errno": number, "message": text} may come.
+When a step fails, {"failed": step, "errno": number, "message": text} is sent instead.
 """
 
 import ctypes
@@ -41,14 +41,14 @@ _IFF_UP = 0x1
 _MAX_MESSAGE = 4 * 1024 * 1024
 _BACKLOG = 1024
 
-# Python ignores these; an app must find them as they are for everyone else.
+# Python ignores these signals. The app starts with their default action, as any program does.
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
-# A terminal sends these to all of its foreground processes. They are for the app, not for the jail.
+# A terminal sends these to all of its foreground processes. The jail leaves them to the app.
 _FOR_THE_APP = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 
 class StepError(Exception):
-    """A step that failed."""
+    """A step has failed. `report` is the message that tells it outside."""
 
     def __init__(self, step: str, error: OSError | str) -> None:
         number = error.errno or 0 if isinstance(error, OSError) else 0
@@ -56,22 +56,21 @@ class StepError(Exception):
 
 
 class Link:
-    """The socket to the outside."""
+    """The socket over which the two sides talk."""
 
     def __init__(self, descriptor: int) -> None:
         self.socket = socket.socket(fileno=descriptor)
-        self.socket.set_inheritable(False)  # it is not for the app
+        self.socket.set_inheritable(False)  # the app must not have it
 
     def say(self, message: dict[str, Any], descriptors: list[int] | None = None) -> None:
-        """Sends a message."""
+        """Sends a message, with files or sockets if `descriptors` are given."""
         socket.send_fds(self.socket, [json.dumps(message).encode()], descriptors or [])
 
-    def hear(self) -> Any:
-        """Waits for the next one. Ends this process, and so the jail, if nobody is there."""
-        return self.hear_with_file()[0]
+    def hear(self) -> tuple[Any, list[int]]:
+        """Waits for the next message, and for a file that may come with it.
 
-    def hear_with_file(self) -> tuple[Any, list[int]]:
-        """The same, with the file that may come with it."""
+        Ends this process if the other side has gone.
+        """
         message, files, _, _ = socket.recv_fds(self.socket, _MAX_MESSAGE, 1)
         if not message:
             os._exit(1)
@@ -79,7 +78,7 @@ class Link:
 
 
 def main() -> None:
-    """Makes the namespaces, and waits for what is in them."""
+    """Makes the namespaces, and waits until all that runs in them has ended."""
     link = Link(int(sys.argv[1]))
     command = sys.argv[2:]
     ids = os.geteuid(), os.getegid()
@@ -92,8 +91,8 @@ def main() -> None:
         link.say(StepError("unshare", error).report)
         return
     link.say({"unshared": True})
-    order = link.hear()
-    init = os.fork()  # the first process of the new namespace of process ids: all end with it
+    order, _ = link.hear()
+    init = os.fork()  # the new namespace's first process: all others end with it
     if init:
         link.socket.close()
         os.waitpid(init, 0)
@@ -107,7 +106,7 @@ def main() -> None:
 
 
 def _open(link: Link, order: dict[str, Any]) -> None:
-    """The network within."""
+    """Brings up the jail's loopback, and opens the sockets that the outside listens on."""
     _mount(None, "/", None, _MS_REC | _MS_SLAVE)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP))
@@ -129,8 +128,8 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _run(link: Link, command: list[str], ids: tuple[int, int], ours: set[signal.Signals]) -> None:
-    """The app, and this process as its init."""
-    order, files = link.hear_with_file()
+    """Starts the app, and stays its init process until it has ended."""
+    order, files = link.hear()
     environ = _read_environment(*files)
     arguments, text = order["redirect"]
     done = subprocess.run(arguments, input=text, capture_output=True, text=True, check=False)
@@ -138,7 +137,7 @@ def _run(link: Link, command: list[str], ids: tuple[int, int], ours: set[signal.
         raise StepError(arguments[0], done.stderr.strip())
     for source, target in order["mounts"]:
         _mount(source, target, None, _MS_BIND)
-    # For the new process ids. Where a container hides parts of /proc, it may not be mounted.
+    # /proc shows the new process ids then. A container that hides parts of /proc forbids this.
     with suppress(StepError):
         _mount("proc", "/proc", "proc", _MS_NOSUID_NODEV_NOEXEC)
     awake, wake = os.pipe()
@@ -158,7 +157,8 @@ def _run(link: Link, command: list[str], ids: tuple[int, int], ours: set[signal.
                 link.say({"ended": status})
                 return
         if link.socket.fileno() in readable:
-            os.kill(app, link.hear()["signal"])
+            order, _ = link.hear()
+            os.kill(app, order["signal"])
 
 
 def _read_environment(descriptor: int) -> dict[bytes, bytes]:
@@ -169,7 +169,7 @@ def _read_environment(descriptor: int) -> dict[bytes, bytes]:
 
 
 def _reap(app: int) -> int | None:
-    """Of all the processes that have ended: how the app did."""
+    """Reaps all processes that have ended. Returns the app's status if it is among them."""
     status = None
     while True:
         try:
@@ -183,7 +183,7 @@ def _reap(app: int) -> int | None:
 
 
 def _be_as_outside(ids: tuple[int, int], ours: set[signal.Signals]) -> None:
-    """Whom the app was started as: with neither root's name nor power over the jail."""
+    """Gives the process the ids and signals it has outside, and no power over the jail."""
     if ids[0] != 0:
         os.unshare(os.CLONE_NEWUSER)
         _write("/proc/self/setgroups", "deny")
@@ -195,14 +195,14 @@ def _be_as_outside(ids: tuple[int, int], ours: set[signal.Signals]) -> None:
 
 
 def _become(link: Link, path: str, command: list[str], environ: dict[bytes, bytes]) -> NoReturn:
-    """The app."""
+    """Replaces this process by the app."""
     try:
         try:
             os.execve(path, command, environ)
         except OSError as error:
             if error.errno != errno.ENOEXEC:
                 raise
-            # A script without a first line that says whose: as shells do, and execvp.
+            # A script without `#!`: the shell runs it, as with execvp.
             os.execve("/bin/sh", ["/bin/sh", path, *command[1:]], environ)
     except OSError as error:
         link.say(StepError("exec", error).report)

@@ -1,4 +1,4 @@
-"""Why there can be no jail here, and what to do about it."""
+"""Why there can be no jail on this machine, and what to do about it."""
 
 import errno
 from collections.abc import Callable
@@ -7,6 +7,13 @@ from pathlib import Path
 type ReadSetting = Callable[[str], str | None]
 
 _SECCOMP_FILTER = "2"
+#: Settings of the kernel, each with the value that forbids namespaces and one that allows them.
+_SETTINGS = (
+    ("kernel.unprivileged_userns_clone", "0", "1"),
+    ("user.max_user_namespaces", "0", "10000"),
+    ("user.max_net_namespaces", "0", "10000"),
+    ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
+)
 
 
 class JailError(Exception):
@@ -14,7 +21,7 @@ class JailError(Exception):
 
 
 def missing_tool(tool: str, debian_package: str, instead: str = "") -> str:
-    """A tool that is not there."""
+    """Says that the jail needs `tool`, or the other tool `instead`, and what to install."""
     also = f" (or {instead})" if instead else ""
     return (
         f"The jail needs {tool}{also}. On Debian and Ubuntu: apt-get install {debian_package};"
@@ -23,7 +30,7 @@ def missing_tool(tool: str, debian_package: str, instead: str = "") -> str:
 
 
 def read_setting(path: str) -> str | None:
-    """A kernel setting, or None where there is no such."""
+    """Reads a setting of the kernel, or None if it has no such setting."""
     try:
         return Path(path).read_text("ascii").strip()
     except OSError:
@@ -31,26 +38,16 @@ def read_setting(path: str) -> str | None:
 
 
 def why_forbidden(step: str, number: int, read: ReadSetting = read_setting) -> str:
-    """Which setting keeps us from a user namespace, as far as that can be told.
+    """Says which setting forbids user namespaces here, as far as that can be told.
 
-    `step` is what failed with the error `number`.
+    `step` is what has failed, with the error `number`.
     """
     failed = f"{step}: {errno.errorcode.get(number, number)}"
-    for path, forbidding, mend in (
-        ("kernel/unprivileged_userns_clone", "0", "sysctl -w kernel.unprivileged_userns_clone=1"),
-        ("user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=10000"),
-        ("user/max_net_namespaces", "0", "sysctl -w user.max_net_namespaces=10000"),
-        (
-            "kernel/apparmor_restrict_unprivileged_userns",
-            "1",
-            "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
-        ),
-    ):
-        if read(f"/proc/sys/{path}") == forbidding:
-            name = path.replace("/", ".")
+    for name, forbidding, allowing in _SETTINGS:
+        if read(f"/proc/sys/{name.replace('.', '/')}") == forbidding:
             return (
                 f"The jail needs user namespaces, which the setting {name} = {forbidding} forbids"
-                f" here ({failed}). As root: {mend}"
+                f" here ({failed}). As root: sysctl -w {name}={allowing}"
             )
     status = read("/proc/self/status") or ""
     if f"Seccomp:\t{_SECCOMP_FILTER}" in status:
@@ -63,7 +60,7 @@ def why_forbidden(step: str, number: int, read: ReadSetting = read_setting) -> s
 
 
 def no_tun_device(number: int) -> str:
-    """The device that the way out needs."""
+    """Says what to do if opening /dev/net/tun has failed with the error `number`."""
     if number == errno.EACCES:
         return (
             "The jail's network needs /dev/net/tun, which only root may open here. As root:"

@@ -1,4 +1,4 @@
-"""From connections that the jail redirects to `CONNECT` requests to the interceptor."""
+"""Forwards connections out of the jail: to the interceptor, or to services on the loopback."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ import struct
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 
-# linux/netfilter_ipv4.h: asks for where a connection was going before it was redirected.
+# linux/netfilter_ipv4.h: the address that a redirected connection was made to.
 _SO_ORIGINAL_DST = 80
 _CHUNK = 256 * 1024
 _CONNECT_SECONDS = 30.0
@@ -17,24 +17,25 @@ type Address = tuple[str, int]
 type _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-class Relay:
+class Forwarder:
     """Serves listening sockets of the jail from outside, in a thread of its own, until `close`.
 
-    A socket stays in the network namespace that it was made in, whoever accepts its connections.
+    A redirected connection becomes a `CONNECT` request to the interceptor. A socket stays in the
+    network namespace that it was made in, whichever process accepts its connections.
     """
 
     def __init__(
         self, redirected: socket.socket, interceptor: Address, allowed: Sequence[socket.socket]
     ) -> None:
-        """`allowed` are bound to the addresses of the host's that they stand for."""
+        """Starts the thread. What is `allowed` is bound to the address outside that it leads to."""
         self._interceptor = interceptor
         self._loop = asyncio.new_event_loop()
         self._listening = [redirected, *allowed]
-        self._thread = threading.Thread(target=self._run, name="jail relay", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="jail forwarder", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Ends it, with its connections."""
+        """Ends the thread and all connections."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
@@ -61,7 +62,7 @@ class Relay:
                 async with asyncio.timeout(_CONNECT_SECONDS):
                     far_reader, far_writer = await connect(accepted)
             except (OSError, TimeoutError, EOFError, asyncio.LimitOverrunError):
-                writer.transport.abort()  # what an app sees of a connection that is refused
+                writer.transport.abort()  # the app sees a refused connection
                 return
             try:
                 await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
@@ -89,11 +90,11 @@ class Relay:
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """All that comes from the one to the other, and the end of it."""
+    """Copies all that the reader gets to the writer, and then closes that direction."""
     with contextlib.suppress(OSError):
         while chunk := await reader.read(_CHUNK):
             writer.write(chunk)
             await writer.drain()
         writer.write_eof()
         return
-    writer.close()  # broken: neither side has more to say
+    writer.close()  # the connection is broken

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy.proxy.mode_specs import ProxyMode, UpstreamMode
 
-from vast_intercept.launch.upstream import NamedProxy, UpstreamProxyError, named_proxy
+from vast_intercept.launch.named_proxy import NamedProxy, NamedProxyError, named_proxy
 
 PASSWORD = "s3cret"
 
@@ -69,7 +69,7 @@ def test_mitmproxy_takes_what_is_read(value: str) -> None:
 
 @pytest.mark.parametrize("value", UNUSABLE)
 def test_what_cannot_be_used_is_not_repeated(value: str) -> None:
-    with pytest.raises(UpstreamProxyError) as error:
+    with pytest.raises(NamedProxyError) as error:
         named_proxy({"ALL_PROXY": value})
     assert str(error.value) == (
         "ALL_PROXY is not the URL of a proxy, such as http://proxy.example:3128."
@@ -78,7 +78,7 @@ def test_what_cannot_be_used_is_not_repeated(value: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["socks", "socks4", "socks4a", "socks5", "socks5h", "SOCKS5"])
 def test_socks_is_told_apart(scheme: str) -> None:
-    with pytest.raises(UpstreamProxyError) as error:
+    with pytest.raises(NamedProxyError) as error:
         named_proxy({"https_proxy": f"{scheme}://me:{PASSWORD}@proxy.example:1080"})
     assert "https_proxy names a SOCKS proxy" in str(error.value)
     assert "Unset https_proxy" in str(error.value)
@@ -91,7 +91,7 @@ def test_any_text_is_a_proxy_or_an_error(value: str) -> None:
     proxy = None
     try:
         proxy = named_proxy({"https_proxy": value})
-    except UpstreamProxyError as error:
+    except NamedProxyError as error:
         said = str(error)
     assert len(value) < 6 or value not in said
     assert said or (proxy is None) == (not value.strip())
@@ -117,5 +117,5 @@ class TestPrecedence:
 
     def test_an_unusable_one_is_not_passed_over(self) -> None:
         """Or calls would go where the user did not mean them to go."""
-        with pytest.raises(UpstreamProxyError, match=r"^https_proxy "):
+        with pytest.raises(NamedProxyError, match=r"^https_proxy "):
             named_proxy({"https_proxy": "http://", "ALL_PROXY": "http://a:1"})

@@ -1,4 +1,4 @@
-"""A temporary folder that is gone when this process is, also if that is killed."""
+"""A temporary folder that is removed when this process ends, even if it is killed."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ _REMOVE_AT_THE_END = 'read -r end; rm -rf -- "$0"'
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """A folder that everybody can read, whoever the app runs as: nothing in it is secret."""
+    """A folder that every user can read, since the app may run as any: nothing in it is secret."""
     folder = Path(tempfile.mkdtemp(prefix="vast-intercept-"))
     folder.chmod(0o755)
     remover = subprocess.Popen(
@@ -22,7 +22,7 @@ def temporary_folder() -> Iterator[Path]:
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,  # what the terminal sends is not for it
+        start_new_session=True,  # it gets no signal from the terminal
     )
     try:
         yield folder

@@ -1,4 +1,4 @@
-"""The proxy that the environment names already, such as a company's: pure."""
+"""The proxy that environment variables name already, such as a company's: pure."""
 
 import re
 from collections.abc import Mapping
@@ -10,13 +10,13 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[\w.-]+|.*:.*")  # only an IPv6 address has colons
 
 
-class UpstreamProxyError(Exception):
+class NamedProxyError(Exception):
     """The environment names a proxy that cannot be used. The message says which, and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamedProxy:
-    """The proxy that a variable names. `auth` is `user:password`."""
+    """A proxy and the variable that names it. `auth` is `user:password`."""
 
     variable: str
     #: Without user and password.
@@ -24,7 +24,7 @@ class NamedProxy:
     auth: str | None = None
 
     def arguments(self) -> list[str]:
-        """mitmproxy's, to reach everything through it."""
+        """mitmproxy's arguments that have it reach everything through this proxy."""
         arguments = ["--mode", f"upstream:{self.url}"]
         if self.auth:
             arguments += ["--set", f"upstream_auth={self.auth}"]
@@ -32,7 +32,7 @@ class NamedProxy:
 
 
 def named_proxy(environ: Mapping[str, str]) -> NamedProxy | None:
-    """The first that is named for HTTPS. Raises UpstreamProxyError."""
+    """The first proxy that is named for HTTPS, or None. Raises NamedProxyError."""
     for variable in _NAMES:
         value = environ.get(variable, "").strip()
         if value:
@@ -49,16 +49,16 @@ def _read(variable: str, value: str) -> NamedProxy:
     if port is None:
         port = _DEFAULT_PORTS.get(parts.scheme)
     if parts.scheme.startswith("socks"):
-        raise UpstreamProxyError(
+        raise NamedProxyError(
             f"{variable} names a SOCKS proxy, and mitmproxy reaches others through HTTP proxies"
             f" only. Unset {variable}, or name the HTTP proxy there."
         )
-    # Where a password has a slash that is not encoded, the host is to be found in the path.
+    # If a password has a slash that is not encoded, the host is in the path.
     name = parts.hostname or ""
     readable = _HOST.fullmatch(name) and "@" not in parts.path
     if not readable or not port or parts.scheme not in _DEFAULT_PORTS:
-        # Not the value itself: it may hold a password.
-        raise UpstreamProxyError(
+        # The message leaves out the value, which may hold a password.
+        raise NamedProxyError(
             f"{variable} is not the URL of a proxy, such as http://proxy.example:3128."
         )
     host = f"[{name}]" if ":" in name else name

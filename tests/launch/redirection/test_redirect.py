@@ -16,8 +16,8 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from .. import harness
-from ..harness import ENDPOINT, Process, StandIn
+from ... import harness
+from ...harness import ENDPOINT, Process, StandIn
 from .command import done, run, transparent
 from .network import ELSEWHERE, NETWORKS, OTHER_UDP_PORT, ROUTER, SERVER, Namespace, routed_client
 
@@ -50,7 +50,7 @@ class App:
     def send_datagram(self, family: int, port: int) -> str:
         """Sends one to the server. Returns the echo, or the error's name."""
         uid = str(pwd.getpwnam(self.user).pw_uid)
-        probe = (sys.executable, "-m", "tests.transparent.probe")
+        probe = (sys.executable, "-m", "tests.launch.redirection.probe")
         with self._place():
             return done(run(*probe, uid, self.address, SERVER[family], str(port))).strip()
 

@@ -1,4 +1,4 @@
-"""Which files an app in the jail finds replaced, and by what."""
+"""The files that an app in the jail finds replaced: lists of CAs, and the name server."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from ...certificates.own_ca import CaError, CertificateAuthority
 from ...certificates.public_cas import SYSTEM_BUNDLES
 from ...certificates.trust_files import TrustFiles
 
-#: slirp4netns' own resolver, which asks the host's. pasta is told to have one there, too.
+#: The resolver of slirp4netns, which asks the host's. pasta is started with the same address.
 RESOLVER = "10.0.2.3"
 
 _RESOLV_CONF = "/etc/resolv.conf"
@@ -27,20 +27,20 @@ _WHERE_IS_CERTIFI = (
 _ASK_SECONDS = 5.0
 
 
-class TrustedFiles:
-    """The files with CAs that this machine's programs, and the app's own Python and Java, read."""
+class ReplacedFiles:
+    """The files with CAs that this machine's programs and the app's own Python and Java read."""
 
     def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
-        """Looks for them, which takes a moment."""
+        """Finds the files, which takes a moment: it asks the Pythons where their certifi is."""
         self._bundles = _existing([*SYSTEM_BUNDLES, *_certifi_bundles(command, environ)])
         self._java = _existing([*_JAVA_STORES, *_java_stores(environ)])
 
     def replaced(
         self, folder: Path, ca: CertificateAuthority, files: TrustFiles
     ) -> list[tuple[str, str]]:
-        """Pairs: what to mount, and over what. It is what was there with the CA; new in `folder`.
+        """Writes the replacements to `folder`. Returns pairs: a file, and the path it replaces.
 
-        The name server is replaced, too. Raises CaError if `folder` cannot be written.
+        Each list has what was there, and the interceptor's CA. Raises CaError if writing fails.
         """
         pairs = [(str(files.java), store) for store in self._java]
         try:
@@ -56,13 +56,13 @@ class TrustedFiles:
 
 
 def _existing(paths: Iterable[str]) -> list[str]:
-    """What is there of them, each once though several names may lead to it."""
+    """The real paths of the files that exist, each once."""
     real = {os.path.realpath(path) for path in paths}
     return sorted(path for path in real if Path(path).is_file())
 
 
 def _resolv_conf(folder: Path) -> Path:
-    """The host's may name a resolver on its loopback, which is not the jail's."""
+    """Writes a resolv.conf for the jail: the host's may name a resolver on the host's loopback."""
     lines: list[str] = []
     with suppress(OSError):
         lines = Path(_RESOLV_CONF).read_text("utf-8", "replace").splitlines()
@@ -73,7 +73,7 @@ def _resolv_conf(folder: Path) -> Path:
 
 
 def _java_stores(environ: Mapping[str, str]) -> list[str]:
-    """Those of the Java that `java` and JAVA_HOME stand for."""
+    """The lists of CAs of the Java that `java` starts, and of JAVA_HOME's."""
     homes = [Path(home)] if (home := environ.get("JAVA_HOME")) else []
     if java := shutil.which("java", path=environ.get("PATH")):
         homes.append(Path(java).resolve().parents[1])
@@ -81,7 +81,7 @@ def _java_stores(environ: Mapping[str, str]) -> list[str]:
 
 
 def _certifi_bundles(command: Sequence[str], environ: Mapping[str, str]) -> list[str]:
-    """certifi's, of the Python that the command runs, and of those that `python` stands for."""
+    """certifi's lists of CAs, of the Python that the command runs and of those on the PATH."""
     path = environ.get("PATH")
     found = [shutil.which(name, path=path) for name in ("python3", "python")]
     if program := shutil.which(command[0], path=path):
@@ -111,7 +111,7 @@ def _bundle_beside(process: "subprocess.Popen[str]") -> str | None:
 
 
 def _interpreter(program: str) -> str | None:
-    """The Python that a script names in its first line."""
+    """The Python that a script names in its first line, or None."""
     try:
         with Path(program).open("rb") as file:
             line = file.readline(_MAX_FIRST_LINE)

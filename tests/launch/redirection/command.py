@@ -2,7 +2,7 @@
 
 import subprocess
 
-from .. import harness
+from ... import harness
 
 SCRIPT = str(harness.PROJECT / "scripts" / "transparent")
 

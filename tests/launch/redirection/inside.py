@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from .. import harness
+from ... import harness
 
 _REPORTS = "VAST_INTERCEPT_TEST_REPORTS"
 # All the names that the tests know: there is no DNS inside.

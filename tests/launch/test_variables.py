@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vast_intercept.certificates.trust_files import CA_VARIABLES, files_in
-from vast_intercept.launch.environment import (
+from vast_intercept.launch.variables import (
     NO_PROXY_VARIABLES,
     PROXY_VARIABLES,
     app_variables,
