@@ -7,6 +7,8 @@ import sys
 import time
 from collections import deque
 
+from .warn_once import WarnOnce
+
 if sys.platform != "win32":
     import resource
 
@@ -57,18 +59,17 @@ class Descriptors:
         self._count_again = 0.0
         #: When calls were let in that may not have opened theirs yet.
         self._let_in: deque[float] = deque()
-        self._told = False
+        self._warn = WarnOnce(logger)
 
     def admit_call(self) -> bool:
         """Whether a call may begin. It is taken to have begun then."""
         now = time.monotonic()
         if self._room(now) - _OF_A_CALL < self._part(*_FOR_CONNECTIONS):
-            if not self._told:
-                logger.warning(
-                    "There are more calls at once than this process may open files for: those that"
-                    " are too many are refused. Raise its limit (ulimit -n, LimitNOFILE)."
-                )
-            self._told = True
+            self._warn(
+                "calls",
+                "There are more calls at once than this process may open files for: those that"
+                " are too many are refused. Raise its limit (ulimit -n, LimitNOFILE).",
+            )
             return False
         self._free -= _OF_A_CALL
         self._let_in.append(now)

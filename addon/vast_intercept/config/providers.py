@@ -9,9 +9,10 @@ from typing import Literal
 
 import yaml
 
+from ..urls import DEFAULT_PORTS
+
 Scheme = Literal["https", "http"]
 
-_DEFAULT_PORTS = {"https": 443, "http": 80}
 _SHORTEST_KEY = 20
 
 
@@ -31,7 +32,7 @@ class Provider:
     name: str
     hosts: tuple[str, ...]
     prefixes: tuple[str, ...]
-    ports: tuple[int, ...] = (443, 80)
+    ports: tuple[int, ...] = tuple(DEFAULT_PORTS.values())
     #: The beginnings of its keys, as far as they are known.
     keys: tuple[str, ...] = ("",)
 
@@ -96,7 +97,7 @@ def built_in_providers() -> dict[str, Provider]:
 def own_provider(name: str, host: str, port: int | None, prefix: str, scheme: Scheme) -> Provider:
     """A provider of the user's own, such as a self-hosted vLLM."""
     # The host may be an IPv6 address; mitmproxy writes those without brackets.
-    return Provider(name, (host.strip("[]"),), (prefix,), (port or _DEFAULT_PORTS[scheme],))
+    return Provider(name, (host.strip("[]"),), (prefix,), (port or DEFAULT_PORTS[scheme],))
 
 
 def find_provider(providers: Iterable[Provider], host: str, port: int) -> Provider | None:

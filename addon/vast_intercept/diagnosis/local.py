@@ -6,12 +6,12 @@ import ssl
 from collections.abc import Iterator
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from .. import __version__
 from ..certificates.own_ca import CaError, read_ca
 from ..engine.running import NotRunningError, ask_status
 from ..shut_down_models import what_it_means
+from ..urls import place_of
 from . import shell
 from .outcome import Finding, NotApplicable, Problem
 from .subject import Subject
@@ -105,20 +105,20 @@ def look_at_ca(subject: Subject) -> Finding:
 
 def _compare(subject: Subject) -> None:
     """A CA that was replaced while the interceptor runs is not the one that it uses."""
-    parts = urlsplit(subject.chat_url)
-    if parts.scheme != "https" or not parts.hostname:
+    place = place_of(subject.chat_url)
+    if place.scheme != "https" or not place.host:
         return
     context = ssl.create_default_context(cafile=subject.ca.path)
     # Whether it is strictly what a CA should be, is for the apps to say; here, whose it is.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     connection = HTTPSConnection("127.0.0.1", subject.port, timeout=_SECONDS, context=context)
-    connection.set_tunnel(parts.hostname, parts.port or 443)
+    connection.set_tunnel(place.host, place.port)
     try:
         connection.connect()
     except (OSError, HTTPException) as error:
         reason = getattr(error, "verify_message", "") or str(error)
         raise Problem(
-            f"the certificate that the interceptor shows for {parts.hostname} is not from"
+            f"the certificate that the interceptor shows for {place.host} is not from"
             f" {subject.ca.path}: {' '.join(reason.split())}",
             "Was the CA replaced while the interceptor runs? Stop it, and start it anew:\n"
             f"vast-intercept serve -p {subject.port}{_config_option(subject)}",

@@ -4,8 +4,6 @@ import http.client
 import socket
 import ssl
 from base64 import b64encode
-from dataclasses import dataclass
-from typing import Self
 from urllib.parse import urlsplit
 
 from ..addresses import is_loopback_name
@@ -13,6 +11,7 @@ from ..config import Config
 from ..launch.named_proxy import NamedProxy
 from ..relay.upstreams.tls import public_context
 from ..secret import Secret
+from ..urls import Place, place_of
 from ..vast_api.headers import headers
 from .outcome import NotApplicable, Problem
 
@@ -25,28 +24,6 @@ _NOT_YET_VALID = 9
 _EXPIRED = 10
 _WRONG_NAMES = {62, 64}  # of a host, of an address
 _UNKNOWN_CAS = {2, 18, 19, 20, 21}
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a URL leads."""
-
-    scheme: str
-    host: str
-    port: int
-
-    @classmethod
-    def of(cls, url: str) -> Self:
-        """Of a URL that the configuration has accepted."""
-        parts = urlsplit(url)
-        assert parts.hostname
-        return cls(
-            parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}[parts.scheme]
-        )
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
 
 
 class Reach:
@@ -73,7 +50,7 @@ class Reach:
 
         Raises Problem or NotApplicable.
         """
-        place = Place.of(url)
+        place = place_of(url)
         asked = headers(key.reveal(), body=body is not None) | {"connection": "close"}
         connection = self.connect(place)
         connection.sock.settimeout(_ANSWER_SECONDS)
@@ -102,13 +79,12 @@ class Reach:
 
     def _connection(self, place: Place) -> http.client.HTTPConnection:
         proxy = self._proxy
-        at = urlsplit(proxy.url) if proxy else None
-        host, port = (at.hostname or "", at.port) if at else (place.host, place.port)
         if place.scheme == "http":
             # Nothing but this machine is http, and no proxy is between.
             return http.client.HTTPConnection(place.host, place.port, timeout=_CONNECT_SECONDS)
+        at = place_of(proxy.url) if proxy else place
         connection = http.client.HTTPSConnection(
-            host, port, timeout=_CONNECT_SECONDS, context=public_context(self._config)
+            at.host, at.port, timeout=_CONNECT_SECONDS, context=public_context(self._config)
         )
         if proxy:
             auth = proxy.auth and b64encode(proxy.auth.encode()).decode()

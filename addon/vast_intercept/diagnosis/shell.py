@@ -17,6 +17,7 @@ from ..certificates.own_ca import CertificateAuthority
 from ..certificates.public_cas import SYSTEM_BUNDLES
 from ..certificates.trust_files import ADDING_VARIABLE, CA_VARIABLES
 from ..launch.named_proxy import NamedProxyError, named_proxy
+from ..urls import place_of, proxy_url
 
 #: Those without which nearly no app trusts the interceptor (FACTS C2).
 _NEEDED = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", ADDING_VARIABLE)
@@ -113,14 +114,13 @@ def without_password(url: str) -> str:
 
 def _leads_elsewhere(value: str, interceptor: Interceptor) -> str:
     try:
-        parts = urlsplit(value if "://" in value else f"http://{value}")
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+        place = place_of(proxy_url(value))
     except ValueError:
         return "is not the URL of a proxy"  # not shown: it may hold a password
     shown = without_password(value)
-    if port != interceptor.port or not _is_there(parts.hostname or "", interceptor):
+    if place.port != interceptor.port or not _is_there(place.host, interceptor):
         return f"leads to {shown}, not to the interceptor at 127.0.0.1:{interceptor.port}"
-    if parts.scheme != "http":
+    if place.scheme != "http":
         return f"is {shown}: the interceptor's proxy is http://, also for https"
     return ""
 

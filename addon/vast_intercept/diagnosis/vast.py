@@ -13,11 +13,12 @@ from typing import Any
 from ..config import PROVIDER, Config
 from ..launch.named_proxy import NamedProxy, NamedProxyError, named_proxy
 from ..status import Status
+from ..urls import Place, place_of
 from ..vast_api.console import ListedEndpoint
 from .account import Account, NoStatesError, describe, ready, unknown
 from .limits import all_of, within
 from .outcome import Finding, NotApplicable, Problem
-from .reach import Place, Reach
+from .reach import Reach
 from .subject import Subject
 
 # Less than the step may take, so that it can say whose name it is.
@@ -42,7 +43,7 @@ class Vast:
         status = self._interceptor()
         self._proxy = upstream_of(status, self._subject.environ) if status else None
         if self._proxy:
-            place = Place.of(self._proxy.url)
+            place = place_of(self._proxy.url)
             return Finding(
                 f"{_addresses(place)}, the proxy that the interceptor goes through; it resolves"
                 " Vast's names"
@@ -139,7 +140,7 @@ def upstream_of(status: Status, environ: Mapping[str, str]) -> NamedProxy | None
 def _places(config: Config) -> list[Place]:
     """Of the interface in use, and the console, which knows the account."""
     first = config.route_url if config.interface == "serverless" else config.openai_url
-    return list(dict.fromkeys(map(Place.of, (first, config.console_url))))
+    return list(dict.fromkeys(map(place_of, (first, config.console_url))))
 
 
 def _addresses(place: Place) -> str:

@@ -3,16 +3,17 @@
 import asyncio
 import logging
 import time
-from collections import OrderedDict
 from pathlib import Path
 
 from mitmproxy import connection, ctx, http, tls
 from mitmproxy.proxy.mode_specs import RegularMode, UpstreamMode
 
+from ..bounded import BoundedDict
 from ..certificates.own_ca import CaError, ca_path
 from ..mitm.accepting import listening
 from ..telemetry.monitor import Monitor
 from ..telemetry.wording import printable
+from ..warn_once import WarnOnce
 from .advice import Advice
 from .own_command import own_command
 from .processes import Process, find_process
@@ -43,20 +44,20 @@ class Hints:
         self._trusted: set[str] = set()
         #: Hosts that were called over TLS at least once, and by which processes, where known.
         self._called: set[str] = set()
-        self._callers: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._callers = BoundedDict[tuple[str, int], None](_MAX_REMEMBERED)
         #: Connections over which nothing was asked for yet.
-        self._silent: OrderedDict[str, None] = OrderedDict()
-        self._processes: OrderedDict[str, Process | None] = OrderedDict()
+        self._silent = BoundedDict[str, None](_MAX_OPEN)
+        self._processes = BoundedDict[str, Process | None](_MAX_OPEN)
         self._looking = asyncio.Lock()
         self._looked = -_LOOK_AGAIN
-        self._told: OrderedDict[str, None] = OrderedDict()
+        self._tell_once = WarnOnce(logger)
 
     # --- hooks --------------------------------------------------------------------------------
 
     def client_connected(self, client: connection.Client) -> None:
         """Something connects."""
         if isinstance(client.proxy_mode, RegularMode | UpstreamMode) and not client.error:
-            _remember(self._silent, client.id, None, _MAX_OPEN)
+            self._silent[client.id] = None
 
     async def tls_clienthello(self, data: tls.ClientHelloData) -> None:
         """It is about to see our certificate, and waits."""
@@ -73,7 +74,7 @@ class Hints:
                 find_process, client.peername[:2], client.sockname[:2], _our_ca()
             )
             self._looked = time.monotonic()
-        _remember(self._processes, client.id, process, _MAX_OPEN)
+        self._processes[client.id] = process
 
     def tls_failed_client(self, data: tls.TlsData) -> None:
         """The client refused our certificate, or something else went wrong in the handshake."""
@@ -103,7 +104,7 @@ class Hints:
             self._called.add(client.sni)
             self._trusted.add(client.sni)
         if process := self._processes.get(client.id):
-            _remember(self._callers, (client.sni or "", process.pid), None, _MAX_REMEMBERED)
+            self._callers[(client.sni or "", process.pid)] = None
         if _is_for_proxy(flow):
             self._tell_once(
                 "base url",
@@ -137,17 +138,6 @@ class Hints:
 
     def _advice(self) -> Advice:
         return Advice(own_command(), None if self._of_run else _port())
-
-    def _tell_once(self, key: str, hint: str) -> None:
-        if key not in self._told:
-            _remember(self._told, key, None, _MAX_REMEMBERED)
-            logger.warning("%s", hint)
-
-
-def _remember[K, T](known: OrderedDict[K, T], key: K, value: T, limit: int) -> None:
-    known[key] = value
-    if len(known) > limit:
-        known.popitem(last=False)
 
 
 def _is_refusal(error: str) -> bool:

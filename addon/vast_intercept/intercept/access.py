@@ -11,9 +11,9 @@ from ..descriptors import Descriptors
 from ..mitm.accepting import Accepting
 from ..mitm.borrowed import format_address, is_valid_host
 from ..relay.serving.server import Relay
+from ..warn_once import WarnOnce
 from .clients import is_allowed
 from .failure import tell
-from .once import WarnOnce
 from .settings import Settings
 
 logger = logging.getLogger(__name__)

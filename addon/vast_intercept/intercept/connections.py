@@ -31,8 +31,8 @@ from ..mitm.transports import close_forgotten, read_in_slices
 from ..openai_api.errors import bad_gateway
 from ..relay.serving.server import Relay
 from ..telemetry.monitor import Monitor
+from ..warn_once import WarnOnce
 from .failure import tell
-from .once import WarnOnce
 from .settings import Settings
 
 logger = logging.getLogger(__name__)

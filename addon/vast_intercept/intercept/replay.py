@@ -4,18 +4,19 @@ import contextlib
 import os
 import shlex
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 from weakref import WeakSet
 
 import pyperclip
 from mitmproxy import command, ctx, exceptions, flow, http
 
+from ..addresses import is_loopback_name
 from ..config import Provider, built_in_providers, find_provider
 from ..mitm.interfaces import list_of_flows, show_anew
 from ..mitmweb.notes import noted, original_url
 from ..openai_api.errors import ApiError
 from ..openai_api.operations import GENERATING, Operation
 from ..openai_api.requests import read_request
+from ..urls import place_of
 from ..vast_api.openai_interface import operation_url
 from .settings import Settings
 
@@ -24,8 +25,6 @@ OPENAI_API_KEY = "OPENAI_API_KEY"
 
 # Not in a flow's metadata: a file that somebody else has made could say it, too.
 _for_provider: WeakSet[flow.Flow] = WeakSet()
-_PORTS = {"https": 443, "http": 80}
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 # Linux takes arguments of 128 KiB at most.
 _LARGEST_ARGUMENT = 100_000
 
@@ -46,9 +45,9 @@ def key_problem(provider: Provider | None, url: str) -> str | None:
             f"{OPENAI_API_KEY} is not sent to {provider.name}: only to OpenAI, and to providers of"
             " your own."
         )
-    parts = urlsplit(url)
-    if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
-        return f"{OPENAI_API_KEY} is not sent over {parts.scheme}, where others can read it."
+    place = place_of(url)
+    if place.scheme != "https" and not is_loopback_name(place.host):
+        return f"{OPENAI_API_KEY} is not sent over {place.scheme}, where others can read it."
     return None
 
 
@@ -77,9 +76,8 @@ class Commands:
         operation = _operation_of(each)
         assert isinstance(each, http.HTTPFlow)
         url = original_url(each) or ""
-        parts = urlsplit(url)
-        port = parts.port or _PORTS.get(parts.scheme, 0)
-        provider = find_provider(self._settings.config.providers, parts.hostname or "", port)
+        place = place_of(url)
+        provider = find_provider(self._settings.config.providers, place.host, place.port)
         if problem := key_problem(provider, url):
             raise exceptions.CommandError(problem)
         if operation not in GENERATING:

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from ..urls import DEFAULT_PORTS, Place, place_of, proxy_url
+
 _NAMES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[\w.-]+|.*:.*")  # only an IPv6 address has colons
 
 
@@ -42,27 +43,22 @@ def named_proxy(environ: Mapping[str, str]) -> NamedProxy | None:
 
 def _read(variable: str, value: str) -> NamedProxy:
     try:
-        parts = urlsplit(value if "://" in value else f"http://{value}")
-        port = parts.port
+        place, parts = place_of(proxy_url(value)), urlsplit(proxy_url(value))
     except ValueError:
-        parts, port = urlsplit(""), None
-    if port is None:
-        port = _DEFAULT_PORTS.get(parts.scheme)
-    if parts.scheme.startswith("socks"):
+        place, parts = Place("", "", 0), urlsplit("")
+    if place.scheme.startswith("socks"):
         raise NamedProxyError(
             f"{variable} names a SOCKS proxy, and mitmproxy reaches others through HTTP proxies"
             f" only. Unset {variable}, or name the HTTP proxy there."
         )
     # If a password has a slash that is not encoded, the host is in the path.
-    name = parts.hostname or ""
-    readable = _HOST.fullmatch(name) and "@" not in parts.path
-    if not readable or not port or parts.scheme not in _DEFAULT_PORTS:
+    readable = _HOST.fullmatch(place.host) and "@" not in parts.path
+    if not readable or not place.port or place.scheme not in DEFAULT_PORTS:
         # The message leaves out the value, which may hold a password.
         raise NamedProxyError(
             f"{variable} is not the URL of a proxy, such as http://proxy.example:3128."
         )
-    host = f"[{name}]" if ":" in name else name
     auth = None
     if parts.username:
         auth = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return NamedProxy(variable, f"{parts.scheme}://{host}:{port}", auth)
+    return NamedProxy(variable, f"{place.scheme}://{place}", auth)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..descriptors import LOCAL_ERRORS
+from ..warn_once import WarnOnce
 from .transports import proxy_server
 
 logger = logging.getLogger(__name__)
@@ -66,19 +67,16 @@ def tell_once_of_refused_connections() -> None:
     """Has asyncio tell once that it cannot accept connections, and not each time (FACTS M42)."""
     loop = asyncio.get_running_loop()
     before = loop.get_exception_handler()
-    told = False
+    warn = WarnOnce(logger)
 
     def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        nonlocal told
         error = context.get("exception")
         if (
             isinstance(error, OSError)
             and error.errno in LOCAL_ERRORS
             and str(context.get("message", "")).startswith("socket.accept()")
         ):
-            if not told:
-                logger.warning("A connection cannot be taken now: %s.", error.strerror)
-            told = True
+            warn("accept", f"A connection cannot be taken now: {error.strerror}.")
         elif before:
             before(loop, context)
         else:

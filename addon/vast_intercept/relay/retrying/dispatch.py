@@ -2,11 +2,11 @@
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 
+from ...bounded import BoundedDict
 from ...config import PROVIDER
 from ...openai_api.errors import ApiError, bad_gateway, misconfigured
 from ..call import Call, Generate
@@ -31,7 +31,7 @@ class Dispatcher:
 
     def __init__(self, upstreams: Mapping[UpstreamKind, Upstream]) -> None:
         self._upstreams = upstreams
-        self._healths: OrderedDict[EndpointId, EndpointHealth] = OrderedDict()
+        self._healths = BoundedDict[EndpointId, EndpointHealth](_MAX_ENDPOINTS)
 
     def endpoints(self) -> list[EndpointHealth]:
         """How those endpoints and providers do that were called."""
@@ -169,10 +169,8 @@ class Dispatcher:
         health = self._healths.get(destination)
         if health is None:
             clock = asyncio.get_running_loop().time
-            health = self._healths[destination] = EndpointHealth(destination, clock)
-            if len(self._healths) > _MAX_ENDPOINTS:
-                self._healths.popitem(last=False)
-        self._healths.move_to_end(destination)
+            health = EndpointHealth(destination, clock)
+        self._healths[destination] = health
         return health
 
 
