@@ -106,6 +106,40 @@ class Secret:
         raise TypeError("a Secret cannot be pickled or copied")
 
 
+class Secrets:
+    """Keys that are taken out together of what is shown or told."""
+
+    __slots__ = ("_keys",)
+
+    def __init__(self) -> None:
+        self._keys: list[Secret] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._keys)
+
+    def add(self, *keys: Secret) -> None:
+        """Takes these out, too, from now on."""
+        self._keys += [key for key in dict.fromkeys(keys) if key not in self._keys]
+
+    def redact(self, text: str) -> str:
+        """`text` with every key masked, and with what looks like one."""
+        for key in self._keys:
+            text = key.redact(text)
+        return mask_shapes(text)
+
+    def redact_bytes[B: bytes | bytearray](self, data: B) -> B:
+        """`data` with every key masked."""
+        for key in self._keys:
+            data = key.redact_bytes(data)
+        return data
+
+    def redact_in_steps[B: bytes | bytearray](self, data: B) -> Generator[None, None, B]:
+        """As `redact_bytes`, for many bytes: each step takes a few milliseconds."""
+        for key in self._keys:
+            data = yield from key.redact_in_steps(data)
+        return data
+
+
 def _encoded(key: str) -> bytes:
     # A byte that is not UTF-8 comes as a lone surrogate.
     return key.encode("utf-8", "surrogateescape")

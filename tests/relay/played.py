@@ -6,25 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from vast_intercept.config import Config, load_config
 from vast_intercept.openai_api.errors import ApiError, from_upstream
-from vast_intercept.openai_api.operations import Operation
-from vast_intercept.relay.call import Call, Generate
 from vast_intercept.relay.upstreams.base import Attempt, UpstreamAnswer
 
 BODY = b'{"id":"chatcmpl-1","choices":[{"index":0,"message":{"content":"hello"}}]}'
-
-
-def played_call(config: Config | None = None, **fields: Any) -> Call:
-    """A chat completion."""
-    prepared = {
-        "work": Generate(Operation.CHAT_COMPLETIONS),
-        "config": config or load_config(None, {"VAST_API_KEY": "k" * 20, "VAST_ENDPOINT": "one"}),
-        "request_id": "req-1",
-        "max_body": 1_000_000,
-        "client": ("127.0.0.1", 1),
-    }
-    return Call(**prepared | fields)
 
 
 @dataclass

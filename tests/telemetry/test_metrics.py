@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from tests.fixtures.prepared import prepared
 from vast_intercept.config import Config, Route
 from vast_intercept.config.config import defaults
 from vast_intercept.openai_api.operations import Operation
-from vast_intercept.relay.call import Call, Generate, Outcome
 from vast_intercept.relay.failures import AttemptFailed
+from vast_intercept.relay.progress import Progress
 from vast_intercept.relay.retrying.endpoint_health import EndpointHealth
 from vast_intercept.relay.upstreams.base import EndpointId, UpstreamKind
 from vast_intercept.telemetry.metrics import OTHER, Metrics
@@ -26,15 +27,8 @@ CONFIG = replace(
 )
 
 
-def call(config: Config = CONFIG, **more: Any) -> Call:
-    return Call(
-        work=Generate(Operation.CHAT_COMPLETIONS),
-        config=config,
-        request_id="r",
-        max_body=1,
-        client=None,
-        **more,
-    )
+def call(config: Config = CONFIG, **more: Any) -> Progress:
+    return Progress(prepared(config=config), **more)
 
 
 def report(outcome: Ending = Ending.OK, **more: Any) -> CallReport:
@@ -56,13 +50,13 @@ class Bench:
     """Metrics, and the calls and endpoints that there are."""
 
     def __init__(self, config: Config = CONFIG) -> None:
-        self.running: list[Call] = []
+        self.running: list[Progress] = []
         self.healths: list[EndpointHealth] = []
         self.config = config
         self.metrics = Metrics(lambda: self.config, lambda: self.running, lambda: self.healths)
 
     def ended(self, made: CallReport) -> None:
-        self.metrics.ended(call(self.config), made)
+        self.metrics.ended(self.config, made)
 
     def series(self) -> dict[tuple[str, ...], float]:
         return series(self.metrics.registry)
@@ -136,8 +130,8 @@ def test_waits_are_counted_where_calls_can_wait(interface: str, count: int) -> N
 
 def test_what_is_so_now(bench: Bench) -> None:
     assert bench.value("calls_in_progress") == bench.value("calls_waiting") == 0
-    bench.running += [call(), call(outcome=Outcome(waiting="loading"))]
-    bench.running += [call(outcome=Outcome(waiting=""))]
+    bench.running += [call(), call(waiting="loading")]
+    bench.running += [call(waiting="")]
     assert bench.value("calls_in_progress") == 3
     assert bench.value("calls_waiting") == 2
 

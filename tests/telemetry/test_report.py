@@ -8,12 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vast_intercept.config.config import defaults
+from tests.fixtures.prepared import prepared
 from vast_intercept.openai_api.errors import bad_gateway, bad_request, misconfigured
-from vast_intercept.openai_api.operations import Operation
 from vast_intercept.openai_api.usage import Usage
-from vast_intercept.relay.call import Call, Generate, Outcome
-from vast_intercept.relay.timing import Timing
+from vast_intercept.relay.progress import Progress
 from vast_intercept.telemetry import report as report_module
 from vast_intercept.telemetry.report import CallReport, Ending, report_of
 
@@ -26,30 +24,26 @@ FAILED = bad_gateway("Vast did not answer.", "vast_unreachable")
 
 @pytest.fixture(autouse=True)
 def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = SimpleNamespace(perf_counter=lambda: NOW, time=lambda: UNIX_NOW)
-    monkeypatch.setattr(report_module, "time", clock)
+    monkeypatch.setattr(report_module, "time", SimpleNamespace(time=lambda: UNIX_NOW))
 
 
-def call_with(timing: Timing | None = None, **outcome: Any) -> Call:
-    """A call that has ended with this outcome."""
-    return Call(
-        work=Generate(Operation.CHAT_COMPLETIONS),
-        config=defaults(),
-        request_id="req_1",
-        max_body=1_000,
-        client=("127.0.0.1", 50_000),
-        operation=Operation.CHAT_COMPLETIONS,
-        outcome=Outcome(timing=timing or Timing(), **outcome),
-    )
+CALL = prepared()
 
 
-def report(timing: Timing | None = None, *, left: bool = False, **outcome: Any) -> CallReport:
-    return report_of(call_with(timing, **outcome), 200, left=left)
+def report(*, left: bool = False, status: int | None = 200, **progress: Any) -> CallReport:
+    """The report of a call that ends now, and has come so far."""
+    made = Progress(CALL, lambda: NOW, **progress)
+    return report_of(made, status, left=left)
 
 
 # --- how it ended --------------------------------------------------------------------------------
 
-BEGAN = Timing(received=990.0, sent=991.0, first_byte=992.0, last_byte=999.0)
+BEGAN = {
+    "received_at": 990.0,
+    "sent_at": 991.0,
+    "first_byte_at": 992.0,
+    "last_byte_at": 999.0,
+}
 
 ENDINGS: dict[str, tuple[dict[str, Any], bool, Ending]] = {
     "all well": ({"attempts": 1, "answered": True}, False, Ending.OK),
@@ -57,7 +51,7 @@ ENDINGS: dict[str, tuple[dict[str, Any], bool, Ending]] = {
     "the app left before": ({"attempts": 1}, True, Ending.CANCELLED),
     "the app left at once": ({}, True, Ending.CANCELLED),
     "the app left mid-stream": (
-        {"attempts": 1, "streamed": True, "timing": BEGAN},
+        {"attempts": 1, "streamed": True, **BEGAN},
         True,
         Ending.CANCELLED,
     ),
@@ -71,17 +65,17 @@ ENDINGS: dict[str, tuple[dict[str, Any], bool, Ending]] = {
     ),
     "no answer": ({"error": FAILED, "attempts": 3}, False, Ending.FAILED),
     "only comments": (
-        {"error": FAILED, "attempts": 1, "streamed": True, "timing": Timing(received=1.0)},
+        {"error": FAILED, "attempts": 1, "streamed": True, "received_at": 1.0},
         False,
         Ending.FAILED,
     ),
     "a whole answer that was cut": (
-        {"error": FAILED, "attempts": 1, "timing": BEGAN},
+        {"error": FAILED, "attempts": 1, **BEGAN},
         False,
         Ending.FAILED,
     ),
     "a stream that was cut": (
-        {"error": FAILED, "attempts": 1, "streamed": True, "timing": BEGAN},
+        {"error": FAILED, "attempts": 1, "streamed": True, **BEGAN},
         False,
         Ending.BROKEN_OFF,
     ),
@@ -163,15 +157,15 @@ def test_names_are_bounded() -> None:
     ids=["name", "ipv4", "ipv6", "nobody", "empty"],
 )
 def test_client(name: str | None, address: tuple[str | int, ...] | None, expected: str) -> None:
-    call = replace(call_with(), client_name=name, client=address)
-    assert report_of(call, None, left=True).client == expected
+    call = replace(CALL, client_name=name, client=address)
+    assert report_of(Progress(call), None, left=True).client == expected
 
 
 # --- timings -------------------------------------------------------------------------------------
 
 
 def test_nothing_is_known_of_what_did_not_happen() -> None:
-    made = report_of(call_with(), None, left=True)
+    made = report(status=None, left=True)
     for name in (
         *("status", "time_to_first_token", "duration", "generating", "longest_gap"),
         *("added_latency", "tokens", "tokens_per_second", "time_per_output_token"),
@@ -180,15 +174,17 @@ def test_nothing_is_known_of_what_did_not_happen() -> None:
 
 
 def test_timings_of_a_stream() -> None:
-    timing = Timing(
-        received=980.0,
-        sent=981.0,
-        first_byte=990.0,
-        last_byte=999.0,
-        passed_on=990.5,
+    made = report(
+        received_at=980.0,
+        sent_at=981.0,
+        first_byte_at=990.0,
+        last_byte_at=999.0,
+        passed_on_at=990.5,
         longest_gap=2.0,
+        streamed=True,
+        attempts=1,
+        usage=Usage(5, 10),
     )
-    made = report(timing, streamed=True, attempts=1, usage=Usage(5, 10))
     assert made.time_to_first_token == 10
     assert made.duration == 20
     assert made.generating == 9
@@ -199,8 +195,15 @@ def test_timings_of_a_stream() -> None:
 
 
 def test_timings_of_a_whole_answer() -> None:
-    timing = Timing(received=980.0, sent=981.0, first_byte=990.0, last_byte=991.0, passed_on=991.5)
-    made = report(timing, attempts=1, usage=Usage(5, 20))
+    made = report(
+        received_at=980.0,
+        sent_at=981.0,
+        first_byte_at=990.0,
+        last_byte_at=991.0,
+        passed_on_at=991.5,
+        attempts=1,
+        usage=Usage(5, 20),
+    )
     assert (made.duration, made.time_to_first_token, made.generating) == (20, None, None)
     assert made.longest_gap is None
     assert made.added_latency == pytest.approx(1.5)
@@ -213,15 +216,15 @@ NOT_COMPARABLE: dict[str, dict[str, Any]] = {
     "answered here": {"attempts": 0},
     "waited": {"attempts": 1, "waits": {"e": 0.1}},
     "failed": {"attempts": 1, "error": FAILED},
-    "held by a person": {"attempts": 1, "timing": replace(BEGAN, passed_on=999.5, held=True)},
-    "never passed on": {"attempts": 1, "timing": BEGAN},
+    "held by a person": {"attempts": 1, "held": True},
+    "never passed on": {"attempts": 1, "passed_on_at": None},
 }
 
 
 @pytest.mark.parametrize("outcome", NOT_COMPARABLE.values(), ids=NOT_COMPARABLE.keys())
 def test_added_latency_is_left_out_where_it_says_nothing(outcome: dict[str, Any]) -> None:
-    outcome = {"timing": replace(BEGAN, passed_on=999.5)} | outcome
-    assert report(streamed=True, **outcome).added_latency is None
+    made = report(**{"streamed": True, "passed_on_at": 999.5, **BEGAN, **outcome})
+    assert made.added_latency is None
 
 
 # --- tokens --------------------------------------------------------------------------------------
@@ -243,7 +246,7 @@ def test_added_latency_is_left_out_where_it_says_nothing(outcome: dict[str, Any]
 def test_tokens_are_as_said_else_as_counted(
     usage: Usage | None, events: int, expected: tuple[int | None, ...]
 ) -> None:
-    made = report(replace(BEGAN, events=events), streamed=True, usage=usage)
+    made = report(**BEGAN, events=events, streamed=True, usage=usage)
     assert (made.prompt_tokens, made.completion_tokens, made.tokens) == expected
 
 
@@ -253,8 +256,7 @@ def test_tokens_are_as_said_else_as_counted(
     ids=["one token", "no token", "all at once", "nearly at once", "never ended"],
 )
 def test_no_rate_where_there_is_none(tokens: int, last_byte: float | None) -> None:
-    timing = replace(BEGAN, last_byte=last_byte)
-    made = report(timing, streamed=True, usage=Usage(1, tokens))
+    made = report(**BEGAN | {"last_byte_at": last_byte}, streamed=True, usage=Usage(1, tokens))
     assert made.tokens_per_second is made.time_per_output_token is None
 
 
@@ -263,23 +265,24 @@ moments = st.none() | st.floats(0, NOW)
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    timing=st.builds(
-        Timing,
-        received=moments,
-        sent=moments,
-        first_byte=moments,
-        last_byte=moments,
-        passed_on=moments,
-        events=st.integers(0, 10_000),
+    progress=st.fixed_dictionaries(
+        {
+            "received_at": moments,
+            "sent_at": moments,
+            "first_byte_at": moments,
+            "last_byte_at": moments,
+            "passed_on_at": moments,
+            "events": st.integers(0, 10_000),
+            "usage": st.none() | st.builds(Usage, st.integers(0, 10**9), st.integers(0, 10**9)),
+            "attempts": st.integers(0, 5),
+            "streamed": st.booleans(),
+            "error": st.sampled_from([None, REFUSED, FAILED]),
+        }
     ),
-    usage=st.none() | st.builds(Usage, st.integers(0, 10**9), st.integers(0, 10**9)),
-    attempts=st.integers(0, 5),
-    streamed=st.booleans(),
     left=st.booleans(),
-    error=st.sampled_from([None, REFUSED, FAILED]),
 )
-def test_any_moments_make_a_report(timing: Timing, left: bool, **outcome: Any) -> None:
-    made = report(timing, left=left, **outcome)
+def test_any_moments_make_a_report(progress: dict[str, Any], left: bool) -> None:
+    made = report(left=left, **progress)
     assert made.outcome in Ending
     if made.tokens_per_second is not None and made.time_per_output_token is not None:
         assert made.tokens_per_second * made.time_per_output_token == pytest.approx(1)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vast_intercept.relay.call import Outcome
+from tests.fixtures.prepared import prepared
+from vast_intercept.relay.progress import Progress
 from vast_intercept.telemetry.report import CallReport, Ending
 from vast_intercept.telemetry.wording import (
     comment,
@@ -116,27 +117,28 @@ def test_the_log_names_whom_it_does_not_know() -> None:
 
 
 WAITING = {
-    "calls": (Outcome(model="m", endpoint="e"), "m → e"),
-    "no model": (Outcome(endpoint="e"), "no model → e"),
-    "nowhere": (Outcome(model="m"), "m → "),
+    "calls": ({"model": "m", "endpoint": "e"}, "m → e"),
+    "no model": ({"endpoint": "e"}, "no model → e"),
+    "nowhere": ({"model": "m"}, "m → "),
     "waits": (
-        Outcome(model="m", endpoint="e", waiting="loading"),
+        {"model": "m", "endpoint": "e", "waiting": "loading"},
         "m → e; waiting for a worker (loading)",
     ),
     "waits without a word": (
-        Outcome(model="m", endpoint="e", waiting=""),
+        {"model": "m", "endpoint": "e", "waiting": ""},
         "m → e; waiting for a worker (none is ready)",
     ),
     "has waited": (
-        Outcome(model="m", endpoint="e", waits={"e": 1.5}),
+        {"model": "m", "endpoint": "e", "waits": {"e": 1.5}},
         "m → e; waited 1.50 s for a worker",
     ),
 }
 
 
-@pytest.mark.parametrize(("outcome", "expected"), WAITING.values(), ids=WAITING.keys())
-def test_a_call_that_has_no_answer_yet(outcome: Outcome, expected: str) -> None:
-    assert waiting_comment(outcome) == expected
+@pytest.mark.parametrize(("progress", "expected"), WAITING.values(), ids=WAITING.keys())
+def test_a_call_that_has_no_answer_yet(progress: dict[str, Any], expected: str) -> None:
+    made = Progress(prepared(), **progress)
+    assert waiting_comment(made) == expected
 
 
 @pytest.mark.parametrize(
@@ -188,8 +190,8 @@ def test_hostile_names_are_one_line_that_can_be_printed(name: str) -> None:
         text.encode()
 
 
-def _waiting(name: str) -> Outcome:
-    return Outcome(model=name, endpoint=name, waiting=name)
+def _waiting(name: str) -> Progress:
+    return Progress(prepared(), model=name, endpoint=name, waiting=name)
 
 
 @pytest.mark.parametrize(

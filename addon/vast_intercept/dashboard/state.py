@@ -8,7 +8,7 @@ import msgspec
 
 from .. import __version__
 from ..config import Config
-from ..relay.call import Call
+from ..relay.progress import Progress
 from ..relay.retrying.endpoint_health import EndpointHealth
 from ..telemetry.history import Charts
 from ..telemetry.monitor import LISTED, EndpointCalls, Monitor
@@ -164,31 +164,29 @@ def state_of(
     )
 
 
-def _running_calls(calls: Iterable[Call], now: float) -> RunningCalls:
+def _running_calls(calls: Iterable[Progress], now: float) -> RunningCalls:
     calls = list(calls)
-    clock = time.perf_counter()
     return RunningCalls(
         len(calls),
-        sum(call.outcome.waiting is not None for call in calls),
-        [_running(call, now, clock) for call in calls[:LISTED]],
+        sum(each.waiting is not None for each in calls),
+        [_running(each, now) for each in calls[:LISTED]],
     )
 
 
-def _running(call: Call, now: float, clock: float) -> Running:
-    outcome = call.outcome
-    received = outcome.timing.received
+def _running(progress: Progress, now: float) -> Running:
+    call, received = progress.call, progress.received_at
     return Running(
         id=call.request_id,
         operation=call.operation,
-        model=shortened(outcome.model),
-        endpoint=shortened(outcome.endpoint),
-        client=call.client_name or (str(call.client[0]) if call.client else None),
-        since=now - (clock - received) if received is not None else now,
-        stream=outcome.stream,
-        tokens=outcome.timing.events if outcome.stream else None,
-        waiting=outcome.waiting,
-        attempts=outcome.attempts,
-        prompt=outcome.prompt,
+        model=shortened(progress.model),
+        endpoint=shortened(progress.endpoint),
+        client=call.app,
+        since=now - (progress.clock() - received) if received is not None else now,
+        stream=progress.stream,
+        tokens=progress.events if progress.stream else None,
+        waiting=progress.waiting,
+        attempts=progress.attempts,
+        prompt=progress.prompt,
     )
 
 
@@ -221,7 +219,7 @@ def _endpoints(monitor: Monitor, config: Config) -> list[Endpoint]:
     called: dict[str, tuple[str, EndpointHealth]] = {
         health.id.name: (health.id.kind, health) for health in monitor.endpoints()
     }
-    running = Counter(call.outcome.endpoint for call in monitor.running.values())
+    running = Counter(each.endpoint for each in monitor.running.values())
     endpoints = []
     for name in dict.fromkeys([*config.endpoints(), *called]):
         kind, health = called.get(name, (config.interface, None))

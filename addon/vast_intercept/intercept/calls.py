@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import time
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -19,8 +18,9 @@ from ..mitmweb.notes import begin_notes, note, note_report, noted, original_url
 from ..mitmweb.retention import Retention
 from ..openai_api.errors import ApiError, misconfigured
 from ..openai_api.operations import Operation, clean_path
-from ..relay.call import Call, Generate, ProviderCall
+from ..relay.call import Generate, ProviderCall
 from ..relay.failures import no_room
+from ..relay.progress import Progress
 from ..relay.serving.server import Relay
 from ..telemetry.call_log import log_call
 from ..telemetry.monitor import Monitor
@@ -180,14 +180,14 @@ class CallInterceptor:
         """Answers a call with an error, without the relay: the way there takes descriptors."""
         where = (*original[:3], mask_path(original[3]))
         handed_over = await self._to_relay.prepare(flow, error, config, where, operation=operation)
-        call = handed_over.call
+        progress = handed_over.progress
         self._to_relay.take_back(flow)
-        call.outcome.error = error
-        call.outcome.answered = True
+        progress.fail(error)
         flow.request.stream = False  # with an answer that is there, mitmproxy would crash
         # Without its connection, the app takes no descriptor, either.
-        flow.response = _response(error, connection="close", **{"x-request-id": call.request_id})
-        self._ended(flow, call, left=False)
+        request_id = progress.call.request_id
+        flow.response = _response(error, connection="close", **{"x-request-id": request_id})
+        self._ended(flow, progress, left=False)
 
     def _loaded(self, flow: http.HTTPFlow) -> None:
         """A flow from a file: mitmproxy calls the hooks for it as if it came in anew."""
@@ -221,9 +221,7 @@ class CallInterceptor:
         """A streamed request is out now: its keys are masked, its body is there to look at."""
         handed_over = self._to_relay.find(flow)
         if handed_over:
-            timing = handed_over.call.outcome.timing
-            timing.received = time.perf_counter()
-            timing.held = self._settings.intercepting
+            handed_over.progress.receive(held=self._settings.intercepting)
             flow.request.headers.pop("proxy-authorization", None)  # mitmproxy's, for its upstream
             if handed_over.pointed:
                 handed_over.keep_request_body()
@@ -243,7 +241,7 @@ class CallInterceptor:
             self._passing.begin_answer(flow)
             return
         handed_over.begin_answer()
-        if handed_over.call.outcome.streamed and not change_answers(flow):
+        if handed_over.progress.streamed and not change_answers(flow):
             self._live.began(flow, handed_over.stream_response())
         else:
             handed_over.stream_large_answer()
@@ -255,22 +253,22 @@ class CallInterceptor:
         if handed_over is None or flow.response is None:
             self._passing.ended(flow)
             return
-        call = handed_over.call
+        progress = handed_over.progress
         handed_over.show_upstream()  # a stream may have begun before it was known
         if handed_over.answer or not handed_over.pointed:
             # Such as mitmproxy's server replay.
             self._to_relay.answered_by_another(handed_over)
             return
-        if not call.outcome.answered:
+        if not progress.answered:
             # The relay's HTTP server refused what was made for it.
             error = ApiError(
                 400, "The request is not valid HTTP.", "invalid_request_error", "invalid_request"
             )
-            call.outcome.error = error
-            flow.response = _response(error, **{"x-request-id": call.request_id})
+            progress.fail(error)
+            flow.response = _response(error, **{"x-request-id": progress.call.request_id})
         elif not handed_over.keep_response_body():
-            call.outcome.timing.passed_on = time.perf_counter()
-        self._ended(flow, call, left=False)
+            progress.pass_on()
+        self._ended(flow, progress, left=False)
 
     @contained
     def error(self, flow: http.HTTPFlow) -> None:
@@ -287,7 +285,7 @@ class CallInterceptor:
             self._to_relay.answered_by_another(handed_over)
             return
         handed_over.keep_response_body()
-        self._ended(flow, handed_over.call, left=not handed_over.call.outcome.complete)
+        self._ended(flow, handed_over.progress, left=not handed_over.progress.complete)
 
     def client_disconnected(self, client: connection.Client) -> None:
         """An app has left. mitmproxy does not always end its flows then (FACTS M54)."""
@@ -302,16 +300,16 @@ class CallInterceptor:
                 each.live = False
                 self.error(each)
 
-    def _ended(self, flow: http.HTTPFlow, call: Call, *, left: bool) -> None:
+    def _ended(self, flow: http.HTTPFlow, progress: Progress, *, left: bool) -> None:
         self._live.ended(flow)
         report = report_of(
-            call,
+            progress,
             flow.response.status_code if flow.response else None,
             left=left,
             path=urlsplit(original_url(flow) or "").path,
         )
         note_report(flow, report)
-        self._monitor.ended(call, report, noted(flow, "provider"))
+        self._monitor.ended(progress, report, noted(flow, "provider"))
         if is_read(logging.INFO):
             log_call(report)
 

@@ -7,7 +7,8 @@ from mitmproxy import connection, http
 from ..mitm.http_server import is_without_body
 from ..mitm.transports import allow_connections
 from ..openai_api.limits import MAX_HELD
-from ..relay.call import Answer, Call
+from ..relay.call import Answer
+from ..relay.progress import Progress
 from ..relay.serving.server import TOKEN_HEADER
 from .destination import Parts
 from .hop import answer_for_app, request_for_relay
@@ -28,7 +29,7 @@ class HandedOver:
 
     flow: http.HTTPFlow
     token: str
-    call: Call
+    progress: Progress
     #: What the app asked for, or the person who edited it.
     original: Parts
     relay: tuple[str, int]
@@ -86,12 +87,11 @@ class HandedOver:
         if streamed:
             if "expect" in asked.headers:
                 sent.headers["expect"] = asked.headers["expect"]  # mitmproxy answers it
-            self._request_body = BodyRecorder(self.kept, self.call.share)
+            self._request_body = BodyRecorder(self.kept, self.progress.call.share)
             sent.stream = asked.stream = self._pass_on
         flow.request = sent
         flow.server_conn = connection.Server(address=self.relay)
         self.pointed = True
-        self.call.arrived = self.show_request
         if flow.client_conn.alpn == b"h2":
             allow_connections(flow.client_conn, self.relay, _MAX_STREAMS)
 
@@ -113,7 +113,7 @@ class HandedOver:
     def show_upstream(self) -> None:
         """Has the flow say where the call really goes, as far as that is known."""
         self.show_request()
-        url = self.call.outcome.url or ""
+        url = self.progress.url or ""
         if self._shown == url:
             return
         self._shown = url
@@ -138,7 +138,8 @@ class HandedOver:
         if response is None or self._begun:
             return False
         self.answer, self.flow.response = response, None
-        self.call.work = Answer(response.status_code, response.raw_content or b"")
+        work = Answer(response.status_code, response.raw_content or b"")
+        self.progress.prepare_again(work=work)
         return True
 
     def begin_answer(self) -> None:
@@ -156,8 +157,9 @@ class HandedOver:
     def stream_response(self) -> BodyRecorder:
         """Has the answer go to the app as it comes. Returns what keeps it."""
         assert self.flow.response
-        call = self.call
-        recorder = BodyRecorder(self.kept, call.share, call.outcome.timing, call.redact_bytes)
+        progress = self.progress
+        share, redact = progress.call.share, progress.keys.redact_bytes
+        recorder = BodyRecorder(self.kept, share, progress, redact)
         self._response_body = self.flow.response.stream = recorder
         return recorder
 
@@ -177,7 +179,7 @@ class HandedOver:
         """Has the relay take what other addons have made of a body that was streamed."""
         content = self.request.raw_content
         if self._request_body and content != self._request_body.body:
-            self.call.body = content
+            self.progress.prepare_again(body=content)
 
     def keep_response_body(self) -> bool:
         """The same with the answer's, as far as it came. Returns whether it was streamed."""

@@ -8,7 +8,7 @@ from ..mitm import wire
 from ..mitm.borrowed import encode
 from ..openai_api.content_coding import decode_content
 from ..openai_api.errors import ApiError
-from ..secret import Secret
+from ..secret import Secrets
 from .masking import keys_in, mask_answer_fields, mask_keys, mask_path
 
 # An error that repeats a key is short. A longer answer that is compressed is not looked into.
@@ -22,12 +22,12 @@ class Hiding:
     def __init__(self, flow: http.HTTPFlow) -> None:
         wire.forget(flow)  # a replay has no key but those that it shows
         #: What the provider may repeat.
-        self._keys: list[Secret] = []
+        self._keys = Secrets()
 
     def request(self, flow: http.HTTPFlow) -> None:
         """Hides the keys in the head. To be called again when another addon may have added some."""
         request, data = flow.request, flow.request.data
-        self._keys += [key for key in keys_in(request) if key not in self._keys]
+        self._keys.add(*keys_in(request))
         masked = wire.masked_in(flow)
         fields, path, method = request.headers.fields, data.path, data.method
         trailers = request.trailers.fields if request.trailers else ()
@@ -58,8 +58,7 @@ class Hiding:
         The app gets what it is still to get as it came.
         """
         if flow.error:
-            for key in self._keys:
-                flow.error.msg = key.redact(flow.error.msg)
+            flow.error.msg = self._keys.redact(flow.error.msg)
         response = flow.response
         if response is None:
             return
@@ -76,26 +75,23 @@ class Hiding:
 
     def _hide_fields(self, flow: http.HTTPFlow, headers: http.Headers) -> None:
         fields = headers.fields
-        shown = tuple((name, self._redacted(value)) for name, value in mask_answer_fields(fields))
+        shown = tuple(
+            (name, self._keys.redact_bytes(value)) for name, value in mask_answer_fields(fields)
+        )
         headers.fields = shown
         wire.masked_in(flow).add_fields(shown, fields)
 
     def _redacted_body(self, body: bytes, coding: str) -> bytes:
         if not coding or coding == "identity":
-            return self._redacted(body)
+            return self._keys.redact_bytes(body)
         if len(body) > _LONGEST_COMPRESSED:
             return body
         with suppress(ApiError, ValueError):
             decoded = _decoded(body, coding)
-            shown = self._redacted(decoded)
+            shown = self._keys.redact_bytes(decoded)
             if shown != decoded:
                 return encode(shown, coding)
         return body
-
-    def _redacted(self, data: bytes) -> bytes:
-        for key in self._keys:
-            data = key.redact_bytes(data)
-        return data
 
 
 def _encoded(text: str) -> bytes:

@@ -126,11 +126,11 @@ class Passing:
                 hiding.keep(flow)
             original = (request.scheme, request.host, request.port, request.path)
             note(flow, url=url_of(*original), operation=operation)
-            handed_over = await self._to_relay.prepare(
-                flow, work, config, original, operation=operation
-            )
             # What mitmproxy holds of it is held until then.
-            handed_over.call.share = self._shares.pop(flow, handed_over.call.share)
+            share = self._shares.pop(flow, None)
+            handed_over = await self._to_relay.prepare(
+                flow, work, config, original, operation=operation, share=share
+            )
             handed_over.take_answer()
             handed_over.point_at_relay(streamed=streamed)
         elif flow.response or flow.error:

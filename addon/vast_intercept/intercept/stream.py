@@ -1,17 +1,16 @@
 """A streamed body, kept as it passes by."""
 
-import time
 from collections.abc import Callable
 
 from ..relay.memory import Share
-from ..relay.timing import Timing
+from ..relay.progress import Progress
 
 
 class BodyRecorder:
     """What `flow.response.stream` is set to: sends every chunk on at once, and keeps a copy.
 
     A body of more than `limit` bytes, or for which `share` has no room, is not kept: `body` is None
-    then, and mitmproxy says that the content is missing. `timing` is told when the first bytes of
+    then, and mitmproxy says that the content is missing. `progress` is told when the first bytes of
     an answer leave. `redact` takes keys out of what is kept.
     """
 
@@ -19,13 +18,13 @@ class BodyRecorder:
         self,
         limit: int,
         share: Share,
-        timing: Timing | None = None,
+        progress: Progress | None = None,
         redact: Callable[[bytes], bytes] = bytes,
     ) -> None:
         self._limit = limit
         self._share = share
         self._redact = redact
-        self._unmeasured = timing
+        self._unmeasured = progress
         self._size = 0
         self._chunks: list[bytes] = []
 
@@ -37,8 +36,8 @@ class BodyRecorder:
             self._limit = -1
             self._share.give_back(sum(map(len, self._chunks)))
             self._chunks.clear()
-        if self._unmeasured and self._unmeasured.first_byte is not None:  # not just a comment
-            self._unmeasured.passed_on = time.perf_counter()
+        if self._unmeasured and self._unmeasured.first_byte_at is not None:  # not just a comment
+            self._unmeasured.pass_on()
             self._unmeasured = None
         return chunk
 

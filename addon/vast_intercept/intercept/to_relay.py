@@ -14,6 +14,7 @@ from ..openai_api.limits import MAX_HELD_BY_ALL
 from ..openai_api.operations import Operation
 from ..relay.call import Answer, Call, Generate, ProviderCall
 from ..relay.memory import Share, too_much_held
+from ..relay.progress import Progress
 from ..relay.serving.server import Relay
 from ..secret import Secret
 from ..telemetry.monitor import Monitor
@@ -63,8 +64,8 @@ class ToRelay:
             del self._handed_over[flow.id]
             self._relay.forget(handed_over.token)
             # So that neither keeps the other in memory.
-            handed_over.call.changed = handed_over.call.arrived = _nothing
-            handed_over.call.share.close()
+            handed_over.progress.tell_nobody()
+            handed_over.progress.call.share.close()
         if not self._handed_over:
             self._none_left.set()
         return handed_over
@@ -75,7 +76,7 @@ class ToRelay:
         """The call is none of ours any more."""
         self.take_back(handed_over.flow)
         say(handed_over.flow, how)
-        self._monitor.answered_by_another(handed_over.call)
+        self._monitor.answered_by_another(handed_over.progress)
 
     def share(self) -> Share:
         """What one more call holds: nothing, yet."""
@@ -92,6 +93,7 @@ class ToRelay:
         *,
         provider: ProviderCall | None = None,
         operation: Operation | None = None,
+        share: Share | None = None,
     ) -> HandedOver:
         """Tells the relay of a call that is to come."""
         if self._relay.address is None:
@@ -106,21 +108,22 @@ class ToRelay:
             provider=provider,
             operation=operation,
             client_name=noted(flow, "client"),
-            share=self.share(),
+            share=share or self.share(),
         )
+        progress = Progress(call)
         if isinstance(work, Generate) and work.at_provider:
-            call.sent(Secret(os.environ[OPENAI_API_KEY]))
+            progress.keys.add(Secret(os.environ[OPENAI_API_KEY]))
         handed_over = HandedOver(
             flow,
-            self._relay.prepare(call),
-            call,
+            self._relay.prepare(progress),
+            progress,
             original,
             self._relay.address,
             self._settings.kept,
         )
         self._handed_over[flow.id] = handed_over
-        self._monitor.began(call)
-        call.changed = lambda: _show_now(handed_over)
+        self._monitor.began(progress)
+        progress.tell(changed=lambda: _show_now(handed_over), arrived=handed_over.show_request)
         return handed_over
 
     def hand_over(self, handed_over: HandedOver) -> None:
@@ -130,8 +133,10 @@ class ToRelay:
         flow.request.stream = False
         if flow.error or (flow.response and held):
             return
-        if held and not handed_over.call.share.has_room_for_two(declared_size(flow.request)):
-            held, handed_over.call.work = False, too_much_held(self._relay.memory.most)
+        progress = handed_over.progress
+        if held and not progress.call.share.has_room_for_two(declared_size(flow.request)):
+            held = False
+            progress.prepare_again(work=too_much_held(self._relay.memory.most))
         if held:
             after_others(flow, lambda: self._hand_over_whole(handed_over))
         else:
@@ -149,9 +154,10 @@ class ToRelay:
 
     def hand_over_rest(self, handed_over: HandedOver) -> None:
         """All addons have had a request that was streamed. The relay waits for its end."""
-        flow, call = handed_over.flow, handed_over.call
+        flow = handed_over.flow
         if flow.error:
-            call.work = bad_request("The call was ended in mitmproxy.", "call_ended")
+            ended = bad_request("The call was ended in mitmproxy.", "call_ended")
+            handed_over.progress.prepare_again(work=ended)
         elif not handed_over.take_answer() and handed_over.has_changed():
             self._judge_again(handed_over)
         handed_over.use_changed_body()
@@ -161,7 +167,7 @@ class ToRelay:
 
         Its body, the relay judges.
         """
-        flow, call = handed_over.flow, handed_over.call
+        flow, call = handed_over.flow, handed_over.progress.call
         config, request = call.config, flow.request
         if (config.client_keys and not call.client_name) or self._settings.problem:
             return True
@@ -184,7 +190,7 @@ class ToRelay:
         if _has_moved(request, handed_over.judged):
             place = found.parts[:3]
         handed_over.original = (*place, mask_path(request.path))
-        call.work, call.operation, call.provider = work, operation, None
+        handed_over.progress.prepare_again(work=work, operation=operation, provider=None)
         note(flow, url=url_of(*handed_over.original), operation=operation)
         return True
 
@@ -192,12 +198,8 @@ class ToRelay:
 def _show_now(handed_over: HandedOver) -> None:
     """Has mitmweb show how a call is doing that has no answer yet."""
     handed_over.show_upstream()
-    say(handed_over.flow, waiting_comment(handed_over.call.outcome))
+    say(handed_over.flow, waiting_comment(handed_over.progress))
     show_anew([handed_over.flow])
-
-
-def _nothing() -> None:
-    pass
 
 
 def destination_now(

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from .. import __version__
 from ..config import Config
-from ..relay.call import Call
+from ..relay.progress import Progress
 from ..relay.retrying.circuit_breaker import State
 from ..relay.retrying.endpoint_health import EndpointHealth
 from .report import CallReport, Ending
@@ -50,7 +50,7 @@ class Metrics:
     def __init__(
         self,
         config: Callable[[], Config],
-        running: Callable[[], Iterable[Call]],
+        running: Callable[[], Iterable[Progress]],
         endpoints: Callable[[], Iterable[EndpointHealth]],
     ) -> None:
         registry = self.registry = CollectorRegistry(auto_describe=False)
@@ -128,9 +128,9 @@ class Metrics:
         registry.register(_Now(config, running, endpoints))
         self._reasons: set[str] = set()
 
-    def ended(self, call: Call, report: CallReport) -> None:
+    def ended(self, config: Config, report: CallReport) -> None:
         """Counts a call that has ended."""
-        endpoint = _endpoint(call.config, report.endpoint)
+        endpoint = _endpoint(config, report.endpoint)
         operation = report.operation or OTHER
         self._calls(operation, endpoint, report.outcome).inc()
         if report.outcome is Ending.REFUSED:
@@ -145,18 +145,18 @@ class Metrics:
             self._per_token(endpoint).observe(report.time_per_output_token)
         if report.added_latency is not None:
             self._added.observe(report.added_latency)
-        if call.config.interface == "serverless":
-            for name, waited in (call.outcome.waits or {endpoint: 0.0}).items():
-                self._queue_wait(_endpoint(call.config, name)).observe(waited)
+        if config.interface == "serverless":
+            for name, waited in (report.waits or {endpoint: 0.0}).items():
+                self._queue_wait(_endpoint(config, name)).observe(waited)
         if report.prompt_tokens is not None:
             self._prompt_tokens(endpoint).inc(report.prompt_tokens)
             self._completion_tokens(endpoint).inc(report.completion_tokens or 0)
         elif report.outcome is Ending.OK:
             self._uncounted(endpoint).inc()
         for name in report.retried:
-            self._retries(_endpoint(call.config, name)).inc()
+            self._retries(_endpoint(config, name)).inc()
         for name in report.fell_back_to:
-            self._fallbacks(_endpoint(call.config, name)).inc()
+            self._fallbacks(_endpoint(config, name)).inc()
 
     def passed_on(self, report: CallReport) -> None:
         """Counts a call that went on to its provider, untouched."""
@@ -182,7 +182,7 @@ class _Now(Collector):
     def __init__(
         self,
         config: Callable[[], Config],
-        running: Callable[[], Iterable[Call]],
+        running: Callable[[], Iterable[Progress]],
         endpoints: Callable[[], Iterable[EndpointHealth]],
     ) -> None:
         self._config = config
@@ -197,7 +197,7 @@ class _Now(Collector):
         yield GaugeMetricFamily(
             f"{_PREFIX}calls_waiting",
             "Calls that wait for a ready worker.",
-            sum(call.outcome.waiting is not None for call in calls),
+            sum(each.waiting is not None for each in calls),
         )
         breakers = GaugeMetricFamily(
             f"{_PREFIX}circuit_breaker_state",

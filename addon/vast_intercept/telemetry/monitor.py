@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..config import Config
-from ..relay.call import Call
+from ..relay.progress import Progress
 from ..relay.retrying.endpoint_health import EndpointHealth
 from ..shut_down_models import known_model
 from ..status import Tally
@@ -46,7 +46,7 @@ class Monitor:
     ) -> None:
         self.started = time.time()
         #: By identity: apps may give several calls the same request id.
-        self.running: dict[int, Call] = {}
+        self.running: dict[int, Progress] = {}
         self.tally = Tally()
         self.endings = dict.fromkeys(Ending, 0)
         #: Of prompts and of answers, where an answer says how many.
@@ -62,16 +62,16 @@ class Monitor:
         self.endpoints = endpoints
         self.metrics = Metrics(config, self.running.values, endpoints)
 
-    def began(self, call: Call) -> None:
+    def began(self, progress: Progress) -> None:
         """A call is handed to the relay."""
-        self.running[id(call)] = call
+        self.running[id(progress)] = progress
         self.tally.running = len(self.running)
 
-    def ended(self, call: Call, report: CallReport, provider: str | None = None) -> None:
+    def ended(self, progress: Progress, report: CallReport, provider: str | None = None) -> None:
         """Counts a call that has ended, with whatever outcome. `provider` is who it was for."""
         if provider and (model := known_model(provider, report.model)):
             self.shut_down[provider, model] = None
-        self.running.pop(id(call), None)
+        self.running.pop(id(progress), None)
         self.endings[report.outcome] += 1
         _count(self.tally, report)
         self.tokens = (
@@ -79,7 +79,7 @@ class Monitor:
             self.tokens[1] + (report.completion_tokens or 0),
         )
         self.tally.running = len(self.running)
-        self.metrics.ended(call, report)
+        self.metrics.ended(progress.call.config, report)
         self.history.add(report)
         self.latest.appendleft(report)
         if report.outcome is Ending.REFUSED:
@@ -90,14 +90,14 @@ class Monitor:
             refusals.count += 1
             refusals.last = report.time
         name = report.endpoint
-        if name is not None and call.config.names_destination(name):
+        if name is not None and progress.call.config.names_destination(name):
             calls = self.endpoint_calls.setdefault(name, EndpointCalls())
             calls.calls += 1
             calls.failed += report.is_endpoints_fault
 
-    def answered_by_another(self, call: Call) -> None:
+    def answered_by_another(self, progress: Progress) -> None:
         """Another addon had its answer ready: it is none of ours."""
-        self.running.pop(id(call), None)
+        self.running.pop(id(progress), None)
         self.tally.running = len(self.running)
 
     def passed_on(self, report: CallReport) -> None:

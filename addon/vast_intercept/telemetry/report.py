@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from ..relay.call import Call
+from ..relay.progress import Progress
 from ..secret import mask_shapes
 
 # Answers that come in one piece, or nearly so, say nothing about how fast tokens come.
@@ -67,6 +67,8 @@ class CallReport(msgspec.Struct, frozen=True, kw_only=True):
     left_out: tuple[str, ...] = ()
     #: For a worker to be ready.
     waited: float = 0.0
+    #: The same, by endpoint.
+    waits: dict[str, float] = {}
     time_to_first_token: float | None = None
     duration: float | None = None
     #: From the answer's first byte to its last.
@@ -97,81 +99,83 @@ def shortened[T: (str, str | None)](text: T, longest: int = _LONGEST_NAME) -> T:
     return mask_shapes(text[: 2 * longest])[:longest] if text is not None else text
 
 
-def report_of(call: Call, status: int | None, *, left: bool, path: str | None = None) -> CallReport:
+def report_of(
+    progress: Progress, status: int | None, *, left: bool, path: str | None = None
+) -> CallReport:
     """The report of a call that has just ended. `left` says that its app took no whole answer."""
-    outcome, timing = call.outcome, call.outcome.timing
-    error, usage = outcome.error, outcome.usage
-    now = time.perf_counter()
-    began = timing.first_byte is not None
-    duration = _between(timing.received, now)
-    generating = _between(timing.first_byte, timing.last_byte) if outcome.streamed else None
+    call, error, usage = progress.call, progress.error, progress.usage
+    first_token = generating = None
+    if progress.streamed:
+        first_token = _between(progress.received_at, progress.first_byte_at)
+        generating = _between(progress.first_byte_at, progress.last_byte_at)
     tokens = usage.completion_tokens if usage else None
-    if tokens is None and timing.events > _EVENTS_WITHOUT_TOKEN:
-        tokens = timing.events - _EVENTS_WITHOUT_TOKEN
+    if tokens is None and progress.events > _EVENTS_WITHOUT_TOKEN:
+        tokens = progress.events - _EVENTS_WITHOUT_TOKEN
     per_token = rate = None
-    if outcome.streamed:
+    if progress.streamed:
         if tokens and tokens > 1 and generating and generating >= _SHORTEST_STREAM:
             per_token = generating / (tokens - 1)
             rate = 1 / per_token
-    elif tokens and (computing := _between(timing.sent, timing.last_byte)):
+    elif tokens and (computing := _between(progress.sent_at, progress.last_byte_at)):
         rate = tokens / computing
-    ending = _ending(call, began=began and outcome.streamed, left=left)
+    ending = _ending(progress, left=left)
     return CallReport(
         request_id=call.request_id,
         time=time.time(),
         outcome=ending,
         operation=call.operation,
         path=shortened(path) if ending is Ending.REFUSED else None,
-        client=call.client_name or (str(call.client[0]) if call.client else None),
-        model=shortened(outcome.model),
-        endpoint=shortened(outcome.endpoint),
-        response_model=shortened(outcome.response_model),
-        stream=outcome.stream,
+        client=call.app,
+        model=shortened(progress.model),
+        endpoint=shortened(progress.endpoint),
+        response_model=shortened(progress.response_model),
+        stream=progress.stream,
         status=status,
         error=shortened(error.code) if error else None,
         error_param=shortened(error.param) if error else None,
         error_message=shortened(error.message, _LONGEST_MESSAGE) if error else None,
-        attempts=outcome.attempts,
-        retried=tuple(outcome.retried),
-        fell_back_to=tuple(outcome.fell_back_to),
-        left_out=outcome.left_out,
-        waited=outcome.waited,
-        time_to_first_token=_between(timing.received, timing.first_byte)
-        if outcome.streamed
-        else None,
-        duration=duration,
+        attempts=progress.attempts,
+        retried=tuple(progress.retried),
+        fell_back_to=tuple(progress.fell_back_to),
+        left_out=progress.left_out,
+        waited=progress.waited,
+        waits=progress.waits,
+        time_to_first_token=first_token,
+        duration=_between(progress.received_at, progress.clock()),
         generating=generating,
-        longest_gap=timing.longest_gap if generating else None,
-        added_latency=_added_latency(call),
+        longest_gap=progress.longest_gap if generating else None,
+        added_latency=_added_latency(progress),
         prompt_tokens=usage.prompt_tokens if usage else None,
         completion_tokens=usage.completion_tokens if usage else None,
         tokens=tokens,
         tokens_per_second=rate,
         time_per_output_token=per_token,
-        prompt=outcome.prompt,
+        prompt=progress.prompt,
     )
 
 
-def _ending(call: Call, *, began: bool, left: bool) -> Ending:
-    outcome = call.outcome
-    if outcome.error is None:
+def _ending(progress: Progress, *, left: bool) -> Ending:
+    if progress.error is None:
         return Ending.CANCELLED if left else Ending.OK
-    if not outcome.attempts and outcome.error.status < 500:
+    if not progress.attempts and progress.error.status < 500:
         return Ending.REFUSED
+    began = progress.streamed and progress.first_byte_at is not None
     return Ending.BROKEN_OFF if began else Ending.FAILED
 
 
-def _added_latency(call: Call) -> float | None:
+def _added_latency(progress: Progress) -> float | None:
     """Ours: until the call is sent on, and from when the answer begins until it is passed on.
 
     A whole answer begins for the app when all of it is there. Calls that were tried again, or
     waited for a worker, are left out: there is nothing to compare them with.
     """
-    timing = call.outcome.timing
-    if call.outcome.attempts != 1 or call.outcome.waited or timing.held or call.outcome.error:
+    if progress.attempts != 1 or progress.waited or progress.held or progress.error:
         return None
-    there = timing.first_byte if call.outcome.streamed else timing.last_byte
-    before, after = _between(timing.received, timing.sent), _between(there, timing.passed_on)
+    there = progress.first_byte_at if progress.streamed else progress.last_byte_at
+    before, after = (
+        _between(progress.received_at, progress.sent_at),
+        _between(there, progress.passed_on_at),
+    )
     return before + after if before is not None and after is not None else None
 
 

@@ -1,6 +1,6 @@
 """A call in one line: in mitmproxy's list of flows, and in the log."""
 
-from ..relay.call import Outcome
+from ..relay.progress import Progress
 from .report import CallReport, Ending
 
 # Characters.
@@ -23,13 +23,13 @@ def log_line(report: CallReport) -> str:
     return f"{report.request_id} {client} {operation}: {'; '.join(what)}"
 
 
-def waiting_comment(outcome: Outcome) -> str:
+def waiting_comment(progress: Progress) -> str:
     """For a call that has no answer yet."""
-    text = f"{printable(outcome.model or 'no model')} → {printable(outcome.endpoint or '')}"
-    if outcome.waiting is not None:
-        text += f"; waiting for a worker ({printable(outcome.waiting) or 'none is ready'})"
-    elif outcome.waited:
-        text += f"; waited {seconds(outcome.waited)} for a worker"
+    text = f"{printable(progress.model or 'no model')} → {printable(progress.endpoint or '')}"
+    if progress.waiting is not None:
+        text += f"; waiting for a worker ({printable(progress.waiting) or 'none is ready'})"
+    elif progress.waited:
+        text += f"; waited {seconds(progress.waited)} for a worker"
     return text
 
 

@@ -2,11 +2,12 @@
 
 import pytest
 
+from tests.fixtures.prepared import attempted
 from vast_intercept.openai_api.errors import ApiError
 from vast_intercept.relay.failures import AttemptFailed
 from vast_intercept.relay.retrying.answer_start import wait_for_first_bytes
 
-from ..played import PlayedAnswer, played_call
+from ..played import PlayedAnswer
 
 ANSWER = b'{"id":"chatcmpl-1","choices":[{"index":0,"message":{"content":"hello"}}],"error":null}'
 
@@ -32,12 +33,12 @@ async def test_a_success_that_is_only_an_error_fails(
     body: bytes, failure: type[Exception], piece: int
 ) -> None:
     with pytest.raises(failure):
-        await wait_for_first_bytes(coming(body, piece), played_call(), stream=False)
+        await wait_for_first_bytes(coming(body, piece), attempted(), stream=False)
 
 
 @pytest.mark.parametrize("piece", [1, 7, 64, 1_000_000])
 @pytest.mark.parametrize("body", [ANSWER, b'{"error":null,"choices":[]}', b"{}", b""])
 async def test_any_other_answer_has_begun(body: bytes, piece: int) -> None:
-    started = await wait_for_first_bytes(coming(body, piece), played_call(), stream=False)
+    started = await wait_for_first_bytes(coming(body, piece), attempted(), stream=False)
     assert body.startswith(started.first)
     assert len(started.first) >= min(64, len(body))

@@ -10,11 +10,12 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.fixtures.prepared import prepared
 from vast_intercept.config import Config, TimeoutSection, load_config
 from vast_intercept.openai_api.answer_stream import AnswerStream
 from vast_intercept.openai_api.errors import bad_request
-from vast_intercept.openai_api.operations import Operation
-from vast_intercept.relay.call import Answer, Call, Generate
+from vast_intercept.relay.call import Answer
+from vast_intercept.relay.progress import Progress
 from vast_intercept.relay.serving.server import TOKEN_HEADER, Relay
 from vast_intercept.standin.server import StandIn, StandInConfig
 
@@ -31,14 +32,9 @@ def config_for(url: str, **timeout: float) -> Config:
 IMPATIENT = {"connect": 0.3, "first_byte": 0.3, "between_bytes": 0.3, "total": 0.4}
 
 
-def call_for(config: Config, work: Any = None) -> Call:
-    return Call(
-        work=work or Generate(Operation.CHAT_COMPLETIONS),
-        config=config,
-        request_id="req-1",
-        max_body=1_000_000,
-        client=("127.0.0.1", 1),
-    )
+def call_for(config: Config, work: Any = None) -> Progress:
+    more = {"work": work} if work else {}
+    return Progress(prepared(config=config, **more))
 
 
 @asynccontextmanager
@@ -50,7 +46,7 @@ async def running(relay: Relay) -> AsyncIterator[Callable[..., Awaitable[tuple[i
 
     async with aiohttp.ClientSession() as session:
 
-        async def post(call: Call, **options: Any) -> tuple[int, Any]:
+        async def post(call: Progress, **options: Any) -> tuple[int, Any]:
             headers = {TOKEN_HEADER: relay.prepare(call)}
             async with session.post(url, json={**BODY, **options}, headers=headers) as answer:
                 return answer.status, await answer.read()
@@ -85,7 +81,7 @@ async def test_a_failure_of_our_own_within_a_stream_is_its_last_event(
     *events, last, nothing = body.decode().split("\n\n")
     assert (len(events) > 5, nothing) == (True, "")
     assert json.loads(last.removeprefix("data: "))["error"]["code"] == "internal_error"
-    assert call.outcome.error
+    assert call.error
     assert "which is a bug" in caplog.text
     assert KEY not in caplog.text
 
@@ -107,8 +103,8 @@ class TestSilence:
         events = body.decode().split("\n\n")
         assert events[-1] == ""
         assert json.loads(events[-2].removeprefix("data: "))["error"]["code"] == "vast_timeout"
-        assert call.outcome.error
-        assert call.outcome.error.code == "vast_timeout"
+        assert call.error
+        assert call.error.code == "vast_timeout"
 
     async def test_has_limits_of_its_own_before_and_within_an_answer(self) -> None:
         async with standin() as vast, running(Relay()) as post:
@@ -188,7 +184,7 @@ class TestKeptConnections:
             server.close()
         assert status == 502
         assert json.loads(body)["error"]["code"] == "vast_disconnected"
-        assert connections == call.outcome.attempts > 1
+        assert connections == call.attempts > 1
 
     async def test_that_have_all_gone_stale_lose_no_call(self) -> None:
         """A call is sent twice at most, so that its second attempt gets a new connection."""
@@ -213,7 +209,7 @@ class TestKeptConnections:
             await asyncio.gather(*(post(call_for(config)) for _ in range(kept)))
             call = call_for(config)
             assert (await post(call))[0] == 200
-        assert call.outcome.attempts == 2
+        assert call.attempts == 2
         assert opened == kept + 1
 
 
@@ -316,11 +312,11 @@ class TestTokens:
         async with running(relay), aiohttp.ClientSession() as session:
             assert relay.address
             call = call_for(config_for("http://127.0.0.1:1"), bad_request("no", "no"))
-            assert not relay.expects(("127.0.0.1", 1))
+            assert not relay.expects(("127.0.0.1", 50_000))
             token = relay.prepare(call)
-            assert relay.expects(("127.0.0.1", 1))
+            assert relay.expects(("127.0.0.1", 50_000))
             relay.forget(token)
-            assert not relay.expects(("127.0.0.1", 1))
+            assert not relay.expects(("127.0.0.1", 50_000))
             url = f"http://127.0.0.1:{relay.address[1]}/"
             async with session.post(url, headers={TOKEN_HEADER: token}) as answer:
                 assert answer.status == 404

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from tests.fixtures.prepared import prepared
 from vast_intercept.config import load_config
 from vast_intercept.openai_api.errors import ApiError
-from vast_intercept.openai_api.operations import Operation
-from vast_intercept.relay.call import Call, Generate
 from vast_intercept.relay.failures import AttemptFailed
 from vast_intercept.relay.http_client import HttpClient, UpstreamProxy
+from vast_intercept.relay.progress import Progress
 from vast_intercept.relay.upstreams.serverless.keys import EndpointKeys
 
 from .console import Console, running_console
@@ -58,15 +58,9 @@ def has(console: Console, **endpoints: str) -> None:
     console.answers[LIST] = 200, json.dumps({"success": True, "results": results}).encode()
 
 
-def call_to(console: Console, key: str = ACCOUNT_KEY, configured: str = "three") -> Call:
+def call_to(console: Console, key: str = ACCOUNT_KEY, configured: str = "three") -> Progress:
     config = load_config(None, {"VAST_API_KEY": key, "VAST_ENDPOINT": configured})
-    return Call(
-        work=Generate(Operation.COMPLETIONS),
-        config=replace(config, console_url=console.url),
-        request_id="req-1",
-        max_body=1_000,
-        client=None,
-    )
+    return Progress(prepared(config=replace(config, console_url=console.url)))
 
 
 async def key_of(keys: EndpointKeys, console: Console, endpoint: str = "one") -> str:

@@ -3,15 +3,14 @@
 import asyncio
 import contextlib
 import re
-import time
 from dataclasses import dataclass, field, replace
 
 from ...openai_api.answer_stream import AnswerStream, has_only_error
 from ...openai_api.errors import ApiError, bad_gateway, error_of_event
 from ...openai_api.sse import EVENT_STREAM
-from ..call import Call
 from ..failures import BUSY_STATUSES, GAVE_UP_STATUS, RETRIED_STATUSES, AttemptFailed
 from ..memory import Share
+from ..progress import Progress
 from ..upstreams.base import UpstreamAnswer
 
 # How long a stream's first events are held that have no text. An engine that fails at once sends an
@@ -45,20 +44,21 @@ class StartedAnswer:
 
 
 async def wait_for_first_bytes(
-    answer: UpstreamAnswer, call: Call, *, stream: bool
+    answer: UpstreamAnswer, progress: Progress, *, stream: bool
 ) -> StartedAnswer:
     """Raises AttemptFailed or ApiError unless a success has begun.
 
     Nothing of an answer is there before its first byte, whatever the head says. `stream` says that
     the app has asked for a stream.
     """
+    call = progress.call
     if not 200 <= answer.status < 300:
         raise await _read_error(answer, call.share)
     if stream and answer.media_type == EVENT_STREAM:
         started = await _stream(answer)
     else:
         started = await _whole(answer, call.share)
-    call.outcome.timing.first_byte = time.perf_counter()
+    progress.first_byte(started.stream.model or None)
     answer.limit_silence(call.config.timeout.between_bytes)
     return started
 

@@ -1,7 +1,6 @@
 """Brings a call to an answer: endpoint after endpoint, attempt after attempt, within a deadline."""
 
 import asyncio
-import time
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from itertools import pairwise
@@ -9,7 +8,7 @@ from itertools import pairwise
 from ...bounded import BoundedDict
 from ...config import PROVIDER
 from ...openai_api.errors import ApiError, bad_gateway, misconfigured
-from ..call import Call, Generate
+from ..call import Generate
 from ..failures import AttemptFailed, EndpointFailed
 from ..upstreams.base import Attempt, EndpointId, Upstream, UpstreamKind, UpstreamRequest
 from .answer_start import StartedAnswer, wait_for_first_bytes
@@ -45,12 +44,12 @@ class Dispatcher:
         `endpoint` is the one that the call's path names, if any; `deadline` is in the event loop's
         time. Raises ApiError with what the app is to be told.
         """
-        destinations = _destinations(request.call, endpoint)
+        destinations = _destinations(request, endpoint)
         for destination, fallback in pairwise(destinations):
             try:
                 return await self._in_half_the_time(request, destination, deadline)
             except EndpointFailed:
-                request.call.outcome.fell_back_to.append(fallback.name)
+                request.progress.fall_back(fallback.name)
         try:
             return await self._attempts(request, destinations[-1], deadline)
         except EndpointFailed as failed:
@@ -60,7 +59,6 @@ class Dispatcher:
         self, request: UpstreamRequest, destination: EndpointId, deadline: float
     ) -> StartedAnswer:
         """As `_attempts`, but leaves the other half to the next destination."""
-        call = request.call
         now = asyncio.get_running_loop().time()
         half = (deadline - now) / 2
         try:
@@ -74,15 +72,15 @@ class Dispatcher:
                 504,
             )
             health = self._health_of(destination)
-            health.failed(AttemptFailed(silent), call.request_id, probe=False)
-            raise EndpointFailed(call.outcome.failure or silent) from None
+            health.failed(AttemptFailed(silent), request.call.request_id, probe=False)
+            raise EndpointFailed(request.progress.failure or silent) from None
 
     async def _attempts(
         self, request: UpstreamRequest, destination: EndpointId, deadline: float
     ) -> StartedAnswer:
         """Raises EndpointFailed when this endpoint is not worth another attempt."""
-        outcome = request.call.outcome
-        outcome.endpoint = destination.name
+        progress = request.progress
+        progress.turn_to(destination.name)
         health = self._health_of(destination)
         last: AttemptFailed | None = None
         failed_as: set[Hashable] = set()
@@ -92,8 +90,7 @@ class Dispatcher:
                 probe = health.admit()
             except CircuitOpen as circuit:
                 raise EndpointFailed(last.error if last else health.left_alone(circuit)) from None
-            outcome.attempts += 1
-            outcome.timing.sent = time.perf_counter()
+            progress.begin_attempt()
             try:
                 started = await self._attempt(
                     request, health, new_connection=last is not None and last.at_once
@@ -110,7 +107,7 @@ class Dispatcher:
                 health.left(probe=probe)
                 if error.code in _THE_SAME_EVERYWHERE:
                     raise
-                outcome.failure = error
+                progress.fail_attempt(error)
                 raise EndpointFailed(error) from None
             except BaseException:
                 health.left(probe=probe)
@@ -122,45 +119,34 @@ class Dispatcher:
                 return started
             failures += 1
             lost += last.lost
-            outcome.failure = last.error
+            progress.fail_attempt(last.error)
             if lost >= MAX_LOST:
                 raise EndpointFailed(_lost_to_it(last.error))
             await _pause(last, failures, health.budget, deadline)
-            outcome.retried.append(destination.name)
+            progress.retry()
 
     async def _attempt(
         self, request: UpstreamRequest, health: EndpointHealth, *, new_connection: bool
     ) -> StartedAnswer:
-        call = request.call
-        name = health.id.name
-        clock = asyncio.get_running_loop().time
-        since: float | None = None
+        progress = request.progress
 
         def waiting(status: str | None) -> None:
-            nonlocal since
-            outcome = call.outcome
             if status is not None:
                 health.succeeded()  # who says "wait" is not down
-                if since is None:
-                    since = clock()
+                if progress.waiting is None:
                     health.begins_waiting(status)
-            elif since is not None:
-                outcome.waits[name] = outcome.waits.get(name, 0.0) + clock() - since
-                outcome.timing.sent = time.perf_counter()
-                since = None
+                progress.begin_waiting(status)
+            elif progress.waiting is not None:
                 health.ends_waiting()
-            else:
-                return
-            outcome.waiting = status
-            call.changed()
+                progress.end_waiting()
 
         try:
             upstream = self._upstreams[health.id.kind]
-            answer = await upstream.send(Attempt(request, name, waiting, new_connection))
+            answer = await upstream.send(Attempt(request, health.id.name, waiting, new_connection))
         finally:
             waiting(None)
         try:
-            return await wait_for_first_bytes(answer, call, stream=request.generation.stream)
+            return await wait_for_first_bytes(answer, progress, stream=request.generation.stream)
         except BaseException:
             answer.close()
             raise
@@ -174,15 +160,16 @@ class Dispatcher:
         return health
 
 
-def _destinations(call: Call, endpoint: str | None) -> list[EndpointId]:
+def _destinations(request: UpstreamRequest, endpoint: str | None) -> list[EndpointId]:
     """Where the call may go, at least one. `endpoint` is what its path names. Raises ApiError."""
+    call, model = request.call, request.progress.model
     provider = EndpointId(UpstreamKind.PROVIDER, call.provider.name) if call.provider else None
     if provider and isinstance(call.work, Generate) and call.work.at_provider:
         return [provider]
-    names = (endpoint,) if endpoint else call.config.destinations_for(call.outcome.model)
+    names = (endpoint,) if endpoint else call.config.destinations_for(model)
     if not names:
         raise misconfigured(
-            f"No Vast endpoint is set for the model {repr(call.outcome.model)[:_LONGEST_NAME]}: set"
+            f"No Vast endpoint is set for the model {repr(model)[:_LONGEST_NAME]}: set"
             " VAST_ENDPOINT, or vast.endpoint or a route in the configuration, to the name of"
             " your endpoint.",
             "vast_endpoint_missing",

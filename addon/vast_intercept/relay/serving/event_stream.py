@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
@@ -11,9 +10,9 @@ from aiohttp import web
 from ...openai_api.answer_stream import AnswerStream
 from ...openai_api.errors import ApiError, bad_gateway
 from ...openai_api.sse import EVENT_STREAM, error_event
-from ..call import Outcome
 from ..failures import AttemptFailed
 from ..http_client import read_rest
+from ..progress import Progress
 from ..retrying.answer_start import LOOK, StartedAnswer
 
 # How long `[DONE]` waits for the end of Vast's stream, in seconds.
@@ -30,12 +29,12 @@ class EventStream:
         self,
         request: web.BaseRequest,
         headers: Mapping[str, str],
-        outcome: Outcome,
+        progress: Progress,
         rewrite: Callable[[bytes], bytes] | None = None,
     ) -> None:
         self._request = request
         self._headers = headers
-        self._outcome = outcome
+        self._progress = progress
         self._rewrite = rewrite
         self._out: web.StreamResponse | None = None
         self._stream: AnswerStream | None = None
@@ -53,7 +52,7 @@ class EventStream:
             headers = {"content-type": EVENT_STREAM, **self._headers}
             out = self._out = web.StreamResponse(headers=headers)
             out.enable_chunked_encoding()
-            self._outcome.answered = self._outcome.streamed = True
+            self._progress.begin_stream()
             await out.prepare(self._request)
         return self._out
 
@@ -105,14 +104,13 @@ class EventStream:
         stream = self._stream = started.stream
         read = started.answer.read
         ready, rest = started.first, started.rest
-        self._outcome.response_model = stream.model or None
-        timing = self._outcome.timing
-        clock = time.perf_counter
-        last = timing.first_byte or clock()
+        progress = self._progress
+        clock = progress.clock
+        last = progress.first_byte_at or clock()
         while not stream.over:
             if ready:
                 await out.write(rewrite(ready) if rewrite else ready)
-                timing.events = stream.events
+                progress.events = stream.events
             if rest:
                 chunk = rest
                 await asyncio.sleep(0)  # other calls have their turn
@@ -122,8 +120,8 @@ class EventStream:
                 except AttemptFailed as failed:
                     self._broken_off(started, failed.error)
                     break
-                timing.last_byte = now = clock()
-                timing.longest_gap = max(timing.longest_gap, now - last)
+                progress.last_byte_at = now = clock()
+                progress.longest_gap = max(progress.longest_gap, now - last)
                 last = now
                 if not chunk:
                     self._ended(started)
@@ -169,13 +167,9 @@ class EventStream:
 
     def _note(self, started: StartedAnswer, last: bytes) -> None:
         """All of the answer has come, and these bytes of it are still to be sent."""
-        outcome, stream = self._outcome, started.stream
-        if stream.error is not None:
-            outcome.error = started.explain(stream.error)
-        outcome.complete = stream.error is None
-        outcome.timing.events = stream.events
-        outcome.timing.last_byte = outcome.timing.last_byte or outcome.timing.first_byte
-        outcome.usage = stream.usage
+        stream = started.stream
+        error = started.explain(stream.error) if stream.error is not None else None
+        self._progress.end_stream(stream.usage, stream.events, error)
         self._last = last
         self.over = True
 

@@ -21,6 +21,7 @@ from ...openai_api.requests import outline_of, read_request
 from ...openai_api.sse import EVENT_STREAM
 from ..call import Answer, Call, Generate
 from ..failures import internal_error
+from ..progress import Progress
 from ..retrying.answer_start import StartedAnswer
 from ..retrying.dispatch import Dispatcher
 from ..turns import Turns
@@ -38,13 +39,13 @@ class Generation:
 
     def __init__(
         self,
-        call: Call,
+        progress: Progress,
         work: Generate,
         dispatcher: Dispatcher,
         request: web.BaseRequest,
         turns: Turns,
     ) -> None:
-        self._call = call
+        self._progress = progress
         self._work = work
         self._dispatcher = dispatcher
         self._request = request
@@ -53,6 +54,11 @@ class Generation:
         self._limit: asyncio.Timeout | None = None
         self._ended_with: ApiError | None = None
         self._answer: UpstreamAnswer | None = None
+
+    @property
+    def _call(self) -> Call:
+        """What was prepared: another call, perhaps, while its body comes."""
+        return self._progress.call
 
     def end(self, error: ApiError) -> None:
         """Ends the call where it is: what the app gets next is this error."""
@@ -67,7 +73,7 @@ class Generation:
         """
         received = await self._received(body)
         if not isinstance(self._call.work, Generate):  # any more, since the body has come
-            return answered_here(self._call, headers)
+            return answered_here(self._progress, headers)
         self._work = self._call.work
         if self._call.body is not None:
             received = self._call.body
@@ -76,7 +82,6 @@ class Generation:
         sent = await self._read(received)
         total = self._call.config.timeout.total
         deadline = asyncio.get_running_loop().time() + total
-        outcome = self._call.outcome
         stream = self._stream(headers) if sent.generation.stream else None
         try:
             if stream is None:
@@ -108,7 +113,7 @@ class Generation:
             # The connection was given back if the answer was read to its end. If the answer is not
             # complete, it is closed: the worker then stops generating.
             if self._answer:
-                if outcome.complete:
+                if self._progress.complete:
                     self._answer.finish()
                 else:
                     self._answer.close()
@@ -119,7 +124,7 @@ class Generation:
         if stream.over:
             await stream.end()  # the app has all that matters, or is about to
         else:
-            self._call.outcome.error = failure
+            self._progress.fail(failure)
             await stream.fail(failure)
 
     @asynccontextmanager
@@ -155,34 +160,35 @@ class Generation:
         if len(body) > READ_TOGETHER:
             await self._turns.wait()
         wanted = read_request(self._work.operation, body, outline, self._roles_for)
-        outcome = self._call.outcome
-        outcome.model = self._work.model or wanted.model
-        outcome.stream = wanted.stream
-        outcome.left_out = wanted.left_out
-        if self._call.config.inspect.show_prompts:
-            outcome.prompt = beginning_of_prompt(outline.text if outline else body)
+        shown = self._call.config.inspect.show_prompts
+        self._progress.read(
+            model=self._work.model or wanted.model,
+            stream=wanted.stream,
+            left_out=wanted.left_out,
+            prompt=beginning_of_prompt(outline.text if outline else body) if shown else None,
+        )
         accept = headers.get("accept") or (EVENT_STREAM if wanted.stream else JSON)
         original = body if self._call.provider else b""
-        return UpstreamRequest(self._call, self._work.operation, wanted, original, accept)
+        return UpstreamRequest(self._progress, self._work.operation, wanted, original, accept)
 
     def _empty_chunk(self) -> bytes:
         # With the id that vLLM gives the answer to a call with this request id.
-        call = self._call
         return empty_chunk(
-            self._work.operation, call.request_id, call.outcome.model, int(time.time())
+            self._work.operation, self._call.request_id, self._progress.model, int(time.time())
         )
 
     async def _start(
         self, sent: UpstreamRequest, deadline: float, headers: Headers
     ) -> StartedAnswer:
-        outcome = self._call.outcome
+        progress = self._progress
         try:
             started = await self._dispatcher.start(sent, self._work.endpoint, deadline)
         finally:
             # Names that a header cannot hold are those of paths, not of endpoints.
-            if outcome.endpoint and outcome.endpoint.isascii() and outcome.endpoint.isprintable():
-                headers["x-vast-endpoint"] = outcome.endpoint
-            headers["x-vast-attempts"] = str(outcome.attempts)
+            endpoint = progress.endpoint
+            if endpoint and endpoint.isascii() and endpoint.isprintable():
+                headers["x-vast-endpoint"] = endpoint
+            headers["x-vast-attempts"] = str(progress.attempts)
         self._answer = started.answer
         return started
 
@@ -191,12 +197,12 @@ class Generation:
         return None if self._work.endpoint else self._call.config.route_for(model)
 
     def _both_names_of_reasoning(self) -> bool:
-        route = self._route_for(self._call.outcome.model)
+        route = self._route_for(self._progress.model)
         return route is not None and route.reasoning == "both"
 
     def _stream(self, headers: Headers) -> EventStream:
         rewrite = with_both_names_in_events if self._both_names_of_reasoning() else None
-        return EventStream(self._request, headers, self._call.outcome, rewrite)
+        return EventStream(self._request, headers, self._progress, rewrite)
 
     def _roles_for(self, model: str | None) -> Mapping[str, str]:
         route = self._route_for(self._work.model or model)
@@ -205,12 +211,9 @@ class Generation:
     async def _whole(self, started: StartedAnswer, headers: Headers) -> Buffer:
         whole = await read_whole(started, self._call, self._turns)
         headers["content-type"] = started.answer.content_type
-        outcome = self._call.outcome
-        outcome.timing.last_byte = time.perf_counter()
-        outcome.answered = True
-        outcome.usage, outcome.response_model = whole.usage, whole.model
+        self._progress.end_whole(whole.usage, whole.model)
         body = with_both_names(whole.body) if self._both_names_of_reasoning() else whole.body
-        return await self._turns.take(self._call.redact_in_steps(body))
+        return await self._turns.take(self._progress.keys.redact_in_steps(body))
 
     async def _send(self, status: int, body: Buffer, headers: Headers) -> web.StreamResponse:
         """Sends a whole answer; a large one in slices, since one go would hold up other calls."""
@@ -228,19 +231,18 @@ class Generation:
         # How attempts failed says more than that there was no time for another one.
         return (
             self._ended_with
-            or self._call.outcome.failure
+            or self._progress.failure
             or bad_gateway(
                 f"There was no answer within {total:g} s (vast.timeout.total).", "vast_timeout", 504
             )
         )
 
 
-def answered_here(call: Call, headers: Headers) -> web.Response:
+def answered_here(progress: Progress, headers: Headers) -> web.Response:
     """The answer to a call that is not for Vast. Raises ApiError if that is what it gets."""
-    if isinstance(call.work, ApiError):
-        raise call.work
-    assert isinstance(call.work, Answer)
-    call.outcome.answered = True
-    return web.Response(
-        status=call.work.status, body=call.work.body, headers={**headers, **call.work.headers}
-    )
+    work = progress.call.work
+    if isinstance(work, ApiError):
+        raise work
+    assert isinstance(work, Answer)
+    progress.begin_answer()
+    return web.Response(status=work.status, body=work.body, headers={**headers, **work.headers})

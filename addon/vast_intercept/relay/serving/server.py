@@ -8,7 +8,6 @@ names a prepared call with a random token that works once; nothing else is serve
 import asyncio
 import contextlib
 import secrets
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +15,11 @@ from aiohttp import web
 
 from ...openai_api.errors import ApiError, bad_gateway
 from ...openai_api.outline import Buffer
-from ..call import Answer, Call, Generate
+from ..call import Generate
 from ..failures import internal_error
 from ..http_client import UpstreamProxy
 from ..memory import Memory, Share
+from ..progress import Progress
 from ..retrying.dispatch import Dispatcher
 from ..retrying.endpoint_health import EndpointHealth
 from ..turns import Turns
@@ -49,7 +49,7 @@ class Relay:
     """Takes prepared calls and answers them. `start` and `stop` may be called more than once."""
 
     def __init__(self) -> None:
-        self._calls: dict[str, Call] = {}
+        self._calls: dict[str, Progress] = {}
         self._running: set[Generation] = set()
         self._idle = asyncio.Event()
         self._draining = False
@@ -136,10 +136,10 @@ class Relay:
                     await self._idle.wait()
         return not self._running
 
-    def prepare(self, call: Call) -> str:
+    def prepare(self, progress: Progress) -> str:
         """A token that names the call, once."""
         token = secrets.token_urlsafe(16)
-        self._calls[token] = call
+        self._calls[token] = progress
         return token
 
     def forget(self, token: str) -> None:
@@ -148,50 +148,50 @@ class Relay:
 
     def expects(self, client: tuple[str | int, ...]) -> bool:
         """Whether a call of this client is on its way."""
-        return any(call.client == client for call in self._calls.values())
+        return any(each.call.client == client for each in self._calls.values())
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        call = self._calls.pop(request.headers.get(TOKEN_HEADER, ""), None)
-        if call is None:
+        progress = self._calls.pop(request.headers.get(TOKEN_HEADER, ""), None)
+        if progress is None:
             return web.Response(status=404, text="Not for you.\n")
-        call.arrived()
-        if call.outcome.timing.received is None:
-            call.outcome.timing.received = time.perf_counter()
-        headers = {"x-request-id": call.request_id, "server": "vast-intercept"}
+        progress.arrive()
+        request_id = progress.call.request_id
+        headers = {"x-request-id": request_id, "server": "vast-intercept"}
         if "origin" in request.headers:
             headers["access-control-allow-origin"] = "*"
             headers["access-control-expose-headers"] = _EXPOSED
         try:
-            return await self._answer(request, call, headers)
+            return await self._answer(request, progress, headers)
         except ApiError as error:
-            told = call.outcome.error = replace(error, message=call.redact(error.message))
-            answer = Answer(told.status, told.body(), told.response_headers())
+            failure = replace(error, message=progress.keys.redact(error.message))
         except Exception as error:  # noqa: BLE001  (whatever happens, the app gets an answer)
-            failure = internal_error(error, call.request_id)
-            call.outcome.error = failure
-            answer = Answer(failure.status, failure.body(), failure.response_headers())
-        call.outcome.answered = True
+            failure = internal_error(error, request_id)
+        progress.fail(failure)
         return web.Response(
-            status=answer.status, body=answer.body, headers={**headers, **answer.headers}
+            status=failure.status,
+            body=failure.body(),
+            headers={**headers, **failure.response_headers()},
         )
 
     async def _answer(
-        self, request: web.BaseRequest, call: Call, headers: dict[str, str]
+        self, request: web.BaseRequest, progress: Progress, headers: dict[str, str]
     ) -> web.StreamResponse:
-        if isinstance(call.work, Generate):
+        work = progress.call.work
+        if isinstance(work, Generate):
             if not self._draining:
-                return await self._generate(request, call, call.work, headers)
+                return await self._generate(request, progress, work, headers)
             await _drop_body(request)
             raise _shutting_down("and takes no more calls")
         await _drop_body(request)
-        return answered_here(call, headers)
+        return answered_here(progress, headers)
 
     async def _generate(
-        self, request: web.BaseRequest, call: Call, work: Generate, headers: dict[str, str]
+        self, request: web.BaseRequest, progress: Progress, work: Generate, headers: dict[str, str]
     ) -> web.StreamResponse:
         assert self._dispatcher
-        generation = Generation(call, work, self._dispatcher, request, self._turns)
+        generation = Generation(progress, work, self._dispatcher, request, self._turns)
         self._running.add(generation)
+        call = progress.call
         try:
             return await generation.answer(_read_body(request, call.max_body, call.share), headers)
         finally:

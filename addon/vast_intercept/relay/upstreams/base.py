@@ -14,6 +14,7 @@ from ...openai_api.operations import Operation
 from ...openai_api.requests import GenerationRequest, Piece
 from ...openai_api.roles import explain_refused_role
 from ..call import Call
+from ..progress import Progress
 
 
 class UpstreamKind(StrEnum):
@@ -35,12 +36,17 @@ class EndpointId(NamedTuple):
 class UpstreamRequest:
     """What is sent to an upstream for a call, and what the app accepts in return."""
 
-    call: Call
+    progress: Progress
     operation: Operation
     generation: GenerationRequest
     #: The body as the app sent it, for its own provider.
     original: Piece
     accept: str
+
+    @property
+    def call(self) -> Call:
+        """What was prepared."""
+        return self.progress.call
 
 
 type Waiting = Callable[[str | None], None]
@@ -113,5 +119,7 @@ class Upstream(Protocol):
 def explain_vast(attempt: Attempt, status: int, body: bytes) -> ApiError:
     """What Vast's answer that is no success means to an app."""
     request = attempt.request
-    error = from_upstream(status, body, endpoint=attempt.endpoint, redact=request.call.redact)
+    error = from_upstream(
+        status, body, endpoint=attempt.endpoint, redact=request.progress.keys.redact
+    )
     return explain_refused_role(error, request.generation.pieces)

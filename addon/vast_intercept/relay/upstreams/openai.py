@@ -22,9 +22,9 @@ class OpenAIUpstream:
         """Vast's answer, whatever its status. Raises AttemptFailed or ApiError."""
         request = attempt.request
         call, config = request.call, request.call.config
-        key = call.vast_key()
+        key = call.vast_key
         url = _url(config.openai_url, attempt.endpoint, request.operation)
-        call.outcome.url = str(url)
+        request.progress.send_to(str(url), key)
         return await self._client.post(
             url,
             headers(key.reveal(), accept=request.accept, request_id=call.request_id),

@@ -17,15 +17,14 @@ class ProviderUpstream:
 
     async def send(self, attempt: Attempt) -> UpstreamAnswer:
         """The provider's answer, whatever its status. Raises AttemptFailed or ApiError."""
-        call = attempt.request.call
+        progress = attempt.request.progress
+        call = progress.call
         provider = call.provider
         assert provider
-        call.outcome.url = provider.shown_url
-        for key in provider.keys:
-            call.sent(key)
+        progress.send_to(provider.shown_url, *provider.keys)
 
         def explain(status: int, body: bytes) -> ApiError:
-            return from_provider(status, body, name=provider.name, redact=call.redact)
+            return from_provider(status, body, name=provider.name, redact=progress.keys.redact)
 
         return await self._client.post(
             URL(provider.url, encoded=True),

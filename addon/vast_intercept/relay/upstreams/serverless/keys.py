@@ -22,9 +22,9 @@ from ....secret import Secret, is_sendable
 from ....vast_api.answers import UnreadableError
 from ....vast_api.console import LARGEST_LIST, endpoints_url, read_endpoints
 from ....vast_api.headers import headers
-from ...call import Call
 from ...failures import AttemptFailed
 from ...http_client import HttpClient
+from ...progress import Progress
 from ..tls import public_context
 
 # As Vast's SDK does (FACTS V2): after the first, a new list is fetched beside the calls; after the
@@ -76,39 +76,41 @@ class EndpointKeys:
             with contextlib.suppress(asyncio.CancelledError, AttemptFailed, ApiError):
                 await task
 
-    async def key_of(self, call: Call, endpoint: str) -> Secret:
+    async def key_of(self, progress: Progress, endpoint: str) -> Secret:
         """The endpoint's own key. Raises ApiError if there is none, AttemptFailed for failures."""
-        account = self._account_of(call)
+        account, config = self._account_of(progress), progress.call.config
         age = self._age(account)
         missing = endpoint not in account.keys
         if missing and account.missing and age is not None and age < _ASK_AGAIN:
-            raise _unknown_endpoint(endpoint, account.keys, call.config)
+            raise _unknown_endpoint(endpoint, account.keys, config)
         if missing or age is None or age > _FIRM_REFRESH:
-            await self._fetch(account, call)
+            await self._fetch(account, config)
         elif age > _SOFT_REFRESH and self._clock() - account.asked_at > _REFRESH_AGAIN:
-            self._start_fetching(account, call)
+            self._start_fetching(account, config)
         key = account.keys.get(endpoint)
         if key is None:
             account.missing = True
-            raise _unknown_endpoint(endpoint, account.keys, call.config)
-        call.sent(key)
+            raise _unknown_endpoint(endpoint, account.keys, config)
+        progress.keys.add(key)
         return key
 
-    async def refused(self, call: Call, endpoint: str, key: Secret, by: Refuser) -> bool:
+    async def refused(self, progress: Progress, endpoint: str, key: Secret, by: Refuser) -> bool:
         """Tells that a key was refused. True if there is another one now."""
-        account = self._account_of(call)
+        account, config = self._account_of(progress), progress.call.config
         if account.keys.get(endpoint) != key:
             return True  # another call was faster
         age = self._age(account)
         if (endpoint, by) not in account.refused or age is None or age > _ASK_AGAIN:
-            await self._fetch(account, call)
+            await self._fetch(account, config)
         if account.keys.get(endpoint) != key:
             return True
         account.refused.add((endpoint, by))
         return False
 
-    def _account_of(self, call: Call) -> _Account:
-        of = call.config.console_url, call.vast_key()
+    def _account_of(self, progress: Progress) -> _Account:
+        call = progress.call
+        of = call.config.console_url, call.vast_key
+        progress.keys.add(call.vast_key)  # the list may be asked for with it
         if of != self._of:
             self._of, self._account = of, _Account()
         return self._account
@@ -116,15 +118,15 @@ class EndpointKeys:
     def _age(self, account: _Account) -> float | None:
         return None if account.fetched_at is None else self._clock() - account.fetched_at
 
-    async def _fetch(self, account: _Account, call: Call) -> None:
+    async def _fetch(self, account: _Account, config: Config) -> None:
         # Whoever leaves does not end it for the others.
-        await asyncio.shield(self._start_fetching(account, call))
+        await asyncio.shield(self._start_fetching(account, config))
 
-    def _start_fetching(self, account: _Account, call: Call) -> asyncio.Task[None]:
+    def _start_fetching(self, account: _Account, config: Config) -> asyncio.Task[None]:
         if account.fetching is None:
             account.asked_at = self._clock()
             task = asyncio.create_task(
-                self._replace_keys(account, call.config), name="look up Vast endpoints"
+                self._replace_keys(account, config), name="look up Vast endpoints"
             )
             account.fetching = task
             task.add_done_callback(lambda task: _forget_task(account, task))

@@ -10,6 +10,7 @@ from yarl import URL
 
 from ....addresses import is_loopback_name
 from ....openai_api.errors import REFUSED_STATUSES, ApiError, bad_gateway
+from ....secret import Secrets
 from ....vast_api.answers import UnreadableError
 from ....vast_api.headers import USER_AGENT, headers
 from ....vast_api.router import (
@@ -55,10 +56,10 @@ class ServerlessUpstream:
         `attempt.waiting` is told each time that there is no worker yet, and when there is one.
         """
         request, endpoint = attempt.request, attempt.endpoint
-        call = request.call
+        call, progress = request.call, request.progress
         worker = await self._find_worker(attempt)
         url = call_url(worker.url, request.operation)
-        call.outcome.url = str(url)
+        progress.send_to(str(url))
         tls = (
             await self._trust.context(call.config)
             if url.scheme == "https"
@@ -81,8 +82,8 @@ class ServerlessUpstream:
             raise
         if answer.status in REFUSED_STATUSES:
             answer.close()
-            key = await self._keys.key_of(call, endpoint)
-            await self._keys.refused(call, endpoint, key, "worker")
+            key = await self._keys.key_of(progress, endpoint)
+            await self._keys.refused(progress, endpoint, key, "worker")
             raise AttemptFailed(
                 bad_gateway(
                     f"A worker of Vast's endpoint {endpoint!r} refused the route's signature"
@@ -120,12 +121,12 @@ class ServerlessUpstream:
             await asyncio.sleep(pause)
 
     async def _route(self, attempt: Attempt, request_idx: int) -> Worker | NotReady:
-        call, endpoint = attempt.request.call, attempt.endpoint
-        config = call.config
+        progress, endpoint = attempt.request.progress, attempt.endpoint
+        config = progress.call.config
         router = _router_url(config.route_url)
         cost = cost_of(attempt.request.generation, config.default_cost)
         while True:
-            key = await self._keys.key_of(call, endpoint)
+            key = await self._keys.key_of(progress, endpoint)
             body = route_request(endpoint, key.reveal(), cost, request_idx)
             tls = public_context(config)
             status, answer = await self._client.ask(
@@ -133,12 +134,12 @@ class ServerlessUpstream:
             )
             if status == 200:
                 try:
-                    return read_route(answer, router, request_idx, call.redact)
+                    return read_route(answer, router, request_idx, progress.keys.redact)
                 except UnreadableError as error:
                     raise AttemptFailed(bad_gateway(str(error), "bad_route")) from None
             if status not in REFUSED_STATUSES:
-                raise _no_route(call, endpoint, status, answer)
-            if not await self._keys.refused(call, endpoint, key, "router"):
+                raise _no_route(progress.keys, endpoint, status, answer)
+            if not await self._keys.refused(progress, endpoint, key, "router"):
                 raise bad_gateway(
                     f"Vast's router refused the key of the endpoint {endpoint!r} (status {status}),"
                     " and the account has no newer one. The app's own key is not the problem: look"
@@ -176,8 +177,8 @@ def _router_url(router_url: str) -> URL:
     return URL(route_url(router_url), encoded=True)
 
 
-def _no_route(call: Call, endpoint: str, status: int, body: bytes) -> ApiError:
-    said = call.redact(body.decode(errors="replace")).strip()[:_SHOWN]
+def _no_route(keys: Secrets, endpoint: str, status: int, body: bytes) -> ApiError:
+    said = keys.redact(body.decode(errors="replace")).strip()[:_SHOWN]
     return bad_gateway(
         f"Vast's router has no route to the endpoint {endpoint!r} (status {status}): {said}",
         "bad_route",

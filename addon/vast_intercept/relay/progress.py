@@ -1,0 +1,213 @@
+"""How far a call is: the one thing about it that changes, with a verb for each step.
+
+Everybody may read the attributes. Only the verbs change them, and they know the clock, the order of
+the steps and who wants to be told. The exception is what changes with each chunk of a stream: those
+attributes are written where the chunk passes.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..openai_api.errors import ApiError
+from ..openai_api.usage import Usage
+from ..secret import Secret, Secrets
+from .call import Call
+
+
+def _nobody() -> None:
+    pass
+
+
+@dataclass(slots=True, eq=False)
+class Progress:
+    """The progress of one call. Moments are in seconds by `clock`, None for what has not happened.
+
+    `call` is what was prepared. Another one takes its place if an addon or a person changes the
+    call before all of it has come.
+    """
+
+    call: Call
+    clock: Callable[[], float] = time.perf_counter
+    #: The keys that were sent for the call: nothing that is shown or told may repeat them.
+    keys: Secrets = field(default_factory=Secrets)
+
+    #: What the body asks for. `prompt` is how it begins, kept if the configuration says so.
+    model: str | None = None
+    stream: bool = False
+    left_out: tuple[str, ...] = ()
+    prompt: str | None = None
+
+    #: The endpoint, or the provider, that the call went to last, and the URL that it was sent to.
+    endpoint: str | None = None
+    url: str | None = None
+    attempts: int = 0
+    #: Why the last attempt that failed did.
+    failure: ApiError | None = None
+    #: Endpoints that were tried again, and those that stood in for others; each time.
+    retried: list[str] = field(default_factory=list)
+    fell_back_to: list[str] = field(default_factory=list)
+    #: The router's word for why the call waits for a worker; None if it does not wait.
+    waiting: str | None = None
+    #: Seconds that the call waited for a worker to be ready, by endpoint.
+    waits: dict[str, float] = field(default_factory=dict)
+
+    #: The relay has begun to write an answer; it is a stream of events.
+    answered: bool = False
+    streamed: bool = False
+    #: The stream's end has come from Vast: the answer is complete, whatever happens next.
+    complete: bool = False
+    error: ApiError | None = None
+    #: What the answer says that it took, and which model it is from.
+    usage: Usage | None = None
+    response_model: str | None = None
+
+    #: The app's whole request was there. A person may have held it since.
+    received_at: float | None = None
+    held: bool = False
+    #: The call was sent on, the last time that it was.
+    sent_at: float | None = None
+    #: The answer began: of a stream, its first bytes came. vLLM sends the head of a stream at once,
+    #: and the first event together with the first token.
+    first_byte_at: float | None = None
+    #: The first bytes of the answer left for the app.
+    passed_on_at: float | None = None
+
+    #: Written with each chunk of a stream: when it came, the longest time between two (in seconds),
+    #: and the events so far. vLLM sends an event for each token, and two or three more.
+    last_byte_at: float | None = None
+    longest_gap: float = 0.0
+    events: int = 0
+
+    _changed: Callable[[], None] = _nobody
+    _arrived: Callable[[], None] = _nobody
+    _waiting_since: float = 0.0
+
+    @property
+    def waited(self) -> float:
+        """Seconds that the call waited for workers in all."""
+        return sum(self.waits.values(), 0.0)
+
+    # --- who is told ---------------------------------------------------------------------------
+
+    def tell(self, *, changed: Callable[[], None], arrived: Callable[[], None]) -> None:
+        """Names who is told: `changed` that there is something to show at once, `arrived` once that
+        the relay has the request's head.
+        """
+        self._changed, self._arrived = changed, arrived
+
+    def tell_nobody(self) -> None:
+        """The call has ended: nobody is told any more."""
+        self._changed = self._arrived = _nobody
+
+    # --- the request ---------------------------------------------------------------------------
+
+    def prepare_again(self, **changes: Any) -> None:
+        """The call has become another one before all of it came. `changes` are fields of `Call`."""
+        self.call = replace(self.call, **changes)
+
+    def receive(self, *, held: bool) -> None:
+        """The app's whole request is there. `held`: a person may hold it before it goes on."""
+        self.received_at = self.clock()
+        self.held = held
+
+    def arrive(self) -> None:
+        """The relay has the request's head."""
+        self._arrived()
+        if self.received_at is None:
+            self.received_at = self.clock()
+
+    def read(
+        self, *, model: str | None, stream: bool, left_out: tuple[str, ...], prompt: str | None
+    ) -> None:
+        """The body was read. `left_out` are the members that Vast does not get."""
+        self.model, self.stream = model, stream
+        self.left_out, self.prompt = left_out, prompt
+
+    # --- attempts ------------------------------------------------------------------------------
+
+    def turn_to(self, endpoint: str) -> None:
+        """The endpoint, or provider, is the next to be asked, unless it is left alone."""
+        self.endpoint = endpoint
+
+    def begin_attempt(self) -> None:
+        """The call is about to be sent to the endpoint."""
+        assert self.endpoint is not None
+        self.attempts += 1
+        self.sent_at = self.clock()
+
+    def send_to(self, url: str, *keys: Secret) -> None:
+        """The attempt goes to the URL, which has no key in it, and `keys` with it."""
+        self.url = url
+        self.keys.add(*keys)
+
+    def begin_waiting(self, status: str) -> None:
+        """There is no ready worker. `status` is the router's word for why; it may change."""
+        assert self.attempts
+        if self.waiting is None:
+            self._waiting_since = self.clock()
+        self.waiting = status
+        self._changed()
+
+    def end_waiting(self) -> None:
+        """There is a worker, or the call has given up."""
+        assert self.waiting is not None
+        assert self.endpoint is not None
+        now = self.sent_at = self.clock()
+        waited = self.waits.get(self.endpoint, 0.0)
+        self.waits[self.endpoint] = waited + now - self._waiting_since
+        self.waiting = None
+        self._changed()
+
+    def fail_attempt(self, error: ApiError) -> None:
+        """The attempt has failed. The call has not, yet."""
+        self.failure = error
+
+    def retry(self) -> None:
+        """The same endpoint is tried again."""
+        assert self.endpoint is not None
+        self.retried.append(self.endpoint)
+
+    def fall_back(self, endpoint: str) -> None:
+        """Another endpoint, or the provider, stands in for the one that failed."""
+        self.fell_back_to.append(endpoint)
+
+    # --- the answer ----------------------------------------------------------------------------
+
+    def first_byte(self, model: str | None = None) -> None:
+        """A success has begun. `model` is the one that answers, if its beginning says so."""
+        assert self.attempts
+        self.first_byte_at = self.clock()
+        self.response_model = model
+
+    def begin_answer(self) -> None:
+        """The relay begins to write an answer."""
+        self.answered = True
+
+    def begin_stream(self) -> None:
+        """The relay begins to write a stream of events."""
+        self.answered = self.streamed = True
+
+    def pass_on(self) -> None:
+        """The first bytes of the answer leave for the app."""
+        self.passed_on_at = self.clock()
+
+    def end_stream(self, usage: Usage | None, events: int, error: ApiError | None) -> None:
+        """The end of a stream has come, which may be an `error`."""
+        self.usage, self.events = usage, events
+        self.last_byte_at = self.last_byte_at or self.first_byte_at
+        self.complete = error is None
+        if error:
+            self.fail(error)
+
+    def end_whole(self, usage: Usage | None, model: str | None) -> None:
+        """All of an answer has come that is no stream."""
+        self.last_byte_at = self.clock()
+        self.usage, self.response_model = usage, model
+        self.answered = True
+
+    def fail(self, error: ApiError) -> None:
+        """The call has failed: the app gets the error."""
+        self.error = error
+        self.answered = True
