@@ -20,38 +20,20 @@ class _System:
     folder: Path
     suffix: str
     command: tuple[str, ...]
-    #: The command after a file was removed from the folder.
-    after_removal: tuple[str, ...]
+    #: What the command needs in addition after a file was removed from the folder.
+    after_removal: tuple[str, ...] = ()
 
 
+_DEBIAN_STYLE = ("update-ca-certificates",)
+_FEDORA_STYLE = ("update-ca-trust", "extract")
 _SYSTEMS = (
     # openSUSE, whose update-ca-certificates(8) is another one
-    _System(
-        Path("/etc/pki/trust/anchors"),
-        ".pem",
-        ("update-ca-certificates",),
-        ("update-ca-certificates",),
-    ),
+    _System(Path("/etc/pki/trust/anchors"), ".pem", _DEBIAN_STYLE),
     # Debian, Ubuntu, Alpine: update-ca-certificates(8)
-    _System(
-        Path("/usr/local/share/ca-certificates"),
-        ".crt",
-        ("update-ca-certificates",),
-        ("update-ca-certificates", "--fresh"),
-    ),
+    _System(Path("/usr/local/share/ca-certificates"), ".crt", _DEBIAN_STYLE, ("--fresh",)),
     # Fedora, RHEL, Arch: update-ca-trust(8)
-    _System(
-        Path("/etc/pki/ca-trust/source/anchors"),
-        ".pem",
-        ("update-ca-trust", "extract"),
-        ("update-ca-trust", "extract"),
-    ),
-    _System(
-        Path("/etc/ca-certificates/trust-source/anchors"),
-        ".pem",
-        ("update-ca-trust", "extract"),
-        ("update-ca-trust", "extract"),
-    ),
+    _System(Path("/etc/pki/ca-trust/source/anchors"), ".pem", _FEDORA_STYLE),
+    _System(Path("/etc/ca-certificates/trust-source/anchors"), ".pem", _FEDORA_STYLE),
 )
 
 
@@ -86,7 +68,7 @@ class SystemTrust:
         except OSError as error:
             raise _needs_root(file, error) from None
         try:
-            self._update(self._system.command)
+            self._update()
         except CaError:
             if not was_there:
                 file.unlink()  # or the system's next update would add it, whoever starts that
@@ -102,13 +84,14 @@ class SystemTrust:
             return None
         except OSError as error:
             raise _needs_root(file, error) from None
-        self._update(self._system.after_removal)
+        self._update(*self._system.after_removal)
         return file
 
-    def _update(self, command: tuple[str, ...]) -> None:
+    def _update(self, *more: str) -> None:
+        name, *arguments = self._system.command
         try:
             done = subprocess.run(
-                [self._tool, *command[1:]],
+                [self._tool, *arguments, *more],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -117,9 +100,9 @@ class SystemTrust:
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise CaError(f"{command[0]} does not work: {error}") from None
+            raise CaError(f"{name} does not work: {error}") from None
         if done.returncode:
-            raise CaError(f"{command[0]} failed:\n{done.stdout.rstrip()}")
+            raise CaError(f"{name} failed:\n{done.stdout.rstrip()}")
 
 
 def _needs_root(file: Path, error: OSError) -> CaError:

@@ -99,7 +99,7 @@ def write_trust_files(
         _write(files.php / "vast-intercept.ini", php)
         for path, bundle in trusted.items():
             _write(path, "\n".join(dict.fromkeys(bundle)) + "\n")
-        _write_bytes(files.java, _java_trust_store(dict.fromkeys(trusted[usual])))
+        _write(files.java, _java_trust_store(dict.fromkeys(trusted[usual])))
     except OSError as error:
         raise CaError(
             f"The CAs for apps cannot be written to {folder}: {error.strerror}."
@@ -115,12 +115,10 @@ def _bundle_of(named: str, folder: Path) -> Path:
     return folder / f"ca-bundle-{hashlib.sha256(str(path).encode()).hexdigest()[:12]}.pem"
 
 
-def _write(path: Path, text: str, mode: int = _PUBLIC) -> None:
-    _write_bytes(path, text.encode("utf-8", "surrogateescape"), mode)
-
-
-def _write_bytes(path: Path, content: bytes, mode: int = _PUBLIC) -> None:
+def _write(path: Path, content: str | bytes, mode: int = _PUBLIC) -> None:
     """Replaces a file at once, since apps may be reading it; not at all if nothing changes."""
+    if isinstance(content, str):
+        content = content.encode("utf-8", "surrogateescape")
     if path.is_file() and path.read_bytes() == content:
         return
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")

@@ -12,19 +12,13 @@ from ..diagnosis.outcome import Result
 from ..diagnosis.report import TextReport, is_ok, summary, to_json
 from ..diagnosis.steps import run
 from ..diagnosis.subject import ConfigPath, Subject
+from .options import interceptor_port
 
 
 @click.command()
 @click.option("--config", metavar="PATH", help="Configuration file, as for `serve`.")
 @click.option("--endpoint", metavar="NAME", help="Vast endpoint, as for `serve`.")
-@click.option(
-    "-p",
-    "--port",
-    type=click.IntRange(1, 65535),
-    default=8080,
-    show_default=True,
-    help="Port that the interceptor listens on.",
-)
+@interceptor_port
 @click.option("--offline", is_flag=True, help="Test only what needs neither Vast nor a network.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for machines.")
 def check(

@@ -8,17 +8,11 @@ import click
 from ..certificates.own_ca import CaError
 from ..engine.running import NotRunningError
 from ..launch.exports import FORMS, exports
+from .options import interceptor_port
 
 
 @click.command()
-@click.option(
-    "-p",
-    "--port",
-    type=click.IntRange(1, 65535),
-    default=8080,
-    show_default=True,
-    help="Port that the interceptor listens on.",
-)
+@interceptor_port
 @click.option(
     "--format",
     "form",

@@ -9,11 +9,10 @@ import click
 
 from ..launch.app import CannotRunError, exit_like
 from ..launch.run import FAILURES, RunOptions, run_app, say
+from .options import MAX_PORT, PORT
 
 # As `env`, `timeout` and `docker run` do: what the app itself may exit with stays its own.
 _FAILED = 125
-_MAX_PORT = 65535
-_PORT = click.IntRange(1, _MAX_PORT)
 
 
 class _Address(click.ParamType[tuple[str, int]]):
@@ -27,13 +26,13 @@ class _Address(click.ParamType[tuple[str, int]]):
         host, _, port = value.rpartition(":")
         host = "127.0.0.1" if host == "localhost" else host.strip("[]")
         numbers = re.fullmatch(r"[1-9]\d{0,4}", port)
-        if not re.fullmatch(r"127(\.\d{1,3}){3}", host) or not numbers or int(port) > _MAX_PORT:
+        if not re.fullmatch(r"127(\.\d{1,3}){3}", host) or not numbers or int(port) > MAX_PORT:
             self.fail(f"{value!r} is not an address such as 127.0.0.1:5432.", param, ctx)
         return host, int(port)
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
-@click.option("--attach", metavar="PORT", type=_PORT, help="Use the interceptor on this port.")
+@click.option("--attach", metavar="PORT", type=PORT, help="Use the interceptor on this port.")
 @click.option(
     "--jail", is_flag=True, help="Run CMD in a network of its own, for apps that ignore proxies."
 )
@@ -48,7 +47,7 @@ class _Address(click.ParamType[tuple[str, int]]):
 @click.option("--nss", is_flag=True, help="Add the CA to NSS's database while CMD runs (Chromium).")
 @click.option("--config", metavar="PATH", help="Configuration file (option vast_config).")
 @click.option("--endpoint", metavar="NAME", help="Vast endpoint (option vast_endpoint).")
-@click.option("-p", "--port", type=_PORT, help="Port to listen on. Default: a free port.")
+@click.option("-p", "--port", type=PORT, help="Port to listen on. Default: a free port.")
 @click.option(
     "--set", "settings", metavar="NAME=VALUE", multiple=True, help="mitmproxy option to set."
 )

@@ -25,25 +25,27 @@ class Banner:
         self._interceptor = interceptor
 
     def running(self) -> None:
-        """Prints it."""
+        """Prints the banner, or logs its first line where the log is for machines."""
         if ctx.options.termlog_verbosity == "error":  # -q
             return
         addresses = listening()
         if ctx.options.vast_log == JSON:
-            where = ", ".join(dict.fromkeys(map(format_address, addresses)))
-            logger.info("Listening on %s", where or "nothing")
+            logger.info("Listening on %s", _listed(addresses))
             return
         mode = ProxyMode.parse(ctx.options.mode[0])
         with contextlib.suppress(OSError):  # a full disk is no reason to serve no calls
             print("\n".join(banner(self._interceptor.config, addresses, mode)), flush=True)
 
 
-def banner(config: Config, addresses: list[tuple[str, int]], mode: ProxyMode) -> list[str]:
-    """The lines."""
+def _listed(addresses: list[tuple[str, int]]) -> str:
     # In reverse mode there is one for TCP and one for UDP.
-    listening = ", ".join(dict.fromkeys(map(format_address, addresses)))
+    return ", ".join(dict.fromkeys(map(format_address, addresses))) or "nothing"
+
+
+def banner(config: Config, addresses: list[tuple[str, int]], mode: ProxyMode) -> list[str]:
+    """The banner's lines, for a proxy that listens at `addresses` in the first of its modes."""
     lines = [
-        f"Listening on   {listening or 'nothing'}",
+        f"Listening on   {_listed(addresses)}",
         "Taking over    " + ", ".join(f"{p.name} ({', '.join(p.hosts)})" for p in config.providers),
     ]
     if config.endpoint or config.routes:
@@ -54,9 +56,6 @@ def banner(config: Config, addresses: list[tuple[str, int]], mode: ProxyMode) ->
     else:
         lines.append("Calls go to    nowhere yet: set VAST_ENDPOINT")
     lines.append(f"Vast API key   {config.api_key or 'missing: set VAST_API_KEY'}")
-    commands = commands_for(mode, addresses)
-    return (
-        lines
-        + ([""] if commands else [])
-        + [f"{each.what + ':':<21} {each.command}" for each in commands]
-    )
+    if commands := commands_for(mode, addresses):
+        lines.append("")
+    return lines + [f"{each.what + ':':<21} {each.command}" for each in commands]

@@ -3,7 +3,6 @@
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from mitmproxy import ctx, exceptions, options
 
@@ -54,28 +53,22 @@ class _WithInterceptor(Master):
 class LeanMaster(MinimalMaster, _WithInterceptor):
     """mitmproxy with just what intercepting needs."""
 
-    def __init__(self, opts: options.Options, herald: Herald, *, of_run: bool) -> None:
-        super().__init__(opts)
-        self.add_interceptor(herald, of_run=of_run)
+    def add_interceptor(self, herald: Herald, *, of_run: bool) -> None:
+        super().add_interceptor(herald, of_run=of_run)
         self.addons.add(ErrorCheck())
 
 
 class FullMaster(DumpMaster, _WithInterceptor):
     """mitmdump."""
 
-    def __init__(self, opts: options.Options, herald: Herald, *, of_run: bool) -> None:
-        super().__init__(opts)
-        self.add_interceptor(herald, of_run=of_run)
-
 
 class InspectingMaster(WebMaster, _WithInterceptor):
     """mitmweb."""
 
-    def __init__(self, opts: options.Options, herald: Herald, *, of_run: bool) -> None:
+    def __init__(self, opts: options.Options) -> None:
         super().__init__(opts)
         opts.update(web_columns=COLUMNS)
         transform_pages(self, PageStyle)
-        self.add_interceptor(herald, of_run=of_run)
 
 
 type Kind = type[LeanMaster | FullMaster | InspectingMaster]
@@ -89,7 +82,12 @@ def run_master(
     `arguments` are mitmproxy's, as on its command line. `of_run` says that it is the interceptor of
     `vast-intercept run`.
     """
-    make = partial(kind, herald=herald, of_run=of_run)
+
+    def make(opts: options.Options) -> _WithInterceptor:
+        master = kind(opts)
+        master.add_interceptor(herald, of_run=of_run)
+        return master
+
     if kind is InspectingMaster:
         run(make, cmdline.mitmweb, arguments)  # type: ignore[arg-type]
     else:

@@ -8,7 +8,6 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Self
 
 import msgspec
 
@@ -47,10 +46,10 @@ class InterceptorProcess:
     def __init__(
         self,
         arguments: Sequence[str],
+        log: Callable[[str], None],
         *,
         web: bool,
         environ: Mapping[str, str],
-        log: Callable[[str], None],
     ) -> None:
         #: Known once it is ready.
         self.port = 0
@@ -78,12 +77,6 @@ class InterceptorProcess:
         order = Order.of(arguments, web=web)
         with contextlib.suppress(OSError):
             ours.sendall(msgspec.json.encode(order) + b"\n")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
 
     def wait_until_ready(self) -> Status:
         """What it is, once it listens. Raises StartError if it ends before, or takes too long."""

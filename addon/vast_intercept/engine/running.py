@@ -1,7 +1,6 @@
 """An interceptor that runs already: what it says of itself."""
 
 import http.client
-from typing import Self
 
 import msgspec
 
@@ -24,12 +23,6 @@ class RunningInterceptor:
     def __init__(self, port: int) -> None:
         self.port = port
         self._before = Tally()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
     def wait_until_ready(self) -> Status:
         """What it is. Raises NotRunningError."""

@@ -76,8 +76,7 @@ def run_app(options: RunOptions) -> int:
     with ExitStack() as stack:
         stack.enter_context(_ended_by_signals())
         folder = stack.enter_context(temporary_folder())
-        interceptor = _interceptor_for(options)
-        stack.enter_context(interceptor)
+        interceptor = _interceptor_for(options, stack)
         run = _Run(options, interceptor, folder, stack)
         status = run.jailed() if options.jail else run.plain()
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -87,12 +86,13 @@ def run_app(options: RunOptions) -> int:
     return status
 
 
-def _interceptor_for(options: RunOptions) -> _Interceptor:
+def _interceptor_for(options: RunOptions, stack: ExitStack) -> _Interceptor:
     if options.attach:
         return RunningInterceptor(options.attach)
-    return InterceptorProcess(
-        arguments_for(options), web=options.web, environ=os.environ, log=options.say
-    )
+    arguments = arguments_for(options)
+    started = InterceptorProcess(arguments, options.say, web=options.web, environ=os.environ)
+    stack.callback(started.kill)
+    return started
 
 
 def arguments_for(options: RunOptions) -> list[str]:
