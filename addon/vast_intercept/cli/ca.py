@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..certificates.instructions import description
+from ..certificates.how_to_trust import description
 from ..certificates.own_ca import DEFAULT_CONFDIR, CaError, ca_in, make_ca_in
 from ..certificates.system_store import SystemTrust
 

@@ -2,11 +2,10 @@
 
 The rest of the house imports from this package alone. Its modules: `config.py` (the value that
 calls are served by, made from file, options and environment), `file.py` (the YAML file's sections),
-`checks.py` (what they must fulfil), `watch.py` (reads the files again when they change) and
+`validation.py` (what they must fulfil), `watch.py` (reads the files again when they change) and
 `providers.py` (whose API a host and a path belong to).
 """
 
-from .checks import Network
 from .config import Config, find_config_file, load_config
 from .file import (
     PROVIDER,
@@ -21,6 +20,7 @@ from .file import (
     read_config_file,
 )
 from .providers import ApiPath, Provider, built_in_providers, find_provider
+from .validation import Network
 from .watch import SETTLED, ConfigWatch
 
 __all__ = [

@@ -14,18 +14,6 @@ import msgspec
 
 from ..openai_api.operations import Operation
 from ..secret import VAST_KEY_VARIABLE, Secret
-from .checks import (
-    Network,
-    read_ca_file,
-    read_filter,
-    read_key,
-    read_networks,
-    read_providers,
-    read_routes,
-    read_unsupported,
-    read_url,
-    variables_with_key,
-)
 from .file import (
     ENDPOINT_PATTERN,
     INTERFACES,
@@ -43,6 +31,18 @@ from .file import (
     set_sections,
 )
 from .providers import Provider
+from .validation import (
+    Network,
+    read_ca_file,
+    read_filter,
+    read_key,
+    read_networks,
+    read_providers,
+    read_routes,
+    read_unsupported,
+    read_url,
+    variables_with_key,
+)
 
 _PROJECT_CONFIG = Path(__file__).parents[3] / "config" / "vast.yaml"
 _VAST = VastSection()
