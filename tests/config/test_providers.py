@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from vast_intercept.config import ApiPath, Provider, built_in_providers, find_provider, load_config
 from vast_intercept.config.providers import own_provider
-from vast_intercept.intercept.decide import PassOn, decide
+from vast_intercept.intercept.verdict import Asked, Origin, PassOn, Policy, judge
 from vast_intercept.openai_api.operations import Operation, normalize_path
-from vast_intercept.relay.call import Generate
+from vast_intercept.relay.work import ToVast
 
 BUILT_IN = built_in_providers()
 CONFIG = replace(load_config(None, {}), any_endpoint=True)
@@ -20,28 +20,28 @@ CONFIG = replace(load_config(None, {}), any_endpoint=True)
 CHAT, TEXT = Operation.CHAT_COMPLETIONS, Operation.COMPLETIONS
 
 # Real URLs: provider, host, path of a POST, and what it is (None: outside of the API).
-URLS: list[tuple[str, str, str, Generate | Operation | None]] = [
-    ("openai", "api.openai.com", "/v1/chat/completions", Generate(CHAT)),
-    ("openai", "eu.api.openai.com", "/v1/chat/completions", Generate(CHAT)),
-    ("openai", "us.api.openai.com", "/v1/completions", Generate(TEXT)),
-    ("openai", "api.openai.com", "/v1/engines/davinci/completions", Generate(TEXT, "davinci")),
+URLS: list[tuple[str, str, str, ToVast | Operation | None]] = [
+    ("openai", "api.openai.com", "/v1/chat/completions", ToVast(CHAT)),
+    ("openai", "eu.api.openai.com", "/v1/chat/completions", ToVast(CHAT)),
+    ("openai", "us.api.openai.com", "/v1/completions", ToVast(TEXT)),
+    ("openai", "api.openai.com", "/v1/engines/davinci/completions", ToVast(TEXT, "davinci")),
     ("openai", "api.openai.com", "/v1/embeddings", Operation.EMBEDDINGS),
     ("openai", "api.openai.com", "/v1", Operation.OTHER),
-    ("openai", "api.openai.com", "/v2/chat/completions", Generate(CHAT)),
-    ("openai", "api.openai.com", "/v1beta/chat/completions", Generate(CHAT)),
+    ("openai", "api.openai.com", "/v2/chat/completions", ToVast(CHAT)),
+    ("openai", "api.openai.com", "/v1beta/chat/completions", ToVast(CHAT)),
     ("openai", "api.openai.com", "/", None),
     ("openai", "api.openai.com", "/dashboard/billing/usage", None),
     (
         "azure",
         "contoso.openai.azure.com",
         "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21",
-        Generate(CHAT, "gpt-4o"),
+        ToVast(CHAT, "gpt-4o"),
     ),
     (
         "azure",
         "contoso.openai.azure.com",
         "/openai/deployments/my%20dep/completions?api-version=2024-10-21",
-        Generate(TEXT, "my dep"),
+        ToVast(TEXT, "my dep"),
     ),
     (
         "azure",
@@ -49,63 +49,63 @@ URLS: list[tuple[str, str, str, Generate | Operation | None]] = [
         "/openai/deployments/dalle/images/generations?api-version=2024-10-21",
         Operation.IMAGES,
     ),
-    ("azure", "contoso.openai.azure.com", "/openai/v1/chat/completions", Generate(CHAT)),
+    ("azure", "contoso.openai.azure.com", "/openai/v1/chat/completions", ToVast(CHAT)),
     ("azure", "contoso.openai.azure.com", "/openai/realtime?deployment=x", Operation.REALTIME),
     ("azure", "contoso.openai.azure.com", "/openai/responses", Operation.RESPONSES),
-    ("azure", "a.cognitiveservices.azure.com", "/openai/v1/chat/completions", Generate(CHAT)),
-    ("azure", "a.services.ai.azure.com", "/models/chat/completions", Generate(CHAT)),
+    ("azure", "a.cognitiveservices.azure.com", "/openai/v1/chat/completions", ToVast(CHAT)),
+    ("azure", "a.services.ai.azure.com", "/models/chat/completions", ToVast(CHAT)),
     ("azure", "a.services.ai.azure.com", "/models/embeddings", Operation.EMBEDDINGS),
     ("azure", "a.cognitiveservices.azure.com", "/vision/v3.2/analyze", None),
-    ("together", "api.together.xyz", "/v1/chat/completions", Generate(CHAT)),
+    ("together", "api.together.xyz", "/v1/chat/completions", ToVast(CHAT)),
     ("together", "api.together.ai", "/v1/rerank", Operation.RERANK),
-    ("anyscale", "api.endpoints.anyscale.com", "/v1/chat/completions", Generate(CHAT)),
-    ("fireworks", "api.fireworks.ai", "/inference/v1/chat/completions", Generate(CHAT)),
+    ("anyscale", "api.endpoints.anyscale.com", "/v1/chat/completions", ToVast(CHAT)),
+    ("fireworks", "api.fireworks.ai", "/inference/v1/chat/completions", ToVast(CHAT)),
     ("fireworks", "api.fireworks.ai", "/v1/accounts/x/models", None),
-    ("groq", "api.groq.com", "/openai/v1/chat/completions", Generate(CHAT)),
+    ("groq", "api.groq.com", "/openai/v1/chat/completions", ToVast(CHAT)),
     ("groq", "api.groq.com", "/openai/v1/audio/transcriptions", Operation.AUDIO),
-    ("mistral", "api.mistral.ai", "/v1/chat/completions", Generate(CHAT)),
+    ("mistral", "api.mistral.ai", "/v1/chat/completions", ToVast(CHAT)),
     ("mistral", "api.mistral.ai", "/v1/fim/completions", Operation.OTHER),
-    ("deepseek", "api.deepseek.com", "/chat/completions", Generate(CHAT)),
-    ("deepseek", "api.deepseek.com", "/v1/chat/completions", Generate(CHAT)),
-    ("deepseek", "api.deepseek.com", "/beta/completions", Generate(TEXT)),
-    ("openrouter", "openrouter.ai", "/api/v1/chat/completions", Generate(CHAT)),
+    ("deepseek", "api.deepseek.com", "/chat/completions", ToVast(CHAT)),
+    ("deepseek", "api.deepseek.com", "/v1/chat/completions", ToVast(CHAT)),
+    ("deepseek", "api.deepseek.com", "/beta/completions", ToVast(TEXT)),
+    ("openrouter", "openrouter.ai", "/api/v1/chat/completions", ToVast(CHAT)),
     ("openrouter", "openrouter.ai", "/docs", None),
     ("openrouter", "openrouter.ai", "/api/frontend/models", None),
-    ("perplexity", "api.perplexity.ai", "/chat/completions", Generate(CHAT)),
+    ("perplexity", "api.perplexity.ai", "/chat/completions", ToVast(CHAT)),
     ("perplexity", "api.perplexity.ai", "/search", Operation.OTHER),
-    ("xai", "api.x.ai", "/v1/chat/completions", Generate(CHAT)),
+    ("xai", "api.x.ai", "/v1/chat/completions", ToVast(CHAT)),
     ("xai", "us-east-1.api.x.ai", "/v1/images/generations", Operation.IMAGES),
-    ("cerebras", "api.cerebras.ai", "/v1/chat/completions", Generate(CHAT)),
-    ("deepinfra", "api.deepinfra.com", "/v1/openai/chat/completions", Generate(CHAT)),
+    ("cerebras", "api.cerebras.ai", "/v1/chat/completions", ToVast(CHAT)),
+    ("deepinfra", "api.deepinfra.com", "/v1/openai/chat/completions", ToVast(CHAT)),
     ("deepinfra", "api.deepinfra.com", "/v1/inference/some/model", None),
-    ("huggingface", "router.huggingface.co", "/v1/chat/completions", Generate(CHAT)),
-    ("huggingface", "router.huggingface.co", "/together/v1/chat/completions", Generate(CHAT)),
+    ("huggingface", "router.huggingface.co", "/v1/chat/completions", ToVast(CHAT)),
+    ("huggingface", "router.huggingface.co", "/together/v1/chat/completions", ToVast(CHAT)),
     (
         "huggingface",
         "router.huggingface.co",
         "/groq/openai/v1/chat/completions",
-        Generate(CHAT),
+        ToVast(CHAT),
     ),
     (
         "huggingface",
         "router.huggingface.co",
         "/hf-inference/models/gpt2/v1/chat/completions",
-        Generate(CHAT, "gpt2"),
+        ToVast(CHAT, "gpt2"),
     ),
     # The model has two segments here; the body names it too.
     (
         "huggingface",
         "router.huggingface.co",
         "/hf-inference/models/meta-llama/Llama-3.1-8B-Instruct/v1/chat/completions",
-        Generate(CHAT),
+        ToVast(CHAT),
     ),
     ("huggingface", "router.huggingface.co", "/hf-inference/models/bert", None),
-    ("nvidia", "integrate.api.nvidia.com", "/v1/chat/completions", Generate(CHAT)),
+    ("nvidia", "integrate.api.nvidia.com", "/v1/chat/completions", ToVast(CHAT)),
     (
         "gemini",
         "generativelanguage.googleapis.com",
         "/v1beta/openai/chat/completions",
-        Generate(CHAT),
+        ToVast(CHAT),
     ),
     (
         "gemini",
@@ -113,9 +113,9 @@ URLS: list[tuple[str, str, str, Generate | Operation | None]] = [
         "/v1beta/models/gemini-2.0-flash:generateContent?key=x",
         None,
     ),
-    ("vast", "openai.vast.ai", "/my-ep/v1/chat/completions", Generate(CHAT, None, "my-ep")),
-    ("vast", "openai.vast.ai", "/my-ep/chat/completions", Generate(CHAT, None, "my-ep")),
-    ("vast", "openai.vast.ai", "/my%20ep/v1/completions", Generate(TEXT, None, "my ep")),
+    ("vast", "openai.vast.ai", "/my-ep/v1/chat/completions", ToVast(CHAT, None, "my-ep")),
+    ("vast", "openai.vast.ai", "/my-ep/chat/completions", ToVast(CHAT, None, "my-ep")),
+    ("vast", "openai.vast.ai", "/my%20ep/v1/completions", ToVast(TEXT, None, "my ep")),
     ("vast", "openai.vast.ai", "/", None),
 ]
 
@@ -123,19 +123,18 @@ URLS: list[tuple[str, str, str, Generate | Operation | None]] = [
 @pytest.mark.parametrize(
     ("name", "host", "path", "expected"), URLS, ids=[f"{host}{path}" for _, host, path, _ in URLS]
 )
-def test_a_url_is(name: str, host: str, path: str, expected: Generate | Operation | None) -> None:
+def test_a_url_is(name: str, host: str, path: str, expected: ToVast | Operation | None) -> None:
     provider = find_provider(BUILT_IN.values(), host, 443)
     assert provider
     assert provider.name == name
-    decision = decide(CONFIG, provider, "POST", path)
+    asked = Asked(origin=Origin.LIVE, method="POST", path=path, provider=provider)
+    verdict = judge(asked, Policy(config=CONFIG))
     if expected is None:
-        assert decision.work is PassOn.OUTSIDE_API
-        assert decision.operation is None
-    elif isinstance(expected, Generate):
-        assert decision.work == expected
-        assert decision.operation is expected.operation
+        assert verdict == PassOn()
+    elif isinstance(expected, ToVast):
+        assert verdict == expected
     else:
-        assert decision.operation is expected
+        assert verdict.operation is expected
 
 
 def test_every_built_in_provider_is_in_the_table() -> None:

@@ -9,9 +9,9 @@ from vast_intercept.addresses import parse_address
 from vast_intercept.config import ClientKey
 from vast_intercept.config.config import defaults
 from vast_intercept.intercept.clients import (
+    client_of,
     invalid_api_key,
     is_allowed,
-    name_of_client,
 )
 
 KEY = "sk-app-0123456789abcdefghijklmnopqrstuvwxyz"
@@ -74,16 +74,17 @@ CLIENTS = [
     ],
 )
 def test_a_client_is_known_by_its_key(key: str | None, name: str | None) -> None:
-    assert name_of_client(key, CLIENTS) == name
+    client = client_of(key, CLIENTS)
+    assert (client.name, client.may_call) == (name, name is not None)
 
 
 def test_where_none_is_listed_none_is_known() -> None:
-    assert name_of_client(KEY, []) is None
+    assert client_of(KEY, []).name is None
 
 
 @pytest.mark.parametrize("key", [KEY, "short", "", None])
 def test_a_client_that_is_not_known_gets_openai_s_401(key: str | None) -> None:
-    error = invalid_api_key(key)
+    error = invalid_api_key(client_of(key, CLIENTS[1:]))
     assert (error.status, error.type, error.code, error.retry) == (
         401,
         "invalid_request_error",

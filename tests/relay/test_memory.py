@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vast_intercept.intercept.stream import BodyRecorder
+from vast_intercept.intercept.body_recorder import BodyRecorder
 from vast_intercept.openai_api.errors import ApiError
 from vast_intercept.openai_api.limits import ALWAYS_HELD
 from vast_intercept.relay.memory import Memory, Share

@@ -13,7 +13,7 @@ from ..mitm.borrowed import format_address, is_valid_host
 from ..relay.serving.server import Relay
 from ..warn_once import WarnOnce
 from .clients import is_allowed
-from .failure import tell
+from .fail_closed import tell
 from .settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from ..status import Status
 from ..telemetry.monitor import Monitor
 from . import masked_log
 from .access import AccessControl
-from .calls import CallInterceptor
+from .call_interceptor import CallInterceptor
 from .connections import Connections
 from .lifecycle import Lifecycle
 from .settings import Settings

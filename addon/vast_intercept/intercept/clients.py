@@ -1,9 +1,11 @@
 """Who may use the proxy, and as whom."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from ..addresses import Address
 from ..config import ClientKey, Network
+from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import ApiError
 from ..secret import mask, same_hash, sha256_of
 
@@ -13,23 +15,36 @@ def is_allowed(address: Address, networks: Iterable[Network]) -> bool:
     return any(address in network for network in networks)
 
 
-def name_of_client(key: str | None, known: Iterable[ClientKey]) -> str | None:
-    """The name that `clients.keys` has for an app's key, or None. In constant time."""
-    found = None
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who makes a call, as far as the keys that `clients.keys` lists tell."""
+
+    #: None if the key is not listed, or none are.
+    name: str | None = None
+    #: The app's key, masked; empty if there is none.
+    shown_key: str = ""
+    #: False if keys are listed, and the app's is not one of them.
+    may_call: bool = True
+
+
+def client_of(key: str | None, known: Iterable[ClientKey]) -> Client:
+    """The client that sends `key`, judged by a list of keys that is not empty. In constant time."""
+    name = None
     digest = sha256_of(key or "")
     for client in known:
         if same_hash(client.sha256, digest) and key:
-            found = client.name
-    return found
+            name = client.name
+    return Client(name, mask(key) if key else "", may_call=name is not None)
 
 
-def invalid_api_key(key: str | None) -> ApiError:
+def invalid_api_key(client: Client) -> ApiError:
     """OpenAI's 401, for an app whose key is not listed."""
-    what = f"Incorrect API key provided: {mask(key)}." if key else "You didn't provide an API key."
+    shown = client.shown_key
+    what = f"Incorrect API key provided: {shown}." if shown else "You didn't provide an API key."
     return ApiError(
         401,
         f"{what} This interceptor serves only apps whose key is listed, as its SHA-256, in"
         " clients.keys of its configuration.",
         "invalid_request_error",
-        "invalid_api_key",
+        ErrorCode.INVALID_API_KEY,
     )

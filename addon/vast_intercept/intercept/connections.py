@@ -28,11 +28,12 @@ from ..mitm.first_bytes import (
 from ..mitm.http_server import AppHttpLayer
 from ..mitm.http_stream import IsForProvider
 from ..mitm.transports import close_forgotten, read_in_slices
+from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import bad_gateway
 from ..relay.serving.server import Relay
 from ..telemetry.monitor import Monitor
 from ..warn_once import WarnOnce
-from .failure import tell
+from .fail_closed import tell
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -183,7 +184,7 @@ class Connections:
             return
         why = "the provider would go on in another protocol (status 101), which cannot be judged"
         self._refused(flow.client_conn, why)
-        error = bad_gateway(f"Refused: {why}.", "bad_gateway", retry=False)
+        error = bad_gateway(f"Refused: {why}.", ErrorCode.BAD_GATEWAY, retry=False)
         # Without the connection, what the app may send behind its request goes nowhere.
         headers = {**error.response_headers(), "connection": "close"}
         flow.response = http.Response.make(error.status, error.body(), headers)

@@ -11,6 +11,7 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from ..addresses import parse_address
 from ..config import Provider, find_provider
 from ..mitm.borrowed import parse_authority
+from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import ApiError, bad_request
 from ..secret import mask_shapes
 
@@ -18,6 +19,8 @@ _LONGEST_NAME = 255
 
 #: Scheme, host, port and path.
 type Parts = tuple[str, str, int, str]
+#: What decides about a call, but for its body: the method, and where it goes to.
+type Target = tuple[str, Parts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,22 @@ def destination_of(flow: http.HTTPFlow, providers: tuple[Provider, ...]) -> Dest
     return _misdirected(flow, parts, named, providers)
 
 
+def target_of(request: http.Request) -> Target:
+    """What decides about a call as the flow shows it now, but for its body."""
+    return request.method, (request.scheme, request.host, request.port, request.path)
+
+
+def destination_now(
+    flow: http.HTTPFlow, providers: tuple[Provider, ...], judged: Target
+) -> Destination:
+    """Where a call leads that was judged as `judged`, and that may have been changed since."""
+    _, parts = target_of(flow.request)
+    if parts[:3] == judged[1][:3]:
+        return destination_of(flow, providers)
+    # Another addon, or a person, sends it elsewhere than its connection, and that on purpose.
+    return Destination(parts, find_provider(providers, *parts[1:3]))
+
+
 def _named(request: http.Request) -> Iterator[bytes]:
     """What the request itself says whom it is for: `Host` and, of HTTP/2, `:authority`."""
     if request.data.authority:
@@ -69,12 +88,13 @@ def _disagreement(
     """Why a request to `host` that names those is refused, if it is."""
     if len(named) > 1 and len(request.headers.get_all("host")) > 1:
         # RFC 9112, section 3.2: a server must answer 400.
-        return bad_request("The request has more than one Host header.", "invalid_host")
+        return bad_request("The request has more than one Host header.", ErrorCode.INVALID_HOST)
     for text in named:
         authority = _authority(text)
         if authority is None:
             return bad_request(
-                f"{_printable(text)} in the Host header is not the name of a host.", "invalid_host"
+                f"{_printable(text)} in the Host header is not the name of a host.",
+                ErrorCode.INVALID_HOST,
             )
         if authority[0] != _comparable(host) or authority[1] not in {None, port}:
             return _misdirected_request(host, text)
@@ -98,7 +118,7 @@ def _misdirected_request(host: str, named: bytes) -> ApiError:
     return bad_request(
         f"The connection was made to {_printable(host.encode(errors='replace'))}, and the request"
         f" is for {_printable(named)}.",
-        "misdirected_request",
+        ErrorCode.MISDIRECTED_REQUEST,
         status=HTTPStatus.MISDIRECTED_REQUEST,
     )
 

@@ -15,8 +15,8 @@ from ..mitm.transports import unsent_bytes
 from ..mitmweb.live import LiveStreams
 from ..mitmweb.retention import Retention
 from ..relay.serving.server import Relay
-from .calls import CallInterceptor
-from .replay import Commands
+from .call_interceptor import CallInterceptor
+from .flow_commands import Commands
 from .settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from ..secret import mask, mask_shapes
-from .masking import is_secret
+from .message_keys import is_secret
 
 # Python's way to write bytes, also where mitmproxy has cut its line within them: what a client or a
 # server has sent, and not in a form in which keys could be found.

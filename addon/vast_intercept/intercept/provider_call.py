@@ -1,5 +1,6 @@
 """What an app asked its provider for: as a URL to show, and as the call that it would have been."""
 
+import os
 from dataclasses import replace
 from functools import lru_cache
 from urllib.parse import quote
@@ -8,13 +9,13 @@ from mitmproxy import http
 
 from ..config import Provider
 from ..mitm.borrowed import hostport, parse_url
-from ..openai_api.errors import ApiError, bad_request
 from ..openai_api.operations import clean_path
 from ..relay.call import ProviderCall
+from ..relay.work import ToProvider, ToVast
 from .destination import Parts
-from .masking import keys_in, mask_path, may_be_secret
-
-_MAX_KEYS = 16
+from .flow_commands import OPENAI_API_KEY
+from .message_keys import keys_in, mask_path, may_be_secret
+from .verdict import Asked, Origin, Verdict
 
 # All of ASCII that a URL can hold: nothing of a path is encoded but what a flow file cannot keep.
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
@@ -57,14 +58,22 @@ def parts_of(url: str) -> Parts:
     return scheme.decode(), host.decode("idna"), port, path.decode()
 
 
-def too_many_keys(request: http.Request) -> ApiError | None:
-    """400 for more keys than any app sends: its provider's answer is searched for each of them."""
-    if len(keys_in(request)) <= _MAX_KEYS:
+def call_for_provider(
+    work: Verdict, asked: Asked, request: http.Request, place: Parts, *, falls_back: bool
+) -> ProviderCall | None:
+    """The call as its provider would get it, if it may come to that. To be made before masking.
+
+    `place` is where the app sent it; `falls_back` says whether any route has its provider stand in.
+    """
+    if asked.provider is None:
         return None
-    return bad_request(
-        f"The request has more than {_MAX_KEYS} different keys in its headers and its URL.",
-        "request_too_complex",
-    )
+    if isinstance(work, ToProvider):
+        as_made = provider_call(asked.provider, request, place)
+        return with_key(as_made, os.environ[OPENAI_API_KEY])
+    # The key of a replay is masked.
+    if isinstance(work, ToVast) and falls_back and asked.origin is Origin.LIVE:
+        return provider_call(asked.provider, request, place)
+    return None
 
 
 def provider_call(provider: Provider, request: http.Request, asked: Parts) -> ProviderCall:
@@ -83,7 +92,7 @@ def provider_call(provider: Provider, request: http.Request, asked: Parts) -> Pr
             for name, value in headers
             if name not in _NOT_PASSED_ON and not name.startswith(":") and value.isascii()
         ),
-        keys=tuple(keys_in(request)),
+        keys=tuple(keys_in(request.headers.fields, request.path)),
     )
 
 

@@ -19,7 +19,7 @@ from ..relay.serving.server import Relay
 from ..shut_down_models import shut_down, what_it_means
 from ..status import STATUS_HEADER, STATUS_HOST, STATUS_PATH, Status
 from ..telemetry.monitor import Monitor
-from .masking import mask_keys
+from .message_keys import mask_keys
 from .settings import Settings
 
 

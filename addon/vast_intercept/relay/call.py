@@ -4,30 +4,11 @@ from dataclasses import dataclass, field
 
 from ..addresses import parse_address
 from ..config import Config
-from ..openai_api.errors import ApiError, misconfigured
+from ..openai_api.errors import misconfigured
 from ..openai_api.operations import Operation
 from ..secret import Secret
 from .memory import Memory, Share
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer that is known before the body is read."""
-
-    status: int
-    body: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Generate:
-    """A chat or text completion for Vast. `model` and `endpoint` are set if the path names them."""
-
-    operation: Operation
-    model: str | None = None
-    endpoint: str | None = None
-    #: Sent to the provider that the app meant, and nowhere else.
-    at_provider: bool = False
+from .work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +28,7 @@ class ProviderCall:
 class Call:
     """A request that was prepared for the relay. It keeps the configuration it started with."""
 
-    work: Answer | ApiError | Generate
+    work: Work
     config: Config
     request_id: str
     #: The limit of the request's and of a whole answer's body, in bytes.

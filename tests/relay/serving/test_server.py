@@ -14,9 +14,9 @@ from tests.fixtures.prepared import prepared
 from vast_intercept.config import Config, TimeoutSection, load_config
 from vast_intercept.openai_api.answer_stream import AnswerStream
 from vast_intercept.openai_api.errors import bad_request
-from vast_intercept.relay.call import Answer
 from vast_intercept.relay.progress import Progress
 from vast_intercept.relay.serving.server import TOKEN_HEADER, Relay
+from vast_intercept.relay.work import AnswerHere
 from vast_intercept.standin.server import StandIn, StandInConfig
 
 KEY = "vast-0123456789abcdef"
@@ -299,7 +299,7 @@ class TestTokens:
         async with running(relay), aiohttp.ClientSession() as session:
             assert relay.address
             url = f"http://127.0.0.1:{relay.address[1]}/"
-            call = call_for(config_for("http://127.0.0.1:1"), Answer(200, b"{}"))
+            call = call_for(config_for("http://127.0.0.1:1"), AnswerHere(200, b"{}"))
             headers = {TOKEN_HEADER: relay.prepare(call)}
             statuses = []
             for _ in range(2):

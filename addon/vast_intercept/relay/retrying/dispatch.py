@@ -8,9 +8,9 @@ from itertools import pairwise
 from ...bounded import BoundedDict
 from ...config import PROVIDER
 from ...openai_api.errors import ApiError, bad_gateway, misconfigured
-from ..call import Generate
 from ..failures import AttemptFailed, EndpointFailed
 from ..upstreams.base import Attempt, EndpointId, Upstream, UpstreamKind, UpstreamRequest
+from ..work import ToProvider
 from .answer_start import StartedAnswer, wait_for_first_bytes
 from .circuit_breaker import CircuitOpen
 from .endpoint_health import EndpointHealth
@@ -164,7 +164,7 @@ def _destinations(request: UpstreamRequest, endpoint: str | None) -> list[Endpoi
     """Where the call may go, at least one. `endpoint` is what its path names. Raises ApiError."""
     call, model = request.call, request.progress.model
     provider = EndpointId(UpstreamKind.PROVIDER, call.provider.name) if call.provider else None
-    if provider and isinstance(call.work, Generate) and call.work.at_provider:
+    if provider and isinstance(call.work, ToProvider):
         return [provider]
     names = (endpoint,) if endpoint else call.config.destinations_for(model)
     if not names:

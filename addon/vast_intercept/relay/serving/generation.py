@@ -19,13 +19,14 @@ from ...openai_api.reasoning import with_both_names, with_both_names_in_events
 from ...openai_api.requests import check_content_type as check_request_type
 from ...openai_api.requests import outline_of, read_request
 from ...openai_api.sse import EVENT_STREAM
-from ..call import Answer, Call, Generate
+from ..call import Call
 from ..failures import internal_error
 from ..progress import Progress
 from ..retrying.answer_start import StartedAnswer
 from ..retrying.dispatch import Dispatcher
 from ..turns import Turns
 from ..upstreams.base import UpstreamAnswer, UpstreamRequest
+from ..work import AnswerHere, Generating, Refuse, ToProvider, ToVast
 from .event_stream import EventStream
 from .whole_answer import JSON, check_content_type, read_whole
 
@@ -40,7 +41,7 @@ class Generation:
     def __init__(
         self,
         progress: Progress,
-        work: Generate,
+        work: Generating,
         dispatcher: Dispatcher,
         request: web.BaseRequest,
         turns: Turns,
@@ -72,7 +73,8 @@ class Generation:
         `body` is None if it is too large. `headers` are those of the answer, and get some more.
         """
         received = await self._received(body)
-        if not isinstance(self._call.work, Generate):  # any more, since the body has come
+        if not isinstance(self._call.work, ToVast | ToProvider):
+            # The call was changed in mitmproxy while its body came.
             return answered_here(self._progress, headers)
         self._work = self._call.work
         if self._call.body is not None:
@@ -241,8 +243,8 @@ class Generation:
 def answered_here(progress: Progress, headers: Headers) -> web.Response:
     """The answer to a call that is not for Vast. Raises ApiError if that is what it gets."""
     work = progress.call.work
-    if isinstance(work, ApiError):
-        raise work
-    assert isinstance(work, Answer)
+    if isinstance(work, Refuse):
+        raise work.error
+    assert isinstance(work, AnswerHere)
     progress.begin_answer()
     return web.Response(status=work.status, body=work.body, headers={**headers, **work.headers})

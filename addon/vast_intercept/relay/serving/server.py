@@ -15,7 +15,6 @@ from aiohttp import web
 
 from ...openai_api.errors import ApiError, bad_gateway
 from ...openai_api.outline import Buffer
-from ..call import Generate
 from ..failures import internal_error
 from ..http_client import UpstreamProxy
 from ..memory import Memory, Share
@@ -24,6 +23,7 @@ from ..retrying.dispatch import Dispatcher
 from ..retrying.endpoint_health import EndpointHealth
 from ..turns import Turns
 from ..upstreams.all import Upstreams
+from ..work import Generating, ToProvider, ToVast
 from .generation import Generation, answered_here
 from .http_log import http_logger
 
@@ -177,7 +177,7 @@ class Relay:
         self, request: web.BaseRequest, progress: Progress, headers: dict[str, str]
     ) -> web.StreamResponse:
         work = progress.call.work
-        if isinstance(work, Generate):
+        if isinstance(work, ToVast | ToProvider):
             if not self._draining:
                 return await self._generate(request, progress, work, headers)
             await _drop_body(request)
@@ -186,7 +186,11 @@ class Relay:
         return answered_here(progress, headers)
 
     async def _generate(
-        self, request: web.BaseRequest, progress: Progress, work: Generate, headers: dict[str, str]
+        self,
+        request: web.BaseRequest,
+        progress: Progress,
+        work: Generating,
+        headers: dict[str, str],
     ) -> web.StreamResponse:
         assert self._dispatcher
         generation = Generation(progress, work, self._dispatcher, request, self._turns)

@@ -9,7 +9,7 @@ from mitmproxy import http
 from mitmproxy.proxy.layers.http._events import RequestHeaders, ResponseData, ResponseHeaders
 from mitmproxy.test import tflow, tutils
 
-from vast_intercept.intercept.hiding import Hiding
+from vast_intercept.intercept.hidden_keys import HiddenKeys
 from vast_intercept.mitm import wire
 
 KEY = "sk-proj-0123456789abcdefghijklmnopqrstuvwxyz"
@@ -56,7 +56,7 @@ PATH = st.lists(
 @given(st.lists(FIELD), PATH)
 def test_what_is_sent_is_what_came(fields: list[tuple[bytes, bytes]], path: bytes) -> None:
     flow = flow_with(*fields, path=path)
-    hiding = Hiding(flow)
+    hiding = HiddenKeys(flow)
     hiding.request(flow)
     hiding.request(flow)
     assert KEY[:-4] not in repr(flow.get_state())
@@ -68,7 +68,7 @@ def test_what_is_sent_is_what_came(fields: list[tuple[bytes, bytes]], path: byte
 
 def test_what_another_addon_takes_out_is_not_sent_and_what_it_puts_in_is() -> None:
     flow = flow_with((b"authorization", f"Bearer {KEY}".encode()), (b"x-api-key", b"abcdefgh"))
-    Hiding(flow).request(flow)
+    HiddenKeys(flow).request(flow)
     flow.request.headers["authorization"] = "Bearer another"
     del flow.request.headers["x-api-key"]
     assert sent_of(flow).headers.fields == ((b"authorization", b"Bearer another"),)
@@ -76,7 +76,7 @@ def test_what_another_addon_takes_out_is_not_sent_and_what_it_puts_in_is() -> No
 
 def test_a_key_goes_along_where_another_addon_changes_the_path() -> None:
     flow = flow_with(path=f"/v1/x?key={KEY}&a=b".encode())
-    Hiding(flow).request(flow)
+    HiddenKeys(flow).request(flow)
     flow.request.path = flow.request.path.replace("/v1/x", "/v2/y")
     assert sent_of(flow).path == f"/v2/y?key={KEY}&a=b"
 
@@ -85,7 +85,7 @@ def test_a_key_goes_along_where_another_addon_changes_the_path() -> None:
 @pytest.mark.parametrize("streamed", [False, True])
 def test_what_the_provider_repeats_is_hidden_and_sent(coding: str, streamed: bool) -> None:
     flow = flow_with((b"authorization", b"Bearer of-no-form-at-all"))
-    hiding = Hiding(flow)
+    hiding = HiddenKeys(flow)
     hiding.request(flow)
     assert flow.response
     told = b"Incorrect API key provided: of-no-form-at-all."
@@ -114,7 +114,7 @@ def test_what_the_provider_repeats_is_hidden_and_sent(coding: str, streamed: boo
 
 def test_rubbish_from_the_provider_stays_as_it_is() -> None:
     flow = flow_with((b"authorization", b"Bearer of-no-form-at-all"))
-    hiding = Hiding(flow)
+    hiding = HiddenKeys(flow)
     hiding.request(flow)
     assert flow.response
     for coding in ("gzip", "br", "no-such"):

@@ -75,37 +75,39 @@ def may_be_secret(header: str) -> bool:
     return bool(_SOUNDS_SECRET.search(header)) and header.lower() not in _NO_SECRETS
 
 
-def api_key_of(request: http.Request) -> str | None:
-    """The key that the app sent, or None."""
+def api_key_of(fields: Fields, path: str) -> str | None:
+    """The key that the app sent in a request with those headers and that path, or None."""
+    headers = http.Headers(fields)
     for name in _KEY_HEADERS:
-        if value := request.headers.get(name):
+        if value := headers.get(name):
             return _credentials(value)[1]
-    if match := _KEY_SUBPROTOCOL.search(request.headers.get(_SUBPROTOCOLS, "")):
+    if match := _KEY_SUBPROTOCOL.search(headers.get(_SUBPROTOCOLS, "")):
         return match["key"]
-    for match in _PARAMETER.finditer(request.path):
+    for match in _PARAMETER.finditer(path):
         if _names_a_key(match):
             return unquote(match["value"])
     return None
 
 
-def keys_in(request: http.Request) -> list[Secret]:
+def keys_in(fields: Fields, path: str) -> list[Secret]:
     """All keys of a request, as somebody who was sent them may repeat them."""
-    return [Secret(key) for key in dict.fromkeys(_keys_in(request)) if len(key) >= _SHORTEST_KEY]
+    keys = dict.fromkeys(_keys_in(fields, path))
+    return [Secret(key) for key in keys if len(key) >= _SHORTEST_KEY]
 
 
-def _keys_in(request: http.Request) -> Iterator[str]:
-    for name, raw in request.headers.fields:
+def _keys_in(fields: Fields, path: str) -> Iterator[str]:
+    for name, raw in fields:
         value = _text(raw)
         if _is_secret_field(name):
             yield _credentials(value)[1]
         for match in _KEY_SUBPROTOCOL.finditer(value):
             yield match["key"]
         yield from KEY_SHAPED.findall(value)
-    for match in _PARAMETER.finditer(request.path):
+    for match in _PARAMETER.finditer(path):
         if _names_a_key(match):
             yield match["value"]
             yield unquote(match["value"], errors="surrogateescape")
-    yield from KEY_SHAPED.findall(request.path)
+    yield from KEY_SHAPED.findall(path)
 
 
 def mask_keys(request: http.Request) -> None:

@@ -7,16 +7,14 @@ from mitmproxy import connection, http
 from ..mitm.http_server import is_without_body
 from ..mitm.transports import allow_connections
 from ..openai_api.limits import MAX_HELD
-from ..relay.call import Answer
 from ..relay.progress import Progress
 from ..relay.serving.server import TOKEN_HEADER
-from .destination import Parts
-from .hop import answer_for_app, request_for_relay
+from ..relay.work import AnswerHere
+from .body_recorder import BodyRecorder
+from .clients import Client
+from .destination import Parts, Target, target_of
 from .provider_call import authority_of, parts_of
-from .stream import BodyRecorder
-
-#: Method, and where to.
-type Target = tuple[str, Parts]
+from .relay_headers import answer_for_app, request_for_relay
 
 _TOKEN = TOKEN_HEADER.encode()
 # Connections to the relay of one client over HTTP/2: each of its calls takes one.
@@ -24,12 +22,13 @@ _MAX_STREAMS = 1_000
 
 
 @dataclass(slots=True)
-class HandedOver:
+class RelayedCall:
     """From when the relay was told of a call until its answer is with the app."""
 
     flow: http.HTTPFlow
     token: str
     progress: Progress
+    client: Client
     #: What the app asked for, or the person who edited it.
     original: Parts
     relay: tuple[str, int]
@@ -138,7 +137,7 @@ class HandedOver:
         if response is None or self._begun:
             return False
         self.answer, self.flow.response = response, None
-        work = Answer(response.status_code, response.raw_content or b"")
+        work = AnswerHere(response.status_code, response.raw_content or b"")
         self.progress.prepare_again(work=work)
         return True
 
@@ -187,11 +186,6 @@ class HandedOver:
             return False
         self.flow.response.data.content = self._response_body.body
         return True
-
-
-def target_of(request: http.Request) -> Target:
-    """What decides about a call, but for its body."""
-    return request.method, (request.scheme, request.host, request.port, request.path)
 
 
 def fits(request: http.Request, limit: int) -> bool:

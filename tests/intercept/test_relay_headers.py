@@ -2,7 +2,7 @@
 
 import pytest
 
-from vast_intercept.intercept.hop import answer_for_app, closes, request_for_relay
+from vast_intercept.intercept.relay_headers import answer_for_app, closes, request_for_relay
 
 TOKEN = (b"x-token", b"t")
 LENGTH = (b"content-length", b"5")

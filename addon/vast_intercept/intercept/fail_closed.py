@@ -13,8 +13,9 @@ from functools import wraps
 from mitmproxy import exceptions, http
 
 from ..mitm import turns
+from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import ApiError
-from .masking import mask_unreadable
+from .message_keys import mask_unreadable
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,10 @@ def fail(flow: http.HTTPFlow, error: Exception) -> None:
     """Answers a request whose hook has failed. mitmproxy would send it on as it is otherwise."""
     tell("A request", error)
     answer = ApiError(
-        500, "The interceptor failed. Its log says more.", "server_error", "internal_error"
+        500,
+        "The interceptor failed. Its log says more.",
+        ErrorCode.SERVER_ERROR,
+        ErrorCode.INTERNAL_ERROR,
     )
     # mitmproxy cannot do both: send a request on while it comes, and have an addon answer it.
     flow.request.stream = False

@@ -9,14 +9,14 @@ from ..mitm.borrowed import encode
 from ..openai_api.content_coding import decode_content
 from ..openai_api.errors import ApiError
 from ..secret import Secrets
-from .masking import keys_in, mask_answer_fields, mask_keys, mask_path
+from .message_keys import keys_in, mask_answer_fields, mask_keys, mask_path
 
 # An error that repeats a key is short. A longer answer that is compressed is not looked into.
 _LONGEST_COMPRESSED = 1024 * 1024
 _LONGEST_DECODED = 4 * _LONGEST_COMPRESSED
 
 
-class Hiding:
+class HiddenKeys:
     """Masks what a flow shows of a call that is passed on, and remembers what it was."""
 
     def __init__(self, flow: http.HTTPFlow) -> None:
@@ -27,7 +27,7 @@ class Hiding:
     def request(self, flow: http.HTTPFlow) -> None:
         """Hides the keys in the head. To be called again when another addon may have added some."""
         request, data = flow.request, flow.request.data
-        self._keys.add(*keys_in(request))
+        self._keys.add(*keys_in(request.headers.fields, request.path))
         masked = wire.masked_in(flow)
         fields, path, method = request.headers.fields, data.path, data.method
         trailers = request.trailers.fields if request.trailers else ()

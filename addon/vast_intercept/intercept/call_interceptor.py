@@ -1,0 +1,284 @@
+"""From an app's request to the relay, and the relay's answer back to the app."""
+
+import asyncio
+import logging
+from urllib.parse import urlsplit
+
+from mitmproxy import connection, exceptions, http
+from mitmproxy.flow import Error
+
+from ..config import Config
+from ..descriptors import Descriptors
+from ..mitm.log import is_read
+from ..mitm.turns import change_answers
+from ..mitmweb.live import LiveStreams
+from ..mitmweb.notes import begin_notes, note, note_report, noted, original_url
+from ..mitmweb.retention import Retention
+from ..openai_api.error_codes import ErrorCode
+from ..openai_api.errors import ApiError
+from ..relay.progress import Progress
+from ..relay.serving.server import Relay
+from ..relay.work import Refuse, Work
+from ..telemetry.call_log import log_call
+from ..telemetry.monitor import Monitor
+from ..telemetry.report import report_of
+from .connections import Connections
+from .destination import Parts
+from .fail_closed import after_others, contained, fail
+from .flow_commands import key_problem
+from .identify import asked_by
+from .masked_log import mask_quoted
+from .message_keys import mask_keys, mask_unreadable
+from .passed_on_calls import PassedOnCalls
+from .provider_call import call_for_provider, url_of
+from .relayed_call import RelayedCall
+from .relayed_calls import RelayedCalls
+from .settings import Settings
+from .status_page import StatusPage
+from .verdict import Asked, LeaveAlone, Origin, PassOn, Policy, RefuseAtOnce, Verdict, judge
+
+# Seconds that mitmproxy has to end the flows of a client that is gone.
+_ENDED_BY_THEN = 2.0
+
+
+class CallInterceptor:
+    """Decides what happens to a call, masks its keys, and hands it to the relay."""
+
+    name = "vast_calls"
+
+    def __init__(
+        self,
+        settings: Settings,
+        relay: Relay,
+        *,
+        monitor: Monitor,
+        live: LiveStreams,
+        retention: Retention,
+        status_page: StatusPage,
+        connections: Connections,
+        descriptors: Descriptors,
+    ) -> None:
+        self._settings = settings
+        self._monitor = monitor
+        self._live = live
+        self._retention = retention
+        self._descriptors = descriptors
+        self._status_page = status_page
+        self._relayed = RelayedCalls(settings, relay, monitor)
+        self._passed_on = PassedOnCalls(settings, monitor, self._relayed, connections)
+
+    async def ended(self) -> None:
+        """Returns once no call is with the relay any more, and its answer with the client."""
+        await self._relayed.ended()
+
+    async def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Judges the request, masks its keys, and has the verdict carried out."""
+        try:
+            if flow.live:
+                self._retention.came_through(flow)
+            if flow.live and flow.error:
+                # mitmproxy refuses it as invalid HTTP, and does not know yet for which host it is.
+                mask_unreadable(flow.request)
+                flow.error.msg = mask_quoted(flow.error.msg)
+            else:
+                await self._judge(flow)
+        except Exception as error:  # noqa: BLE001  (what was not judged is not passed on)
+            if relayed := self._relayed.find(flow):
+                self._relayed.answered_by_another(relayed, "")
+            fail(flow, error)
+
+    async def _judge(self, flow: http.HTTPFlow) -> None:
+        config = await self._settings.current() if flow.live else self._settings.config
+        asked, place = asked_by(flow, config)
+        verdict = judge(asked, self._policy(asked, config, place))
+        match verdict:
+            case LeaveAlone():
+                self._leave_alone(flow, asked, place, verdict)
+                return
+        _begin_notes(flow, asked, place, verdict)
+        match verdict:
+            case PassOn(operation):
+                self._passed_on.begin(flow, asked, operation, config)
+                self._status_page.answer(flow)  # in reverse mode, every host is the provider's
+            case RefuseAtOnce(error, operation):
+                mask_keys(flow.request)
+                work = Refuse(error, operation)
+                self._refuse(
+                    flow,
+                    await self._relayed.prepare(flow, work, config, place, client=asked.client),
+                    error,
+                )
+            case _:
+                await self._to_relay(flow, verdict, config, asked, place)
+
+    def _policy(self, asked: Asked, config: Config, place: Parts) -> Policy:
+        for_provider = asked.origin is Origin.REPLAYED_FOR_PROVIDER
+        is_call = asked.provider is not None and asked.origin is not Origin.FILE
+        return Policy(
+            config=config,
+            problem=self._settings.problem,
+            key_problem=key_problem(asked.provider, url_of(*place)) if for_provider else None,
+            has_room=not is_call or self._descriptors.admit_call(),
+        )
+
+    async def _to_relay(
+        self, flow: http.HTTPFlow, work: Work, config: Config, asked: Asked, place: Parts
+    ) -> None:
+        falls_back = config.falls_back_to_provider
+        as_made = call_for_provider(work, asked, flow.request, place, falls_back=falls_back)
+        mask_keys(flow.request)
+        relayed = await self._relayed.prepare(
+            flow, work, config, place, client=asked.client, provider=as_made
+        )
+        if asked.origin is not Origin.LIVE:
+            relayed.show_asked()
+        after_others(flow, lambda: self._relayed.hand_over(relayed))
+
+    def _leave_alone(
+        self, flow: http.HTTPFlow, asked: Asked, place: Parts, verdict: LeaveAlone
+    ) -> None:
+        if flow.live:
+            self._status_page.answer(flow)
+            self._passed_on.leave_alone(flow)
+            return
+        # mitmproxy calls the hooks for a flow from a file as if it came in anew.
+        if asked.provider and not original_url(flow):
+            note(
+                flow,
+                url=url_of(*place),
+                provider=asked.provider.name,
+                operation=verdict.operation,
+            )
+        _mask_taken_over(flow)
+
+    def _refuse(self, flow: http.HTTPFlow, relayed: RelayedCall, error: ApiError) -> None:
+        """Answers a call with an error, without the relay: the way there takes descriptors."""
+        progress = relayed.progress
+        self._relayed.take_back(flow)
+        progress.fail(error)
+        flow.request.stream = False  # with an answer that is there, mitmproxy would crash
+        # Without its connection, the app takes no descriptor, either.
+        request_id = progress.call.request_id
+        flow.response = _response(error, connection="close", **{"x-request-id": request_id})
+        self._ended(flow, progress, left=False)
+
+    @contained
+    def request(self, flow: http.HTTPFlow) -> None:
+        """A streamed request is out now: its keys are masked, its body is there to look at."""
+        relayed = self._relayed.find(flow)
+        if relayed:
+            relayed.progress.receive(held=self._settings.intercepting)
+            flow.request.headers.pop("proxy-authorization", None)  # mitmproxy's, for its upstream
+            if relayed.pointed:
+                relayed.keep_request_body()
+                after_others(flow, lambda: self._relayed.hand_over_rest(relayed))
+        else:
+            self._passed_on.hide_more(flow)
+        if self._passed_on.was_heard(flow):
+            raise exceptions.AddonHalt
+
+    @contained
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        """Shows where the call really went, and lets the answer through as it comes."""
+        assert flow.response
+        relayed = self._relayed.find(flow)
+        if relayed is None:
+            _mask_taken_over(flow)
+            self._passed_on.begin_answer(flow)
+            return
+        relayed.begin_answer()
+        if relayed.progress.streamed and not change_answers(flow):
+            self._live.began(flow, relayed.stream_response())
+        else:
+            relayed.stream_large_answer()
+
+    @contained
+    def response(self, flow: http.HTTPFlow) -> None:
+        """Gives the flow the body of a streamed answer, to look at and to save."""
+        relayed = self._relayed.take_back(flow)
+        if relayed is None or flow.response is None:
+            self._passed_on.ended(flow)
+            return
+        progress = relayed.progress
+        relayed.show_upstream()  # a stream may have begun before it was known
+        if relayed.answer or not relayed.pointed:
+            # Such as mitmproxy's server replay.
+            self._relayed.answered_by_another(relayed)
+            return
+        if not progress.answered:
+            # The relay's HTTP server refused what was made for it.
+            error = ApiError(
+                400,
+                "The request is not valid HTTP.",
+                "invalid_request_error",
+                ErrorCode.INVALID_REQUEST,
+            )
+            progress.fail(error)
+            flow.response = _response(error, **{"x-request-id": progress.call.request_id})
+        elif not relayed.keep_response_body():
+            progress.pass_on()
+        self._ended(flow, progress, left=False)
+
+    @contained
+    def error(self, flow: http.HTTPFlow) -> None:
+        """The app left, or something failed: nothing of the call stays behind."""
+        relayed = self._relayed.take_back(flow)
+        assert flow.error
+        flow.error.msg = mask_quoted(flow.error.msg)
+        if relayed is None:
+            _mask_taken_over(flow)
+            self._passed_on.ended(flow)
+            return
+        relayed.show_upstream()
+        if flow.error.msg == flow.error.KILLED_MESSAGE and not relayed.pointed:
+            self._relayed.answered_by_another(relayed)
+            return
+        relayed.keep_response_body()
+        self._ended(flow, relayed.progress, left=not relayed.progress.complete)
+
+    def client_disconnected(self, client: connection.Client) -> None:
+        """An app has left. mitmproxy does not always end its flows then (FACTS M54)."""
+        flows = [*self._relayed.flows_of(client), *self._passed_on.flows_of(client)]
+        if flows:
+            asyncio.get_running_loop().call_later(_ENDED_BY_THEN, self._end_forgotten, flows)
+
+    def _end_forgotten(self, flows: list[http.HTTPFlow]) -> None:
+        for each in flows:
+            if self._relayed.find(each) or self._passed_on.follows(each):
+                each.error = each.error or Error("Client disconnected.")
+                each.live = False
+                self.error(each)
+
+    def _ended(self, flow: http.HTTPFlow, progress: Progress, *, left: bool) -> None:
+        self._live.ended(flow)
+        report = report_of(
+            progress,
+            flow.response.status_code if flow.response else None,
+            left=left,
+            path=urlsplit(original_url(flow) or "").path,
+        )
+        note_report(flow, report)
+        self._monitor.ended(progress, report, noted(flow, "provider"))
+        if is_read(logging.INFO):
+            log_call(report)
+
+
+def _response(error: ApiError, **headers: str) -> http.Response:
+    return http.Response.make(error.status, error.body(), {**error.response_headers(), **headers})
+
+
+def _begin_notes(flow: http.HTTPFlow, asked: Asked, place: Parts, verdict: Verdict) -> None:
+    assert asked.provider
+    begin_notes(
+        flow,
+        url=url_of(*place),
+        provider=asked.provider.name,
+        operation=verdict.operation,
+        client=asked.client.name if verdict.operation else None,
+    )
+
+
+def _mask_taken_over(flow: http.HTTPFlow) -> None:
+    """Masks the keys of a request to a provider, whatever the configuration says by now."""
+    if original_url(flow):
+        mask_keys(flow.request)

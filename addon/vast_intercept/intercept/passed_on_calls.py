@@ -1,0 +1,246 @@
+"""Calls that go on to their provider as the app made them."""
+
+import logging
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from weakref import WeakKeyDictionary, WeakSet
+
+from mitmproxy import connection, http
+
+from ..config import Config
+from ..mitm.log import is_read
+from ..mitm.turns import change_answers, hear_others_now, scripts_see_answers
+from ..mitmweb.notes import mark, note, note_report, noted, request_id_of, say, unmark
+from ..openai_api.operations import Operation, clean_path
+from ..openai_api.sse import EVENT_STREAM
+from ..relay.memory import Share
+from ..relay.work import AnswerHere, Work
+from ..telemetry.call_log import log_call
+from ..telemetry.monitor import Monitor
+from ..telemetry.report import CallReport, Ending
+from .body_recorder import BodyRecorder
+from .clients import Client
+from .connections import Connections
+from .destination import Target, target_of
+from .fail_closed import after_others
+from .hidden_keys import HiddenKeys
+from .identify import asked_by_edited
+from .provider_call import url_of
+from .relayed_call import declared_size, fits
+from .relayed_calls import RelayedCalls
+from .settings import Settings
+from .verdict import Asked, LeaveAlone, Origin, PassOn, Policy, RefuseAtOnce, judge
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What a request was judged by, to judge it again if it has become another one."""
+
+    config: Config
+    target: Target
+    client: Client
+
+
+@dataclass(slots=True)
+class _Followed:
+    """A request that mitmproxy itself sends on."""
+
+    #: What it holds in memory.
+    share: Share
+    #: None for a request to another host.
+    hidden: HiddenKeys | None = None
+    #: What is told of it when it ends; None if it is no call of the provider's API.
+    operation: Operation | None = None
+    provider: str = ""
+    answer: BodyRecorder | None = None
+
+
+class PassedOnCalls:
+    """Follows the requests that mitmproxy sends on, and tells of each call when it ends."""
+
+    def __init__(
+        self, settings: Settings, monitor: Monitor, relayed: RelayedCalls, connections: Connections
+    ) -> None:
+        self._settings = settings
+        self._monitor = monitor
+        self._relayed = relayed
+        self._connections = connections
+        self._followed: WeakKeyDictionary[http.HTTPFlow, _Followed] = WeakKeyDictionary()
+        #: Requests that all addons have had before their bodies came.
+        self._heard: WeakSet[http.HTTPFlow] = WeakSet()
+
+    def begin(
+        self, flow: http.HTTPFlow, asked: Asked, operation: Operation | None, config: Config
+    ) -> None:
+        """A request is to go on to its provider: its keys are hidden from now on."""
+        request = flow.request
+        request.path = clean_path(request.path)
+        hidden = HiddenKeys(flow)
+        hidden.request(flow)
+        assert asked.provider
+        provider = asked.provider.name
+        self._followed[flow] = _Followed(self._relayed.share(), hidden, operation, provider)
+        if operation:
+            say(flow, f"on to {provider}")
+            mark(flow, Ending.PASSED_ON)
+        judged = _Judged(config, target_of(request), asked.client)
+        after_others(flow, lambda: self._pass_on(flow, judged))
+
+    def leave_alone(self, flow: http.HTTPFlow) -> None:
+        """A request over HTTP to another host: mitmproxy would hold a body of any size (M38)."""
+        followed = self._followed[flow] = _Followed(self._relayed.share())
+        flow.request.stream = not flow.response and not self._may_hold(flow, followed)
+
+    def hide_more(self, flow: http.HTTPFlow) -> None:
+        """Hides what other addons have put in since."""
+        if (followed := self._followed.get(flow)) and followed.hidden:
+            followed.hidden.request(flow)
+
+    def _is_answered(self, flow: http.HTTPFlow, followed: _Followed) -> None:
+        """The call does not go on, after all."""
+        if followed.operation:
+            followed.operation = None
+            say(flow, "answered by another addon")
+            unmark(flow, Ending.PASSED_ON)
+
+    def _may_hold(self, flow: http.HTTPFlow, followed: _Followed) -> bool:
+        """Whether mitmproxy may hold the request's body."""
+        return fits(flow.request, self._settings.max_held) and followed.share.has_room_for(
+            declared_size(flow.request)
+        )
+
+    async def _pass_on(self, flow: http.HTTPFlow, judged: _Judged) -> None:
+        """All addons have had the headers of a call that is to be passed on."""
+        followed = self._followed.get(flow)
+        if followed is None:
+            return  # it has ended
+        held = self._may_hold(flow, followed)
+        flow.request.stream = False
+        if flow.error or (flow.response and held):
+            self._is_answered(flow, followed)
+        elif held:
+            after_others(flow, lambda: self._pass_on_whole(flow, judged))
+        else:
+            if not flow.response:
+                # Its body goes on as it comes: other addons have their say before.
+                await hear_others_now(flow)
+                self._heard.add(flow)
+            await self._pass_on_whole(flow, judged, streamed=True)
+
+    async def _pass_on_whole(
+        self, flow: http.HTTPFlow, judged: _Judged, *, streamed: bool = False
+    ) -> None:
+        """All addons have had a request that is to be passed on: it is, if they let it."""
+        followed = self._followed.get(flow)
+        if followed is None:
+            return  # it has ended
+        work = self._judge_again(flow, judged, streamed=streamed)
+        if work is not None:
+            await self._hand_to_relay(flow, work, judged, streamed=streamed)
+        elif flow.response or flow.error:
+            self._is_answered(flow, followed)
+        else:
+            self._connections.passes_on(flow)
+            flow.request.stream = streamed
+
+    def _judge_again(self, flow: http.HTTPFlow, judged: _Judged, *, streamed: bool) -> Work | None:
+        """What the relay is to do with the request by now; None if it still goes on."""
+        if flow.response and streamed:
+            return AnswerHere(flow.response.status_code)  # the relay takes the body that comes
+        if flow.response or flow.error or target_of(flow.request) == judged.target:
+            return None
+        asked, _ = asked_by_edited(
+            flow, judged.config, judged.target, judged.client, Origin.EDITED_WITH_KEYS
+        )
+        policy = Policy(config=judged.config, problem=self._settings.problem)
+        verdict = judge(asked, policy)
+        return None if isinstance(verdict, LeaveAlone | PassOn | RefuseAtOnce) else verdict
+
+    async def _hand_to_relay(
+        self, flow: http.HTTPFlow, work: Work, judged: _Judged, *, streamed: bool
+    ) -> None:
+        """Another addon has made a call for the relay of it, which masks its keys for good."""
+        followed = self._followed.pop(flow)
+        self._is_answered(flow, followed)
+        if followed.hidden:
+            followed.hidden.request(flow)
+            followed.hidden.keep(flow)
+        _, place = target_of(flow.request)
+        note(flow, url=url_of(*place), operation=work.operation)
+        # What mitmproxy holds of it is held until then.
+        relayed = await self._relayed.prepare(
+            flow, work, judged.config, place, client=judged.client, share=followed.share
+        )
+        relayed.take_answer()
+        relayed.point_at_relay(streamed=streamed)
+
+    def flows_of(self, client: connection.Client) -> list[http.HTTPFlow]:
+        """The flows of a client that are passed on, and have not ended."""
+        flows = self._followed
+        return [flow for flow in flows if flow.client_conn is client and not flow.is_replay]
+
+    def follows(self, flow: http.HTTPFlow) -> bool:
+        """Whether a flow is passed on, and has not ended."""
+        return flow in self._followed
+
+    def was_heard(self, flow: http.HTTPFlow) -> bool:
+        """Whether all addons have had the request before its body came."""
+        return flow in self._heard
+
+    def begin_answer(self, flow: http.HTTPFlow) -> None:
+        """Has the answer go to the app as it comes, unless another addon needs all of it first."""
+        followed = self._followed.get(flow)
+        response = flow.response
+        if response is None:
+            return
+        if followed and followed.hidden:
+            followed.hidden.response_head(flow)
+        if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            return
+        if response.raw_content is not None:
+            return  # made here, or by another addon
+        if _is_awaited(flow, self._settings.max_held):
+            return
+        if followed and followed.operation:
+            followed.answer = BodyRecorder(self._settings.kept, followed.share)
+        response.stream = followed.answer if followed and followed.answer else True
+
+    def ended(self, flow: http.HTTPFlow) -> None:
+        """A flow has ended that the relay did not have: tells of it if it was a call."""
+        followed = self._followed.pop(flow, None)
+        if followed is None:
+            return
+        followed.share.close()
+        if followed.answer and flow.response:
+            flow.response.data.content = followed.answer.body
+        if followed.hidden:
+            followed.hidden.ended(flow)
+        if followed.operation is None:
+            return
+        report = CallReport(
+            request_id=request_id_of(flow.request) or "-",
+            time=time.time(),
+            outcome=Ending.PASSED_ON,
+            operation=followed.operation,
+            client=noted(flow, "client") or str((flow.client_conn.peername or ("-",))[0]),
+            endpoint=followed.provider,
+            status=flow.response.status_code if flow.response else None,
+            duration=time.time() - flow.request.timestamp_start,
+        )
+        note_report(flow, report)
+        self._monitor.passed_on(report)
+        if is_read(logging.INFO):
+            log_call(report)
+
+
+def _is_awaited(flow: http.HTTPFlow, limit: int) -> bool:
+    """Whether mitmproxy is to hold the whole answer, as it does by itself, for other addons."""
+    assert flow.response
+    length = flow.response.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > limit:
+        return False
+    if change_answers(flow):
+        return True
+    streamed = flow.response.headers.get("content-type", "").startswith(EVENT_STREAM)
+    return not streamed and scripts_see_answers()

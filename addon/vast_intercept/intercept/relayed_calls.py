@@ -1,0 +1,196 @@
+"""From an app's request to the relay: once all other addons have agreed, or by another way."""
+
+import asyncio
+import os
+import uuid
+
+from mitmproxy import connection, http
+
+from ..config import Config
+from ..mitm.interfaces import show_anew
+from ..mitmweb.notes import note, noted, request_id_of, say
+from ..openai_api.error_codes import ErrorCode
+from ..openai_api.errors import bad_request
+from ..openai_api.limits import MAX_HELD_BY_ALL
+from ..relay.call import Call, ProviderCall
+from ..relay.memory import Share, too_much_held
+from ..relay.progress import Progress
+from ..relay.serving.server import Relay
+from ..relay.work import Refuse, ToProvider, Work
+from ..secret import Secret
+from ..telemetry.monitor import Monitor
+from ..telemetry.wording import waiting_comment
+from .clients import Client
+from .destination import Parts
+from .fail_closed import after_others
+from .flow_commands import OPENAI_API_KEY
+from .identify import asked_by_edited
+from .message_keys import mask_path
+from .provider_call import url_of
+from .relayed_call import RelayedCall, declared_size, fits
+from .settings import Settings
+from .verdict import LeaveAlone, Origin, PassOn, Policy, RefuseAtOnce, judge
+
+
+class RelayedCalls:
+    """The calls that the relay has, or is to have."""
+
+    def __init__(self, settings: Settings, relay: Relay, monitor: Monitor) -> None:
+        self._settings = settings
+        self._relay = relay
+        self._monitor = monitor
+        self._relayed: dict[str, RelayedCall] = {}
+        self._none_left = asyncio.Event()
+
+    async def ended(self) -> None:
+        """Returns once no call is with the relay any more, and its answer with the client."""
+        while self._relayed:
+            self._none_left.clear()
+            await self._none_left.wait()
+        # mitmproxy goes on when the last hook has returned.
+        await asyncio.sleep(0.05)
+
+    def find(self, flow: http.HTTPFlow) -> RelayedCall | None:
+        """A flow that was loaded from a file may have the id of one that is on its way."""
+        relayed = self._relayed.get(flow.id)
+        return relayed if relayed and relayed.flow is flow else None
+
+    def flows_of(self, client: connection.Client) -> list[http.HTTPFlow]:
+        """The flows of a client that are with the relay, or on their way to it."""
+        flows = (each.flow for each in self._relayed.values())
+        return [flow for flow in flows if flow.client_conn is client and not flow.is_replay]
+
+    def take_back(self, flow: http.HTTPFlow) -> RelayedCall | None:
+        """As `find`, and the call is with the relay no more."""
+        relayed = self.find(flow)
+        if relayed:
+            del self._relayed[flow.id]
+            self._relay.forget(relayed.token)
+            # So that neither keeps the other in memory.
+            relayed.progress.tell_nobody()
+            relayed.progress.call.share.close()
+        if not self._relayed:
+            self._none_left.set()
+        return relayed
+
+    def answered_by_another(
+        self, relayed: RelayedCall, how: str = "answered by another addon"
+    ) -> None:
+        """The call is none of ours any more."""
+        self.take_back(relayed.flow)
+        say(relayed.flow, how)
+        self._monitor.answered_by_another(relayed.progress)
+
+    def share(self) -> Share:
+        """What one more call holds: nothing, yet."""
+        memory = self._relay.memory
+        memory.most = max(MAX_HELD_BY_ALL, 2 * self._settings.max_body)
+        return Share(memory)
+
+    async def prepare(
+        self,
+        flow: http.HTTPFlow,
+        work: Work,
+        config: Config,
+        original: Parts,
+        *,
+        client: Client,
+        provider: ProviderCall | None = None,
+        share: Share | None = None,
+    ) -> RelayedCall:
+        """Tells the relay of a call that is to come.
+
+        `original` is where the app sent it; `provider` is the call as its provider would get it.
+        """
+        if self._relay.address is None:
+            await self._relay.start()
+        assert self._relay.address
+        call = Call(
+            work=work,
+            config=config,
+            request_id=request_id_of(flow.request) or f"req_{uuid.uuid4().hex}",
+            max_body=self._settings.max_body,
+            client=flow.client_conn.peername,
+            provider=provider,
+            operation=work.operation,
+            client_name=noted(flow, "client"),
+            share=share or self.share(),
+        )
+        progress = Progress(call)
+        if isinstance(work, ToProvider):
+            progress.keys.add(Secret(os.environ[OPENAI_API_KEY]))
+        relayed = RelayedCall(
+            flow,
+            self._relay.prepare(progress),
+            progress,
+            client,
+            (*original[:3], mask_path(original[3])),
+            self._relay.address,
+            self._settings.kept,
+        )
+        self._relayed[flow.id] = relayed
+        self._monitor.began(progress)
+        progress.tell(changed=lambda: _show_now(relayed), arrived=relayed.show_request)
+        return relayed
+
+    def hand_over(self, relayed: RelayedCall) -> None:
+        """All addons have had the headers: what may not be held goes to the relay at once."""
+        flow = relayed.flow
+        held = fits(flow.request, self._settings.max_held)
+        flow.request.stream = False
+        if flow.error or (flow.response and held):
+            return
+        progress = relayed.progress
+        if held and not progress.call.share.has_room_for_two(declared_size(flow.request)):
+            held = False
+            error = too_much_held(self._relay.memory.most)
+            progress.prepare_again(work=Refuse(error, progress.call.operation))
+        if held:
+            after_others(flow, lambda: self._hand_over_whole(relayed))
+        else:
+            relayed.take_answer()
+            relayed.point_at_relay(streamed=True)
+
+    def _hand_over_whole(self, relayed: RelayedCall) -> None:
+        """All addons have had the request, and nobody holds it any more."""
+        flow = relayed.flow
+        if flow.error or flow.response or self.find(flow) is not relayed:
+            return
+        if relayed.has_changed() and not self._judge_again(relayed, Origin.EDITED):
+            return
+        relayed.point_at_relay()
+
+    def hand_over_rest(self, relayed: RelayedCall) -> None:
+        """All addons have had a request that was streamed. The relay waits for its end."""
+        flow, progress = relayed.flow, relayed.progress
+        if flow.error:
+            error = bad_request("The call was ended in mitmproxy.", ErrorCode.CALL_ENDED)
+            progress.prepare_again(work=Refuse(error, progress.call.operation))
+        elif not relayed.take_answer() and relayed.has_changed():
+            self._judge_again(relayed, Origin.EDITED_AT_RELAY)
+        relayed.use_changed_body()
+
+    def _judge_again(self, relayed: RelayedCall, origin: Origin) -> bool:
+        """Another addon, or a person, has made another call of it. False if it is none of ours.
+
+        The relay judges its body.
+        """
+        config = relayed.progress.call.config
+        asked, place = asked_by_edited(relayed.flow, config, relayed.judged, relayed.client, origin)
+        verdict = judge(asked, Policy(config=config, problem=self._settings.problem))
+        if isinstance(verdict, LeaveAlone):
+            self.answered_by_another(relayed, "sent elsewhere by another addon")
+            return False
+        assert not isinstance(verdict, PassOn | RefuseAtOnce)  # not for an edited call
+        relayed.original = (*place[:3], mask_path(place[3]))
+        operation = verdict.operation
+        relayed.progress.prepare_again(work=verdict, operation=operation, provider=None)
+        note(relayed.flow, url=url_of(*relayed.original), operation=operation)
+        return True
+
+
+def _show_now(relayed: RelayedCall) -> None:
+    """Has mitmweb show how a call is doing that has no answer yet."""
+    relayed.show_upstream()
+    say(relayed.flow, waiting_comment(relayed.progress))
+    show_anew([relayed.flow])

@@ -1,0 +1,312 @@
+"""What happens to a request: the whole policy, as one pure function.
+
+`judge` goes through this table from its top. The first line that fits is the verdict.
+
+====================================================== ============================================
+What was asked                                         Verdict
+====================================================== ============================================
+a host that is no provider's                           LeaveAlone
+a flow that was loaded from a file                     LeaveAlone
+no file descriptors left                               RefuseAtOnce (503 interceptor_overloaded)
+headers name another host than the connection's        Refuse (421 misdirected_request, 400
+                                                       invalid_host)
+more keys than any app sends, and a route falls back   Refuse (400 request_too_complex)
+a path outside of the provider's API                   PassOn
+a browser's preflight (OPTIONS)                        AnswerHere (204)
+there is no valid configuration                        Refuse (500 configuration_invalid)
+a client that `clients.keys` does not list             Refuse (401 invalid_api_key)
+an endpoint that the configuration does not name       Refuse (403 endpoint_not_allowed)
+a completion, replayed for its provider                ToProvider, or Refuse where its key is not
+                                                       to go (500 provider_key_missing)
+a completion                                           ToVast
+models                                                 AnswerHere (200), or Refuse (404
+                                                       model_not_found)
+what `unsupported: pass` lets go                       PassOn
+everything else                                        Refuse (404 unsupported_endpoint)
+====================================================== ============================================
+
+What cannot be carried out any more becomes a refusal in the end: PassOn for a request with more
+keys than any app sends (400 request_too_complex), PassOn for a call whose keys are masked for good,
+and a completion whose body the relay has already (400 edited_call_not_served).
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import lru_cache
+
+import msgspec
+from mitmproxy.http import Headers
+
+from ..config import ApiPath, Config, Provider
+from ..openai_api.error_codes import ErrorCode
+from ..openai_api.errors import ApiError, bad_request, misconfigured
+from ..openai_api.models import model_list, model_not_found, model_object
+from ..openai_api.operations import (
+    GENERATING,
+    ApiCall,
+    Operation,
+    at_end,
+    classify,
+    normalize_path,
+)
+from ..relay.failures import no_room
+from ..relay.work import AnswerHere, Refuse, ToProvider, ToVast, Work
+from ..secret import mask_shapes
+from .clients import Client, invalid_api_key
+from .message_keys import Fields, api_key_of, keys_in
+
+#: Operations that are answered for an endpoint that the path names.
+_BY_ENDPOINT = GENERATING | {Operation.MODELS}
+# The provider's answer is searched for each key of the request.
+_MAX_KEYS = 16
+
+
+class Origin(Enum):
+    """Where a request comes from."""
+
+    LIVE = "an app, just now"
+    REPLAYED = "a person, who replays a call that was taken over before"
+    REPLAYED_FOR_PROVIDER = "the same, and its provider is to answer it"
+    FILE = "a file that was loaded"
+    EDITED = "a change that was made here: the keys of the call are masked for good"
+    EDITED_WITH_KEYS = "a change to a call that was to be passed on: its keys can still be sent"
+    EDITED_AT_RELAY = "a change to a call whose body went to the relay as it came"
+
+
+_EDITED = frozenset({Origin.EDITED, Origin.EDITED_WITH_KEYS, Origin.EDITED_AT_RELAY})
+_KEYS_ARE_GONE = frozenset({Origin.EDITED, Origin.EDITED_AT_RELAY})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request, as far as it decides what happens to it."""
+
+    origin: Origin
+    method: str
+    #: As the app sent it, with its query.
+    path: str
+    headers: Fields = ()
+    #: Whose host the connection was made to, None for another host.
+    provider: Provider | None
+    #: The answer to a request that names another host than the one its connection was made to.
+    host_problem: ApiError | None = None
+    client: Client = field(default_factory=Client)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What is in force when a request is judged."""
+
+    config: Config
+    #: Why there is no valid configuration, or nothing.
+    problem: str = ""
+    #: Why the key of the person who replays a call is not sent to its provider, or None.
+    key_problem: str | None = None
+    #: Whether there are file descriptors for one more call.
+    has_room: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PassOn:
+    """The request goes to its provider as it is, with the app's own key.
+
+    `operation` is None for a request that is no call of the provider's API.
+    """
+
+    operation: Operation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveAlone:
+    """The request is not for a provider, or is not sent at all."""
+
+    operation: Operation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseAtOnce:
+    """The app gets an error without the relay: the way there takes file descriptors."""
+
+    error: ApiError
+    operation: Operation | None = None
+
+
+type Verdict = LeaveAlone | PassOn | RefuseAtOnce | Work
+
+
+def judge(asked: Asked, policy: Policy) -> Verdict:
+    """What happens to the request. The module's table is this function in words."""
+    verdict = _first_that_fits(asked, policy)
+    if isinstance(verdict, PassOn):
+        if asked.origin in _KEYS_ARE_GONE:
+            return Refuse(_edited_call_not_served(), verdict.operation)
+        if asked.origin not in _EDITED and _has_many_keys(asked):
+            return Refuse(_too_complex(), verdict.operation)
+    if isinstance(verdict, ToVast) and asked.origin is Origin.EDITED_AT_RELAY:
+        return Refuse(_edited_call_not_served(), verdict.operation)
+    return verdict
+
+
+def _first_that_fits(asked: Asked, policy: Policy) -> Verdict:
+    config, provider = policy.config, asked.provider
+    if provider is None:
+        return PassOn() if asked.origin is Origin.EDITED_AT_RELAY else LeaveAlone()
+    api_path, call = _find_call(asked, provider) or (None, None)
+    operation = call.operation if call and asked.method != "OPTIONS" else None
+    if asked.origin is Origin.FILE:
+        return LeaveAlone(operation)
+    if not policy.has_room:
+        return RefuseAtOnce(no_room(), operation)
+    if asked.host_problem:
+        return Refuse(asked.host_problem, operation)
+    if config.falls_back_to_provider and asked.origin not in _EDITED and _has_many_keys(asked):
+        return Refuse(_too_complex(), operation)
+    if api_path is None or call is None:
+        return PassOn()
+    if operation is None:
+        return _preflight(asked)
+    if policy.problem:
+        return Refuse(_invalid_configuration(policy.problem), operation)
+    if not asked.client.may_call:
+        return Refuse(invalid_api_key(asked.client), operation)
+    if api_path.endpoint and operation in _BY_ENDPOINT and not config.may_call(api_path.endpoint):
+        return Refuse(_not_allowed(api_path.endpoint), operation)
+    if operation in GENERATING:
+        model = call.model or api_path.model
+        if asked.origin is not Origin.REPLAYED_FOR_PROVIDER:
+            return ToVast(operation, model, api_path.endpoint)
+        if policy.key_problem:
+            return Refuse(
+                misconfigured(policy.key_problem, ErrorCode.PROVIDER_KEY_MISSING), operation
+            )
+        return ToProvider(operation, model, api_path.endpoint)
+    if operation is Operation.MODELS:
+        return _models(config, call, api_path.endpoint)
+    if config.unsupported.get(operation) == "pass":
+        return PassOn(operation)
+    return Refuse(_unsupported(asked, provider, operation), operation)
+
+
+# --- which call a path is ---------------------------------------------------------------------
+
+
+def _find_call(asked: Asked, provider: Provider) -> tuple[ApiPath, ApiCall] | None:
+    """Where in the provider's API the path is, and what it asks for there."""
+    path = asked.path.partition("?")[0]
+    found = _call_in_api(provider, asked.method, path)
+    if found is None and _may_hold_a_prompt(asked):
+        found = _stray_call(asked.method, path)
+    return found
+
+
+@lru_cache(maxsize=1_024)
+def _call_in_api(provider: Provider, method: str, path: str) -> tuple[ApiPath, ApiCall] | None:
+    api_path = provider.find_api(normalize_path(path))
+    return (api_path, classify(method, api_path.segments)) if api_path else None
+
+
+def _may_hold_a_prompt(asked: Asked) -> bool:
+    """Whether more than a key would go to the provider, now or in what follows."""
+    if asked.method == "OPTIONS":  # of a browser, which asks whether it may post
+        return "access-control-request-method" in Headers(asked.headers)
+    return asked.method not in {"GET", "HEAD", "DELETE", "TRACE"} or "upgrade" in Headers(
+        asked.headers
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _stray_call(method: str, path: str) -> tuple[ApiPath, ApiCall] | None:
+    """The call that a path outside of the API ends in: by mistake, it went to the provider."""
+    call = at_end(path)
+    if call is None:
+        return None
+    if call.operation in GENERATING and method not in {"POST", "OPTIONS"}:
+        call = ApiCall(Operation.OTHER)
+    return ApiPath(()), call
+
+
+# --- answers ----------------------------------------------------------------------------------
+
+
+def _preflight(asked: Asked) -> AnswerHere:
+    # https://fetch.spec.whatwg.org/#http-cors-protocol
+    requested = Headers(asked.headers).get("access-control-request-headers", "")
+    return AnswerHere(
+        204,
+        headers={
+            "access-control-allow-origin": "*",
+            "access-control-allow-methods": "GET, POST, OPTIONS",
+            "access-control-allow-headers": mask_shapes(requested or "authorization, content-type"),
+            "access-control-max-age": "86400",
+            "vary": "access-control-request-headers",
+        },
+    )
+
+
+def _models(config: Config, call: ApiCall, endpoint: str | None) -> AnswerHere | Refuse:
+    if call.model is None:
+        body = model_list(config.listed_models())
+    elif endpoint or config.knows_model(call.model):
+        body = msgspec.json.encode(model_object(mask_shapes(call.model)))
+    else:
+        return Refuse(model_not_found(call.model), call.operation)
+    return AnswerHere(200, body, {"content-type": "application/json"}, call.operation)
+
+
+# --- errors -----------------------------------------------------------------------------------
+
+
+def _has_many_keys(asked: Asked) -> bool:
+    return len(keys_in(asked.headers, asked.path)) > _MAX_KEYS
+
+
+def _too_complex() -> ApiError:
+    return bad_request(
+        f"The request has more than {_MAX_KEYS} different keys in its headers and its URL.",
+        ErrorCode.REQUEST_TOO_COMPLEX,
+    )
+
+
+def _edited_call_not_served() -> ApiError:
+    return bad_request(
+        "The call was changed in mitmproxy, into one that cannot be sent on from there.",
+        ErrorCode.EDITED_CALL_NOT_SERVED,
+    )
+
+
+def _invalid_configuration(problem: str) -> ApiError:
+    return misconfigured(
+        f"The interceptor's configuration cannot be used. {problem}",
+        ErrorCode.CONFIGURATION_INVALID,
+    )
+
+
+def _not_allowed(endpoint: str) -> ApiError:
+    """Calls go out with the configuration's key: what it does not name is not for every app."""
+    return bad_request(
+        f"The endpoint {endpoint!r} is not one that calls may go to here. To allow it, name it in a"
+        " route, or set `vast: {any_endpoint: true}`, in the interceptor's configuration.",
+        ErrorCode.ENDPOINT_NOT_ALLOWED,
+        status=403,
+    )
+
+
+def _unsupported(asked: Asked, provider: Provider, operation: Operation) -> ApiError:
+    # mitmproxy decodes with surrogateescape: a byte that is not UTF-8 becomes a lone surrogate,
+    # which JSON cannot encode.
+    path = asked.path.partition("?")[0].encode(errors="backslashreplace").decode()
+    # Of all but a live call, the key is masked.
+    key = (api_key_of(asked.headers, asked.path) or "") if asked.origin is Origin.LIVE else None
+    if key is None or provider.may_have_issued(key):
+        advice = (
+            f"To send these calls on to {provider.name} with the app's own key, put `unsupported:"
+            f" {{{operation}: pass}}` into the interceptor's configuration."
+        )
+    else:
+        advice = f"{provider.name} would refuse these calls, too: the app has no key for it."
+    return bad_request(
+        f"{asked.method} {path[:200]} is not served here: Vast serves POST chat/completions and"
+        f" POST completions only. {advice}",
+        ErrorCode.UNSUPPORTED_ENDPOINT,
+        status=404,
+    )
