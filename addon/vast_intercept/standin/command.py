@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -46,43 +47,20 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--root-cert", type=_FILE, help="Vast's root, as the console serves it (PEM).")
 @click.option("--faults", type=_FILE, help="File with planned faults (YAML).")
 @click.option("--model", default="stand-in", show_default=True, help="Name of the served model.")
-def standin(
-    *,
-    host: str,
-    port: int,
-    api_key: str,
-    endpoints: tuple[str, ...],
-    tls_cert: Path | None,
-    tls_key: Path | None,
-    workers: int,
-    root_cert: Path | None,
-    faults: Path | None,
-    model: str,
-) -> None:
+def standin(faults: Path | None, **options: Any) -> None:
     """Play Vast.ai on this machine: both of its interfaces, with a vLLM behind them.
 
     For trying things out and for tests. There is no model: answers are derived from requests.
     """
-    if tls_key and not tls_cert:
+    config = StandInConfig(faults=_read_faults(faults) if faults else None, **options)
+    if config.tls_key and not config.tls_cert:
         raise click.UsageError("--tls-key needs --tls-cert.")
-    config = StandInConfig(
-        api_key=api_key,
-        endpoints=endpoints,
-        model=model,
-        host=host,
-        port=port,
-        tls_cert=tls_cert,
-        tls_key=tls_key,
-        workers=workers,
-        root_cert=root_cert,
-        faults=_read_faults(faults) if faults else None,
-    )
     try:
         asyncio.run(_serve(config))
     except NoSuchWorkerError as error:
         raise click.BadParameter(str(error), param_hint="--faults") from None
     except OSError as error:
-        click.echo(f"The stand-in cannot listen on {host}:{port}: {error}", err=True)
+        click.echo(f"The stand-in cannot listen on {config.host}:{config.port}: {error}", err=True)
         sys.exit(1)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote
 
 from aiohttp import web
@@ -22,27 +23,17 @@ _DEFAULTS = {"timeout": "10", "count": "1", "tail": "10000"}
 _OUTCOMES = {"running", "done", "cancelled"}
 
 
+@dataclass(frozen=True, slots=True)
 class Control:
     """Answers the paths below `/_standin/`. It needs no key: the stand-in holds no secret."""
 
-    def __init__(
-        self,
-        *,
-        calls: ReceivedCalls,
-        gates: Gates,
-        stats: Callable[[], Json],
-        fleet: Fleet,
-        account: Account,
-        overrides: Overrides,
-        fault_player: FaultPlayer,
-    ) -> None:
-        self._calls = calls
-        self._gates = gates
-        self._stats = stats
-        self._fleet = fleet
-        self._account = account
-        self._overrides = overrides
-        self._fault_player = fault_player
+    calls: ReceivedCalls
+    gates: Gates
+    stats: Callable[[], Json]
+    fleet: Fleet
+    account: Account
+    overrides: Overrides
+    fault_player: FaultPlayer
 
     async def answer(self, method: str, target: str, body: bytes) -> web.StreamResponse:
         """Answers a request. Raises Refusal for unknown paths and for bodies without sense."""
@@ -51,34 +42,34 @@ class Control:
             case ["calls"], "GET":
                 return await self._list(query)
             case ["calls"], "DELETE":
-                self._calls.forget()
+                self.calls.forget()
                 return _done()
             case ["stats"], "GET":
-                return json_answer(self._stats())
+                return json_answer(self.stats())
             case ["gates", name], "POST" if name:
-                return json_answer({"opened": self._gates.open(unquote(name))})
+                return json_answer({"opened": self.gates.open(unquote(name))})
             case ["gates", name], "PUT" if name:
-                self._gates.shut(unquote(name))
+                self.gates.shut(unquote(name))
                 return _done()
             case ["workers"], "GET":
-                return json_answer(self._fleet.to_json())
+                return json_answer(self.fleet.to_json())
             case ["workers"], "DELETE":
-                self._fleet.registered.forget()
+                self.fleet.registered.forget()
                 return _done()
             case ["workers", number], "PUT":
                 return await self._set_worker(number, decode(body, WorkerState, "detail"))
             case ["endpoints", name, "key"], "PUT":
                 return self._renew_key(unquote(name), query)
             case ["overrides", what], "PUT":
-                self._overrides.set(_overridable(what), decode(body, Override, "detail"))
+                self.overrides.set(_overridable(what), decode(body, Override, "detail"))
                 return _done()
             case ["overrides", what], "DELETE":
-                self._overrides.remove(_overridable(what))
+                self.overrides.remove(_overridable(what))
                 return _done()
             case ["faults"], "PUT":
                 return await self._start_faults(decode(body, FaultPlan, "detail"))
             case ["faults"], "DELETE":
-                await self._fault_player.stop()
+                await self.fault_player.stop()
                 return _done()
             case ["calls" | "stats" | "workers"], _:
                 raise method_not_allowed("GET")
@@ -100,13 +91,13 @@ class Control:
                 raise _meaningless(f"wait_for={outcome}: no such outcome")
             try:
                 async with asyncio.timeout(seconds):
-                    await self._calls.wait_for(outcome, count, path)
+                    await self.calls.wait_for(outcome, count, path)
             except TimeoutError:
                 return json_answer({"detail": f"no {count} calls {outcome} in {seconds} s"}, 408)
-        return json_answer(self._calls.to_json(tail, path))
+        return json_answer(self.calls.to_json(tail, path))
 
     async def _set_worker(self, number: str, state: WorkerState) -> web.StreamResponse:
-        workers = {str(worker.number): worker for worker in self._fleet.own}
+        workers = {str(worker.number): worker for worker in self.fleet.own}
         if number not in workers:
             raise not_found()
         try:
@@ -116,15 +107,15 @@ class Control:
         return json_answer(workers[number].to_json())
 
     def _renew_key(self, name: str, query: str) -> web.StreamResponse:
-        endpoint = self._account.get(name)
+        endpoint = self.account.get(name)
         if endpoint is None:
             raise not_found()
         hidden = parse_qs(query).get("hidden") == ["1"]
-        return json_answer({"api_key": self._account.renew_key(endpoint, hidden=hidden)})
+        return json_answer({"api_key": self.account.renew_key(endpoint, hidden=hidden)})
 
     async def _start_faults(self, plan: FaultPlan) -> web.StreamResponse:
         try:
-            await self._fault_player.start(plan)
+            await self.fault_player.start(plan)
         except NoSuchWorkerError as error:
             raise _meaningless(str(error)) from None
         return _done()

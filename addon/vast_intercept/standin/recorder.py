@@ -1,6 +1,7 @@
 """Records each request as a call: reads it, has it answered, and notes how it ended."""
 
 import asyncio
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -8,13 +9,13 @@ from .answering import Answering, HangUp, Refusal, receive
 from .received_calls import ReceivedCall, ReceivedCalls
 
 
+@dataclass(frozen=True, slots=True)
 class Recorder:
     """Records the calls to one server: the stand-in's main port, or a worker's."""
 
-    def __init__(self, calls: ReceivedCalls, answer: Answering, worker: int | None = None) -> None:
-        self._calls = calls
-        self._answer = answer
-        self._worker = worker
+    calls: ReceivedCalls
+    answer: Answering
+    worker: int | None = None
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Handles one request of aiohttp's server."""
@@ -22,32 +23,32 @@ class Recorder:
         try:
             await receive(request, received)
         except Refusal as refusal:
-            self._calls.end(self._begin(request, received), "done")
+            self.calls.end(self._begin(request, received), "done")
             return refusal.answer()
         except BaseException:
-            self._calls.end(self._begin(request, received), "cancelled")
+            self.calls.end(self._begin(request, received), "cancelled")
             raise
         # The call is noted only now, so that whoever waits for it finds all of its body.
         call = self._begin(request, received)
         try:
-            response = await self._answer(request, bytes(received))
+            response = await self.answer(request, bytes(received))
         except Refusal as refusal:
             response = refusal.answer()
         except (HangUp, ConnectionError) as end:
-            self._calls.end(call, "done" if isinstance(end, HangUp) else "cancelled")
+            self.calls.end(call, "done" if isinstance(end, HangUp) else "cancelled")
             _cut_connection(request)
             # aiohttp must not answer. When the connection ends, it cancels this coroutine.
             await asyncio.Event().wait()
             raise
         except BaseException:
-            self._calls.end(call, "cancelled")
+            self.calls.end(call, "cancelled")
             raise
-        self._calls.end(call, "done", response.status)
+        self.calls.end(call, "done", response.status)
         return response
 
     def _begin(self, request: web.BaseRequest, body: bytearray) -> ReceivedCall:
-        return self._calls.begin(
-            request.method, request.raw_path, request.raw_headers, body, self._worker
+        return self.calls.begin(
+            request.method, request.raw_path, request.raw_headers, body, self.worker
         )
 
 

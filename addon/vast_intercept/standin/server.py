@@ -87,12 +87,12 @@ class StandIn:
             OwnWorker(
                 number,
                 endpoint,
-                host=config.host,
-                tls=tls,
-                calls=self._calls,
-                admission=self._admission,
-                chance=chance,
-                model_server=self._vllm,
+                config.host,
+                tls,
+                self._calls,
+                self._admission,
+                chance,
+                self._vllm,
             )
             for number, endpoint in enumerate(
                 endpoint for endpoint in config.endpoints for _ in range(config.workers)
@@ -101,13 +101,7 @@ class StandIn:
         self._fleet = Fleet(workers)
         self._fault_player = FaultPlayer(workers, chance)
         self._control = Control(
-            calls=self._calls,
-            gates=gates,
-            stats=self.stats,
-            fleet=self._fleet,
-            account=account,
-            overrides=overrides,
-            fault_player=self._fault_player,
+            self._calls, gates, self.stats, self._fleet, account, overrides, self._fault_player
         )
         self._gateway = OpenAIGateway(account, self._vllm, chance, lambda: self.url)
         router = Router(account, signer, self._fleet.ready)

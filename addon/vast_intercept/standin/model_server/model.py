@@ -6,7 +6,7 @@ import msgspec
 
 from ..mischief.exchange import DONE, ModelAnswer
 from ..mischief.instructions import STREAM_FAULTS, Instructions
-from .model_requests import read_chat, read_completion
+from .model_requests import ChatRequest, CompletionRequest, read_request
 from .refusals import bad_request
 from .vllm_answers import Label, Object, chunks_of, whole_of
 
@@ -29,7 +29,7 @@ class Model:
 
         `operation` is a path of CHAT or COMPLETION. Raises Refusal for what vLLM does not serve.
         """
-        request = read_chat(body) if operation in CHAT else read_completion(body)
+        request = read_request(ChatRequest if operation in CHAT else CompletionRequest, body)
         request.check(self._name, self._context)
         told = request.told
         if told.fault in STREAM_FAULTS and not request.stream:

@@ -222,23 +222,12 @@ class CompletionRequest(ModelRequest, frozen=True, kw_only=True):
             )
 
 
-_CHAT = msgspec.json.Decoder(ChatRequest)
-_COMPLETION = msgspec.json.Decoder(CompletionRequest)
-
-
-def read_chat(body: bytes) -> ChatRequest:
-    """Reads the body of `chat/completions`. Raises Refusal."""
-    return _read(_CHAT, body)
-
-
-def read_completion(body: bytes) -> CompletionRequest:
-    """Reads the body of `completions`. Raises Refusal."""
-    return _read(_COMPLETION, body)
-
-
-def _read[T](decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+def read_request(
+    kind: type[ChatRequest] | type[CompletionRequest], body: bytes
+) -> ChatRequest | CompletionRequest:
+    """Reads the body of a request of that kind. Raises Refusal."""
     try:
-        return decoder.decode(body)
+        return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         raise _invalid(str(error), body) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -1,6 +1,7 @@
 """vLLM's HTTP server: has the model answer a request, with what goes wrong on the way."""
 
 import asyncio
+from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
@@ -13,12 +14,12 @@ from . import refusals
 from .model import Model
 
 
+@dataclass(frozen=True, slots=True)
 class Vllm:
     """Serves one model to Vast's OpenAI interface, to the workers and to real PyWorkers."""
 
-    def __init__(self, model: Model, gates: Gates) -> None:
-        self._model = model
-        self._gates = gates
+    model: Model
+    gates: Gates
 
     async def open_path(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
         """Answers a request to vLLM itself, whose path is the operation. Raises Refusal."""
@@ -35,13 +36,13 @@ class Vllm:
     ) -> web.StreamResponse:
         """Answers `body` over the connection of `request`, by way of `passage`. Raises Refusal."""
         request_id = request.headers.get("x-request-id")
-        answer, told = self._model.generate(operation, body, request_id)
+        answer, told = self.model.generate(operation, body, request_id)
         told = befallen(told, mishap)
         if told.first_delay:
             await asyncio.sleep(told.first_delay)
         if told.status is not None:
             return whole(told.body.encode(), told.status, headers=told.headers)
-        exchange = Exchange(request, answer, told, self._gates, passage)
+        exchange = Exchange(request, answer, told, self.gates, passage)
         if told.fault is None:
             return await exchange.reply()
         return await faults.play(exchange, told.fault)

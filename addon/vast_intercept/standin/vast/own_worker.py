@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from dataclasses import InitVar, dataclass
 
 from aiohttp import hdrs, web
 
@@ -20,32 +21,26 @@ from .worker_call import InvalidCall, read_worker_call
 _OPERATIONS = {"/v1/chat/completions", "/v1/completions"}
 
 
+@dataclass
 class OwnWorker:
     """A worker, which keeps its port from its start on, whatever state it is put in."""
 
-    def __init__(
-        self,
-        number: int,
-        endpoint: str,
-        *,
-        host: str,
-        tls: ssl.SSLContext | None,
-        calls: ReceivedCalls,
-        admission: Admission,
-        chance: Chance,
-        model_server: Vllm,
-    ) -> None:
-        self.number = number
-        self.endpoint = endpoint
-        self._admission = admission
-        self._chance = chance
-        self._model_server = model_server
+    number: int
+    endpoint: str
+    host: InitVar[str]
+    tls: InitVar[ssl.SSLContext | None]
+    calls: InitVar[ReceivedCalls]
+    admission: Admission
+    chance: Chance
+    model_server: Vllm
+
+    def __post_init__(self, host: str, tls: ssl.SSLContext | None, calls: ReceivedCalls) -> None:
         self._passage = _PyWorker(self)
         self._state = READY
         self._changing = asyncio.Lock()
         self._becoming_ready: asyncio.TimerHandle | None = None
         self._answered = 0
-        self.listener = Listener(Recorder(calls, self._answer, number).handle, host, 0, tls)
+        self.listener = Listener(Recorder(calls, self._answer, self.number).handle, host, 0, tls)
 
     @property
     def url(self) -> str:
@@ -130,9 +125,9 @@ class OwnWorker:
             return web.json_response(invalid.body, status=422)
         if call.session_id is not None:
             return web.json_response({"error": "invalid session"}, status=410)
-        if not await self._admission.admits(call.auth_data):
+        if not await self.admission.admits(call.auth_data):
             return web.Response(status=401)
-        mishap = self._chance.draw()
+        mishap = self.chance.draw()
         await self.stay_silent_if_hung()
         match self._state.state:
             case "refusing":
@@ -148,7 +143,7 @@ class OwnWorker:
         self, request: web.BaseRequest, operation: str, payload: bytes, mishap: Mishap | None
     ) -> web.StreamResponse:
         try:
-            response = await self._model_server.answer(
+            response = await self.model_server.answer(
                 request, operation, payload, mishap, self._passage
             )
         except Refusal as refusal:

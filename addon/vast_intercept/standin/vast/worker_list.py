@@ -1,5 +1,7 @@
 """`run.vast.ai`'s list of an endpoint's workers: https://docs.vast.ai/serverless/worker-list."""
 
+from dataclasses import dataclass
+
 import msgspec
 from aiohttp import web
 
@@ -17,12 +19,12 @@ class _Asked(msgspec.Struct):
     api_key: str = ""
 
 
+@dataclass(frozen=True, slots=True)
 class WorkerList:
     """Lists an endpoint's workers to clients that have the account's key."""
 
-    def __init__(self, account: Account, fleet: Fleet) -> None:
-        self._account = account
-        self._fleet = fleet
+    account: Account
+    fleet: Fleet
 
     async def list_workers(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
         """`POST /get_endpoint_workers/`.
@@ -30,8 +32,8 @@ class WorkerList:
         The key is in the body, where Vast's SDK has it, or in the header, as its command line does.
         """
         asked = decode(body, _Asked)
-        name = next((each.name for each in self._account if each.id == asked.id), None)
-        if name is None or self._account.key not in {asked.api_key, bearer(request)}:
+        name = next((each.name for each in self.account if each.id == asked.id), None)
+        if name is None or self.account.key not in {asked.api_key, bearer(request)}:
             # The SDK expects such a refusal, with status 200. Vast's own words are not known.
             return json_answer({"error_msg": "endpoint and api_key do not match"})
         return json_answer(self._workers(name))
@@ -39,10 +41,10 @@ class WorkerList:
     def _workers(self, endpoint: str) -> list[Json]:
         own = [
             _listed(worker.number + 1, worker.status)
-            for worker in self._fleet.own
+            for worker in self.fleet.own
             if worker.endpoint == endpoint
         ]
-        return own + [_listed(number, "idle") for number in self._fleet.registered.ids(endpoint)]
+        return own + [_listed(number, "idle") for number in self.fleet.registered.ids(endpoint)]
 
 
 def _listed(number: int, status: str) -> Json:
