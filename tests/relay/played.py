@@ -103,9 +103,3 @@ class _Selector(selectors.SelectSelector):
         if timeout and not ready:
             self._loop.now += timeout
         return ready
-
-
-class PlayedClock(asyncio.DefaultEventLoopPolicy):
-    """For pytest-asyncio's fixture `event_loop_policy`."""
-
-    _loop_factory = PlayedLoop
