@@ -7,7 +7,7 @@ import trustme
 
 from vast_intercept.certificates.own_ca import CertificateAuthority, read_ca
 from vast_intercept.diagnosis import shell
-from vast_intercept.diagnosis.shell import Interceptor
+from vast_intercept.diagnosis.shell import ExpectedInterceptor
 
 URL = "https://api.openai.com/v1/chat/completions"
 
@@ -20,8 +20,8 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
 
 
 @pytest.fixture
-def interceptor(ca: CertificateAuthority) -> Interceptor:
-    return Interceptor(8080, frozenset({"127.0.0.1"}), ca)
+def interceptor(ca: CertificateAuthority) -> ExpectedInterceptor:
+    return ExpectedInterceptor(8080, frozenset({"127.0.0.1"}), ca)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def interceptor(ca: CertificateAuthority) -> Interceptor:
         {"HTTPS_PROXY": "http://127.0.0.1:8080", "ALL_PROXY": "http://proxy.example:1"},
     ],
 )
-def test_proxies_that_lead_there(environ: dict[str, str], interceptor: Interceptor) -> None:
+def test_proxies_that_lead_there(environ: dict[str, str], interceptor: ExpectedInterceptor) -> None:
     assert list(shell.proxy_problems(environ, URL, interceptor)) == []
 
 
@@ -52,7 +52,9 @@ def test_proxies_that_lead_there(environ: dict[str, str], interceptor: Intercept
         ({"all_proxy": "http://me:word@proxy.example:1"}, "all_proxy leads to http://***@proxy"),
     ],
 )
-def test_proxies_that_do_not(environ: dict[str, str], told: str, interceptor: Interceptor) -> None:
+def test_proxies_that_do_not(
+    environ: dict[str, str], told: str, interceptor: ExpectedInterceptor
+) -> None:
     (problem,) = shell.proxy_problems(environ, URL, interceptor)
     assert told in problem
     assert "word" not in problem
@@ -62,7 +64,7 @@ def test_an_interceptor_for_every_address_has_all_of_this_machine(
     ca: CertificateAuthority,
 ) -> None:
     environ = {"HTTPS_PROXY": "http://127.8.8.8:8080"}
-    everywhere = Interceptor(8080, frozenset({"0.0.0.0"}), ca)
+    everywhere = ExpectedInterceptor(8080, frozenset({"0.0.0.0"}), ca)
     assert list(shell.proxy_problems(environ, URL, everywhere)) == []
     environ = {"HTTPS_PROXY": "http://203.0.113.7:8080"}
     assert len(list(shell.proxy_problems(environ, URL, everywhere))) == 1

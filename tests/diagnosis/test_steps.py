@@ -3,7 +3,7 @@
 import threading
 import time
 
-from vast_intercept.diagnosis.outcome import Finding, NotApplicable, Problem
+from vast_intercept.diagnosis.findings import Finding, NotApplicable, Problem
 from vast_intercept.diagnosis.steps import Step, run
 
 

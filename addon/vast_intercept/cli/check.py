@@ -6,10 +6,10 @@ import sys
 
 import click
 
-from ..diagnosis.checks import steps
-from ..diagnosis.masking import masked
-from ..diagnosis.outcome import Result
-from ..diagnosis.report import TextReport, is_ok, summary, to_json
+from ..diagnosis.findings import Result
+from ..diagnosis.output import TextOutput, is_ok, summary, to_json
+from ..diagnosis.plan import steps
+from ..diagnosis.redaction import redacted
 from ..diagnosis.steps import run
 from ..diagnosis.subject import ConfigPath, Subject
 from .options import interceptor_port
@@ -37,15 +37,15 @@ def check(
         offline=offline,
         environ=os.environ,
     )
-    report = TextReport(
+    output = TextOutput(
         _output_encoding(), color=sys.stdout.isatty() and "NO_COLOR" not in os.environ
     )
     results: list[Result] = []
-    for result in masked(run(steps(subject)), subject):
+    for result in redacted(run(steps(subject)), subject):
         results.append(result)
         if not as_json:
             # Not click's echo: that takes an output that is ASCII for a mistake.
-            print(report.lines(result), flush=True)
+            print(output.lines(result), flush=True)
     print(to_json(results) if as_json else f"\n{summary(results)}")
     sys.exit(0 if is_ok(results) else 1)
 

@@ -1,6 +1,8 @@
-"""What `vast-intercept check` finds out: step by step, from the configuration to an app's call.
+"""What `vast-intercept check` finds out: step by step, from the configuration to an app's calls.
 
-`checks.py` lists the steps, `steps.py` runs them, and `report.py` shows the results. The other
-modules are what the steps test. Only `cli` imports this package. It looks from outside, as an app
-does: it asks a running interceptor, and shares no state with one.
+`plan.py` lists the steps, `steps.py` runs them, and `output.py` shows the results. The steps are in
+`configuration_steps.py`, `vast_steps.py`, `local_steps.py` and `app_calls.py`; each returns a
+Finding or raises Problem or NotApplicable (`findings.py`), and leaves what later steps need in the
+Subject (`subject.py`). Only `cli` imports this package. It looks from outside, as an app does: it
+asks a running interceptor, and shares no state with one.
 """

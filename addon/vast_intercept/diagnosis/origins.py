@@ -1,4 +1,4 @@
-"""Where each value of the configuration came from: an option, the environment, the file."""
+"""Tells where values of the configuration come from: an option, the environment, the file."""
 
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _DEFAULT = "default"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A value, as it may be shown, and who has set it."""
+    """A value, as it may be shown, and where it was set."""
 
     name: str
     value: str
@@ -25,9 +25,9 @@ class Origin:
 def origins(
     config: Config, set_in_file: Mapping[str, str], environ: Mapping[str, str], endpoint: str | None
 ) -> list[Origin]:
-    """Of what decides where calls go, and of whatever else was set.
+    """The origins of the values that decide where calls go, and of others that were set.
 
-    `set_in_file` is what `keys_of` says of the file; `endpoint` the option.
+    `set_in_file` is the result of `keys_of`; `endpoint` is the option.
     """
     return [
         _endpoint(config, set_in_file, environ, endpoint),
@@ -37,9 +37,9 @@ def origins(
 
 
 def keys_of(path: Path | None) -> dict[str, str]:
-    """What a file sets that was found to be a valid configuration: `vast.endpoint`, `routes`, ...
+    """The names that a valid configuration file sets, such as `vast.endpoint` or `routes`.
 
-    Texts have their value, all else is just there.
+    Each comes with its value if that is a text, else with an empty text.
     """
     document = yaml.safe_load(path.read_text("utf-8-sig")) if path else None
     return dict(_keys(document or {}, ""))

@@ -1,4 +1,4 @@
-"""Connections to Vast, made as the interceptor makes them, and in words why there is none."""
+"""Connects to Vast as the interceptor does, and says in words why a connection fails."""
 
 import http.client
 import socket
@@ -13,9 +13,9 @@ from ..relay.upstreams.tls import public_context
 from ..secret import Secret
 from ..urls import Place, place_of
 from ..vast_api.headers import headers
-from .outcome import NotApplicable, Problem
+from .findings import NotApplicable, Problem, one_line
 
-# Less than a step may take, so that it can say which of its connections was too slow.
+# Seconds: less than a step may take, so that it can say which connection was too slow.
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 8.0
 
@@ -27,14 +27,14 @@ _UNKNOWN_CAS = {2, 18, 19, 20, 21}
 
 
 class Reach:
-    """Connects to what the configuration names, with its CAs, directly or through a proxy."""
+    """Connects to places of the configuration, with its CAs, directly or through a proxy."""
 
     def __init__(self, config: Config, proxy: NamedProxy | None) -> None:
         self._config = config
         self._proxy = proxy
 
     def connect(self, place: Place) -> http.client.HTTPConnection:
-        """An open connection, with TLS that was verified. Raises Problem or NotApplicable."""
+        """An open connection with verified TLS. Raises Problem or NotApplicable."""
         connection = self._connection(place)
         try:
             connection.connect()
@@ -80,7 +80,7 @@ class Reach:
     def _connection(self, place: Place) -> http.client.HTTPConnection:
         proxy = self._proxy
         if place.scheme == "http":
-            # Nothing but this machine is http, and no proxy is between.
+            # Only this machine's own addresses may be http, without a proxy.
             return http.client.HTTPConnection(place.host, place.port, timeout=_CONNECT_SECONDS)
         at = place_of(proxy.url) if proxy else place
         connection = http.client.HTTPSConnection(
@@ -176,5 +176,4 @@ def _not_tls(error: Exception, place: Place) -> Problem:
 
 
 def _brief(error: Exception) -> str:
-    reason = getattr(error, "strerror", None) or str(error)
-    return " ".join(reason.split())[:200] or type(error).__name__
+    return one_line(getattr(error, "strerror", None) or str(error)) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Whether this shell's variables lead to an interceptor and have its CA trusted, for apps."""
+"""Finds what this shell's variables lack for apps to use and trust an interceptor."""
 
 import re
 import socket
@@ -27,17 +27,19 @@ _BEGIN = "-----BEGINCERTIFICATE-----"
 
 
 @dataclass(frozen=True, slots=True)
-class Interceptor:
-    """What the variables should lead to."""
+class ExpectedInterceptor:
+    """The interceptor that the variables should lead to."""
 
     port: int
-    #: Where it listens.
+    #: The addresses that it listens at.
     hosts: frozenset[str]
     ca: CertificateAuthority
 
 
-def proxy_problems(environ: Mapping[str, str], url: str, interceptor: Interceptor) -> Iterator[str]:
-    """Why an app's call to the URL would not go through the interceptor."""
+def proxy_problems(
+    environ: Mapping[str, str], url: str, interceptor: ExpectedInterceptor
+) -> Iterator[str]:
+    """Says why an app's call to the URL would not go through the interceptor."""
     scheme = urlsplit(url).scheme
     names = [f"{scheme}_proxy", f"{scheme.upper()}_PROXY"]
     named = [name for name in names if environ.get(name)]
@@ -54,13 +56,13 @@ def proxy_problems(environ: Mapping[str, str], url: str, interceptor: Intercepto
 
 
 def excluding(no_proxy: str, url: str) -> list[str]:
-    """The entries that have the URL called without a proxy, as requests reads them."""
+    """The entries of NO_PROXY that exclude the URL, as requests reads them."""
     entries = [entry.strip() for entry in no_proxy.split(",")]
     return [entry for entry in entries if entry and should_bypass_proxies(url, entry)]
 
 
 def ca_problems(environ: Mapping[str, str], ca: CertificateAuthority) -> Iterator[str]:
-    """Why an app would not trust the interceptor."""
+    """Says why an app would not trust the interceptor."""
     missing = [name for name in _NEEDED if not environ.get(name) and not _elsewhere(name, ca)]
     if missing:
         yield f"{_listed(missing)} not set"
@@ -75,7 +77,7 @@ def ca_problems(environ: Mapping[str, str], ca: CertificateAuthority) -> Iterato
 def notes(
     environ: Mapping[str, str], ca: CertificateAuthority, provider_hosts: list[str]
 ) -> Iterator[str]:
-    """What does not matter to most apps, and to some does."""
+    """Says what matters to some apps only."""
     for name in ("OPENAI_BASE_URL", "OPENAI_API_BASE"):
         base_url = environ.get(name, "")
         if base_url and not any(host in base_url for host in provider_hosts):
@@ -98,7 +100,7 @@ def notes(
 
 
 def other_proxy(environ: Mapping[str, str], port: int) -> str:
-    """The URL of a proxy for HTTPS that is not the interceptor, without a password, or nothing."""
+    """The URL, without a password, of a proxy for HTTPS that is not the interceptor, if any."""
     try:
         proxy = named_proxy(environ)
     except NamedProxyError:
@@ -108,11 +110,11 @@ def other_proxy(environ: Mapping[str, str], port: int) -> str:
 
 
 def without_password(url: str) -> str:
-    """A proxy's URL as it may be shown."""
+    """A URL as it may be shown."""
     return re.sub(r"//[^/@]*@", "//***@", url if "//" in url else f"//{url}").removeprefix("//")
 
 
-def _leads_elsewhere(value: str, interceptor: Interceptor) -> str:
+def _leads_elsewhere(value: str, interceptor: ExpectedInterceptor) -> str:
     try:
         place = place_of(proxy_url(value))
     except ValueError:
@@ -125,7 +127,7 @@ def _leads_elsewhere(value: str, interceptor: Interceptor) -> str:
     return ""
 
 
-def _is_there(host: str, interceptor: Interceptor) -> bool:
+def _is_there(host: str, interceptor: ExpectedInterceptor) -> bool:
     if is_loopback_name(host) or host in interceptor.hosts:
         return True
     everywhere = interceptor.hosts & {"0.0.0.0", "::", ""}  # noqa: S104  (told of, not used)
@@ -133,7 +135,7 @@ def _is_there(host: str, interceptor: Interceptor) -> bool:
 
 
 def _is_this_machine(host: str) -> bool:
-    """Only addresses of one's own can be bound."""
+    """Whether a name leads to this machine, whose addresses alone can be bound."""
     try:
         for family, kind, protocol, _, address in socket.getaddrinfo(
             host, 0, type=socket.SOCK_DGRAM
@@ -146,7 +148,7 @@ def _is_this_machine(host: str) -> bool:
 
 
 def _elsewhere(name: str, ca: CertificateAuthority) -> bool:
-    """Whether what an app uses without the variable holds the CA: the machine's own bundle."""
+    """Whether apps trust the CA without the variable, by the machine's own bundle."""
     if name != "SSL_CERT_FILE":
         return False
     default = ssl.get_default_verify_paths().openssl_cafile
@@ -154,7 +156,7 @@ def _elsewhere(name: str, ca: CertificateAuthority) -> bool:
 
 
 def _does_not_hold(path: Path, ca: CertificateAuthority) -> str:
-    """A file of CAs, or a folder of such files, with what is wrong with it; or nothing."""
+    """Why a file or folder of CAs does not hold the CA, beginning with its path; or nothing."""
     body = b64encode(ca.certificate.public_bytes(Encoding.DER)).decode()
     try:
         if path.is_dir():
@@ -168,7 +170,7 @@ def _does_not_hold(path: Path, ca: CertificateAuthority) -> str:
 
 
 def _squeezed(path: Path) -> str:
-    """The text of a PEM file without blanks, so that lines may be of any length."""
+    """The text of a PEM file without white space, so that lines may be of any length."""
     with path.open("rb") as file:
         return "".join(file.read(_MAX_BUNDLE).decode("ascii", "replace").split())
 

@@ -1,31 +1,31 @@
-"""Steps, each with what must be well before it can say anything."""
+"""Runs steps, each of which needs others to have passed."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from .limits import within
-from .outcome import Finding, NotApplicable, Problem, Result
+from .findings import Finding, NotApplicable, Problem, Result, StepStatus
+from .time_limits import within
 
-#: How long a step may take that says nothing else, in seconds.
+#: Seconds that a step may take, unless it has a limit of its own.
 LIMIT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Looks at one thing."""
+    """Looks at one thing. `limit` is in seconds."""
 
     name: str
     look: Callable[[], Finding]
     needs: tuple[str, ...] = ()
-    #: Steps whose failure alone does not make it pointless, though it is needed by what is.
+    #: Steps whose failure alone does not prevent this one, although others that it needs do.
     despite: frozenset[str] = frozenset()
     limit: float = LIMIT
 
 
 def run(steps: Iterable[Step]) -> Iterator[Result]:
-    """Runs one after the other. One that needs what has failed is skipped."""
-    #: What is to blame for each that did not pass.
+    """Runs steps one after the other. Skips those that need a step that has failed."""
+    #: The failed steps that are to blame for each step that did not pass.
     blamed: dict[str, frozenset[str]] = {}
     for step in steps:
         blame = frozenset().union(*(blamed.get(name, frozenset()) for name in step.needs))
@@ -42,31 +42,24 @@ def run(steps: Iterable[Step]) -> Iterator[Result]:
 
 def _run(step: Step) -> Result:
     started = time.monotonic()
-
-    def spent() -> int:
-        return round((time.monotonic() - started) * 1000)
-
+    status: StepStatus = "failed"
     try:
         finding = within(step.limit, step.look)
+        status = "passed"
     except Problem as problem:
-        return Result(step.name, "failed", spent(), problem.message, advice=problem.advice)
+        finding = Finding(problem.message, advice=problem.advice)
     except NotApplicable as reason:
-        return Result(step.name, "skipped", spent(), str(reason))
+        status, finding = "skipped", Finding(str(reason))
     except TimeoutError:
-        return Result(
-            step.name,
-            "failed",
-            spent(),
+        finding = Finding(
             f"it did not end within {step.limit:g} s",
             advice="Something on the way is very slow, or answers never: try again, and look at"
             " this machine's network.",
         )
     except Exception as error:  # noqa: BLE001  (the other steps still have something to say)
-        return Result(
-            step.name,
-            "failed",
-            spent(),
+        finding = Finding(
             f"the check itself stumbled: {type(error).__name__}: {error}",
             advice="That should not happen: please report it, with this output.",
         )
-    return Result(step.name, "passed", spent(), finding.message, finding.details, finding.advice)
+    spent = round((time.monotonic() - started) * 1000)
+    return Result(step.name, status, spent, finding.message, finding.details, finding.advice)

@@ -1,4 +1,4 @@
-"""What is checked, and what the steps have found of it so far."""
+"""What is checked, and what the steps have found out about it so far."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,19 +9,19 @@ from ..config import Config, ConfigFile, find_config_file
 from ..secret import Secret
 from ..status import Status
 from ..vast_api.console import ListedEndpoint
-from .account import Account
+from .vast_account import VastAccount
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigPath:
-    """The configuration's file, if there is to be one, and who has named it."""
+    """The path of the configuration file, if one is named, and what named it."""
 
     path: Path | None
     named_by: str = ""
 
     @classmethod
     def find(cls, option: str | None, environ: Mapping[str, str]) -> "ConfigPath":
-        """As the interceptor finds it."""
+        """The path as the interceptor finds it."""
         variable = "VAST_INTERCEPT_CONFIG"
         named_by = "--config" if option else variable if environ.get(variable) else ""
         return cls(find_config_file(option, environ), named_by)
@@ -29,7 +29,7 @@ class ConfigPath:
 
 @dataclass(slots=True, kw_only=True)
 class Subject:
-    """Options and environment; below them what steps leave for those that need them."""
+    """Options and environment, and the values that steps leave for later steps."""
 
     where: ConfigPath
     #: The option `--endpoint`.
@@ -42,8 +42,8 @@ class Subject:
     file: ConfigFile = field(init=False)
     key: Secret = field(init=False)
     key_is_missing: bool = field(init=False, default=False)
-    account: Account = field(init=False)
-    #: Those that the configuration names, as the account has them.
+    account: VastAccount = field(init=False)
+    #: The endpoints that the configuration names, as the account lists them.
     endpoints: dict[str, ListedEndpoint] = field(init=False, default_factory=dict)
     config_is_valid: bool = field(init=False, default=False)
     status: Status = field(init=False)

@@ -1,4 +1,4 @@
-"""What an app would call to reach an interceptor, and how the check's own calls get there."""
+"""Finds the URL that an app would call, and how calls reach the interceptor."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _MODEL = "check"
 def chat_url(status: Status, config: Config, file: ConfigFile, port: int) -> str | None:
     """The URL of chat completions of the first provider that is taken over, if any is.
 
-    In mode `reverse:` it is that provider's; its host is the interceptor's then.
+    In mode `reverse:` it is the URL of the provider behind the interceptor.
     """
     host = _host(status, port)
     if host is None:
@@ -31,7 +31,7 @@ def chat_url(status: Status, config: Config, file: ConfigFile, port: int) -> str
 
 
 def model_for(config: Config) -> str:
-    """One that has somewhere to go: where there is no default endpoint, a route's."""
+    """A model that has an endpoint: without a default endpoint, the model of a route."""
     if config.destinations_for(_MODEL):
         return _MODEL
     for route in config.routes:
@@ -42,7 +42,7 @@ def model_for(config: Config) -> str:
 
 
 def _host(status: Status, port: int) -> str | None:
-    """One that is no pattern, if there is one."""
+    """A provider's host, preferably one that is not a pattern."""
     hosts = sorted(status.provider_hosts, key=lambda host: host.startswith("*"))
     behind = urlsplit(door_of(status, port).mode.partition(":")[2]).hostname
     return behind if behind in hosts else next(iter(hosts), None)
@@ -50,17 +50,17 @@ def _host(status: Status, port: int) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """How an interceptor takes calls at a port."""
+    """How an interceptor takes calls at a port. `mode` is mitmproxy's mode."""
 
-    #: Apps use it as an HTTP proxy.
+    #: Whether apps use it as an HTTP proxy.
     is_proxy: bool
-    #: Apps have it as their base URL.
+    #: Whether apps have it as their base URL.
     is_reverse: bool
     mode: str
 
 
 def door_of(status: Status, port: int) -> Door:
-    """By mitmproxy's modes, such as `regular`, or `reverse:https://api.openai.com@8081`."""
+    """The door at a port, by mitmproxy's modes such as `reverse:https://api.openai.com@8081`."""
     own = [mode for mode in status.modes if mode.endswith((f"@{port}", f":{port}")) and "@" in mode]
     default = [mode for mode in status.modes if "@" not in mode]
     mode = next(iter([*own, *default, *status.modes]), "regular")

@@ -1,20 +1,20 @@
-"""The configuration, and the key in it."""
+"""Steps: the configuration, and the key in it."""
 
 from ..config import ConfigError, ConfigFile, load_config, read_config_file
 from ..openai_api.errors import ApiError
 from ..relay.upstreams.tls import public_context
+from .findings import Finding, Problem
 from .origins import keys_of, origins
-from .outcome import Finding, Problem
 from .subject import Subject
 
 
 def look_at_configuration(subject: Subject) -> Finding:
-    """Whether it is valid, and where each value comes from."""
+    """Looks whether the configuration is valid, and where each value comes from."""
     path = subject.where.path
     try:
         subject.config = load_config(path, subject.environ, endpoint=subject.endpoint)
         subject.file = read_config_file(path) if path else ConfigFile()
-        public_context(subject.config)  # the file of CAs has some
+        public_context(subject.config)  # raises if the file of CAs has none
         set_in_file = keys_of(path)
     except ConfigError as error:
         raise Problem(str(error).rstrip("."), _advice(subject, str(error))) from None
@@ -43,7 +43,7 @@ def _advice(subject: Subject, problem: str) -> str:
 
 
 def look_at_key(subject: Subject) -> Finding:
-    """Whether there is one."""
+    """Looks whether there is a Vast API key."""
     config = subject.config
     if config.api_key is None:
         subject.key_is_missing = True

@@ -1,25 +1,25 @@
-"""Keys out of everything that is shown, whoever has repeated them."""
+"""Takes keys out of everything that is shown."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ..secret import Secret, is_sendable
-from .outcome import Result
+from .findings import Result
 from .subject import Subject
 
-# What is shorter is no key, and would be masked in the middle of words.
+# Shorter values are no keys. They would be taken out of the middle of words.
 _SHORTEST = 8
 
 
-def masked(results: Iterable[Result], subject: Subject) -> Iterator[Result]:
+def redacted(results: Iterable[Result], subject: Subject) -> Iterator[Result]:
     """The results, as they come, without the keys of Vast and of the app."""
     for result in results:
         keys = _keys(subject)
         yield replace(
             result,
-            message=_mask(result.message, keys),
-            details=tuple(_mask(detail, keys) for detail in result.details),
-            advice=_mask(result.advice, keys),
+            message=_redact(result.message, keys),
+            details=tuple(_redact(detail, keys) for detail in result.details),
+            advice=_redact(result.advice, keys),
         )
 
 
@@ -31,7 +31,7 @@ def _keys(subject: Subject) -> list[Secret]:
     return keys
 
 
-def _mask(text: str, keys: Iterable[Secret]) -> str:
+def _redact(text: str, keys: Iterable[Secret]) -> str:
     for key in keys:
         text = key.redact(text)
     return text

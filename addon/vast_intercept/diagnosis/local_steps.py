@@ -1,4 +1,4 @@
-"""What is on this machine: the interceptor, its CA, and the shell that apps are started from."""
+"""Steps: the interceptor, its CA, and the shell that apps are started from."""
 
 import os
 import shlex
@@ -13,7 +13,7 @@ from ..engine.running import NotRunningError, ask_status
 from ..shut_down_models import what_it_means
 from ..urls import place_of
 from . import shell
-from .outcome import Finding, NotApplicable, Problem
+from .findings import Finding, NotApplicable, Problem, one_line
 from .subject import Subject
 from .target import chat_url, door_of
 
@@ -22,7 +22,7 @@ _HOSTS_SHOWN = 4
 
 
 def look_at_interceptor(subject: Subject) -> Finding:
-    """Whether one answers, and what it does."""
+    """Looks whether an interceptor answers, and what it does."""
     try:
         status = ask_status(subject.port)
     except NotRunningError as error:
@@ -84,7 +84,7 @@ def _config_option(subject: Subject) -> str:
 
 
 def look_at_ca(subject: Subject) -> Finding:
-    """Whether it is valid, and the one whose certificates the interceptor shows."""
+    """Looks whether the CA is valid, and whether the interceptor uses it."""
     try:
         ca = read_ca(Path(subject.status.ca_file))
         ca.check_validity()
@@ -104,12 +104,12 @@ def look_at_ca(subject: Subject) -> Finding:
 
 
 def _compare(subject: Subject) -> None:
-    """A CA that was replaced while the interceptor runs is not the one that it uses."""
+    """Raises Problem if the interceptor uses another CA, since this one replaced it."""
     place = place_of(subject.chat_url)
     if place.scheme != "https" or not place.host:
         return
     context = ssl.create_default_context(cafile=subject.ca.path)
-    # Whether it is strictly what a CA should be, is for the apps to say; here, whose it is.
+    # This compares only who signed: apps judge whether the CA is strictly valid.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     connection = HTTPSConnection("127.0.0.1", subject.port, timeout=_SECONDS, context=context)
     connection.set_tunnel(place.host, place.port)
@@ -119,7 +119,7 @@ def _compare(subject: Subject) -> None:
         reason = getattr(error, "verify_message", "") or str(error)
         raise Problem(
             f"the certificate that the interceptor shows for {place.host} is not from"
-            f" {subject.ca.path}: {' '.join(reason.split())}",
+            f" {subject.ca.path}: {one_line(reason)}",
             "Was the CA replaced while the interceptor runs? Stop it, and start it anew:\n"
             f"vast-intercept serve -p {subject.port}{_config_option(subject)}",
         ) from None
@@ -128,7 +128,7 @@ def _compare(subject: Subject) -> None:
 
 
 def look_at_variables(subject: Subject) -> Finding:
-    """Whether an app that is started from this shell uses and trusts the interceptor."""
+    """Looks whether apps that are started from this shell use and trust the interceptor."""
     door = door_of(subject.status, subject.port)
     if door.is_reverse:
         raise NotApplicable(
@@ -138,7 +138,7 @@ def look_at_variables(subject: Subject) -> Finding:
     if not subject.config_is_valid:
         raise NotApplicable("not looked at, because configuration failed")
     environ = subject.environ
-    target = shell.Interceptor(
+    target = shell.ExpectedInterceptor(
         subject.port, frozenset(host for host, _ in subject.status.listening), subject.ca
     )
     url = subject.chat_url

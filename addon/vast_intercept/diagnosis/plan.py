@@ -1,4 +1,4 @@
-"""What is looked at, in which order, and what each thing needs."""
+"""The steps in their order, each with the steps that it needs."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -8,27 +8,28 @@ from ..engine.running import NotRunningError, ask_status
 from ..openai_api.error_codes import ErrorCode
 from ..secret import Secret, is_sendable
 from ..status import Status
-from . import configured, local
-from .calls import App, CallRefused
-from .limits import start
-from .outcome import Finding, NotApplicable
+from . import configuration_steps as configured
+from . import local_steps as local
+from .app_calls import CallRefused, CheckingApp
+from .findings import Finding, NotApplicable
 from .steps import Step
 from .subject import Subject
 from .target import door_of, model_for
-from .vast import Vast, named_endpoints, no_endpoint
+from .time_limits import start
+from .vast_steps import VastSteps, named_endpoints, no_endpoint
 
-# An app's call may take as long as the configuration lets it, but nobody waits for ten minutes.
+# Seconds. The configuration may allow a call ten minutes, for which nobody waits.
 _LONGEST_CALL = 60.0
-# Until the interceptor's word for why there is no answer is here.
+# Seconds until the interceptor has said why there is no answer.
 _GRACE = 2.0
-# For a look at the interceptor beside the other steps; it has a step of its own.
+# Seconds for a look at the interceptor beside other steps. It has a step of its own.
 _GLANCE = 1.0
 
 
 def steps(subject: Subject) -> Iterator[Step]:
-    """All of them. Without Vast, those that ask it are there, too, and say that they were not."""
+    """All steps. With `--offline`, those that need Vast say that they did not look."""
     glance = start(lambda: _glance(subject.port))
-    vast = Vast(subject, lambda: _soon(glance))
+    vast = VastSteps(subject, lambda: _soon(glance))
 
     def online(look: Callable[[], Finding]) -> Callable[[], Finding]:
         return _not_offline if subject.offline else look
@@ -38,7 +39,7 @@ def steps(subject: Subject) -> Iterator[Step]:
             raise no_endpoint()
         return online(vast.look_at_endpoints)()
 
-    # Whether the interceptor has what this shell has not, only a call can tell.
+    # Calls do not need `key`: the interceptor may have a key that this shell has not.
     calls_need = ("configuration", "names", "tls", "endpoint", "interceptor", "ca")
     limit = _LONGEST_CALL + 2 * _GRACE
     yield Step("configuration", lambda: configured.look_at_configuration(subject))
@@ -52,14 +53,14 @@ def steps(subject: Subject) -> Iterator[Step]:
     yield Step("variables", lambda: local.look_at_variables(subject), ("configuration", "ca"))
     yield Step(
         "whole_call",
-        online(lambda: _call(subject, App.whole)),
+        online(lambda: _call(subject, CheckingApp.whole)),
         calls_need,
         frozenset({"key"}),
         limit,
     )
     yield Step(
         "streamed_call",
-        online(lambda: _call(subject, App.streamed)),
+        online(lambda: _call(subject, CheckingApp.streamed)),
         (*calls_need, "whole_call"),
         frozenset({"key"}),
         limit,
@@ -84,7 +85,7 @@ def _soon(glance: Future[Status | None]) -> Status | None:
         return None
 
 
-def _call(subject: Subject, kind: Callable[[App], Finding]) -> Finding:
+def _call(subject: Subject, kind: Callable[[CheckingApp], Finding]) -> Finding:
     try:
         return kind(_app(subject))
     except CallRefused as refused:
@@ -93,7 +94,7 @@ def _call(subject: Subject, kind: Callable[[App], Finding]) -> Finding:
         raise
 
 
-def _app(subject: Subject) -> App:
+def _app(subject: Subject) -> CheckingApp:
     door = door_of(subject.status, subject.port)
     here = f"http://127.0.0.1:{subject.port}"
     url, proxies = subject.chat_url, {}
@@ -105,7 +106,7 @@ def _app(subject: Subject) -> App:
         raise NotApplicable(f"in mode {door.mode} only an app behind it can call")
     by_shell = subject.shell_is_set_up and door.is_proxy
     key = subject.environ.get("OPENAI_API_KEY", "").strip()
-    return App(
+    return CheckingApp(
         url=url,
         model=model_for(subject.config),
         key=Secret(key) if is_sendable(key) else None,

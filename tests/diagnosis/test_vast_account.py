@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from vast_intercept.config import Config, load_config
-from vast_intercept.diagnosis.account import Account, NoStatesError, describe, ready
-from vast_intercept.diagnosis.outcome import Problem
+from vast_intercept.diagnosis.findings import Problem
 from vast_intercept.diagnosis.reach import Reach
+from vast_intercept.diagnosis.vast_account import NoStatesError, VastAccount, describe, ready
 from vast_intercept.secret import Secret
 from vast_intercept.vast_api.console import ListedEndpoint
 
@@ -27,11 +27,11 @@ def config(standin: StandIn, certs: Certificates, tmp_path: Path) -> Config:
 
 
 @pytest.fixture
-def account(config: Config) -> Account:
-    return Account(config, Secret(VAST_KEY), Reach(config, None))
+def account(config: Config) -> VastAccount:
+    return VastAccount(config, Secret(VAST_KEY), Reach(config, None))
 
 
-def test_it_has_endpoints(account: Account) -> None:
+def test_it_has_endpoints(account: VastAccount) -> None:
     found = account.endpoints()
     assert {name: each.id for name, each in found.items()} == {"my-endpoint": 1, "big-one": 2}
 
@@ -48,7 +48,7 @@ def test_it_has_endpoints(account: Account) -> None:
     ],
 )
 def test_its_endpoints_cannot_be_had(
-    account: Account, standin: StandIn, answer: dict[str, Any], told: str
+    account: VastAccount, standin: StandIn, answer: dict[str, Any], told: str
 ) -> None:
     standin.override("endptjobs", **answer)
     with pytest.raises(Problem, match=told):
@@ -71,7 +71,9 @@ def test_answers_are_bounded(config: Config, standin: StandIn) -> None:
         ('{"workers": [{"status": "idle"}]}', "1 idle"),
     ],
 )
-def test_workers_have_states(account: Account, standin: StandIn, answer: str, states: str) -> None:
+def test_workers_have_states(
+    account: VastAccount, standin: StandIn, answer: str, states: str
+) -> None:
     standin.override("workers", body=answer)
     assert describe(account.worker_states(MINE)) == states
 
@@ -87,14 +89,14 @@ def test_workers_have_states(account: Account, standin: StandIn, answer: str, st
     ],
 )
 def test_workers_states_cannot_be_had(
-    account: Account, standin: StandIn, answer: dict[str, Any], told: str
+    account: VastAccount, standin: StandIn, answer: dict[str, Any], told: str
 ) -> None:
     standin.override("workers", **answer)
     with pytest.raises(NoStatesError, match=told):
         account.worker_states(MINE)
 
 
-def test_an_endpoint_that_is_not_theirs_has_no_states(account: Account) -> None:
+def test_an_endpoint_that_is_not_theirs_has_no_states(account: VastAccount) -> None:
     with pytest.raises(NoStatesError, match="do not match"):
         account.worker_states(ListedEndpoint(99))
 

@@ -1,4 +1,4 @@
-"""Vast: its names, its certificates, the account's endpoints and their workers."""
+"""Steps: Vast's names, its certificates, the account's endpoints and their workers."""
 
 import socket
 import ssl
@@ -15,22 +15,22 @@ from ..launch.named_proxy import NamedProxy, NamedProxyError, named_proxy
 from ..status import Status
 from ..urls import Place, place_of
 from ..vast_api.console import ListedEndpoint
-from .account import Account, NoStatesError, describe, ready, unknown
-from .limits import all_of, within
-from .outcome import Finding, NotApplicable, Problem
+from .findings import Finding, NotApplicable, Problem
 from .reach import Reach
 from .subject import Subject
+from .time_limits import all_of, within
+from .vast_account import NoStatesError, VastAccount, describe, ready, unknown
 
-# Less than the step may take, so that it can say whose name it is.
+# Seconds: less than the step may take, so that it can say which name it is.
 _LOOK_UP_SECONDS = 8.0
 _ADDRESSES_SHOWN = 2
 _ENDPOINTS = 8
 
 
-class Vast:
-    """Reached as the interceptor reaches it: directly, or through the proxy behind it.
+class VastSteps:
+    """Reaches Vast as the interceptor does: directly, or through the proxy behind it.
 
-    `interceptor` has what the interceptor says of itself, or nothing if none runs.
+    `interceptor` returns the status of the interceptor, or None if none runs.
     """
 
     def __init__(self, subject: Subject, interceptor: Callable[[], Status | None]) -> None:
@@ -39,7 +39,7 @@ class Vast:
         self._proxy: NamedProxy | None = None
 
     def look_at_names(self) -> Finding:
-        """Whether they resolve."""
+        """Looks whether Vast's names resolve."""
         status = self._interceptor()
         self._proxy = upstream_of(status, self._subject.environ) if status else None
         if self._proxy:
@@ -53,18 +53,18 @@ class Vast:
         return Finding(", ".join(_results(found)))
 
     def look_at_tls(self) -> Finding:
-        """Whether there is someone, with the right certificate."""
+        """Looks whether Vast's servers answer, with certificates that are trusted."""
         reach = Reach(self._subject.config, self._proxy)
         places = _places(self._subject.config)
         found = all_of(partial(_handshake, reach, place) for place in places)
         return Finding(", ".join(_results(found)))
 
     def look_at_endpoints(self) -> Finding:
-        """Whether the account has those that the configuration names."""
+        """Looks whether the account has the endpoints that the configuration names."""
         subject = self._subject
         wanted = named_endpoints(subject)
         reach = Reach(subject.config, self._proxy)
-        subject.account = Account(subject.config, subject.key, reach)
+        subject.account = VastAccount(subject.config, subject.key, reach)
         known = subject.account.endpoints()
         if not wanted:
             raise no_endpoint(known)
@@ -76,7 +76,7 @@ class Vast:
         return Finding(f"the account has {', '.join(listed)}")
 
     def look_at_workers(self) -> Finding:
-        """What they do. None that is ready is no failure: calls wait, or Vast starts one."""
+        """Looks what the workers do. Without a ready one calls wait, which is no failure."""
         subject = self._subject
         if not subject.endpoints:
             raise NotApplicable("not looked at, because the account was not")
@@ -97,7 +97,7 @@ class Vast:
 
 
 def named_endpoints(subject: Subject) -> dict[str, str]:
-    """The endpoints that calls may go to, and where each is named."""
+    """The endpoints that calls may go to, each with the place that names it."""
     named: dict[str, str] = {}
     config = subject.config
     if config.endpoint:
@@ -112,7 +112,7 @@ def named_endpoints(subject: Subject) -> dict[str, str]:
 
 
 def no_endpoint(known: Iterable[str] = ()) -> Problem:
-    """There is none that calls could go to."""
+    """The problem that no endpoint is configured. `known` are those of the account."""
     has = ", ".join(map(repr, sorted(known)[:_ENDPOINTS]))
     return Problem(
         "no endpoint is configured" + (f"; your Vast account has {has}" if has else ""),
@@ -123,7 +123,7 @@ def no_endpoint(known: Iterable[str] = ()) -> Problem:
 
 
 def upstream_of(status: Status, environ: Mapping[str, str]) -> NamedProxy | None:
-    """The proxy that an interceptor goes through, with the password that the environment has."""
+    """The proxy behind an interceptor, with the password that the environment has for it."""
     for mode in status.modes:
         name, _, rest = mode.partition(":")
         if name == "upstream":
@@ -138,7 +138,7 @@ def upstream_of(status: Status, environ: Mapping[str, str]) -> NamedProxy | None
 
 
 def _places(config: Config) -> list[Place]:
-    """Of the interface in use, and the console, which knows the account."""
+    """The places of the interface in use, and of the console."""
     first = config.route_url if config.interface == "serverless" else config.openai_url
     return list(dict.fromkeys(map(place_of, (first, config.console_url))))
 
@@ -191,7 +191,7 @@ def _issuer(certificate: Mapping[str, Any]) -> str:
     return repr(shown)
 
 
-def _states(account: Account, endpoint: ListedEndpoint) -> Counter[str] | str:
+def _states(account: VastAccount, endpoint: ListedEndpoint) -> Counter[str] | str:
     try:
         return account.worker_states(endpoint)
     except NoStatesError as error:
@@ -220,7 +220,7 @@ def _worker_notes(states: Mapping[str, Counter[str] | str]) -> list[str]:
 
 
 def _results(futures: Iterable[Future[str]]) -> list[str]:
-    """Of works of which any may have found a problem. Raises all of these in one."""
+    """The results of work. Raises one Problem for all problems that were found."""
     results, problems = [], []
     for future in futures:
         error = future.exception()

@@ -1,4 +1,4 @@
-"""How results are shown: to people a line each, to machines as JSON."""
+"""Shows results: as lines for people, as JSON for machines."""
 
 import json
 from collections.abc import Iterable
@@ -6,16 +6,16 @@ from dataclasses import asdict
 
 import click
 
-from .outcome import Result, Status
+from .findings import Result, StepStatus
 
-_MARKS: dict[Status, str] = {"passed": "✓", "failed": "✗", "skipped": "–"}  # noqa: RUF001
-_PLAIN_MARKS: dict[Status, str] = {"passed": "ok", "failed": "FAIL", "skipped": "-"}
-_COLORS: dict[Status, str] = {"passed": "green", "failed": "red", "skipped": "yellow"}
+_MARKS: dict[StepStatus, str] = {"passed": "✓", "failed": "✗", "skipped": "–"}  # noqa: RUF001
+_PLAIN_MARKS: dict[StepStatus, str] = {"passed": "ok", "failed": "FAIL", "skipped": "-"}
+_COLORS: dict[StepStatus, str] = {"passed": "green", "failed": "red", "skipped": "yellow"}
 _NAME_WIDTH = len("streamed call")
 
 
-class TextReport:
-    """Lines for an output of this encoding."""
+class TextOutput:
+    """Writes results as lines for an output of this encoding."""
 
     def __init__(self, encoding: str | None, *, color: bool) -> None:
         plain = not _can_show("".join(_MARKS.values()) + "→", encoding)
@@ -25,7 +25,7 @@ class TextReport:
         self._mark_width = max(map(len, self._marks.values()))
 
     def lines(self, result: Result) -> str:
-        """A line, and below it the details and what to do."""
+        """A result's line, and below it the details and the advice."""
         mark = self._marks[result.status].ljust(self._mark_width)
         if self._color:
             mark = click.style(mark, fg=_COLORS[result.status])
@@ -42,8 +42,8 @@ class TextReport:
 
 
 def summary(results: Iterable[Result]) -> str:
-    """The last line."""
-    names: dict[Status, list[str]] = {"passed": [], "failed": [], "skipped": []}
+    """The last line, which names the steps that failed or were skipped."""
+    names: dict[StepStatus, list[str]] = {"passed": [], "failed": [], "skipped": []}
     for result in results:
         names[result.status].append(result.name.replace("_", " "))
     if names["failed"]:
@@ -54,7 +54,7 @@ def summary(results: Iterable[Result]) -> str:
 
 
 def to_json(results: Iterable[Result]) -> str:
-    """One object."""
+    """All results as one JSON object."""
     listed = list(results)
     return json.dumps({"ok": is_ok(listed), "steps": [asdict(result) for result in listed]})
 
@@ -65,7 +65,7 @@ def is_ok(results: Iterable[Result]) -> bool:
 
 
 def _printable(text: str) -> str:
-    """What others say may hold what a terminal obeys."""
+    """Without control characters, which a terminal would obey."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 

@@ -1,4 +1,4 @@
-"""What Vast says of an account: its endpoints, and the workers of each."""
+"""Asks Vast for an account's endpoints, and for the workers of each."""
 
 import shlex
 from collections import Counter
@@ -10,7 +10,7 @@ from ..openai_api.errors import REFUSED_STATUSES
 from ..secret import Secret
 from ..vast_api import console, router
 from ..vast_api.answers import UnreadableError
-from .outcome import Problem
+from .findings import Problem
 from .reach import Reach
 
 _NAMES_SHOWN = 10
@@ -33,11 +33,11 @@ _ANOTHER_NAME = {
 
 
 class NoStatesError(Exception):
-    """Vast does not say what the workers do. The message says why."""
+    """The states of the workers are not known. The message says why."""
 
 
-class Account:
-    """Asks the console and the router."""
+class VastAccount:
+    """The account that a key belongs to."""
 
     def __init__(self, config: Config, key: Secret, reach: Reach) -> None:
         self._config = config
@@ -45,7 +45,7 @@ class Account:
         self._reach = reach
 
     def endpoints(self) -> dict[str, console.ListedEndpoint]:
-        """By name. Raises Problem."""
+        """The account's endpoints by name. Raises Problem."""
         url = console.endpoints_url(self._config.console_url)
         status, body = self._reach.ask("GET", url, self._key, console.LARGEST_LIST)
         if status in REFUSED_STATUSES:
@@ -73,7 +73,10 @@ class Account:
 
 
 def unknown(name: str, named_by: str, known: Iterable[str]) -> Problem:
-    """The account has no endpoint of that name, which stands where `named_by` says."""
+    """The problem that the account has no endpoint `name`, which `named_by` has set.
+
+    `known` are the names of its endpoints.
+    """
     names = sorted(known)
     near = get_close_matches(name, names, _NAMES_SHOWN, 0.5)
     ordered = near + [other for other in names if other not in near]
@@ -95,11 +98,11 @@ def unknown(name: str, named_by: str, known: Iterable[str]) -> Problem:
 
 
 def describe(states: Counter[str]) -> str:
-    """Such as `2 idle, 1 stopped`."""
+    """States of workers in words, such as `2 idle, 1 stopped`."""
     parts = [f"{count} {state}" for state, count in states.most_common(_STATES_SHOWN)]
     return ", ".join(parts) + (", ..." if len(states) > _STATES_SHOWN else "")
 
 
 def ready(states: Counter[str]) -> int:
-    """How many can answer at once."""
+    """The number of workers that can answer at once."""
     return sum(count for state, count in states.items() if state in _READY)

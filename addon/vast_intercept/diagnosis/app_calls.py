@@ -1,4 +1,4 @@
-"""One whole and one streamed call, as an app makes them with `requests`."""
+"""Steps: one whole and one streamed call, as an app makes them with `requests`."""
 
 import time
 from collections.abc import Container, Iterable, Iterator, Mapping
@@ -12,12 +12,11 @@ import requests
 from ..openai_api.error_codes import ErrorCode
 from ..openai_api.sse import DONE, EventParser
 from ..secret import Secret
-from .outcome import Finding, Problem
+from .findings import Finding, Problem, one_line
 
 _CONNECT_SECONDS = 10.0
 _MAX_ANSWER = 1024 * 1024
 _MAX_PIECE = 64 * 1024
-_MAX_SHOWN = 500
 _MAX_TOKENS = 16
 _PROMPT = "Answer with one word: ready"
 
@@ -69,7 +68,7 @@ class _Chunk(msgspec.Struct):
 
 
 class CallRefused(Problem):
-    """The answer is an error."""
+    """The answer is an error, with this code."""
 
     def __init__(self, message: str, advice: str, code: str) -> None:
         super().__init__(message, advice)
@@ -77,24 +76,24 @@ class CallRefused(Problem):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class App:
-    """An app that calls chat completions."""
+class CheckingApp:
+    """An app that calls chat completions, with a certain proxy and certain CAs."""
 
     url: str
     model: str
     key: Secret | None
-    #: How long an answer may take.
+    #: Seconds that an answer may take.
     seconds: float
     #: Whether the environment says which proxy to use and which CAs to trust, as it does for apps.
     trust_env: bool
     proxies: Mapping[str, str] = field(default_factory=dict)
-    #: A file with CAs.
+    #: The path of a file with CAs.
     verify: str | None = None
-    #: The names of those whose answers are not Vast's.
+    #: The names of providers, whose answers are not Vast's.
     providers: Container[str] = ()
 
     def whole(self) -> Finding:
-        """A call that is answered at once. Raises Problem."""
+        """Makes a call that is answered in one piece. Raises Problem."""
         with self._answer(stream=False) as (answer, pieces):
             body = b"".join(pieces)
             try:
@@ -110,21 +109,21 @@ class App:
                     "Something else answers for the provider: is there another proxy in between?",
                 )
             endpoint = answer.headers.get("x-vast-endpoint", "Vast")
-            tries = "" if attempts == "1" else f" at attempt {_one_line(attempts)}"
-            model = _one_line(completion.model)
+            tries = "" if attempts == "1" else f" at attempt {one_line(attempts)}"
+            model = one_line(completion.model)
             return Finding(
-                f"answered by {_one_line(endpoint)} with model {model}{tries}",
+                f"answered by {one_line(endpoint)} with model {model}{tries}",
                 advice=_BY_PROVIDER if endpoint in self.providers else "",
             )
 
     def streamed(self) -> Finding:
-        """A call that is answered token by token. Raises Problem."""
+        """Makes a call that is answered token by token. Raises Problem."""
         started = time.monotonic()
         with self._answer(stream=True) as (answer, pieces):
             kind = answer.headers.get("content-type", "")
             if not kind.startswith("text/event-stream"):
                 raise Problem(
-                    f"the answer is not a stream, but {_one_line(kind) or 'untyped'}", _LOOK
+                    f"the answer is not a stream, but {one_line(kind) or 'untyped'}", _LOOK
                 )
             first = 0.0
             chunks = 0
@@ -145,7 +144,7 @@ class App:
 
     @contextmanager
     def _answer(self, *, stream: bool) -> Iterator[tuple[requests.Response, Iterator[bytes]]]:
-        """The head of an answer that is no error, and its body. Raises Problem."""
+        """The response of a call, and the pieces of its body. Raises Problem for an error."""
         ends = time.monotonic() + self.seconds
         body: dict[str, Any] = {
             "model": self.model,
@@ -177,9 +176,9 @@ class App:
                 raise self._failed(error) from None
 
     def _pieces(self, answer: requests.Response, ends: float) -> Iterator[bytes]:
-        """The body, bounded in size and time."""
+        """The pieces of the body, whose size and time are limited."""
         received = 0
-        # Chunks come as they are sent, if they are no larger.
+        # HTTP chunks come as they were sent, unless they are larger.
         for piece in answer.iter_content(_MAX_PIECE):
             received += len(piece)
             if received > _MAX_ANSWER:
@@ -192,13 +191,13 @@ class App:
         try:
             error = msgspec.json.decode(body, type=_Refusal).error
         except ValueError:
-            said = _one_line(body.decode("utf-8", "replace"))
+            said = one_line(body.decode("utf-8", "replace"))
             return Problem(f"status {status}, which is no error of OpenAI's form: {said}", _LOOK)
         code = str(error.code or "")
         advice = (
             self._key_advice() if code == ErrorCode.INVALID_API_KEY else _ADVICE.get(code, _LOOK)
         )
-        return CallRefused(f"status {status}, {code}: {_one_line(error.message)}", advice, code)
+        return CallRefused(f"status {status}, {code}: {one_line(error.message, 500)}", advice, code)
 
     def _key_advice(self) -> str:
         what = (
@@ -210,7 +209,7 @@ class App:
         )
 
     def _failed(self, error: requests.RequestException) -> Problem:
-        reason = _one_line(str(_innermost(error)))
+        reason = one_line(str(_innermost(error)))
         if isinstance(error, requests.exceptions.SSLError):
             return Problem(
                 f"the app does not trust the certificate: {reason}",
@@ -239,27 +238,22 @@ def _events(pieces: Iterable[bytes]) -> Iterator[str]:
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """What requests and urllib3 have wrapped, again and again."""
+    """The error that requests and urllib3 have wrapped, which they do several times."""
     inner = [getattr(error, "reason", None), *error.args[::-1]]
     found = next((each for each in inner if isinstance(each, BaseException)), None)
     return _innermost(found) if found else error
 
 
 def _has_token(data: str) -> bool:
-    """Whether a chunk says something. Raises Problem if it is an error, or no chunk at all."""
+    """Whether a chunk has a token. Raises Problem for an error, or if it cannot be read."""
     try:
         chunk = msgspec.json.decode(data, type=_Chunk)
     except ValueError as error:
         raise Problem(f"the stream has a chunk that cannot be read: {error}", _LOOK) from None
     if chunk.error:
         raise Problem(
-            f"the stream broke off, {chunk.error.code}: {_one_line(chunk.error.message)}", _LOOK
+            f"the stream broke off, {chunk.error.code}: {one_line(chunk.error.message)}", _LOOK
         )
     return any(
         value for choice in chunk.choices for name, value in choice.delta.items() if name != "role"
     )
-
-
-def _one_line(text: str) -> str:
-    shown = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(shown.split())[:_MAX_SHOWN]

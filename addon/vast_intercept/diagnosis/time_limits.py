@@ -1,4 +1,4 @@
-"""Work that must end in time, such as a look-up of a name, which Python cannot interrupt."""
+"""Limits the time of work that Python cannot interrupt, such as looking up a name."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -6,7 +6,7 @@ from concurrent.futures import Future
 
 
 def start[T](work: Callable[[], T]) -> Future[T]:
-    """Does it beside the rest. The process does not wait for it to end."""
+    """Does work in a thread of its own, for whose end the process does not wait."""
     future: Future[T] = Future()
 
     def run() -> None:
@@ -20,12 +20,12 @@ def start[T](work: Callable[[], T]) -> Future[T]:
 
 
 def within[T](seconds: float, work: Callable[[], T]) -> T:
-    """What it returns. Raises TimeoutError if that takes longer; it is left to itself then."""
+    """The result of work. Raises TimeoutError if it takes longer, and leaves it running then."""
     return start(work).result(seconds)
 
 
 def all_of[T](works: Iterable[Callable[[], T]]) -> list[Future[T]]:
-    """Does all at once, and returns when all have ended."""
+    """Does all work at once. Returns when all of it has ended."""
     futures = [start(work) for work in works]
     for future in futures:
         future.exception()
