@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 LOCKED = Path(__file__).parents[1] / "requirements-dev.txt"
-#: Of what is known and does not matter here: the identifier, and why it does not.
+#: Vulnerabilities that do not matter here: the identifier, and why.
 ACCEPTED: dict[str, str] = {}
 
 
 def main() -> int:
-    """Prints what it finds; the exit code is 1 if that is anything."""
+    """Prints the vulnerabilities found. The exit code is 1 if there are any."""
     accepted = [option for known in ACCEPTED for option in ("--ignore-vuln", known)]
     command = [sys.executable, "-m", "pip_audit", "--vulnerability-service", "osv"]
     command += ["--timeout", "10", "--progress-spinner", "off", "--format", "json", *accepted]

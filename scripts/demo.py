@@ -40,7 +40,7 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
 
 
 def main() -> None:
-    """Runs it all."""
+    """Runs the demo."""
     environ = dict(os.environ)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -47,7 +47,7 @@ WEATHER = {
 
 
 class App:
-    """What calls OpenAI."""
+    """An app that calls OpenAI through the interceptor."""
 
     def __init__(self, interceptor: harness.Interceptor) -> None:
         self._options: dict[str, Any] = {
@@ -58,7 +58,7 @@ class App:
         }
 
     def call(self, path: str = "chat/completions", **body: Any) -> None:
-        """A call."""
+        """Makes a call."""
         if path == "chat/completions":
             asked = [
                 {"role": "system", "content": "You are a helpful assistant."},
@@ -70,7 +70,7 @@ class App:
         session.post(f"https://api.openai.com/v1/{path}", json=body, **self._options)
 
     def make_some_of_each(self) -> None:
-        """What an afternoon brings."""
+        """Makes a mix of calls as real apps would."""
         stream: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
         self.call(tools=[WEATHER], tool_choice="required")
         self.call("embeddings", model="text-embedding-3-small", input="Oslo")
@@ -91,7 +91,7 @@ class App:
 
 
 def of_mitmweb(page: Page) -> None:
-    """The chat view of the last call, beside the list."""
+    """Takes a picture of mitmweb: the list of calls, and the chat view of the last one."""
     rows = page.locator(".flow-table tbody tr:has(td)")
     rows.nth(6).locator(".col-path").click()
     page.locator(".flow-detail nav").get_by_text("Response", exact=True).click()
@@ -103,7 +103,7 @@ def of_mitmweb(page: Page) -> None:
 
 
 def of_dashboard(page: Page, name: str) -> None:
-    """Its upper part."""
+    """Takes a picture of the upper part of the dashboard."""
     page.get_by_text("Live").wait_for()
     page.locator("#running tbody tr").first.wait_for()
     page.locator("#latest tbody tr").first.wait_for()
@@ -111,7 +111,7 @@ def of_dashboard(page: Page, name: str) -> None:
 
 
 def main() -> None:
-    """Makes them all."""
+    """Makes all pictures."""
     IMAGES.mkdir(exist_ok=True)
     standin = harness.StandIn()
     web, dashboard = harness.unused_port(), harness.unused_port()

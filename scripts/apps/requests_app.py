@@ -1,4 +1,4 @@
-"""An app of the demo: a script with OpenAI's URL in it, as many people have one."""
+"""An app of the demo: a script that has OpenAI's URL built in."""
 
 import json
 

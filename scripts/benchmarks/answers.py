@@ -1,4 +1,4 @@
-"""What an answer must be: read when the clock has stopped."""
+"""Checks of answers. They run after the clock has stopped."""
 
 import json
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _DONE = b"[DONE]"
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A chunk of a streamed completion: its text, and when it was there."""
+    """A chunk of a streamed completion: its text, and the time at which it arrived."""
 
     text: str
     arrived_at: float
@@ -20,7 +20,7 @@ class Chunk:
 
 
 def text_of_whole(answer: Answer) -> str:
-    """The text of a chat completion. Raises BadAnswerError if it is none."""
+    """The text of a chat completion. Raises BadAnswerError if the body is no chat completion."""
     answer.check_status()
     body = answer.body()
     try:
@@ -33,7 +33,7 @@ def text_of_whole(answer: Answer) -> str:
 
 
 def chunks_of_stream(answer: Answer) -> list[Chunk]:
-    """The chunks of a streamed completion. Raises BadAnswerError if it is none, or cut."""
+    """The chunks of a streamed completion. Raises BadAnswerError if it is none, or incomplete."""
     answer.check_status()
     events = answer.events()
     if not events or not events.pop()[1].endswith(_DATA + _DONE):
@@ -52,13 +52,13 @@ def _chunk(event: bytes, arrived_at: float) -> Chunk:
 
 
 def check_whole(answer: Answer, text: str) -> None:
-    """Raises BadAnswerError unless it is a chat completion with this text."""
+    """Raises BadAnswerError unless the body is a chat completion with this text."""
     if (found := text_of_whole(answer)) != text:
         raise BadAnswerError(f"{found[:500]!r} where {text[:500]!r} was due")
 
 
 def check_stream(answer: Answer, text: str, count: int) -> list[Chunk]:
-    """The chunks. Raises BadAnswerError unless so many of them have text, and this text."""
+    """The chunks. Raises BadAnswerError unless `count` of them have text, and `text` in all."""
     chunks = chunks_of_stream(answer)
     if (found := sum(bool(chunk.text) for chunk in chunks)) != count:
         raise BadAnswerError(f"{found} chunks with text where {count} were due")

@@ -8,16 +8,8 @@ from pathlib import Path
 import click
 
 from .measure import FULL, QUICK, measure
-from .report import (
-    before_table,
-    machine,
-    page,
-    table,
-    verdict_lines,
-    verdicts,
-    watching_table,
-    wrapper_table,
-)
+from .report import before_table, machine, page, table, watching_table, wrapper_table
+from .targets import verdict_lines, verdicts
 from .ways import all_ways
 
 
@@ -37,7 +29,7 @@ def main(quick: bool, output: Path | None, before: Path | None) -> None:
     """Measure the interceptor beside a bare mitmdump. Exit code 1: a target is missed."""
     if quick and output:
         raise click.UsageError("--quick measures too little to be written down.")
-    # Whoever ends us ends what we have started, too.
+    # SIGTERM ends the processes started here, too, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (
         tempfile.TemporaryDirectory(prefix="vast-bench-") as folder,

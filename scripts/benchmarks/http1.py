@@ -1,4 +1,4 @@
-"""A light HTTP/1.1 client over TLS: it shares the cores with what it measures.
+"""A light HTTP/1.1 client over TLS: light, because it shares the cores with what it measures.
 
 It keeps what it reads, with the time of each read, and looks at the content only when it is asked
 to: after the clock has stopped.
@@ -16,17 +16,17 @@ from time import perf_counter
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked\r\n", re.IGNORECASE)
-# The last chunk. JSON cannot hold it, so that it cannot be part of an answer of OpenAI's API.
+# The last chunk. No JSON contains it, so it is in no body of OpenAI's API.
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
 
 
 class BadAnswerError(Exception):
-    """An answer that is not the one that was due: the benchmark is worth nothing then."""
+    """An answer is not the expected one, which makes the benchmark worthless."""
 
 
 @dataclass(slots=True)
 class Answer:
-    """The bytes of an answer as they came, each read with its time."""
+    """The bytes of an answer as they arrived: what each read got, and when."""
 
     sent_at: float
     reads: list[tuple[float, bytes]] = field(default_factory=list)
@@ -35,11 +35,11 @@ class Answer:
 
     @property
     def done_at(self) -> float:
-        """When its last byte was there."""
+        """The time at which the last byte arrived."""
         return self.reads[-1][0]
 
     def check_status(self) -> None:
-        """Raises BadAnswerError unless it is 200."""
+        """Raises BadAnswerError unless the status is 200."""
         raw = self._raw()
         if not raw.startswith(b"HTTP/1.1 200 "):
             raise BadAnswerError(raw[:2000].decode(errors="replace"))
@@ -49,7 +49,7 @@ class Answer:
         return b"".join(piece for _, piece in self._pieces(self._raw()))
 
     def events(self) -> list[tuple[float, bytes]]:
-        """The server-sent events, each with the time at which its last byte came."""
+        """The server-sent events, each with the time at which its last byte arrived."""
         pieces = list(self._pieces(self._raw()))
         starts_in_raw = [start for start, _ in pieces]
         starts_in_body = [0, *accumulate(len(piece) for _, piece in pieces)]
@@ -69,7 +69,7 @@ class Answer:
         return b"".join(data for _, data in self.reads)
 
     def _pieces(self, raw: bytes) -> Iterator[tuple[int, bytes]]:
-        """The pieces of the body, each with its place in what was read."""
+        """The pieces of the body, each with its position in the bytes that were read."""
         if not self.chunked:
             yield self.head_end, raw[self.head_end :]
             return
@@ -97,7 +97,7 @@ class Connection(asyncio.Protocol):
         self._tail = b""
 
     async def call(self, request: bytes) -> Answer:
-        """Sends a request, and waits for the whole answer to it."""
+        """Sends a request, and waits for the whole answer."""
         assert self._transport
         self._answered = asyncio.get_running_loop().create_future()
         self._size, self._due, self._tail = 0, None, b""
@@ -106,7 +106,7 @@ class Connection(asyncio.Protocol):
         return await self._answered
 
     def close(self) -> None:
-        """Starts to close; `wait_closed` waits for the end of it."""
+        """Starts to close the connection. `wait_closed` waits until it is closed."""
         if self._transport:
             self._transport.close()
 
@@ -115,7 +115,7 @@ class Connection(asyncio.Protocol):
         await self._closed
 
     async def start_tls(self, context: ssl.SSLContext, server_name: str) -> None:
-        """Goes on in TLS."""
+        """Starts TLS on the connection."""
         assert self._transport
         self._transport = await asyncio.get_running_loop().start_tls(
             self._transport, self, context, server_hostname=server_name
@@ -181,7 +181,7 @@ class Target:
     address: str = "127.0.0.1"
 
     def request(self, body: bytes) -> bytes:
-        """A `POST` of a JSON body, as an app would make it."""
+        """The bytes of a `POST` with a JSON body, as an app would send them."""
         return (
             f"POST {self.path} HTTP/1.1\r\n"
             f"Host: {_authority(self.host, self.port)}\r\n"
@@ -193,13 +193,13 @@ class Target:
         ).encode() + body
 
     def tls_context(self) -> ssl.SSLContext:
-        """Trusts `ca_file` and nothing else."""
+        """Prepares connections that trust `ca_file` and nothing else."""
         context = ssl.create_default_context(cafile=self.ca_file)
         context.set_alpn_protocols(["http/1.1"])
         return context
 
     async def connect(self, context: ssl.SSLContext) -> Connection:
-        """A new connection, ready for calls."""
+        """Opens a connection that is ready for calls."""
         loop = asyncio.get_running_loop()
         if self.proxy_port is None:
             _, connection = await loop.create_connection(

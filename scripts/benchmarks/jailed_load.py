@@ -1,4 +1,4 @@
-"""The load generator as a process of its own: jobs come on standard input, figures go out."""
+"""The load generator as a process: reads jobs from standard input, and prints the figures."""
 
 import pickle
 import sys

@@ -19,7 +19,7 @@ _WARM_UP_CALLS = 5  # on each connection, before the clock starts
 
 
 class Figure(StrEnum):
-    """What a job finds out."""
+    """What a job measures."""
 
     KEPT = "calls per second, kept connections"
     NEW = "calls per second, a connection for each"
@@ -36,7 +36,7 @@ type Figures = dict[Figure, float]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What the stand-in is asked for: a whole answer, or a stream of `chunks`."""
+    """The answer that a call asks of the stand-in: a whole one, or a stream of `chunks`."""
 
     chunks: int = 0
     delay: float = 0  # seconds between two chunks
@@ -54,12 +54,12 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What to do."""
+    """One measurement: which calls to make, how many, and where."""
 
     kind: str  # one of the names in _KINDS
     target: Target
     ask: Ask
-    text: str  # which each answer must have
+    text: str  # of each answer
     clients: int
     seconds: float = 0  # for how long, or
     calls: int = 0  # how many calls in all
@@ -70,7 +70,7 @@ class Job:
 
 
 def run(job: Job) -> Figures:
-    """Runs a job. Raises BadAnswerError if any answer is not the one that was due."""
+    """Runs a job. Raises BadAnswerError if any answer is not the expected one."""
     gc.collect()
     gc.disable()  # a pause would be measured
     try:
@@ -80,7 +80,7 @@ def run(job: Job) -> Figures:
 
 
 def ask_once(target: Target, ask: Ask) -> str:
-    """The text of the answer, which all others are compared with."""
+    """The text of a first answer, with which all others are compared."""
     return asyncio.run(_ask_once(target, ask))
 
 
@@ -104,7 +104,7 @@ async def _ask_once(target: Target, ask: Ask) -> str:
 
 
 async def _kept(job: Job) -> Figures:
-    """Calls per second of clients that keep their connection."""
+    """Calls per second of clients that keep their connections."""
     request = job.request()
     async with _connections(job) as connections:
         start = perf_counter()
@@ -144,7 +144,7 @@ async def _new(job: Job) -> Figures:
 
 
 async def _dial(job: Job) -> Figures:
-    """Milliseconds that a call takes with all that comes before it, one after another."""
+    """Milliseconds that a call takes on a new connection, one call after another."""
     request = job.request()
     context = job.target.tls_context()
     used: list[Connection] = []
@@ -163,7 +163,7 @@ async def _dial(job: Job) -> Figures:
 
 
 async def _latency(job: Job) -> Figures:
-    """Milliseconds that a call takes, one after another over a connection that is kept."""
+    """Milliseconds that a call takes on a kept connection, one call after another."""
     request = job.request()
     times = []
     async with _connections(job) as (connection,):
@@ -179,7 +179,7 @@ async def _latency(job: Job) -> Figures:
 
 
 async def _calls(job: Job) -> Figures:
-    """So many calls, over connections that are kept."""
+    """Makes `job.calls` calls over kept connections, and measures nothing."""
     request = job.request()
     left = iter(range(job.calls))
 
@@ -228,7 +228,7 @@ async def _paced(job: Job) -> Figures:
 
 
 async def _fast(job: Job) -> Figures:
-    """Chunks per second of streams that come as fast as they can."""
+    """Chunks per second of streams that are sent as fast as possible."""
     request = job.request()
     async with _connections(job) as connections:
         start = perf_counter()
@@ -244,7 +244,7 @@ async def _fast(job: Job) -> Figures:
 
 @asynccontextmanager
 async def _connections(job: Job) -> AsyncIterator[list[Connection]]:
-    """A connection for each client, over which some calls were made already."""
+    """A connection for each client, warmed up by some calls."""
     context = job.target.tls_context()
     warm_up = job.request(Ask())
     connections: list[Connection] = []
@@ -265,7 +265,7 @@ async def _connections(job: Job) -> AsyncIterator[list[Connection]]:
 
 
 async def _all[T](coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """The results of all; if one fails, the others are cancelled, and its error is raised."""
+    """The results of all. If one fails, the others are cancelled, and its error is raised."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(coroutine) for coroutine in coroutines]

@@ -1,4 +1,4 @@
-"""The measurements, in rounds: each goes through all ways in turn, so that noise hits all alike."""
+"""The measurements, in rounds. A round goes through all ways in turn, so noise hits all alike."""
 
 import itertools
 import multiprocessing
@@ -55,13 +55,13 @@ QUICK = Plan(
 
 @dataclass(slots=True)
 class Results:
-    """What was measured: by figure and way, one value for each round."""
+    """What was measured. Each figure has one value for each way and round."""
 
     plan: Plan
-    #: Those of `WAYS`, and those of `BEFORE` if there are any.
+    #: The ways measured: those of `WAYS`, and those of `BEFORE` if there is another checkout.
     ways: list[str]
     figures: dict[Figure, dict[str, list[float]]] = field(init=False)
-    #: Resident megabytes of the proxies, before and after so many calls.
+    #: Resident megabytes of each proxy, before and after the plan's number of calls.
     memory: dict[str, tuple[float, float]] = field(default_factory=dict)
     wrapper: WrapperResults = field(default_factory=WrapperResults)
     watching: WatchingResults = field(default_factory=WatchingResults)
@@ -72,7 +72,7 @@ class Results:
 
 
 def measure(ways: Mapping[str, Way], plan: Plan, folder: Path) -> Results:
-    """Measures everything, and says on standard error how far it is."""
+    """Measures everything, and reports progress on standard error."""
     start = time.monotonic()
     results = Results(plan, [name for name in (*WAYS, *BEFORE.values()) if name in ways])
     # The load has a process of its own; it ends with this block, whatever happens.
@@ -142,7 +142,7 @@ def measure(ways: Mapping[str, Way], plan: Plan, folder: Path) -> Results:
 
 
 def _slow(pool: Pool, way: Way, plan: Plan, texts: dict[Ask, str]) -> float:
-    """Milliseconds for a call over the slow link."""
+    """Milliseconds that a call takes over the slow link."""
     assert way.slow_target
     job = Job(
         kind="dial",
@@ -156,7 +156,7 @@ def _slow(pool: Pool, way: Way, plan: Plan, texts: dict[Ask, str]) -> float:
 
 
 def _check_slow_link(results: Results) -> None:
-    """A handshake and a call are two round trips. Raises RuntimeError if they took less."""
+    """Raises RuntimeError if a handshake and a call took less than two round trips."""
     least = min(results.figures[Figure.SLOW][DIRECT])
     if least < 4 * LINK_DELAY:
         raise RuntimeError(f"The slow link is none: a call took {least:.1f} ms.")
@@ -176,7 +176,7 @@ def _memory(pool: Pool, way: Way, plan: Plan, text: str) -> tuple[float, float]:
 
 
 def _in[**P, T](pool: Pool, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What the function returns, called in the pool's process."""
+    """Calls the function in the pool's process, and returns its result."""
     try:
         return pool.apply_async(function, args, kwargs).get(_JOB_LIMIT)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""A forwarder that makes a loopback port a distant one: what comes goes on some time later.
+"""A forwarder that makes a loopback port a distant one: it passes bytes on after a delay.
 
     python slow_link.py LISTEN_PORT TARGET_PORT DELAY_MS
 
@@ -13,7 +13,7 @@ _PIECE = 1024 * 1024
 
 
 async def forward(listen_port: int, target_port: int, delay: float) -> None:
-    """Until SIGTERM. `delay` is in seconds, for one direction."""
+    """Forwards until SIGTERM. `delay` is in seconds, for one direction."""
     links: set[asyncio.Task[None]] = set()
 
     async def link(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -42,7 +42,7 @@ async def forward(listen_port: int, target_port: int, delay: float) -> None:
 
 
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
-    """One direction, to its end: what is read now is written when its time has come."""
+    """Forwards one direction until it ends: what is read is written when its delay is over."""
     clock = asyncio.get_running_loop().time
     on_its_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 

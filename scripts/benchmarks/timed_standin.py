@@ -16,10 +16,10 @@ from vast_intercept.standin.model_server import vllm
 
 
 class TimedExchange(Exchange):
-    """Sends a comment with each chunk, which says when. Comments are ignored by who reads it."""
+    """Sends a comment with each chunk that says when it was sent. Apps ignore comments."""
 
     async def send(self, response: web.StreamResponse, parts: list[bytes]) -> None:
-        """Chunk k comes k delays after the first."""
+        """Waits until chunk k is due: k delays after the first."""
         delay = self.told.delay
         if not delay:
             await super().send(response, parts)

@@ -1,4 +1,4 @@
-"""mitmweb with a page open: what watching costs the streams that are watched."""
+"""mitmweb with a page open: what watching costs the watched streams."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ _FIGURES = (Figure.FIRST_CHUNK, Figure.CHUNK)
 
 @dataclass(slots=True)
 class WatchingResults:
-    """One value for each round, of the same mitmweb without a page and with one."""
+    """Figures of the same mitmweb without a page and with one: one value for each round."""
 
     unwatched: dict[Figure, list[float]] = field(
         default_factory=lambda: {figure: [] for figure in _FIGURES}
@@ -34,7 +34,7 @@ class WatchingResults:
 def measure_watching(
     web: Way, run: Callable[[Job], Figures], job: Job, rounds: int
 ) -> WatchingResults:
-    """`job` is one for streams."""
+    """Measures mitmweb without a page and with one, by a job with streams."""
     assert web.page_url
     results = WatchingResults()
     job = replace(job, target=web.stream_target)
@@ -50,7 +50,7 @@ def measure_watching(
 
 
 class _Page:
-    """What mitmweb's page does: it follows all flows, and reads the content of the selected one.
+    """Does what mitmweb's page does: follows all flows, and reads the content of the selected one.
 
     A browser would take turns with the proxy on the machine's cores; what is of interest here is
     what the proxy does for it.
@@ -69,11 +69,11 @@ class _Page:
 
     @property
     def seconds_with_streams(self) -> float:
-        """From the first to the last that it was told of a stream."""
+        """Seconds from the first to the last news of a stream."""
         return max(self._last - self._first, 1e-9)
 
     def run(self) -> None:
-        """Until `close`."""
+        """Follows the flows until `close`."""
         self._task = self._loop.create_task(self._follow())
         try:
             self._loop.run_until_complete(self._task)

@@ -1,4 +1,4 @@
-"""The ways from an app to Vast: straight, and through each of the proxies. All of it over TLS."""
+"""The ways from an app to Vast: direct, and through each of the proxies. All use TLS."""
 
 import os
 import socket
@@ -25,10 +25,10 @@ WAYS = (DIRECT, *PROXIES)
 #: The same ways through another checkout's code, such as that before a change.
 BEFORE = {SERVE: "serve-before", ADDON: "addon-before", SERVERLESS: "serverless-before"}
 
-#: mitmweb, for what it costs to watch it: its calls are kept and shown, unlike those of the others.
+#: mitmweb, for the cost of watching: unlike the others it keeps and shows calls.
 WEB = "web"
 
-#: Those that can be measured over a slow link: a worker says by itself where it is.
+#: Ways that can be measured over a slow link. Not the serverless one: a worker names its own URL.
 SLOW_WAYS = (DIRECT, BARE, SERVE, ADDON)
 LINK_DELAY = 25  # ms, in each direction
 
@@ -44,7 +44,7 @@ _APP_KEY = "sk-the-key-of-an-app-0123456789"
 _MODEL = "gpt-4o"
 _WEB_PASSWORD = "bench"  # noqa: S105  (of a mitmweb that lives for minutes)
 
-# Without it mitmproxy reads a stream to its end before it sends any of it.
+# Without this script mitmproxy reads a whole stream before it sends any of it.
 _STREAM_SCRIPT = """\
 def responseheaders(flow):
     flow.response.stream = True
@@ -56,7 +56,7 @@ _STOP_LIMIT = 10
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way. Streams may go another one than whole answers, and a slow link is one of its own."""
+    """One way. Streams, whole answers and calls over a slow link may have different targets."""
 
     target: Target
     stream_target: Target
@@ -67,7 +67,7 @@ class Way:
 
 @contextmanager
 def all_ways(folder: Path, before: Path | None = None) -> Iterator[dict[str, Way]]:
-    """Starts everything, in `folder`, and stops it in the end.
+    """Starts everything, with files in `folder`, and stops it at the end.
 
     `before` is another checkout of the project, for the ways in `BEFORE`.
     """
@@ -146,7 +146,7 @@ class _Proxy:
     ca_file: Path
 
     def target(self, behind: Target) -> Target:
-        """The same URL as `behind`, through this proxy."""
+        """The URL of `behind`, through this proxy."""
         return Target(
             host=behind.host,
             port=behind.port,
@@ -158,7 +158,7 @@ class _Proxy:
         )
 
     def target_of_an_app(self) -> Target:
-        """What an app calls that knows nothing of Vast."""
+        """The URL that an app calls that knows nothing of Vast."""
         return Target(
             host="api.openai.com",
             port=443,
@@ -189,7 +189,7 @@ def _config(path: Path, vast_port: int, ca_file: Path) -> tuple[str, str]:
 
 @contextmanager
 def _slow_link(folder: Path, target_port: int) -> Iterator[int]:
-    """A port from which the other one is some way off."""
+    """Starts the slow link, and yields its port."""
     port = _free_port()
     command = [*_SLOW_LINK, str(port), str(target_port), str(LINK_DELAY)]
     with _running(command, port, folder / "slow_link.log"):
@@ -229,7 +229,7 @@ def _proxy(folder: Path, command: tuple[str, ...], project: Path = PROJECT) -> I
 
 
 def environment(project: Path = PROJECT) -> dict[str, str]:
-    """Nothing of the user's own Vast account, and no other proxy. The code is `project`'s."""
+    """An environment without the user's Vast account and proxies, for the code of `project`."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -241,9 +241,9 @@ def environment(project: Path = PROJECT) -> dict[str, str]:
 def _running(
     command: list[str], port: int, log: Path, environ: dict[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that listens on `port`. Its output goes to `log`, which is shown if it fails."""
+    """Starts a process that listens on `port`. Its output goes to `log`, shown if it fails."""
     with log.open("wb") as output:
-        # In a session of its own, so that Ctrl-C leaves it to us to stop it.
+        # It has its own session, so that Ctrl-C reaches only this process, which stops it.
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

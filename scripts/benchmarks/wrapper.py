@@ -13,13 +13,13 @@ from .load import Figure, Figures, Job
 from .ways import PROJECT, VAST_INTERCEPT, Way, environment
 
 _SECONDS = 60
-# Nobody's (RFC 5737): the jail has it lead to the interceptor.
+# An address that nobody has (RFC 5737). In the jail it leads to the interceptor.
 _FAR_AWAY = "203.0.113.5"
 
 
 @dataclass(slots=True)
 class WrapperResults:
-    """One value for each round."""
+    """Figures of the wrapper: one value for each round."""
 
     #: Seconds that `run -- true` takes, and that the jail adds.
     start: list[float] = field(default_factory=list)
@@ -36,7 +36,7 @@ class WrapperResults:
 def measure_wrapper(
     serve: Way, run: Callable[[Job], Figures], job: Job, rounds: int, folder: Path
 ) -> WrapperResults:
-    """`run` makes the load outside of the jail, `job` is one for `serve`."""
+    """Measures the wrapper. `run` runs a job outside of the jail; `job` is one for `serve`."""
     results = WrapperResults()
     _seconds_to_run(folder)  # the first one makes a CA
     for _ in range(rounds):
@@ -68,7 +68,7 @@ def _seconds_to_run(folder: Path, *options: str) -> float:
 
 @contextmanager
 def _load_in_jail(port: int) -> Iterator[Callable[[Job], Figures]]:
-    """Has jobs run in a process within a jail, in front of the interceptor at this port."""
+    """Yields a function that runs jobs in a jail, in front of the interceptor at this port."""
     process = subprocess.Popen(
         [
             *(*VAST_INTERCEPT, "run", "-q", "--jail", "--attach", str(port), "--"),
