@@ -106,9 +106,7 @@ def _next_signal() -> tuple[int, bool]:
         info = signal.sigwaitinfo(_AWAITED)
         return info.si_signo, info.si_code > 0  # SI_USER, for one, is not above 0
     number = signal.sigwait(_AWAITED)
-    with suppress(OSError):
-        return number, number in {signal.SIGINT, signal.SIGQUIT} and os.isatty(0)
-    return number, False
+    return number, number in {signal.SIGINT, signal.SIGQUIT} and os.isatty(0)
 
 
 def exit_like(status: int) -> NoReturn:

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Sequence
 _SO_ORIGINAL_DST = 80
 _CHUNK = 256 * 1024
 _CONNECT_SECONDS = 30.0
-_MAX_HEAD = 16 * 1024
 
 type Address = tuple[str, int]
 type _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]

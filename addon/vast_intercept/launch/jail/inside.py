@@ -171,15 +171,11 @@ def _read_environment(descriptor: int) -> dict[bytes, bytes]:
 def _reap(app: int) -> int | None:
     """Reaps all processes that have ended. Returns the app's status if it is among them."""
     status = None
-    while True:
-        try:
-            pid, ended = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return status
-        if pid == 0:
-            return status
-        if pid == app:
-            status = ended
+    with suppress(ChildProcessError):  # no child is left
+        while (ended := os.waitpid(-1, os.WNOHANG)) != (0, 0):
+            if ended[0] == app:
+                status = ended[1]
+    return status
 
 
 def _be_as_outside(ids: tuple[int, int], ours: set[signal.Signals]) -> None:

@@ -24,6 +24,7 @@ _INSIDE = Path(__file__).with_name("inside.py")
 _MAX_MESSAGE = 64 * 1024
 _MAX_SOCKETS = 64
 _STEP_SECONDS = 20.0
+_FORBIDDEN = {errno.EPERM, errno.ENOSPC, errno.EUSERS}
 # How long an app that was asked to end may take.
 _LAST_SECONDS = 5.0
 # Folders of network tools, which are not on every user's PATH.
@@ -107,8 +108,7 @@ class Jail(AbstractContextManager["Jail"]):
             message, _ = self._hear("ended")
         except JailError:
             return int(signal.SIGKILL)  # which is what ended the jail, with all that was in it
-        status: int = message["ended"]
-        return status
+        return int(message["ended"])
 
     def end_soon(self) -> None:
         """Asks the app to end, and kills it if it has not ended after five seconds."""
@@ -169,10 +169,7 @@ class Jail(AbstractContextManager["Jail"]):
         step, number = said["failed"], said["errno"]
         if step == "exec":
             raise cannot_run(self._command[0], OSError(number, os.strerror(number)))
-        if (
-            number in {errno.EPERM, errno.ENOSPC, errno.EUSERS}
-            or "not permitted" in said["message"]
-        ):
+        if number in _FORBIDDEN or "not permitted" in said["message"]:
             raise JailError(why_forbidden(step, number))
         raise JailError(f"The jail cannot be made. {step}: {said['message']}")
 
@@ -180,8 +177,7 @@ class Jail(AbstractContextManager["Jail"]):
 def _same_ids(name: str) -> str:
     """The map that keeps every id of this namespace as it is. `name` is uid_map or gid_map."""
     lines = Path("/proc/self", name).read_text("ascii").splitlines()
-    columns = [line.split() for line in lines]
-    return "".join(f"{inside} {inside} {count}\n" for inside, _, count in columns)
+    return "".join(f"{inside} {inside} {count}\n" for inside, _, count in map(str.split, lines))
 
 
 def _find_tool(name: str) -> str | None:

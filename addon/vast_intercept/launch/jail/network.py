@@ -11,7 +11,6 @@ from .replaced_files import RESOLVER
 _READY_SECONDS = 10.0
 _END_SECONDS = 5.0
 _MTU = "65520"
-_TUN = "/dev/net/tun"
 _OWN_VARIABLES = ("PATH", "LD_LIBRARY_PATH")
 # pasta would run on if the process that started it were killed.
 _UNTIL_STDIN_ENDS = '"$0" "$@" </dev/null & read -r end; kill $!; wait'
@@ -28,7 +27,10 @@ class Network:
 
         Raises JailError.
         """
-        _check_tun()
+        try:
+            os.close(os.open("/dev/net/tun", os.O_RDWR))
+        except OSError as error:
+            raise JailError(no_tun_device(error.errno or 0)) from None
         # pasta that is started as root gives root up, and with it the right to this (FACTS C9).
         instead = "" if os.geteuid() == 0 else "pasta"
         ready, ready_theirs = os.pipe()
@@ -94,10 +96,3 @@ class Network:
 def bare_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """What the jail's own processes get of the environment, since an app can read it in /proc."""
     return {name: environ[name] for name in _OWN_VARIABLES if name in environ}
-
-
-def _check_tun() -> None:
-    try:
-        os.close(os.open(_TUN, os.O_RDWR))
-    except OSError as error:
-        raise JailError(no_tun_device(error.errno or 0)) from None
