@@ -57,10 +57,10 @@ class RunningCalls(msgspec.Struct, frozen=True):
     calls: list[Running]
 
 
-class Latest(msgspec.Struct, frozen=True, kw_only=True):
-    """A call that has ended, at `time` (Unix time). Durations are in seconds."""
+class Latest(msgspec.Struct, frozen=True, kw_only=True, rename={"request_id": "id"}):
+    """A call that has ended: these fields of its report, which says what they mean."""
 
-    id: str
+    request_id: str
     time: float
     operation: str | None
     model: str | None
@@ -191,27 +191,8 @@ def _running(progress: Progress, now: float) -> Running:
 
 
 def _latest(report: CallReport, *, show_prompts: bool) -> Latest:
-    return Latest(
-        id=report.request_id,
-        time=report.time,
-        operation=report.operation,
-        model=report.model,
-        endpoint=report.endpoint,
-        response_model=report.response_model,
-        client=report.client,
-        status=report.status,
-        outcome=report.outcome,
-        stream=report.stream,
-        time_to_first_token=report.time_to_first_token,
-        duration=report.duration,
-        prompt_tokens=report.prompt_tokens,
-        completion_tokens=report.completion_tokens,
-        tokens_per_second=report.tokens_per_second,
-        attempts=report.attempts,
-        waited=report.waited,
-        error=report.error,
-        prompt=report.prompt if show_prompts else None,
-    )
+    shown = msgspec.convert(report, Latest, from_attributes=True)
+    return shown if show_prompts else msgspec.structs.replace(shown, prompt=None)
 
 
 def _endpoints(monitor: Monitor, config: Config) -> list[Endpoint]:

@@ -8,10 +8,17 @@ from mitmproxy import http
 
 from ..mitm.borrowed import parse_url
 from ..secret import mask_shapes
-from ..telemetry.report import CallReport, Ending
+from ..telemetry.report import CallReport, Ending, facts_of
 from ..telemetry.wording import comment
 
 METADATA = "vast"
+
+# The fields of its report that a flow keeps.
+_NOTED = (
+    *("request_id", "outcome", "status", "model", "endpoint", "response_model", "stream"),
+    *("attempts", "waited", "time_to_first_token", "duration", "longest_gap", "tokens_per_second"),
+    *("prompt_tokens", "completion_tokens", "left_out", "error"),
+)
 
 _REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 
@@ -67,26 +74,8 @@ def _is_url(text: str) -> bool:
 
 def note_report(flow: http.HTTPFlow, report: CallReport) -> None:
     """What became of the call, as data and as a line for people."""
-    note(
-        flow,
-        request_id=report.request_id,
-        outcome=str(report.outcome),
-        status=report.status,
-        model=report.model,
-        endpoint=report.endpoint,
-        response_model=report.response_model,
-        stream=report.stream or None,
-        attempts=report.attempts or None,
-        waited=_rounded(report.waited or None),
-        time_to_first_token=_rounded(report.time_to_first_token),
-        duration=_rounded(report.duration),
-        longest_gap=_rounded(report.longest_gap),
-        tokens_per_second=_rounded(report.tokens_per_second),
-        prompt_tokens=report.prompt_tokens,
-        completion_tokens=report.completion_tokens,
-        left_out=list(report.left_out) or None,
-        error=report.error,
-    )
+    facts = facts_of(report, _NOTED)
+    note(flow, **{name: _rounded(value) for name, value in facts.items()})
     say(flow, comment(report))
     mark(flow, report.outcome)
 
@@ -117,5 +106,5 @@ def request_id_of(request: http.Request) -> str | None:
     return request_id if good else None
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+def _rounded(value: Any) -> Any:
+    return round(value, 4) if isinstance(value, float) else value

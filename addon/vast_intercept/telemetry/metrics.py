@@ -40,6 +40,60 @@ _PER_TOKEN = (
 _WAIT = (0.1, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 180, 300, 600)
 _ADDED = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
 
+_COUNTERS = {
+    "calls": ("Calls that have ended.", ("operation", "endpoint", "outcome")),
+    "refused_calls": ("Calls that were refused.", ("reason",)),
+    "prompt_tokens": ("Tokens of prompts, if the answer says how many.", ("endpoint",)),
+    "completion_tokens": ("Tokens of answers, if the answer says how many.", ("endpoint",)),
+    "uncounted_answers": ("Answers that do not say how many tokens they have.", ("endpoint",)),
+    "retries": ("Attempts that followed a failed one.", ("endpoint",)),
+    "fallbacks": ("Calls that went to the endpoint because another one failed.", ("endpoint",)),
+    "client_tls_failures": (
+        "TLS handshakes that apps broke off, mostly because they do not trust the CA.",
+        (),
+    ),
+    "refused_connections": (
+        "Refused connections to providers: not HTTP, or without a call that is passed on.",
+        ("reason",),
+    ),
+}
+
+_QUEUE_WAIT = "queue_wait_seconds"
+_HISTOGRAMS = {
+    "time_to_first_token_seconds": (
+        "Seconds from the app's complete request to the first token of a stream.",
+        _FIRST_TOKEN,
+        ("endpoint",),
+    ),
+    "call_duration_seconds": (
+        "Seconds from the app's complete request to the end of Vast's answer.",
+        _DURATION,
+        ("operation", "endpoint"),
+    ),
+    "time_per_output_token_seconds": (
+        "Seconds between two tokens of a stream, on average.",
+        _PER_TOKEN,
+        ("endpoint",),
+    ),
+    "added_latency_seconds": (
+        "Seconds that the interceptor itself added before the call and after the answer.",
+        _ADDED,
+        (),
+    ),
+    _QUEUE_WAIT: (
+        "Seconds that calls waited for a ready worker (serverless interface only).",
+        _WAIT,
+        ("endpoint",),
+    ),
+}
+# The fields of a report that go into a histogram each, for calls that were sent on.
+_OBSERVED = {
+    "duration": "call_duration_seconds",
+    "time_to_first_token": "time_to_first_token_seconds",
+    "time_per_output_token": "time_per_output_token_seconds",
+    "added_latency": "added_latency_seconds",
+}
+
 # A second series for each counter, of when it was made, says nothing here.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -55,120 +109,65 @@ class Metrics:
     ) -> None:
         registry = self.registry = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=registry)
-        Info(f"{_PREFIX}build", "The interceptor's version.", registry=registry).info(
-            {"version": __version__}
-        )
+        build = Info(f"{_PREFIX}build", "The interceptor's version.", registry=registry)
+        build.info({"version": __version__})
+        counters = {
+            name: Counter(_PREFIX + name, text, labels, registry=registry)
+            for name, (text, labels) in _COUNTERS.items()
+        }
+        histograms = {
+            name: Histogram(_PREFIX + name, text, labels, buckets=buckets, registry=registry)
+            for name, (text, buckets, labels) in _HISTOGRAMS.items()
+        }
 
         # prometheus_client looks labels up slowly, and there are few of them.
-        def counter(name: str, text: str, *labels: str) -> Callable[..., Counter]:
-            return cache(Counter(_PREFIX + name, text, labels, registry=registry).labels)
+        @cache
+        def count(name: str, *labels: str) -> Counter:
+            return counters[name].labels(*labels) if labels else counters[name]
 
-        def histogram(
-            name: str, text: str, buckets: tuple[float, ...], *labels: str
-        ) -> Callable[..., Histogram]:
-            made = Histogram(_PREFIX + name, text, labels, buckets=buckets, registry=registry)
-            return cache(made.labels)
+        @cache
+        def histogram(name: str, *labels: str) -> Histogram:
+            return histograms[name].labels(*labels) if labels else histograms[name]
 
-        self._calls = counter("calls", "Calls that have ended.", "operation", "endpoint", "outcome")
-        self._refused = counter("refused_calls", "Calls that were refused.", "reason")
-        self._first_token = histogram(
-            "time_to_first_token_seconds",
-            "Seconds from the app's complete request to the first token of a stream.",
-            _FIRST_TOKEN,
-            "endpoint",
-        )
-        self._duration = histogram(
-            "call_duration_seconds",
-            "Seconds from the app's complete request to the end of Vast's answer.",
-            _DURATION,
-            "operation",
-            "endpoint",
-        )
-        self._per_token = histogram(
-            "time_per_output_token_seconds",
-            "Seconds between two tokens of a stream, on average.",
-            _PER_TOKEN,
-            "endpoint",
-        )
-        self._queue_wait = histogram(
-            "queue_wait_seconds",
-            "Seconds that calls waited for a ready worker (serverless interface only).",
-            _WAIT,
-            "endpoint",
-        )
-        self._added = Histogram(
-            f"{_PREFIX}added_latency_seconds",
-            "Seconds that the interceptor itself added before the call and after the answer.",
-            buckets=_ADDED,
-            registry=registry,
-        )
-        self._prompt_tokens = counter(
-            "prompt_tokens", "Tokens of prompts, if the answer says how many.", "endpoint"
-        )
-        self._completion_tokens = counter(
-            "completion_tokens", "Tokens of answers, if the answer says how many.", "endpoint"
-        )
-        self._uncounted = counter(
-            "uncounted_answers", "Answers that do not say how many tokens they have.", "endpoint"
-        )
-        self._retries = counter("retries", "Attempts that followed a failed one.", "endpoint")
-        self._fallbacks = counter(
-            "fallbacks", "Calls that went to the endpoint because another one failed.", "endpoint"
-        )
-        self._tls_failures = Counter(
-            f"{_PREFIX}client_tls_failures",
-            "TLS handshakes that apps broke off, mostly because they do not trust the CA.",
-            registry=registry,
-        )
-        self._refused_connections = counter(
-            "refused_connections",
-            "Refused connections to providers: not HTTP, or without a call that is passed on.",
-            "reason",
-        )
+        self._counter, self._histogram = count, histogram
         registry.register(_Now(config, running, endpoints))
         self._reasons: set[str] = set()
 
     def ended(self, config: Config, report: CallReport) -> None:
-        """Counts a call that has ended."""
-        endpoint = _endpoint(config, report.endpoint)
+        """Counts a call that has ended. `config` is the one that it started with."""
+        endpoint = _label(config, report.endpoint)
         operation = report.operation or OTHER
-        self._calls(operation, endpoint, report.outcome).inc()
+        count = self._counter
+        count("calls", operation, endpoint, report.outcome).inc()
         if report.outcome is Ending.REFUSED:
-            self._refused(self._reason(report.error or OTHER)).inc()
+            count("refused_calls", self._reason(report.error or OTHER)).inc()
         if not report.attempts:
             return
-        if report.duration is not None:
-            self._duration(operation, endpoint).observe(report.duration)
-        if report.time_to_first_token is not None:
-            self._first_token(endpoint).observe(report.time_to_first_token)
-        if report.time_per_output_token is not None:
-            self._per_token(endpoint).observe(report.time_per_output_token)
-        if report.added_latency is not None:
-            self._added.observe(report.added_latency)
+        labels = {"operation": operation, "endpoint": endpoint}
+        for field, name in _OBSERVED.items():
+            if (seconds := getattr(report, field)) is not None:
+                values = (labels[label] for label in _HISTOGRAMS[name][-1])
+                self._histogram(name, *values).observe(seconds)
         if config.interface == "serverless":
             for name, waited in (report.waits or {endpoint: 0.0}).items():
-                self._queue_wait(_endpoint(config, name)).observe(waited)
+                self._histogram(_QUEUE_WAIT, _label(config, name)).observe(waited)
         if report.prompt_tokens is not None:
-            self._prompt_tokens(endpoint).inc(report.prompt_tokens)
-            self._completion_tokens(endpoint).inc(report.completion_tokens or 0)
+            count("prompt_tokens", endpoint).inc(report.prompt_tokens)
+            count("completion_tokens", endpoint).inc(report.completion_tokens or 0)
         elif report.outcome is Ending.OK:
-            self._uncounted(endpoint).inc()
+            count("uncounted_answers", endpoint).inc()
         for name in report.retried:
-            self._retries(_endpoint(config, name)).inc()
+            count("retries", _label(config, name)).inc()
         for name in report.fell_back_to:
-            self._fallbacks(_endpoint(config, name)).inc()
-
-    def passed_on(self, report: CallReport) -> None:
-        """Counts a call that went on to its provider, untouched."""
-        self._calls(report.operation or OTHER, report.endpoint or OTHER, report.outcome).inc()
+            count("fallbacks", _label(config, name)).inc()
 
     def tls_failed(self) -> None:
         """Counts a handshake that an app broke off."""
-        self._tls_failures.inc()
+        self._counter("client_tls_failures").inc()
 
     def refused_connection(self, reason: str) -> None:
         """Counts a connection to a provider that was refused."""
-        self._refused_connections(reason).inc()
+        self._counter("refused_connections", reason).inc()
 
     def _reason(self, code: str) -> str:
         if len(self._reasons) < _MAX_REASONS:
@@ -216,7 +215,7 @@ class _Now(Collector):
         yield breakers
 
 
-def _endpoint(config: Config, name: str | None) -> str:
+def _label(config: Config, name: str | None) -> str:
     if name is None:
         return ""
     return name if config.names_destination(name) else OTHER

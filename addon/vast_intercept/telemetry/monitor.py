@@ -60,6 +60,7 @@ class Monitor:
         #: Providers and models of the table of those that are shut down, as apps have asked.
         self.shut_down: dict[tuple[str, str], None] = {}
         self.endpoints = endpoints
+        self._config = config
         self.metrics = Metrics(config, self.running.values, endpoints)
 
     def began(self, progress: Progress) -> None:
@@ -103,7 +104,7 @@ class Monitor:
     def passed_on(self, report: CallReport) -> None:
         """A call that went on to its provider, untouched, has ended."""
         self.endings[Ending.PASSED_ON] += 1
-        self.metrics.passed_on(report)
+        self.metrics.ended(self._config(), report)
         self.latest.appendleft(report)
 
     def tls_failed(self) -> None:

@@ -1,7 +1,9 @@
 """What became of a call, as one value: for its flow, the log, the metrics and the dashboard."""
 
 import time
+from collections.abc import Iterable
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -92,6 +94,19 @@ class CallReport(msgspec.Struct, frozen=True, kw_only=True):
     def is_endpoints_fault(self) -> bool:
         """Whether it is one that is not of the app's own making."""
         return self.is_error and self.status not in _OF_APPS_MAKING
+
+
+_DEFAULTS = {each.name: each.default for each in msgspec.structs.fields(CallReport)}
+
+
+def facts_of(report: CallReport, names: Iterable[str]) -> dict[str, Any]:
+    """The named fields as numbers, texts and lists, without those that say nothing."""
+    values = msgspec.to_builtins(report)
+    return {
+        name: list(values[name]) if isinstance(values[name], tuple) else values[name]
+        for name in names
+        if values[name] != _DEFAULTS[name]
+    }
 
 
 def shortened[T: (str, str | None)](text: T, longest: int = _LONGEST_NAME) -> T:

@@ -11,7 +11,7 @@ from ...openai_api.usage import MOST_TOKENS
 from .assembly import Answer, assemble_stream, assemble_whole
 from .extent import beginning, is_small_enough
 from .layout import paragraphs, pretty_json
-from .rendering import Circumstances, answer_text, error_text
+from .rendering import Circumstances, Times, answer_text, error_text
 from .transcript import transcript
 
 _UNDERSTOOD = 2.0  # mitmproxy's own view for JSON says 1
@@ -87,56 +87,41 @@ def _noted(flow: http.HTTPFlow) -> dict[str, Any]:
     return known if isinstance(known, dict) else {}
 
 
-class _Noted(msgspec.Struct):
+class _Noted(Times, frozen=True):
     """What the interceptor has noted of a call."""
 
     outcome: str | None = None
     endpoint: str | None = None
     error: str | None = None
-    time_to_first_token: float | None = None
-    duration: float | None = None
-    longest_gap: float | None = None
-    tokens_per_second: float | None = None
 
 
 def _circumstances(flow: http.HTTPFlow, answer: Answer) -> Circumstances:
     response = flow.response
-    status = response.status_code if response else None
-    ended = bool(flow.error) or response is None or response.timestamp_end is not None
     known = _noted(flow)
     try:
         noted = msgspec.convert(known, _Noted)
     except msgspec.ValidationError:  # from a file that somebody has made
         known, noted = {}, _Noted()
-    if known:
-        return Circumstances(
-            who=_who(noted, flow),
-            status=status,
-            ended=ended,
-            first_token=noted.time_to_first_token,
-            duration=noted.duration,
-            longest_gap=noted.longest_gap,
-            tokens_per_second=noted.tokens_per_second,
-        )
-    asked = flow.request.timestamp_end
-    began, over = (response.timestamp_start, response.timestamp_end) if response else (None, None)
-    tokens = answer.usage.get("completion_tokens") if answer.usage else None
-    speed = None
-    if (
-        isinstance(tokens, int)
-        and 0 <= tokens <= MOST_TOKENS
-        and began is not None
-        and over is not None
-        and over > began
-    ):
-        speed = tokens / (over - began) if answer.streamed else None
     return Circumstances(
-        who=flow.request.pretty_host,
-        status=status,
-        ended=ended,
-        first_byte=_between(asked, began),
+        who=_who(noted, flow) if known else flow.request.pretty_host,
+        status=response.status_code if response else None,
+        ended=bool(flow.error) or response is None or response.timestamp_end is not None,
+        times=noted if known else _measured(flow, answer),
+    )
+
+
+def _measured(flow: http.HTTPFlow, answer: Answer) -> Times:
+    """What mitmproxy's own clock says of a call that is none of ours."""
+    response, asked = flow.response, flow.request.timestamp_end
+    began, over = (response.timestamp_start, response.timestamp_end) if response else (None, None)
+    tokens = answer.usage.get("completion_tokens") if answer.usage and answer.streamed else None
+    generating = _between(began, over)
+    return Times(
+        time_to_first_byte=_between(asked, began),
         duration=_between(asked, over),
-        tokens_per_second=speed,
+        tokens_per_second=tokens / generating
+        if isinstance(tokens, int) and 0 <= tokens <= MOST_TOKENS and generating
+        else None,
     )
 
 

@@ -4,26 +4,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from ...telemetry.wording import rate, seconds
 from .assembly import Answer, Choice
 from .layout import block, compact, dotted, paragraphs, tool_call
 
 
+class Times(msgspec.Struct, frozen=True):
+    """How long an answer took, in seconds. What a call's report has is named as there."""
+
+    time_to_first_token: float | None = None
+    #: Where it is not known when the first token came.
+    time_to_first_byte: float | None = None
+    duration: float | None = None
+    longest_gap: float | None = None
+    tokens_per_second: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What is known of an answer besides its body. Durations are in seconds."""
+    """What is known of an answer besides its body."""
 
     #: Who answered, and with which status.
     who: str = ""
     status: int | None = None
     #: Nothing more will come of it.
     ended: bool = True
-    first_token: float | None = None
-    #: The first byte, where it is not known when the first token came.
-    first_byte: float | None = None
-    duration: float | None = None
-    longest_gap: float | None = None
-    tokens_per_second: float | None = None
+    times: Times = Times()  # noqa: RUF009  (it is frozen)
 
 
 def answer_text(answer: Answer, about: Circumstances) -> str:
@@ -38,7 +46,7 @@ def answer_text(answer: Answer, about: Circumstances) -> str:
     parts.append(_end(answer, about))
     facts = [
         _tokens(answer.usage),
-        dotted(_times(about)),
+        dotted(_times(about.times)),
         dotted([f"model {answer.model}" if answer.model else "", _from(about)]),
     ]
     parts.append("\n".join(fact for fact in facts if fact))
@@ -116,18 +124,18 @@ def _tokens(usage: Mapping[str, Any] | None) -> str:
     return f"{text} ({', '.join(details)})" if details else text
 
 
-def _times(about: Circumstances) -> list[str]:
+def _times(times: Times) -> list[str]:
     texts = []
-    if about.first_token is not None:
-        texts.append(f"first token after {seconds(about.first_token)}")
-    elif about.first_byte is not None:
-        texts.append(f"answer began after {seconds(about.first_byte)}")
-    if about.tokens_per_second:
-        texts.append(f"{rate(about.tokens_per_second)} tokens/s")
-    if about.longest_gap is not None:
-        texts.append(f"longest gap {seconds(about.longest_gap)}")
-    if about.duration is not None:
-        texts.append(f"{seconds(about.duration)} in all")
+    if times.time_to_first_token is not None:
+        texts.append(f"first token after {seconds(times.time_to_first_token)}")
+    elif times.time_to_first_byte is not None:
+        texts.append(f"answer began after {seconds(times.time_to_first_byte)}")
+    if times.tokens_per_second:
+        texts.append(f"{rate(times.tokens_per_second)} tokens/s")
+    if times.longest_gap is not None:
+        texts.append(f"longest gap {seconds(times.longest_gap)}")
+    if times.duration is not None:
+        texts.append(f"{seconds(times.duration)} in all")
     return texts
 
 
