@@ -43,6 +43,7 @@ _BAD_HEAD: Final = "its head cannot be read"
 _CUT_HEAD: Final = "its head was not sent to the end"
 _LONG_HEAD: Final = f"its head is longer than {MAX_HEAD:,} bytes"
 _LONG_LINE: Final = f"its body has a line of more than {MAX_HEAD:,} bytes between the chunks"
+_MOST_TOGETHER: Final = 64 * 1024
 _MAX_AHEAD: Final = 4 * 1024 * 1024
 _TOO_MUCH_AHEAD: Final = f"more than {_MAX_AHEAD:,} bytes came while a request was being answered"
 
@@ -79,7 +80,28 @@ class AppHttpLayer(HttpLayer):
                 self.connections[client] = _Http1Server(
                     self.context.fork(), self._refused, self._is_for_provider
                 )
-        yield from super()._handle_event(event)
+        yield from sent_together(super()._handle_event(event))
+
+
+def sent_together(parts: CommandGenerator[None]) -> CommandGenerator[None]:
+    """Joins what is sent over one connection in a row, up to 64 KiB: each part is a system call.
+
+    mitmproxy sends the head and the body of a message by themselves (FACTS M64).
+    """
+    held: commands.SendData | None = None
+    for command in parts:
+        if held and isinstance(command, commands.SendData):
+            whole = len(held.data) + len(command.data)
+            if command.connection is held.connection and whole <= _MOST_TOGETHER:
+                held = commands.SendData(held.connection, held.data + command.data)
+                continue
+        if held:
+            yield held
+        held = command if isinstance(command, commands.SendData) else None
+        if held is None:
+            yield command
+    if held:
+        yield held
 
 
 class _Http1Server(Http1Server):
