@@ -1,6 +1,8 @@
 """The codes of errors are spelled in one place, and explained on one page."""
 
+import ast
 import re
+from pathlib import Path
 
 from vast_intercept.openai_api.error_codes import ErrorCode
 
@@ -23,3 +25,26 @@ def test_the_documentation_has_no_other_code() -> None:
         named = {code for row in rows for code in re.findall(r"`([a-z_]+)`", row[column])}
         assert named
         assert named <= CODES
+
+
+#: Words that mean other things as well: types of errors, and metadata.
+AMBIGUOUS = {"server_error", "conflict", "not_found"}
+
+
+def spelled_in(file: Path) -> list[str]:
+    """The codes that are spelled in a file, with their lines."""
+    return [
+        f"{file}:{node.lineno}: {node.value}"
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and node.value in CODES - AMBIGUOUS
+    ]
+
+
+def test_codes_are_spelled_nowhere_else() -> None:
+    files = (PROJECT / "addon" / "vast_intercept").rglob("*.py")
+    spelled = {
+        file.name: found
+        for file in files
+        if "standin" not in file.parts and (found := spelled_in(file))
+    }
+    assert not spelled

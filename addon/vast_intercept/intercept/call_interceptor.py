@@ -15,7 +15,7 @@ from ..mitmweb.live import LiveStreams
 from ..mitmweb.notes import begin_notes, note, note_report, noted, original_url
 from ..mitmweb.retention import Retention
 from ..openai_api.error_codes import ErrorCode
-from ..openai_api.errors import ApiError
+from ..openai_api.errors import ApiError, bad_request
 from ..relay.progress import Progress
 from ..relay.serving.server import Relay
 from ..relay.work import Refuse, Work
@@ -207,12 +207,7 @@ class CallInterceptor:
             return
         if not progress.answered:
             # The relay's HTTP server refused what was made for it.
-            error = ApiError(
-                400,
-                "The request is not valid HTTP.",
-                "invalid_request_error",
-                ErrorCode.INVALID_REQUEST,
-            )
+            error = bad_request("The request is not valid HTTP.", ErrorCode.INVALID_REQUEST)
             progress.fail(error)
             flow.response = _response(error, **{"x-request-id": progress.call.request_id})
         elif not relayed.keep_response_body():

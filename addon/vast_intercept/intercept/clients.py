@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..addresses import Address
 from ..config import ClientKey, Network
 from ..openai_api.error_codes import ErrorCode
-from ..openai_api.errors import ApiError
+from ..openai_api.errors import ApiError, bad_request
 from ..secret import mask, same_hash, sha256_of
 
 
@@ -41,10 +41,9 @@ def invalid_api_key(client: Client) -> ApiError:
     """OpenAI's 401, for an app whose key is not listed."""
     shown = client.shown_key
     what = f"Incorrect API key provided: {shown}." if shown else "You didn't provide an API key."
-    return ApiError(
-        401,
+    return bad_request(
         f"{what} This interceptor serves only apps whose key is listed, as its SHA-256, in"
         " clients.keys of its configuration.",
-        "invalid_request_error",
         ErrorCode.INVALID_API_KEY,
+        status=401,
     )

@@ -13,8 +13,7 @@ from functools import wraps
 from mitmproxy import exceptions, http
 
 from ..mitm import turns
-from ..openai_api.error_codes import ErrorCode
-from ..openai_api.errors import ApiError
+from ..openai_api.errors import interceptor_failed
 from .message_keys import mask_unreadable
 
 logger = logging.getLogger(__name__)
@@ -34,12 +33,7 @@ def tell(what: str, error: Exception) -> None:
 def fail(flow: http.HTTPFlow, error: Exception) -> None:
     """Answers a request whose hook has failed. mitmproxy would send it on as it is otherwise."""
     tell("A request", error)
-    answer = ApiError(
-        500,
-        "The interceptor failed. Its log says more.",
-        ErrorCode.SERVER_ERROR,
-        ErrorCode.INTERNAL_ERROR,
-    )
+    answer = interceptor_failed()
     # mitmproxy cannot do both: send a request on while it comes, and have an addon answer it.
     flow.request.stream = False
     flow.response = http.Response.make(

@@ -22,7 +22,9 @@ from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
 from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
-    ErrorCode,
+    ErrorCode as HttpErrorCode,
+)
+from mitmproxy.proxy.layers.http._events import (
     RequestHeaders,
     RequestProtocolError,
     ResponseProtocolError,
@@ -30,6 +32,7 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.proxy.layers.http._http1 import Http1Server
 from mitmproxy.proxy.layers.http._http2 import Http2Server, StreamState
 
+from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import ApiError, bad_gateway, bad_request
 from .first_bytes import MAX_HEAD, starts_http
 from .http2 import AppH2Connection, hold_back
@@ -137,7 +140,7 @@ class _Http1Server(Http1Server):
         if self.state == self.read_body and len(self.buf) > MAX_HEAD:
             yield from self._refuse(431, _LONG_LINE)
             yield ReceiveHttp(
-                RequestProtocolError(self.stream_id, _LONG_LINE, ErrorCode.GENERIC_CLIENT_ERROR)
+                RequestProtocolError(self.stream_id, _LONG_LINE, HttpErrorCode.GENERIC_CLIENT_ERROR)
             )
 
     def wait(self, event: events.Event) -> CommandGenerator[None]:
@@ -148,7 +151,9 @@ class _Http1Server(Http1Server):
             self.state = self.done
             self._refused(self.context.client, _TOO_MUCH_AHEAD)
             yield ReceiveHttp(
-                RequestProtocolError(self.stream_id, _TOO_MUCH_AHEAD, ErrorCode.CLIENT_DISCONNECTED)
+                RequestProtocolError(
+                    self.stream_id, _TOO_MUCH_AHEAD, HttpErrorCode.CLIENT_DISCONNECTED
+                )
             )
 
     def send(self, event: HttpEvent) -> CommandGenerator[None]:
@@ -264,10 +269,15 @@ def is_without_body(request: http.Request) -> bool:
 
 def _error(status: int, message: str) -> ApiError:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return bad_gateway(f"The provider cannot be reached: {message}", "bad_gateway", status)
+        return bad_gateway(
+            f"The provider cannot be reached: {message}", ErrorCode.BAD_GATEWAY, status
+        )
     too_large = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     return bad_request(
-        message, "request_too_large" if too_large else "invalid_request", None, status
+        message,
+        ErrorCode.REQUEST_TOO_LARGE if too_large else ErrorCode.INVALID_REQUEST,
+        None,
+        status,
     )
 
 

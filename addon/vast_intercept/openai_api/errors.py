@@ -90,19 +90,26 @@ class ApiError(_Fields, Exception):
         return headers
 
 
-def bad_request(message: str, code: str, param: str | None = None, status: int = 400) -> ApiError:
+def bad_request(
+    message: str, code: ErrorCode, param: str | None = None, status: int = 400
+) -> ApiError:
     """An error of the app's own making: repeating the call cannot help."""
     return ApiError(status, message, "invalid_request_error", code, param)
 
 
-def misconfigured(message: str, code: str) -> ApiError:
+def misconfigured(message: str, code: ErrorCode) -> ApiError:
     """An error of whoever runs the interceptor: repeating the call cannot help."""
     return ApiError(500, message, "server_error", code)
 
 
+def interceptor_failed() -> ApiError:
+    """A bug of ours, about which an app learns nothing."""
+    return misconfigured("The interceptor failed. Its log says more.", ErrorCode.INTERNAL_ERROR)
+
+
 def bad_gateway(
     message: str,
-    code: str,
+    code: ErrorCode,
     status: int = 502,
     *,
     retry: bool | None = None,

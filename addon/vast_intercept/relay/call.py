@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from ..addresses import parse_address
 from ..config import Config
+from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import misconfigured
 from ..openai_api.operations import Operation
 from ..secret import Secret
@@ -62,6 +63,6 @@ class Call:
             raise misconfigured(
                 f"There is no Vast API key: {self.config.api_key_problem}. Set VAST_API_KEY, or"
                 " vast.api_key in the configuration, and start again.",
-                "vast_key_missing",
+                ErrorCode.VAST_KEY_MISSING,
             )
         return self.config.api_key

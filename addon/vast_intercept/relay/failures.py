@@ -3,7 +3,8 @@
 import logging
 import traceback
 
-from ..openai_api.errors import ApiError, bad_gateway
+from ..openai_api.error_codes import ErrorCode
+from ..openai_api.errors import ApiError, bad_gateway, interceptor_failed
 
 logger = logging.getLogger(__name__)
 
@@ -17,7 +18,7 @@ RETRIED_STATUSES = frozenset({408, 429, GAVE_UP_STATUS, 500, 502, 503, 504})
 BUSY_STATUSES = frozenset({408, 429})
 
 #: The code of errors for want of something on this machine.
-NO_ROOM = "interceptor_overloaded"
+NO_ROOM = ErrorCode.INTERCEPTOR_OVERLOADED
 
 
 class AttemptFailed(Exception):  # noqa: N818  (the call may well succeed)
@@ -73,6 +74,4 @@ def internal_error(error: Exception, request_id: str) -> ApiError:
         type(error).__name__,
         "".join(traceback.format_tb(error.__traceback__)),
     )
-    return ApiError(
-        500, "The interceptor failed. Its log says more.", "server_error", "internal_error"
-    )
+    return interceptor_failed()

@@ -1,5 +1,6 @@
 """How much of bodies is held in memory at a time, by all calls together."""
 
+from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import ApiError, bad_gateway
 from ..openai_api.limits import ALWAYS_HELD, MAX_HELD_BY_ALL
 
@@ -66,7 +67,7 @@ def too_much_held(most: int) -> ApiError:
     return bad_gateway(
         f"The interceptor holds bodies of {most:,} bytes already, which is as much as all calls"
         " together may have at a time. Try again in a moment.",
-        "interceptor_overloaded",
+        ErrorCode.INTERCEPTOR_OVERLOADED,
         503,
         retry_after=1,
     )

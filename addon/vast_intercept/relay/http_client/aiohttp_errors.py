@@ -6,14 +6,15 @@ from functools import partial
 import aiohttp
 
 from ...descriptors import LOCAL_ERRORS
+from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway
 from ..failures import NO_ROOM, AttemptFailed
 from . import far_clients
 
 type HttpError = aiohttp.ClientError | TimeoutError
 
-_unreachable = partial(bad_gateway, code="vast_unreachable")
-_disconnected = partial(bad_gateway, code="vast_disconnected")
+_unreachable = partial(bad_gateway, code=ErrorCode.VAST_UNREACHABLE)
+_disconnected = partial(bad_gateway, code=ErrorCode.VAST_DISCONNECTED)
 
 
 def failure(error: HttpError, host: str, *, sent: bool = False) -> AttemptFailed | ApiError:
@@ -56,9 +57,11 @@ def describe_failure(error: HttpError, host: str) -> ApiError:
         case aiohttp.ClientConnectorError() | aiohttp.ClientHttpProxyError():
             return _not_connected(error, host)
         case aiohttp.ConnectionTimeoutError():
-            return bad_gateway(f"Connecting to {host!r} took too long.", "vast_timeout", 504)
+            return bad_gateway(
+                f"Connecting to {host!r} took too long.", ErrorCode.VAST_TIMEOUT, 504
+            )
         case TimeoutError():  # aiohttp's other time-outs are one, too
-            return bad_gateway(f"{host!r} was silent for too long.", "vast_timeout", 504)
+            return bad_gateway(f"{host!r} was silent for too long.", ErrorCode.VAST_TIMEOUT, 504)
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
             return _disconnected(f"{host!r} closed the connection before it answered.")
         case aiohttp.ClientPayloadError():
@@ -67,13 +70,13 @@ def describe_failure(error: HttpError, host: str) -> ApiError:
             return bad_gateway(
                 f"{host!r} did not answer in HTTP as it should: the head of its answer cannot be"
                 " read, or has a header of more than 8 kB.",
-                "bad_upstream_answer",
+                ErrorCode.BAD_UPSTREAM_ANSWER,
                 retry=False,
             )
         case _:
             return bad_gateway(
                 f"{host!r} did not answer in HTTP as it should ({type(error).__name__}).",
-                "bad_upstream_answer",
+                ErrorCode.BAD_UPSTREAM_ANSWER,
             )
 
 
@@ -95,12 +98,12 @@ def _not_connected(
                 f"The TLS certificate of {host!r} is not trusted:"
                 f" {getattr(problem, 'verify_message', '') or problem}."
                 " If it is right, name its CA in vast.ca_file.",
-                "vast_tls_error",
+                ErrorCode.VAST_TLS_ERROR,
                 retry=False,
             )
         case aiohttp.ClientConnectorSSLError():
             return bad_gateway(
-                f"No TLS connection to {host!r}: {error.os_error}.", "vast_tls_error"
+                f"No TLS connection to {host!r}: {error.os_error}.", ErrorCode.VAST_TLS_ERROR
             )
     reason = error.os_error.strerror or str(error.os_error)
     if isinstance(error, aiohttp.ClientProxyConnectionError):

@@ -11,6 +11,7 @@ import aiohttp
 from yarl import URL
 
 from ...config import TimeoutSection
+from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import bad_gateway
 from ...openai_api.requests import Piece
 from ..failures import BUSY_STATUSES, RETRIED_STATUSES, AttemptFailed
@@ -155,7 +156,7 @@ class HttpClient:
                             bad_gateway(
                                 f"{url.host!r} answered with more than {limit:,} bytes to"
                                 f" {method} {url.path}.",
-                                "bad_upstream_answer",
+                                ErrorCode.BAD_UPSTREAM_ANSWER,
                             )
                         )
                 if response.status in RETRIED_STATUSES:
@@ -163,7 +164,7 @@ class HttpClient:
                         bad_gateway(
                             f"{url.host!r} answered with status {response.status} to"
                             f" {method} {url.path}.",
-                            "bad_gateway",
+                            ErrorCode.BAD_GATEWAY,
                         ),
                         retry_after=retry_after_of(response),
                         busy=response.status in BUSY_STATUSES,

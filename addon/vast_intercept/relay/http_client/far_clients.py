@@ -6,6 +6,7 @@ from typing import Any
 from yarl import URL
 
 from ...addresses import is_this_machine, parse_address
+from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway
 
 
@@ -41,6 +42,6 @@ def refused(host: str) -> ApiError:
     return bad_gateway(
         f"{host!r} leads to the machine of the interceptor, whose services are not for other"
         " machines.",
-        "forbidden_address",
+        ErrorCode.FORBIDDEN_ADDRESS,
         retry=False,
     )

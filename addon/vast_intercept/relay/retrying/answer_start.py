@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from ...openai_api.answer_stream import AnswerStream, has_only_error
+from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway, error_of_event
 from ...openai_api.sse import EVENT_STREAM
 from ..failures import BUSY_STATUSES, GAVE_UP_STATUS, RETRIED_STATUSES, AttemptFailed
@@ -102,7 +103,9 @@ async def _stream(answer: UpstreamAnswer) -> StartedAnswer:
         raise _error_in(stream.error, answer)
     if not chunk and not stream.telling:
         raise AttemptFailed(
-            bad_gateway(f"{answer.host!r} ended the stream before it began.", "vast_disconnected"),
+            bad_gateway(
+                f"{answer.host!r} ended the stream before it began.", ErrorCode.VAST_DISCONNECTED
+            ),
             lost=True,
         )
     return StartedAnswer(answer, ready, chunk[LOOK:], stream)

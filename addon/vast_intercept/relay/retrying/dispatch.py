@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from ...bounded import BoundedDict
 from ...config import PROVIDER
+from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway, misconfigured
 from ..failures import AttemptFailed, EndpointFailed
 from ..upstreams.base import Attempt, EndpointId, Upstream, UpstreamKind, UpstreamRequest
@@ -19,7 +20,7 @@ from .retry import MAX_ATTEMPTS, MAX_LOST, RetryBudget, backoff
 # Paths may name endpoints, so that an app could make up any number of them.
 _MAX_ENDPOINTS = 256
 # What another endpoint would say, too, and the provider should not be paid for.
-_THE_SAME_EVERYWHERE = frozenset({"vast_key_missing", "vast_key_refused"})
+_THE_SAME_EVERYWHERE = frozenset({ErrorCode.VAST_KEY_MISSING, ErrorCode.VAST_KEY_REFUSED})
 _LONGEST_NAME = 200  # characters of what an app has made up
 # A call is known again by so many bytes of each end of its body.
 _KNOWN_BY = 16 * 1024
@@ -68,7 +69,7 @@ class Dispatcher:
             silent = bad_gateway(
                 f"{destination.name!r} did not answer within {half:.3g} s, half of the time that"
                 " was left.",
-                "vast_timeout",
+                ErrorCode.VAST_TIMEOUT,
                 504,
             )
             health = self._health_of(destination)
@@ -172,7 +173,7 @@ def _destinations(request: UpstreamRequest, endpoint: str | None) -> list[Endpoi
             f"No Vast endpoint is set for the model {repr(model)[:_LONGEST_NAME]}: set"
             " VAST_ENDPOINT, or vast.endpoint or a route in the configuration, to the name of"
             " your endpoint.",
-            "vast_endpoint_missing",
+            ErrorCode.VAST_ENDPOINT_MISSING,
         )
     kind = UpstreamKind(call.config.interface)
     first, *fallbacks = names

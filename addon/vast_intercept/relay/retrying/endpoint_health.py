@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Hashable
 
+from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway
 from ..failures import AttemptFailed
 from ..upstreams.base import EndpointId
@@ -87,7 +88,7 @@ class EndpointHealth:
         return bad_gateway(
             f"{self.id.name!r} has failed again and again, and is left alone for another"
             f" {seconds} s. The last trouble was: {trouble}",
-            "vast_endpoint_down",
+            ErrorCode.VAST_ENDPOINT_DOWN,
             503,
             retry_after=seconds,
         )

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from ...openai_api.answer_stream import AnswerStream
+from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway
 from ...openai_api.sse import EVENT_STREAM, error_event
 from ..failures import AttemptFailed
@@ -145,7 +146,7 @@ class EventStream:
         last = started.stream.end()
         if not started.stream.over and not started.stream.finished:
             raise bad_gateway(
-                "Vast ended the stream before the answer was complete.", "vast_disconnected"
+                "Vast ended the stream before the answer was complete.", ErrorCode.VAST_DISCONNECTED
             )
         self._note(started, last)
 

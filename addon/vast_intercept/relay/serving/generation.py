@@ -11,6 +11,7 @@ from aiohttp import web
 from ...config import Route
 from ...openai_api.chunks import empty_chunk
 from ...openai_api.content_coding import decode_content, request_too_large
+from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway
 from ...openai_api.limits import MAX_DECOMPRESSED, READ_TOGETHER
 from ...openai_api.outline import Buffer, needs_outline
@@ -235,7 +236,9 @@ class Generation:
             self._ended_with
             or self._progress.failure
             or bad_gateway(
-                f"There was no answer within {total:g} s (vast.timeout.total).", "vast_timeout", 504
+                f"There was no answer within {total:g} s (vast.timeout.total).",
+                ErrorCode.VAST_TIMEOUT,
+                504,
             )
         )
 

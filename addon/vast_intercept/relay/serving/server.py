@@ -13,6 +13,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway
 from ...openai_api.outline import Buffer
 from ..failures import internal_error
@@ -206,7 +207,7 @@ class Relay:
 
 def _shutting_down(what: str) -> ApiError:
     return bad_gateway(
-        f"The interceptor is shutting down, {what}.", "interceptor_shutting_down", 503
+        f"The interceptor is shutting down, {what}.", ErrorCode.INTERCEPTOR_SHUTTING_DOWN, 503
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway
 from ...openai_api.limits import MAX_MEMBERS
 from ...openai_api.outline import (
@@ -55,7 +56,7 @@ async def read_whole(started: StartedAnswer, call: Call, turns: Turns) -> WholeA
             f"Vast's answer is larger than {call.max_body:,} bytes. The limit is mitmproxy's"
             " option stream_large_bodies: raise it where the interceptor is started, for example"
             " with --set stream_large_bodies=200m.",
-            "answer_too_large",
+            ErrorCode.ANSWER_TOO_LARGE,
             retry=False,
         )
     try:
@@ -81,7 +82,7 @@ def _short_enough(body: Buffer) -> Generator[None, None, Buffer]:
 
 
 def _not_an_object(why: str) -> ApiError:
-    return bad_gateway(f"Vast's answer is not a JSON object: {why}.", "bad_upstream_answer")
+    return bad_gateway(f"Vast's answer is not a JSON object: {why}.", ErrorCode.BAD_UPSTREAM_ANSWER)
 
 
 def check_content_type(answer: UpstreamAnswer, expected: str) -> None:
@@ -90,5 +91,5 @@ def check_content_type(answer: UpstreamAnswer, expected: str) -> None:
         raise bad_gateway(
             f"Vast answered with the content type {answer.media_type!r} where {expected!r} was"
             " due.",
-            "bad_upstream_answer",
+            ErrorCode.BAD_UPSTREAM_ANSWER,
         )

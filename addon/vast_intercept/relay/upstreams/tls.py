@@ -12,6 +12,7 @@ from yarl import URL
 
 from ...certificates.public_cas import certificates, public_cas
 from ...config import Config
+from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import bad_gateway, misconfigured
 from ...vast_api.console import LARGEST_ROOT, root_url
 from ..failures import AttemptFailed
@@ -98,7 +99,7 @@ class WorkerTrust:
                     f"What {url} has is not Vast's root certificate ({error}), without which"
                     " workers cannot be verified. If you have it in a file, name that in"
                     " vast.ca_file.",
-                    "vast_root_unavailable",
+                    ErrorCode.VAST_ROOT_UNAVAILABLE,
                 )
             ) from None
         try:
@@ -163,5 +164,6 @@ def _own(ca_file: Path) -> str:
     except (OSError, ssl.SSLError) as error:
         problem = str(error)
     raise misconfigured(
-        f"vast.ca_file: {ca_file} has no usable certificates: {problem}.", "configuration_invalid"
+        f"vast.ca_file: {ca_file} has no usable certificates: {problem}.",
+        ErrorCode.CONFIGURATION_INVALID,
     )

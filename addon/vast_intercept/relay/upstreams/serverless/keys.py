@@ -11,6 +11,7 @@ from typing import Literal
 from yarl import URL
 
 from ....config import Config
+from ....openai_api.error_codes import ErrorCode
 from ....openai_api.errors import (
     REFUSED_STATUSES,
     ApiError,
@@ -144,7 +145,7 @@ class EndpointKeys:
                 f"Vast refused the Vast API key (status {status}) when asked for the endpoints."
                 " The app's own key is not the problem: set VAST_API_KEY, or vast.api_key in the"
                 " configuration, to a key that is valid.",
-                "vast_key_refused",
+                ErrorCode.VAST_KEY_REFUSED,
                 retry=False,
             )
         account.keys = _read_list(status, body)
@@ -165,7 +166,7 @@ def _read_list(status: int, body: bytes) -> dict[str, Secret]:
         listed = read_endpoints(status, body)
     except UnreadableError as error:
         message = f"Vast's list of endpoints cannot be read: {error}."
-        raise AttemptFailed(bad_gateway(message, "bad_upstream_answer")) from None
+        raise AttemptFailed(bad_gateway(message, ErrorCode.BAD_UPSTREAM_ANSWER)) from None
     return {
         name: Secret(each.api_key)
         for name, each in listed.items()
@@ -178,7 +179,7 @@ def _unknown_endpoint(endpoint: str, known: dict[str, Secret], config: Config) -
         # An app has named it, and is not told what else there is.
         return bad_request(
             f"The interceptor's Vast account has no endpoint {endpoint!r}.",
-            "vast_endpoint_unknown",
+            ErrorCode.VAST_ENDPOINT_UNKNOWN,
             status=404,
         )
     names = [repr(name) for name in sorted(known)]
@@ -190,5 +191,5 @@ def _unknown_endpoint(endpoint: str, known: dict[str, Secret], config: Config) -
         + (f" It has {shown}." if names else " It has none at all.")
         + " Set VAST_ENDPOINT, or vast.endpoint or the route in the configuration, to one of its"
         " endpoints.",
-        "vast_endpoint_unknown",
+        ErrorCode.VAST_ENDPOINT_UNKNOWN,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from yarl import URL
 
 from ....addresses import is_loopback_name
+from ....openai_api.error_codes import ErrorCode
 from ....openai_api.errors import REFUSED_STATUSES, ApiError, bad_gateway
 from ....secret import Secrets
 from ....vast_api.answers import UnreadableError
@@ -77,7 +78,7 @@ class ServerlessUpstream:
                 for_another_machine=call.from_another_machine and not _is_configured(url, call),
             )
         except ApiError as error:
-            if error.code == "vast_tls_error" and await self._trust.renew(call.config):
+            if error.code == ErrorCode.VAST_TLS_ERROR and await self._trust.renew(call.config):
                 raise AttemptFailed(error) from None  # Vast has a new root
             raise
         if answer.status in REFUSED_STATUSES:
@@ -88,7 +89,7 @@ class ServerlessUpstream:
                 bad_gateway(
                     f"A worker of Vast's endpoint {endpoint!r} refused the route's signature"
                     f" (status {answer.status}).",
-                    "vast_worker_refused",
+                    ErrorCode.VAST_WORKER_REFUSED,
                 )
             )
         return answer
@@ -136,7 +137,7 @@ class ServerlessUpstream:
                 try:
                     return read_route(answer, router, request_idx, progress.keys.redact)
                 except UnreadableError as error:
-                    raise AttemptFailed(bad_gateway(str(error), "bad_route")) from None
+                    raise AttemptFailed(bad_gateway(str(error), ErrorCode.BAD_ROUTE)) from None
             if status not in REFUSED_STATUSES:
                 raise _no_route(progress.keys, endpoint, status, answer)
             if not await self._keys.refused(progress, endpoint, key, "router"):
@@ -144,7 +145,7 @@ class ServerlessUpstream:
                     f"Vast's router refused the key of the endpoint {endpoint!r} (status {status}),"
                     " and the account has no newer one. The app's own key is not the problem: look"
                     " at the endpoint in Vast's console.",
-                    "vast_key_refused",
+                    ErrorCode.VAST_KEY_REFUSED,
                     retry=False,
                 )
 
@@ -161,7 +162,7 @@ class ServerlessUpstream:
             bad_gateway(
                 f"Vast's root certificate cannot be fetched from {url} ({problem}), and without it"
                 " workers cannot be verified. If you have it in a file, name that in vast.ca_file.",
-                "vast_root_unavailable",
+                ErrorCode.VAST_ROOT_UNAVAILABLE,
             )
         )
 
@@ -181,7 +182,7 @@ def _no_route(keys: Secrets, endpoint: str, status: int, body: bytes) -> ApiErro
     said = keys.redact(body.decode(errors="replace")).strip()[:_SHOWN]
     return bad_gateway(
         f"Vast's router has no route to the endpoint {endpoint!r} (status {status}): {said}",
-        "bad_route",
+        ErrorCode.BAD_ROUTE,
     )
 
 
@@ -190,7 +191,7 @@ def _no_worker(endpoint: str, patience: float, status: str) -> EndpointFailed:
         f"Vast's endpoint {endpoint!r} had no ready worker for {patience:g} s"
         + (f" ({status})" if status else "")
         + ". Look at its workers in Vast's console; vast.timeout.queue says how long a call waits.",
-        "vast_no_worker",
+        ErrorCode.VAST_NO_WORKER,
         503,
         retry_after=10,
     )
