@@ -116,7 +116,7 @@ def _replace(program: str, chains: Iterable[Chain]) -> None:
 
 def _removal(saved: str, table: str) -> Iterator[str]:
     """The lines that take what is ours out of a table."""
-    in_table = saved.partition(f"*{table}\n")[2].partition("\nCOMMIT")[0]
+    in_table = f"\n{saved}".partition(f"\n*{table}\n")[2].partition("\nCOMMIT")[0]
     chains = _CHAIN.findall(in_table)
     yield from (f"-F {chain}" for chain in chains)
     yield from (f"-D {jump}" for jump in _JUMP.findall(in_table))

@@ -1,12 +1,17 @@
 """What `scripts/transparent` refuses, and how it says so."""
 
+import os
 import re
+import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ... import harness
 from .command import SCRIPT, done, run, transparent
 from .network import new_namespace
 
@@ -201,3 +206,27 @@ def test_iptables_where_there_is_no_nft(listener: None) -> None:
     assert "Up, with iptables:" in done(transparent("status"))
     done(transparent("down"))
     delete_tables_of_iptables()
+
+
+class TestPython:
+    """Which one runs it where the project's own is not installed."""
+
+    @staticmethod
+    def run_without_venv(path: str) -> subprocess.CompletedProcess[str]:
+        hidden = (
+            'mount -t tmpfs none "$0" && HOME=/nowhere PYENV_ROOT=/nowhere PATH=$1 exec "$2" status'
+        )
+        venv = str(harness.PROJECT / ".venv")
+        return run("unshare", "--mount", "sh", "-c", hidden, venv, path, SCRIPT)
+
+    def test_is_found_on_the_path(self) -> None:
+        result = self.run_without_venv(f"{sys.base_prefix}/bin:{os.environ['PATH']}")
+        assert (result.returncode, result.stdout) == (3, "Down: nothing is redirected.\n")
+
+    def test_is_asked_for_where_there_is_none(self, tmp_path: Path) -> None:
+        (tmp_path / "dirname").symlink_to(str(shutil.which("dirname")))
+        result = self.run_without_venv(str(tmp_path))
+        assert result.returncode == 1
+        assert result.stderr == (
+            "scripts/transparent: This needs Python 3.9 or newer, and none was found.\n"
+        )
