@@ -12,7 +12,7 @@ from vast_intercept.config import Config, Route, load_config
 from vast_intercept.openai_api.errors import ApiError, bad_gateway, bad_request
 from vast_intercept.openai_api.operations import Operation
 from vast_intercept.openai_api.requests import read_request
-from vast_intercept.relay.call import Generate, ProviderCall
+from vast_intercept.relay.call import ProviderCall
 from vast_intercept.relay.failures import AttemptFailed, EndpointFailed
 from vast_intercept.relay.progress import Progress
 from vast_intercept.relay.retrying.circuit_breaker import State
@@ -24,6 +24,7 @@ from vast_intercept.relay.upstreams.base import (
     UpstreamKind,
     UpstreamRequest,
 )
+from vast_intercept.relay.work import ToProvider
 
 from ..played import BODY, PlayedAnswer, PlayedUpstream
 
@@ -225,7 +226,7 @@ class TestFallbacks:
 
     async def test_a_call_that_is_for_the_provider_goes_there_alone(self) -> None:
         bench = Bench(one=[answer()])
-        work = Generate(Operation.CHAT_COMPLETIONS, at_provider=True)
+        work = ToProvider(Operation.CHAT_COMPLETIONS)
         await bench.ask("two", work=work, provider=ProviderCall("lab", "u", "u", ()))
         assert (bench.vast.endpoints, bench.provider.endpoints) == ([], ["lab"])
 
