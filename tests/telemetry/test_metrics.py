@@ -12,10 +12,10 @@ from tests.fixtures.prepared import prepared
 from vast_intercept.config import Config, Route
 from vast_intercept.config.config import defaults
 from vast_intercept.openai_api.operations import Operation
+from vast_intercept.relay.call import EndpointId, UpstreamKind
 from vast_intercept.relay.failures import AttemptFailed
 from vast_intercept.relay.progress import Progress
 from vast_intercept.relay.retrying.endpoint_health import EndpointHealth
-from vast_intercept.relay.upstreams.base import EndpointId, UpstreamKind
 from vast_intercept.telemetry.metrics import OTHER, Metrics
 from vast_intercept.telemetry.monitor import Monitor
 from vast_intercept.telemetry.report import CallReport, Ending
@@ -32,7 +32,12 @@ def call(config: Config = CONFIG, **more: Any) -> Progress:
 
 
 def report(outcome: Ending = Ending.OK, **more: Any) -> CallReport:
-    facts: dict[str, Any] = {"operation": "chat/completions", "endpoint": "mine", "attempts": 1}
+    facts: dict[str, Any] = {
+        "operation": "chat/completions",
+        "endpoint": "mine",
+        "upstream": UpstreamKind.OPENAI,
+        "attempts": 1,
+    }
     return CallReport(request_id="r", time=0.0, outcome=outcome, **facts | more)
 
 
@@ -296,5 +301,5 @@ def test_made_up_names_do_not_crowd_out_those_of_the_configuration() -> None:
     for number in range(1_000):
         watched.ended(call(), report(endpoint=f"made-up-{number}"))
     watched.ended(call(), report(Ending.FAILED, endpoint="mine"))
-    assert watched.endpoint_calls["mine"].calls == 1
-    assert watched.endpoint_calls["mine"].failed == 1
+    assert watched.endpoint_calls[EndpointId(UpstreamKind.OPENAI, "mine")].calls == 1
+    assert watched.endpoint_calls[EndpointId(UpstreamKind.OPENAI, "mine")].failed == 1

@@ -15,6 +15,7 @@ from vast_intercept.config.config import defaults
 from vast_intercept.dashboard.state import HowTo, state_of
 from vast_intercept.mitmweb.chat.contentview import ChatContentview
 from vast_intercept.mitmweb.notes import note_report
+from vast_intercept.relay.call import UpstreamKind
 from vast_intercept.relay.progress import Progress
 from vast_intercept.telemetry.call_log import JsonFormatter
 from vast_intercept.telemetry.monitor import Monitor
@@ -28,6 +29,7 @@ FACTS: dict[str, Any] = {
     "client": "billing",
     "model": "m",
     "endpoint": "big",
+    "upstream": UpstreamKind.SERVERLESS,
     "response_model": "served",
     "stream": True,
     "status": 200,
@@ -134,6 +136,15 @@ def test_the_dashboard_forgets_prompts_once_they_are_not_wanted() -> None:
     assert latest["prompt"] is None
 
 
+def test_the_dashboard_counts_calls_by_endpoint_and_upstream() -> None:
+    monitor = Monitor(lambda: SERVERLESS, list)
+    for kind in (UpstreamKind.SERVERLESS, UpstreamKind.OPENAI, UpstreamKind.SERVERLESS):
+        monitor.ended(Progress(prepared(config=SERVERLESS)), replace(REPORT, upstream=kind))
+    how_to = HowTo(listening=[], ca_file="", provider_hosts=[], commands=[])
+    rows = state_of(monitor, SERVERLESS, "", how_to).endpoints
+    assert [(row.name, row.interface, row.calls) for row in rows] == [("big", "serverless", 2)]
+
+
 def test_the_metrics_count_these_facts() -> None:
     monitor = Monitor(lambda: SERVERLESS, list)
     monitor.ended(Progress(prepared(config=SERVERLESS)), REPORT)
@@ -162,7 +173,7 @@ def test_the_log_has_all_but_what_was_said() -> None:
     record = logging.LogRecord("n", logging.INFO, "", 0, "line", None, None)
     record.call = REPORT
     line = json.loads(JsonFormatter().format(record))
-    hidden = {"prompt", "generating", "time", "waits"}
+    hidden = {"prompt", "generating", "time", "upstream", "waits"}
     assert line.keys() - {"level", "logger", "message", "time"} == FACTS.keys() - hidden
 
 

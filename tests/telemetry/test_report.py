@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.fixtures.prepared import prepared
 from vast_intercept.openai_api.errors import bad_gateway, bad_request, misconfigured
 from vast_intercept.openai_api.usage import Usage
+from vast_intercept.relay.call import EndpointId, UpstreamKind
 from vast_intercept.relay.progress import Progress
 from vast_intercept.telemetry import report as report_module
 from vast_intercept.telemetry.report import CallReport, Ending, report_of
@@ -87,6 +88,15 @@ def test_ending(outcome: dict[str, Any], left: bool, expected: Ending) -> None:
     assert report(left=left, **outcome).outcome is expected
 
 
+def test_a_call_that_mitmproxy_passes_on_has_a_report_of_the_same_kind() -> None:
+    progress = Progress(replace(CALL, work=None), lambda: NOW)
+    progress.receive(held=False)
+    progress.turn_to(EndpointId(UpstreamKind.PROVIDER, "openai"))
+    made = report_of(progress, 200, left=False)
+    assert (made.outcome, made.endpoint, made.status) == (Ending.PASSED_ON, "openai", 200)
+    assert (made.attempts, made.duration, made.error) == (0, 0.0, None)
+
+
 @pytest.mark.parametrize("ending", Ending)
 def test_trouble_is_what_the_app_has_not_made(ending: Ending) -> None:
     made = CallReport(request_id="r", time=0.0, outcome=ending)
@@ -99,7 +109,7 @@ def test_trouble_is_what_the_app_has_not_made(ending: Ending) -> None:
 def test_facts_of_the_call() -> None:
     made = report(
         model="m",
-        endpoint="e",
+        endpoint=EndpointId(UpstreamKind.SERVERLESS, "e"),
         response_model="served",
         stream=True,
         attempts=2,
@@ -117,6 +127,7 @@ def test_facts_of_the_call() -> None:
         "client": "127.0.0.1",
         "model": "m",
         "endpoint": "e",
+        "upstream": UpstreamKind.SERVERLESS,
         "response_model": "served",
         "stream": True,
         "status": 200,
@@ -137,7 +148,10 @@ def test_names_are_bounded() -> None:
     """They may be as long as a body, and reports are kept."""
     error = replace(FAILED, code="c" * 10_000, message="m" * 10_000, param="p" * 10_000)
     long = report(
-        model="x" * 10_000, endpoint="e" * 10_000, response_model="y" * 10_000, error=error
+        model="x" * 10_000,
+        endpoint=EndpointId(UpstreamKind.OPENAI, "e" * 10_000),
+        response_model="y" * 10_000,
+        error=error,
     )
     for text in (long.model, long.endpoint, long.response_model, long.error, long.error_param):
         assert text is not None

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fixtures.prepared import prepared
+from vast_intercept.relay.call import EndpointId, UpstreamKind
 from vast_intercept.relay.progress import Progress
 from vast_intercept.telemetry.report import CallReport, Ending
 from vast_intercept.telemetry.wording import (
@@ -116,20 +117,21 @@ def test_the_log_names_whom_it_does_not_know() -> None:
     assert log_line(report(operation=None, client=None)).startswith("req_1 somebody request: ")
 
 
-WAITING = {
-    "calls": ({"model": "m", "endpoint": "e"}, "m → e"),
-    "no model": ({"endpoint": "e"}, "no model → e"),
+E = EndpointId(UpstreamKind.OPENAI, "e")
+WAITING: dict[str, tuple[dict[str, Any], str]] = {
+    "calls": ({"model": "m", "endpoint": E}, "m → e"),
+    "no model": ({"endpoint": E}, "no model → e"),
     "nowhere": ({"model": "m"}, "m → "),
     "waits": (
-        {"model": "m", "endpoint": "e", "waiting": "loading"},
+        {"model": "m", "endpoint": E, "waiting": "loading"},
         "m → e; waiting for a worker (loading)",
     ),
     "waits without a word": (
-        {"model": "m", "endpoint": "e", "waiting": ""},
+        {"model": "m", "endpoint": E, "waiting": ""},
         "m → e; waiting for a worker (none is ready)",
     ),
     "has waited": (
-        {"model": "m", "endpoint": "e", "waits": {"e": 1.5}},
+        {"model": "m", "endpoint": E, "waits": {"e": 1.5}},
         "m → e; waited 1.50 s for a worker",
     ),
 }
@@ -191,7 +193,9 @@ def test_hostile_names_are_one_line_that_can_be_printed(name: str) -> None:
 
 
 def _waiting(name: str) -> Progress:
-    return Progress(prepared(), model=name, endpoint=name, waiting=name)
+    return Progress(
+        prepared(), model=name, endpoint=EndpointId(UpstreamKind.OPENAI, name), waiting=name
+    )
 
 
 @pytest.mark.parametrize(

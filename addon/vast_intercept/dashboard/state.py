@@ -8,8 +8,8 @@ import msgspec
 
 from .. import __version__
 from ..config import Config
+from ..relay.call import EndpointId, UpstreamKind
 from ..relay.progress import Progress
-from ..relay.retrying.endpoint_health import EndpointHealth
 from ..telemetry.history import Charts
 from ..telemetry.monitor import LISTED, EndpointCalls, Monitor
 from ..telemetry.report import CallReport, shortened
@@ -179,7 +179,7 @@ def _running(progress: Progress, now: float) -> Running:
         id=call.request_id,
         operation=call.operation,
         model=shortened(progress.model),
-        endpoint=shortened(progress.endpoint),
+        endpoint=shortened(progress.endpoint_name),
         client=call.app,
         since=now - (progress.clock() - received) if received is not None else now,
         stream=progress.stream,
@@ -197,24 +197,20 @@ def _latest(report: CallReport, *, show_prompts: bool) -> Latest:
 
 def _endpoints(monitor: Monitor, config: Config) -> list[Endpoint]:
     """Those that the configuration names, in its order, then those that were called besides."""
-    called: dict[str, tuple[str, EndpointHealth]] = {
-        health.id.name: (health.id.kind, health) for health in monitor.endpoints()
-    }
+    called = {health.id: health for health in monitor.endpoints()}
+    configured = [EndpointId(UpstreamKind(config.interface), name) for name in config.endpoints()]
     running = Counter(each.endpoint for each in monitor.running.values())
-    endpoints = []
-    for name in dict.fromkeys([*config.endpoints(), *called]):
-        kind, health = called.get(name, (config.interface, None))
-        calls = monitor.endpoint_calls.get(name, EndpointCalls())
-        endpoints.append(
-            Endpoint(
-                name=name,
-                interface=kind,
-                state=health.state if health else "closed",
-                running=running[name],
-                waiting=health.waiting if health else 0,
-                calls=calls.calls,
-                failed=calls.failed,
-                trouble=health.trouble if health else "",
-            )
+    return [
+        Endpoint(
+            name=each.name,
+            interface=each.kind,
+            state=health.state if (health := called.get(each)) else "closed",
+            running=running[each],
+            waiting=health.waiting if health else 0,
+            calls=calls.calls,
+            failed=calls.failed,
+            trouble=health.trouble if health else "",
         )
-    return endpoints[:LISTED]
+        for each in list(dict.fromkeys([*configured, *called]))[:LISTED]
+        for calls in [monitor.endpoint_calls.get(each, EndpointCalls())]
+    ]

@@ -1,27 +1,23 @@
 """From an app's request to the relay, and the relay's answer back to the app."""
 
 import asyncio
-import logging
-from urllib.parse import urlsplit
 
 from mitmproxy import connection, exceptions, http
 from mitmproxy.flow import Error
 
 from ..config import Config
 from ..descriptors import Descriptors
-from ..mitm.log import is_read
 from ..mitm.turns import change_answers
 from ..mitmweb.live import LiveStreams
-from ..mitmweb.notes import begin_notes, note, note_report, noted, original_url
+from ..mitmweb.notes import begin_notes, note, original_url
 from ..mitmweb.retention import Retention
 from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import ApiError, bad_request
 from ..relay.progress import Progress
 from ..relay.serving.server import Relay
 from ..relay.work import Refuse, Work
-from ..telemetry.call_log import log_call
 from ..telemetry.monitor import Monitor
-from ..telemetry.report import report_of
+from .call_end import tell_of_end
 from .connections import Connections
 from .destination import Parts
 from .fail_closed import after_others, contained, fail
@@ -246,16 +242,7 @@ class CallInterceptor:
 
     def _ended(self, flow: http.HTTPFlow, progress: Progress, *, left: bool) -> None:
         self._live.ended(flow)
-        report = report_of(
-            progress,
-            flow.response.status_code if flow.response else None,
-            left=left,
-            path=urlsplit(original_url(flow) or "").path,
-        )
-        note_report(flow, report)
-        self._monitor.ended(progress, report, noted(flow, "provider"))
-        if is_read(logging.INFO):
-            log_call(report)
+        tell_of_end(flow, progress, self._monitor, left=left)
 
 
 def _response(error: ApiError, **headers: str) -> http.Response:

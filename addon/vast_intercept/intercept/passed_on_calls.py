@@ -1,7 +1,5 @@
 """Calls that go on to their provider as the app made them."""
 
-import logging
-import time
 from dataclasses import dataclass
 from http import HTTPStatus
 from weakref import WeakKeyDictionary, WeakSet
@@ -9,17 +7,18 @@ from weakref import WeakKeyDictionary, WeakSet
 from mitmproxy import connection, http
 
 from ..config import Config
-from ..mitm.log import is_read
 from ..mitm.turns import change_answers, hear_others_now, scripts_see_answers
-from ..mitmweb.notes import mark, note, note_report, noted, request_id_of, say, unmark
+from ..mitmweb.notes import mark, note, noted, request_id_of, say, unmark
 from ..openai_api.operations import Operation, clean_path
 from ..openai_api.sse import EVENT_STREAM
+from ..relay.call import Call, EndpointId, UpstreamKind
 from ..relay.memory import Share
+from ..relay.progress import Progress
 from ..relay.work import AnswerHere, Work
-from ..telemetry.call_log import log_call
 from ..telemetry.monitor import Monitor
-from ..telemetry.report import CallReport, Ending
+from ..telemetry.report import Ending
 from .body_recorder import BodyRecorder
+from .call_end import tell_of_end
 from .clients import Client
 from .connections import Connections
 from .destination import Target, target_of
@@ -51,8 +50,7 @@ class _Followed:
     #: None for a request to another host.
     hidden: HiddenKeys | None = None
     #: What is told of it when it ends; None if it is no call of the provider's API.
-    operation: Operation | None = None
-    provider: str = ""
+    progress: Progress | None = None
     answer: BodyRecorder | None = None
 
 
@@ -80,8 +78,21 @@ class PassedOnCalls:
         hidden.request(flow)
         assert asked.provider
         provider = asked.provider.name
-        self._followed[flow] = _Followed(self._relayed.share(), hidden, operation, provider)
+        followed = self._followed[flow] = _Followed(self._relayed.share(), hidden)
         if operation:
+            call = Call(
+                work=None,
+                config=config,
+                request_id=request_id_of(request) or "-",
+                max_body=0,
+                client=flow.client_conn.peername,
+                operation=operation,
+                client_name=noted(flow, "client"),
+                share=followed.share,
+            )
+            followed.progress = Progress(call)
+            followed.progress.turn_to(EndpointId(UpstreamKind.PROVIDER, provider))
+            followed.progress.receive(held=False)
             say(flow, f"on to {provider}")
             mark(flow, Ending.PASSED_ON)
         judged = _Judged(config, target_of(request), asked.client)
@@ -99,8 +110,8 @@ class PassedOnCalls:
 
     def _is_answered(self, flow: http.HTTPFlow, followed: _Followed) -> None:
         """The call does not go on, after all."""
-        if followed.operation:
-            followed.operation = None
+        if followed.progress:
+            followed.progress = None
             say(flow, "answered by another addon")
             unmark(flow, Ending.PASSED_ON)
 
@@ -202,7 +213,7 @@ class PassedOnCalls:
             return  # made here, or by another addon
         if _is_awaited(flow, self._settings.max_held):
             return
-        if followed and followed.operation:
+        if followed and followed.progress:
             followed.answer = BodyRecorder(self._settings.kept, followed.share)
         response.stream = followed.answer if followed and followed.answer else True
 
@@ -216,22 +227,8 @@ class PassedOnCalls:
             flow.response.data.content = followed.answer.body
         if followed.hidden:
             followed.hidden.ended(flow)
-        if followed.operation is None:
-            return
-        report = CallReport(
-            request_id=request_id_of(flow.request) or "-",
-            time=time.time(),
-            outcome=Ending.PASSED_ON,
-            operation=followed.operation,
-            client=noted(flow, "client") or str((flow.client_conn.peername or ("-",))[0]),
-            endpoint=followed.provider,
-            status=flow.response.status_code if flow.response else None,
-            duration=time.time() - flow.request.timestamp_start,
-        )
-        note_report(flow, report)
-        self._monitor.passed_on(report)
-        if is_read(logging.INFO):
-            log_call(report)
+        if followed.progress:
+            tell_of_end(flow, followed.progress, self._monitor)
 
 
 def _is_awaited(flow: http.HTTPFlow, limit: int) -> bool:

@@ -1,6 +1,8 @@
-"""What the relay is asked to do."""
+"""A call as it was prepared for the relay, and the names of where it may go."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
 
 from ..addresses import parse_address
 from ..config import Config
@@ -10,6 +12,21 @@ from ..openai_api.operations import Operation
 from ..secret import Secret
 from .memory import Memory, Share
 from .work import Work
+
+
+class UpstreamKind(StrEnum):
+    """Which upstream answers. Those of Vast are called as `vast.interface` has them."""
+
+    OPENAI = "openai"
+    SERVERLESS = "serverless"
+    PROVIDER = "provider"
+
+
+class EndpointId(NamedTuple):
+    """An endpoint of Vast's by its name, or a provider, and the upstream that leads there."""
+
+    kind: UpstreamKind
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +46,8 @@ class ProviderCall:
 class Call:
     """A request that was prepared for the relay. It keeps the configuration it started with."""
 
-    work: Work
+    #: What the relay has to do; None for a call that mitmproxy itself passes on.
+    work: Work | None
     config: Config
     request_id: str
     #: The limit of the request's and of a whole answer's body, in bytes.

@@ -13,7 +13,7 @@ from typing import Any
 from ..openai_api.errors import ApiError
 from ..openai_api.usage import Usage
 from ..secret import Secret, Secrets
-from .call import Call
+from .call import Call, EndpointId
 
 
 def _nobody() -> None:
@@ -40,7 +40,7 @@ class Progress:
     prompt: str | None = None
 
     #: The endpoint, or the provider, that the call went to last, and the URL that it was sent to.
-    endpoint: str | None = None
+    endpoint: EndpointId | None = None
     url: str | None = None
     attempts: int = 0
     #: Why the last attempt that failed did.
@@ -85,6 +85,11 @@ class Progress:
     _waiting_since: float = 0.0
 
     @property
+    def endpoint_name(self) -> str | None:
+        """The name of the endpoint, or provider, that the call went to last."""
+        return self.endpoint.name if self.endpoint else None
+
+    @property
     def waited(self) -> float:
         """Seconds that the call waited for workers in all."""
         return sum(self.waits.values(), 0.0)
@@ -127,7 +132,7 @@ class Progress:
 
     # --- attempts ------------------------------------------------------------------------------
 
-    def turn_to(self, endpoint: str) -> None:
+    def turn_to(self, endpoint: EndpointId) -> None:
         """The endpoint, or provider, is the next to be asked, unless it is left alone."""
         self.endpoint = endpoint
 
@@ -155,8 +160,8 @@ class Progress:
         assert self.waiting is not None
         assert self.endpoint is not None
         now = self.sent_at = self.clock()
-        waited = self.waits.get(self.endpoint, 0.0)
-        self.waits[self.endpoint] = waited + now - self._waiting_since
+        name = self.endpoint.name
+        self.waits[name] = self.waits.get(name, 0.0) + now - self._waiting_since
         self.waiting = None
         self._changed()
 
@@ -167,7 +172,7 @@ class Progress:
     def retry(self) -> None:
         """The same endpoint is tried again."""
         assert self.endpoint is not None
-        self.retried.append(self.endpoint)
+        self.retried.append(self.endpoint.name)
 
     def fall_back(self, endpoint: str) -> None:
         """Another endpoint, or the provider, stands in for the one that failed."""

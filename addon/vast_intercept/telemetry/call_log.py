@@ -16,7 +16,7 @@ TEXT = "text"
 JSON = "json"
 
 # What a line for machines does not have: what the app or the model said may be in them.
-_NOT_LOGGED = frozenset({"error_message", "prompt", "generating", "time", "waits"})
+_NOT_LOGGED = frozenset({"error_message", "prompt", "generating", "time", "upstream", "waits"})
 
 
 def log_call(report: CallReport) -> None:

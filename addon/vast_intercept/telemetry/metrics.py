@@ -204,9 +204,11 @@ class _Now(Collector):
             labels=("endpoint", "state"),
         )
         config = self._config()
+        # Of two upstreams that lead to one name, which is the label, the one in use counts.
+        healths = sorted(self._endpoints(), key=lambda each: each.id.kind == config.interface)
         states = {
             health.id.name: health.state
-            for health in self._endpoints()
+            for health in healths
             if config.names_destination(health.id.name)
         }
         for name, now in states.items():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..config import Config
+from ..relay.call import EndpointId
 from ..relay.progress import Progress
 from ..relay.retrying.endpoint_health import EndpointHealth
 from ..shut_down_models import known_model
@@ -56,11 +57,10 @@ class Monitor:
         self.latest: deque[CallReport] = deque(maxlen=LISTED)
         #: By reason and operation.
         self.refusals: dict[tuple[str, str], Refusals] = {}
-        self.endpoint_calls: dict[str, EndpointCalls] = {}
+        self.endpoint_calls: dict[EndpointId, EndpointCalls] = {}
         #: Providers and models of the table of those that are shut down, as apps have asked.
         self.shut_down: dict[tuple[str, str], None] = {}
         self.endpoints = endpoints
-        self._config = config
         self.metrics = Metrics(config, self.running.values, endpoints)
 
     def began(self, progress: Progress) -> None:
@@ -70,19 +70,22 @@ class Monitor:
 
     def ended(self, progress: Progress, report: CallReport, provider: str | None = None) -> None:
         """Counts a call that has ended, with whatever outcome. `provider` is who it was for."""
+        config = progress.call.config
+        self.running.pop(id(progress), None)
+        self.tally.running = len(self.running)
+        self.endings[report.outcome] += 1
+        self.metrics.ended(config, report)
+        self.latest.appendleft(report)
+        if report.outcome is Ending.PASSED_ON:
+            return
         if provider and (model := known_model(provider, report.model)):
             self.shut_down[provider, model] = None
-        self.running.pop(id(progress), None)
-        self.endings[report.outcome] += 1
         _count(self.tally, report)
         self.tokens = (
             self.tokens[0] + (report.prompt_tokens or 0),
             self.tokens[1] + (report.completion_tokens or 0),
         )
-        self.tally.running = len(self.running)
-        self.metrics.ended(progress.call.config, report)
         self.history.add(report)
-        self.latest.appendleft(report)
         if report.outcome is Ending.REFUSED:
             key = report.error or OTHER, report.operation or OTHER
             if len(self.refusals) >= _MAX_REFUSALS and key not in self.refusals:
@@ -90,9 +93,9 @@ class Monitor:
             refusals = self.refusals.setdefault(key, Refusals())
             refusals.count += 1
             refusals.last = report.time
-        name = report.endpoint
-        if name is not None and progress.call.config.names_destination(name):
-            calls = self.endpoint_calls.setdefault(name, EndpointCalls())
+        name, upstream = report.endpoint, report.upstream
+        if name and upstream and config.names_destination(name):
+            calls = self.endpoint_calls.setdefault(EndpointId(upstream, name), EndpointCalls())
             calls.calls += 1
             calls.failed += report.is_endpoints_fault
 
@@ -100,12 +103,6 @@ class Monitor:
         """Another addon had its answer ready: it is none of ours."""
         self.running.pop(id(progress), None)
         self.tally.running = len(self.running)
-
-    def passed_on(self, report: CallReport) -> None:
-        """A call that went on to its provider, untouched, has ended."""
-        self.endings[Ending.PASSED_ON] += 1
-        self.metrics.ended(self._config(), report)
-        self.latest.appendleft(report)
 
     def tls_failed(self) -> None:
         """An app broke a handshake off."""

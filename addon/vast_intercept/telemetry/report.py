@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from ..relay.call import UpstreamKind
 from ..relay.progress import Progress
 from ..secret import mask_shapes
 
@@ -52,9 +53,11 @@ class CallReport(msgspec.Struct, frozen=True, kw_only=True):
     path: str | None = None
     #: The app: its name if it has one, else its address.
     client: str | None = None
-    #: Asked for; where it went last; and the one that answered.
+    #: The model that was asked for, where the call went last (and which upstream led there), and
+    #: the model that answered.
     model: str | None = None
     endpoint: str | None = None
+    upstream: UpstreamKind | None = None
     response_model: str | None = None
     stream: bool = False
     status: int | None = None
@@ -142,7 +145,8 @@ def report_of(
         path=shortened(path) if ending is Ending.REFUSED else None,
         client=call.app,
         model=shortened(progress.model),
-        endpoint=shortened(progress.endpoint),
+        endpoint=shortened(progress.endpoint_name),
+        upstream=progress.endpoint.kind if progress.endpoint else None,
         response_model=shortened(progress.response_model),
         stream=progress.stream,
         status=status,
@@ -170,6 +174,8 @@ def report_of(
 
 
 def _ending(progress: Progress, *, left: bool) -> Ending:
+    if progress.call.work is None:
+        return Ending.PASSED_ON
     if progress.error is None:
         return Ending.CANCELLED if left else Ending.OK
     if not progress.attempts and progress.error.status < 500:

@@ -25,7 +25,7 @@ def log_line(report: CallReport) -> str:
 
 def waiting_comment(progress: Progress) -> str:
     """For a call that has no answer yet."""
-    text = f"{printable(progress.model or 'no model')} → {printable(progress.endpoint or '')}"
+    text = f"{printable(progress.model or 'no model')} → {printable(progress.endpoint_name or '')}"
     if progress.waiting is not None:
         text += f"; waiting for a worker ({printable(progress.waiting) or 'none is ready'})"
     elif progress.waited:

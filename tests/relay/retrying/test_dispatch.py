@@ -12,7 +12,7 @@ from vast_intercept.config import Config, Route, load_config
 from vast_intercept.openai_api.errors import ApiError, bad_gateway, bad_request
 from vast_intercept.openai_api.operations import Operation
 from vast_intercept.openai_api.requests import read_request
-from vast_intercept.relay.call import ProviderCall
+from vast_intercept.relay.call import ProviderCall, UpstreamKind
 from vast_intercept.relay.failures import AttemptFailed, EndpointFailed
 from vast_intercept.relay.progress import Progress
 from vast_intercept.relay.retrying.circuit_breaker import State
@@ -21,7 +21,6 @@ from vast_intercept.relay.retrying.retry import backoff
 from vast_intercept.relay.upstreams.base import (
     Attempt,
     UpstreamAnswer,
-    UpstreamKind,
     UpstreamRequest,
 )
 from vast_intercept.relay.work import ToProvider
@@ -181,7 +180,7 @@ class TestFallbacks:
         bench = Bench(one=[NO_WORKER], two=[answer()])
         call = await bench.ask("two")
         assert bench.vast.endpoints == ["one", "two"]
-        assert (call.endpoint, call.fell_back_to) == ("two", ["two"])
+        assert (call.endpoint_name, call.fell_back_to) == ("two", ["two"])
 
     async def test_one_that_is_silent_leaves_half_of_the_time(self) -> None:
         bench = Bench(one=[forever], two=[answer()])
@@ -270,7 +269,7 @@ class TestHealth:
         await self.open_the_circuit(bench)
         began = now()
         call = await bench.ask("two")
-        assert (call.endpoint, call.attempts, now()) == ("two", 1, began)
+        assert (call.endpoint_name, call.attempts, now()) == ("two", 1, began)
 
     async def test_calls_that_are_told_to_wait_are_no_failures(self) -> None:
         bench = Bench(one=[answer(status=429)])

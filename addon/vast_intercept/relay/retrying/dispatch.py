@@ -9,8 +9,9 @@ from ...bounded import BoundedDict
 from ...config import PROVIDER
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway, misconfigured
+from ..call import EndpointId, UpstreamKind
 from ..failures import AttemptFailed, EndpointFailed
-from ..upstreams.base import Attempt, EndpointId, Upstream, UpstreamKind, UpstreamRequest
+from ..upstreams.base import Attempt, Upstream, UpstreamRequest
 from ..work import ToProvider
 from .answer_start import StartedAnswer, wait_for_first_bytes
 from .circuit_breaker import CircuitOpen
@@ -81,7 +82,7 @@ class Dispatcher:
     ) -> StartedAnswer:
         """Raises EndpointFailed when this endpoint is not worth another attempt."""
         progress = request.progress
-        progress.turn_to(destination.name)
+        progress.turn_to(destination)
         health = self._health_of(destination)
         last: AttemptFailed | None = None
         failed_as: set[Hashable] = set()

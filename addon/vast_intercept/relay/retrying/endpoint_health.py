@@ -7,8 +7,8 @@ from collections.abc import Callable, Hashable
 
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway
+from ..call import EndpointId
 from ..failures import AttemptFailed
-from ..upstreams.base import EndpointId
 from .circuit_breaker import CircuitBreaker, CircuitOpen, State
 from .retry import RetryBudget
 

@@ -188,7 +188,7 @@ class Generation:
             started = await self._dispatcher.start(sent, self._work.endpoint, deadline)
         finally:
             # Names that a header cannot hold are those of paths, not of endpoints.
-            endpoint = progress.endpoint
+            endpoint = progress.endpoint_name
             if endpoint and endpoint.isascii() and endpoint.isprintable():
                 headers["x-vast-endpoint"] = endpoint
             headers["x-vast-attempts"] = str(progress.attempts)

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from ..call import UpstreamKind
 from ..http_client import HttpClient, UpstreamProxy
-from .base import Upstream, UpstreamKind
+from .base import Upstream
 from .openai import OpenAIUpstream
 from .provider import ProviderUpstream
 from .serverless.serverless import ServerlessUpstream

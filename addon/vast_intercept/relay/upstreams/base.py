@@ -6,8 +6,7 @@ has one method; whatever it needs for that, such as routes and keys, is its own 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from ...openai_api.errors import ApiError, from_upstream
 from ...openai_api.operations import Operation
@@ -15,21 +14,6 @@ from ...openai_api.requests import GenerationRequest, Piece
 from ...openai_api.roles import explain_refused_role
 from ..call import Call
 from ..progress import Progress
-
-
-class UpstreamKind(StrEnum):
-    """Which upstream answers. Those of Vast are called as `vast.interface` has them."""
-
-    OPENAI = "openai"
-    SERVERLESS = "serverless"
-    PROVIDER = "provider"
-
-
-class EndpointId(NamedTuple):
-    """An endpoint of Vast's by its name, or a provider, and the upstream that leads there."""
-
-    kind: UpstreamKind
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
