@@ -1,4 +1,4 @@
-"""What an app does that keeps its calls from working, and what helps: once for each app."""
+"""Tells, once for each app, why its calls do not arrive, and what helps."""
 
 import asyncio
 import logging
@@ -28,7 +28,7 @@ _AT_ONCE = 2.0
 
 
 class Hints:
-    """Watches how connections begin and end.
+    """Watches how connections begin and end, to notice apps whose calls do not arrive.
 
     A process is looked up while its connection is open, which takes tens of milliseconds (FACTS
     C13): at every connection until an app has made a call to the host, and from then on at most
@@ -55,12 +55,12 @@ class Hints:
     # --- hooks --------------------------------------------------------------------------------
 
     def client_connected(self, client: connection.Client) -> None:
-        """Something connects."""
+        """Remembers a client that has connected and asked for nothing yet."""
         if isinstance(client.proxy_mode, RegularMode | UpstreamMode) and not client.error:
             self._silent[client.id] = None
 
     async def tls_clienthello(self, data: tls.ClientHelloData) -> None:
-        """It is about to see our certificate, and waits."""
+        """Looks up the process that is about to see our certificate, while it waits for that."""
         client, host = data.context.client, data.client_hello.sni or ""
         self._silent.pop(client.id, None)
         if client.id in self._processes or self._looking.locked():
@@ -77,7 +77,7 @@ class Hints:
         self._processes[client.id] = process
 
     def tls_failed_client(self, data: tls.TlsData) -> None:
-        """The client refused our certificate, or something else went wrong in the handshake."""
+        """The TLS handshake failed: if over our certificate, explains once per app what helps."""
         self._monitor.tls_failed()
         client, host = data.context.client, data.conn.sni or "the provider"
         self._trusted.discard(host)
@@ -91,11 +91,11 @@ class Hints:
         )
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
-        """It speaks the proxy protocol."""
+        """The client speaks the proxy protocol: it is not silent any more."""
         self._silent.pop(flow.client_conn.id, None)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """It asks for something."""
+        """Notes which host was called, by whom; and an app whose base URL is the proxy's own."""
         if not flow.live:
             return  # from a file
         client = flow.client_conn
@@ -114,7 +114,7 @@ class Hints:
             )
 
     def client_disconnected(self, client: connection.Client) -> None:
-        """It leaves."""
+        """Explains once per app what helps if the client left without having asked for anything."""
         process = self._processes.pop(client.id, None)
         if client.id in self._silent:
             del self._silent[client.id]
@@ -131,7 +131,7 @@ class Hints:
             )
 
     def _has_called(self, host: str, process: Process | None) -> bool:
-        """Whether whoever is at the other end has made a call to the host, as far as is known."""
+        """Whether the client's process has made a call to the host; if unknown, any process."""
         if process is None:
             return host in self._called
         return (host, process.pid) in self._callers
@@ -152,7 +152,10 @@ def _is_refusal(error: str) -> bool:
 
 
 def _left_at_once(client: connection.Client) -> bool:
-    """Whether it left when it had seen the certificate. Connections kept for later live longer."""
+    """Whether a client left right after it had seen the certificate.
+
+    A connection that an app keeps for later lives longer than that.
+    """
     since = client.timestamp_tls_setup
     return since is not None and not client.error and time.time() < since + _AT_ONCE
 

@@ -7,7 +7,7 @@ from .own_command import own_command
 
 
 def commands_for(mode: ProxyMode, listening: list[tuple[str, int]]) -> list[Command]:
-    """What to type, or to set; nothing where the network does it."""
+    """What a person types or sets for an app; nothing in modes where the network redirects it."""
     if not listening:
         return []
     port = listening[0][1]

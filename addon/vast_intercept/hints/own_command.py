@@ -11,7 +11,7 @@ _NAME = "vast-intercept"
 
 @cache
 def own_command() -> str:
-    """Its name, or where it is if it cannot be found by that."""
+    """This program's name, or its path if the shell does not find it by that name."""
     installed = Path(sys.executable).with_name(_NAME)
     if shutil.which(_NAME) or not installed.exists():
         return _NAME

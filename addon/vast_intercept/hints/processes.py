@@ -19,7 +19,7 @@ type Address = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process, as it was when it was looked at."""
+    """What was known of a process when it was looked up."""
 
     name: str
     pid: int
@@ -39,7 +39,7 @@ class Process:
 
     @property
     def identity(self) -> str:
-        """The same for all processes of an app."""
+        """A text that is the same for all processes of one app."""
         return f"{self.name} {self.jailed} {self.has_our_ca}"
 
 
@@ -52,10 +52,10 @@ def _holds(file: Path, ca: bytes) -> bool:
 
 
 def find_process(client: Address, proxy: Address, ca: bytes) -> Process | None:
-    """Whose end of a connection `client` is, if that can be known. `ca` is our CA (PEM).
+    """The process that has the connection from `client` to `proxy`, if that can be found out.
 
-    It walks through the processes' open files, which takes some milliseconds, and shows an ordinary
-    user nothing but their own.
+    `ca` is the interceptor's CA (PEM). This walks through the open files of all processes, which
+    takes some milliseconds. An ordinary user sees only their own.
     """
     try:
         for connection in psutil.net_connections(kind="tcp"):
