@@ -127,7 +127,9 @@ def test_a_url_is(name: str, host: str, path: str, expected: ToVast | Operation 
     provider = find_provider(BUILT_IN.values(), host, 443)
     assert provider
     assert provider.name == name
-    asked = Asked(origin=Origin.LIVE, method="POST", path=path, provider=provider)
+    asked = Asked(
+        origin=Origin.LIVE, method="POST", place=("https", host, 443, path), provider=provider
+    )
     verdict = judge(asked, Policy(config=CONFIG))
     if expected is None:
         assert verdict == PassOn()

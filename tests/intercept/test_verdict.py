@@ -63,7 +63,7 @@ def judged(
     asked = Asked(
         origin=Origin.LIVE,
         method=method,
-        path=path,
+        place=("https", "host.example", 443, path),
         headers=tuple(
             (name.encode(), value.encode(errors="surrogatepass")) for name, value in fields.items()
         ),
@@ -76,6 +76,7 @@ def judged(
 
 CHAT = "/v1/chat/completions"
 IMAGES = "/v1/images/generations"
+IMAGES_AT_OPENAI = "https", "api.openai.com", 443, IMAGES
 EMBEDDINGS = "/v1/embeddings"  # which is passed on
 IS_CHAT, IS_IMAGES = Operation.CHAT_COMPLETIONS, Operation.IMAGES
 MISDIRECTED = bad_request("Not here.", "misdirected_request", status=421)
@@ -282,13 +283,10 @@ def test_the_first_line_of_the_table_that_fits_is_the_verdict(
         route = Route(model="*", endpoint="my-endpoint", fallback=["provider"])
         config = replace(config, routes=(route,))
         assert config.falls_back_to_provider
-    live: dict[str, Any] = {
-        "origin": Origin.LIVE,
-        "method": "POST",
-        "path": CHAT,
-        "provider": OPENAI,
-    }
-    verdict = judge(Asked(**live | asked), Policy(config=config, **policy))
+    place = "https", "host.example", 443, asked.get("path", CHAT)
+    live: dict[str, Any] = {"origin": Origin.LIVE, "method": "POST", "provider": OPENAI}
+    others = {name: value for name, value in asked.items() if name != "path"}
+    verdict = judge(Asked(place=place, **live | others), Policy(config=config, **policy))
     if not isinstance(expected, tuple):
         assert verdict == expected
         return
@@ -305,7 +303,7 @@ def test_the_first_line_of_the_table_that_fits_is_the_verdict(
 @pytest.mark.parametrize("origin", [each for each in Origin if each is not Origin.LIVE])
 def test_only_of_a_live_call_the_key_is_known(origin: Origin, config: Config) -> None:
     """The key of all others is masked: whether its provider would take it, nobody can tell."""
-    asked = Asked(origin=origin, method="POST", path=IMAGES, provider=OPENAI)
+    asked = Asked(origin=origin, method="POST", place=IMAGES_AT_OPENAI, provider=OPENAI)
     verdict = judge(asked, Policy(config=config))
     if origin is Origin.FILE:
         assert verdict == LeaveAlone(IS_IMAGES)

@@ -15,14 +15,14 @@ from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import ApiError, bad_request
 from ..relay.progress import Progress
 from ..relay.serving.server import Relay
-from ..relay.work import Refuse, Work
+from ..relay.work import Work
 from ..telemetry.monitor import Monitor
 from .call_end import tell_of_end
 from .connections import Connections
-from .destination import Parts
+from .destination import target_of
 from .fail_closed import after_others, contained, fail
 from .flow_commands import key_problem
-from .identify import asked_by
+from .identify import Judged, asked_by
 from .masked_log import mask_quoted
 from .message_keys import mask_keys, mask_unreadable
 from .passed_on_calls import PassedOnCalls
@@ -85,71 +85,51 @@ class CallInterceptor:
 
     async def _judge(self, flow: http.HTTPFlow) -> None:
         config = await self._settings.current() if flow.live else self._settings.config
-        asked, place = asked_by(flow, config)
-        verdict = judge(asked, self._policy(asked, config, place))
+        asked = asked_by(flow, config)
+        verdict = judge(asked, self._policy(asked, config))
         match verdict:
+            case LeaveAlone() if flow.live:
+                self._status_page.answer(flow)
+                self._passed_on.leave_alone(flow)
             case LeaveAlone():
-                self._leave_alone(flow, asked, place, verdict)
-                return
-        _begin_notes(flow, asked, place, verdict)
-        match verdict:
-            case PassOn(operation):
-                self._passed_on.begin(flow, asked, operation, config)
+                _keep_as_loaded(flow, asked, verdict)
+            case PassOn():
+                begin_notes(flow, **_facts(asked, verdict))
+                self._passed_on.begin(flow, asked, verdict.operation, config)
                 self._status_page.answer(flow)  # in reverse mode, every host is the provider's
-            case RefuseAtOnce(error, operation):
-                mask_keys(flow.request)
-                work = Refuse(error, operation)
-                self._refuse(
-                    flow,
-                    await self._relayed.prepare(flow, work, config, place, client=asked.client),
-                    error,
-                )
             case _:
-                await self._to_relay(flow, verdict, config, asked, place)
+                begin_notes(flow, **_facts(asked, verdict))
+                await self._hand_over(flow, asked, verdict, config)
 
-    def _policy(self, asked: Asked, config: Config, place: Parts) -> Policy:
+    def _policy(self, asked: Asked, config: Config) -> Policy:
         for_provider = asked.origin is Origin.REPLAYED_FOR_PROVIDER
         is_call = asked.provider is not None and asked.origin is not Origin.FILE
         return Policy(
             config=config,
             problem=self._settings.problem,
-            key_problem=key_problem(asked.provider, url_of(*place)) if for_provider else None,
+            key_problem=key_problem(asked.provider, url_of(*asked.place)) if for_provider else None,
             has_room=not is_call or self._descriptors.admit_call(),
         )
 
-    async def _to_relay(
-        self, flow: http.HTTPFlow, work: Work, config: Config, asked: Asked, place: Parts
+    async def _hand_over(
+        self, flow: http.HTTPFlow, asked: Asked, work: Work, config: Config
     ) -> None:
+        """Masks the keys for good, and has the relay do the work once all addons agree."""
         falls_back = config.falls_back_to_provider
-        as_made = call_for_provider(work, asked, flow.request, place, falls_back=falls_back)
+        as_made = call_for_provider(work, asked, flow.request, falls_back=falls_back)
         mask_keys(flow.request)
-        relayed = await self._relayed.prepare(
-            flow, work, config, place, client=asked.client, provider=as_made
-        )
+        judged = Judged(config, asked.client, target_of(flow.request))
+        relayed = await self._relayed.prepare(flow, work, judged, asked.place, provider=as_made)
+        if isinstance(work, RefuseAtOnce):
+            self._refuse(relayed, work.error)
+            return
         if asked.origin is not Origin.LIVE:
             relayed.show_asked()
         after_others(flow, lambda: self._relayed.hand_over(relayed))
 
-    def _leave_alone(
-        self, flow: http.HTTPFlow, asked: Asked, place: Parts, verdict: LeaveAlone
-    ) -> None:
-        if flow.live:
-            self._status_page.answer(flow)
-            self._passed_on.leave_alone(flow)
-            return
-        # mitmproxy calls the hooks for a flow from a file as if it came in anew.
-        if asked.provider and not original_url(flow):
-            note(
-                flow,
-                url=url_of(*place),
-                provider=asked.provider.name,
-                operation=verdict.operation,
-            )
-        _mask_taken_over(flow)
-
-    def _refuse(self, flow: http.HTTPFlow, relayed: RelayedCall, error: ApiError) -> None:
-        """Answers a call with an error, without the relay: the way there takes descriptors."""
-        progress = relayed.progress
+    def _refuse(self, relayed: RelayedCall, error: ApiError) -> None:
+        """Answers a call with an error, without the relay."""
+        flow, progress = relayed.flow, relayed.progress
         self._relayed.take_back(flow)
         progress.fail(error)
         flow.request.stream = False  # with an answer that is there, mitmproxy would crash
@@ -249,15 +229,22 @@ def _response(error: ApiError, **headers: str) -> http.Response:
     return http.Response.make(error.status, error.body(), {**error.response_headers(), **headers})
 
 
-def _begin_notes(flow: http.HTTPFlow, asked: Asked, place: Parts, verdict: Verdict) -> None:
+def _facts(asked: Asked, verdict: Verdict) -> dict[str, str | None]:
+    """What a flow says of its call from the beginning."""
     assert asked.provider
-    begin_notes(
-        flow,
-        url=url_of(*place),
-        provider=asked.provider.name,
-        operation=verdict.operation,
-        client=asked.client.name if verdict.operation else None,
-    )
+    return {
+        "url": url_of(*asked.place),
+        "provider": asked.provider.name,
+        "operation": verdict.operation,
+        "client": asked.client.name if verdict.operation else None,
+    }
+
+
+def _keep_as_loaded(flow: http.HTTPFlow, asked: Asked, verdict: LeaveAlone) -> None:
+    """A flow from a file: mitmproxy calls the hooks for it as if it came in anew."""
+    if asked.provider and not original_url(flow):
+        note(flow, **_facts(asked, verdict))
+    _mask_taken_over(flow)
 
 
 def _mask_taken_over(flow: http.HTTPFlow) -> None:

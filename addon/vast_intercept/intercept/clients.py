@@ -27,6 +27,10 @@ class Client:
     may_call: bool = True
 
 
+#: A client of which nobody asks who it is.
+ANYBODY = Client()
+
+
 def client_of(key: str | None, known: Iterable[ClientKey]) -> Client:
     """The client that sends `key`, judged by a list of keys that is not empty. In constant time."""
     name = None

@@ -1,54 +1,66 @@
 """What a flow asks for: made of mitmproxy's flow for the verdict, before anything is masked."""
 
+from dataclasses import dataclass
+
 from mitmproxy import http
 
 from ..config import Config, find_provider
 from ..mitmweb.notes import original_url
-from .clients import Client, client_of
-from .destination import Destination, Parts, Target, destination_now, destination_of
+from .clients import ANYBODY, Client, client_of
+from .destination import Destination, Target, destination_now, destination_of, target_of
 from .flow_commands import is_for_provider
 from .message_keys import api_key_of
 from .provider_call import parts_of
-from .verdict import Asked, Origin
+from .verdict import Asked, Origin, Policy, Verdict, judge
 
 
-def asked_by(flow: http.HTTPFlow, config: Config) -> tuple[Asked, Parts]:
-    """What is asked by a flow that comes, or is replayed or loaded; and where the app sent it."""
+def asked_by(flow: http.HTTPFlow, config: Config) -> Asked:
+    """What is asked by a flow that comes, or is replayed, or is loaded from a file."""
     request = flow.request
-    replayed = original_url(flow) if flow.is_replay == "request" else None
-    client = Client()
     if not flow.live:
-        origin, found = Origin.FILE, destination_of(flow, config.providers)
-    elif replayed:
+        return _asked(request, Origin.FILE, destination_of(flow, config.providers))
+    if flow.is_replay == "request" and (url := original_url(flow)):
         # The flow shows where the call went; its metadata has what the app asked for.
-        parts = parts_of(replayed)
-        found = Destination(parts, find_provider(config.providers, *parts[1:3]))
+        parts = parts_of(url)
         origin = Origin.REPLAYED_FOR_PROVIDER if is_for_provider(flow) else Origin.REPLAYED
-    else:
-        origin, found = Origin.LIVE, destination_of(flow, config.providers)
-        if config.client_keys and found.provider:
-            key = api_key_of(request.headers.fields, request.path)
-            client = client_of(key, config.client_keys)
-    return _asked(request, found, origin, client)
+        found = Destination(parts, find_provider(config.providers, *parts[1:3]))
+        return _asked(request, origin, found)
+    found = destination_of(flow, config.providers)
+    client = ANYBODY
+    if config.client_keys and found.provider:
+        key = api_key_of(request.headers.fields, request.path)
+        client = client_of(key, config.client_keys)
+    return _asked(request, Origin.LIVE, found, client)
 
 
-def asked_by_edited(
-    flow: http.HTTPFlow, config: Config, judged: Target, client: Client, origin: Origin
-) -> tuple[Asked, Parts]:
-    """What is asked by a flow that was changed since it was judged as `judged`, of that client."""
-    return _asked(flow.request, destination_now(flow, config.providers, judged), origin, client)
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a call was judged by, to judge it again if another addon, or a person, changes it."""
+
+    config: Config
+    client: Client
+    target: Target
+
+    def has_changed(self, flow: http.HTTPFlow) -> bool:
+        """Whether the flow is another call by now."""
+        return target_of(flow.request) != self.target
+
+    def again(self, flow: http.HTTPFlow, origin: Origin, problem: str) -> tuple[Asked, Verdict]:
+        """What the flow asks for now, and the verdict. `problem` is that of the configuration."""
+        found = destination_now(flow, self.config.providers, self.target)
+        asked = _asked(flow.request, origin, found, self.client)
+        return asked, judge(asked, Policy(config=self.config, problem=problem))
 
 
 def _asked(
-    request: http.Request, found: Destination, origin: Origin, client: Client
-) -> tuple[Asked, Parts]:
-    asked = Asked(
+    request: http.Request, origin: Origin, found: Destination, client: Client = ANYBODY
+) -> Asked:
+    return Asked(
         origin=origin,
         method=request.method,
-        path=found.parts[3],
+        place=found.parts,
         headers=request.headers.fields,
         provider=found.provider,
         host_problem=found.problem,
         client=client,
     )
-    return asked, found.parts

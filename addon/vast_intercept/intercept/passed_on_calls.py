@@ -19,26 +19,16 @@ from ..telemetry.monitor import Monitor
 from ..telemetry.report import Ending
 from .body_recorder import BodyRecorder
 from .call_end import tell_of_end
-from .clients import Client
 from .connections import Connections
-from .destination import Target, target_of
+from .destination import target_of
 from .fail_closed import after_others
 from .hidden_keys import HiddenKeys
-from .identify import asked_by_edited
+from .identify import Judged
 from .provider_call import url_of
 from .relayed_call import declared_size, fits
 from .relayed_calls import RelayedCalls
 from .settings import Settings
-from .verdict import Asked, LeaveAlone, Origin, PassOn, Policy, RefuseAtOnce, judge
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """What a request was judged by, to judge it again if it has become another one."""
-
-    config: Config
-    target: Target
-    client: Client
+from .verdict import Asked, LeaveAlone, Origin, PassOn
 
 
 @dataclass(slots=True)
@@ -95,7 +85,7 @@ class PassedOnCalls:
             followed.progress.receive(held=False)
             say(flow, f"on to {provider}")
             mark(flow, Ending.PASSED_ON)
-        judged = _Judged(config, target_of(request), asked.client)
+        judged = Judged(config, asked.client, target_of(request))
         after_others(flow, lambda: self._pass_on(flow, judged))
 
     def leave_alone(self, flow: http.HTTPFlow) -> None:
@@ -121,7 +111,7 @@ class PassedOnCalls:
             declared_size(flow.request)
         )
 
-    async def _pass_on(self, flow: http.HTTPFlow, judged: _Judged) -> None:
+    async def _pass_on(self, flow: http.HTTPFlow, judged: Judged) -> None:
         """All addons have had the headers of a call that is to be passed on."""
         followed = self._followed.get(flow)
         if followed is None:
@@ -140,7 +130,7 @@ class PassedOnCalls:
             await self._pass_on_whole(flow, judged, streamed=True)
 
     async def _pass_on_whole(
-        self, flow: http.HTTPFlow, judged: _Judged, *, streamed: bool = False
+        self, flow: http.HTTPFlow, judged: Judged, *, streamed: bool = False
     ) -> None:
         """All addons have had a request that is to be passed on: it is, if they let it."""
         followed = self._followed.get(flow)
@@ -155,21 +145,18 @@ class PassedOnCalls:
             self._connections.passes_on(flow)
             flow.request.stream = streamed
 
-    def _judge_again(self, flow: http.HTTPFlow, judged: _Judged, *, streamed: bool) -> Work | None:
+    def _judge_again(self, flow: http.HTTPFlow, judged: Judged, *, streamed: bool) -> Work | None:
         """What the relay is to do with the request by now; None if it still goes on."""
         if flow.response and streamed:
             return AnswerHere(flow.response.status_code)  # the relay takes the body that comes
-        if flow.response or flow.error or target_of(flow.request) == judged.target:
+        if flow.response or flow.error or not judged.has_changed(flow):
             return None
-        asked, _ = asked_by_edited(
-            flow, judged.config, judged.target, judged.client, Origin.EDITED_WITH_KEYS
-        )
-        policy = Policy(config=judged.config, problem=self._settings.problem)
-        verdict = judge(asked, policy)
-        return None if isinstance(verdict, LeaveAlone | PassOn | RefuseAtOnce) else verdict
+        problem = self._settings.problem
+        _, verdict = judged.again(flow, Origin.EDITED_WITH_KEYS, problem)
+        return None if isinstance(verdict, LeaveAlone | PassOn) else verdict
 
     async def _hand_to_relay(
-        self, flow: http.HTTPFlow, work: Work, judged: _Judged, *, streamed: bool
+        self, flow: http.HTTPFlow, work: Work, judged: Judged, *, streamed: bool
     ) -> None:
         """Another addon has made a call for the relay of it, which masks its keys for good."""
         followed = self._followed.pop(flow)
@@ -180,9 +167,7 @@ class PassedOnCalls:
         _, place = target_of(flow.request)
         note(flow, url=url_of(*place), operation=work.operation)
         # What mitmproxy holds of it is held until then.
-        relayed = await self._relayed.prepare(
-            flow, work, judged.config, place, client=judged.client, share=followed.share
-        )
+        relayed = await self._relayed.prepare(flow, work, judged, place, share=followed.share)
         relayed.take_answer()
         relayed.point_at_relay(streamed=streamed)
 

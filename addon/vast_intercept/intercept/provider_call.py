@@ -59,20 +59,20 @@ def parts_of(url: str) -> Parts:
 
 
 def call_for_provider(
-    work: Verdict, asked: Asked, request: http.Request, place: Parts, *, falls_back: bool
+    work: Verdict, asked: Asked, request: http.Request, *, falls_back: bool
 ) -> ProviderCall | None:
     """The call as its provider would get it, if it may come to that. To be made before masking.
 
-    `place` is where the app sent it; `falls_back` says whether any route has its provider stand in.
+    `falls_back` says whether the configuration has a provider stand in for an endpoint.
     """
     if asked.provider is None:
         return None
     if isinstance(work, ToProvider):
-        as_made = provider_call(asked.provider, request, place)
+        as_made = provider_call(asked.provider, request, asked.place)
         return with_key(as_made, os.environ[OPENAI_API_KEY])
     # The key of a replay is masked.
     if isinstance(work, ToVast) and falls_back and asked.origin is Origin.LIVE:
-        return provider_call(asked.provider, request, place)
+        return provider_call(asked.provider, request, asked.place)
     return None
 
 

@@ -1,6 +1,6 @@
 """A flow whose call the relay has: where it goes, what it shows, the bodies that pass by."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mitmproxy import connection, http
 
@@ -11,8 +11,8 @@ from ..relay.progress import Progress
 from ..relay.serving.server import TOKEN_HEADER
 from ..relay.work import AnswerHere
 from .body_recorder import BodyRecorder
-from .clients import Client
-from .destination import Parts, Target, target_of
+from .destination import Parts, target_of
+from .identify import Judged
 from .provider_call import authority_of, parts_of
 from .relay_headers import answer_for_app, request_for_relay
 
@@ -28,7 +28,8 @@ class RelayedCall:
     flow: http.HTTPFlow
     token: str
     progress: Progress
-    client: Client
+    #: What the call was judged by, to see whether it has become another one.
+    judged: Judged
     #: What the app asked for, or the person who edited it.
     original: Parts
     relay: tuple[str, int]
@@ -36,8 +37,6 @@ class RelayedCall:
     kept: int
     #: The app's own request: what the flow shows but while it is pointed at the relay.
     request: http.Request = field(init=False)
-    #: What the call was judged by, to see whether it has become another one.
-    judged: Target = field(init=False)
     #: What another addon has answered while the body was still coming.
     answer: http.Response | None = field(default=None, init=False)
     #: The relay was given the call.
@@ -51,7 +50,6 @@ class RelayedCall:
 
     def __post_init__(self) -> None:
         self.request = self.flow.request
-        self.judged = target_of(self.request)
 
     def point_at_relay(self, *, streamed: bool = False) -> None:
         """Has mitmproxy send the call there, whatever its own upstream proxy is (FACTS M6).
@@ -107,7 +105,7 @@ class RelayedCall:
     def show_asked(self) -> None:
         """Has a replay, which shows where it went before, be for the provider again."""
         self.show_upstream()
-        self.judged = target_of(self.request)
+        self.judged = replace(self.judged, target=target_of(self.request))
 
     def show_upstream(self) -> None:
         """Has the flow say where the call really goes, as far as that is known."""
@@ -123,10 +121,6 @@ class RelayedCall:
         data.scheme, data.host, data.port = scheme.encode(), host, port
         data.path = path.encode("utf-8", "surrogateescape")
         request.host_header = authority_of(scheme, host, port)
-
-    def has_changed(self) -> bool:
-        """Whether another addon, or a person, has made another call of it since it was judged."""
-        return target_of(self.flow.request) != self.judged
 
     def take_answer(self) -> bool:
         """Takes what another addon has answered. The relay gives it once it has had the body.

@@ -6,7 +6,6 @@ import uuid
 
 from mitmproxy import connection, http
 
-from ..config import Config
 from ..mitm.interfaces import show_anew
 from ..mitmweb.notes import note, noted, request_id_of, say
 from ..openai_api.error_codes import ErrorCode
@@ -20,16 +19,15 @@ from ..relay.work import Refuse, ToProvider, Work
 from ..secret import Secret
 from ..telemetry.monitor import Monitor
 from ..telemetry.wording import waiting_comment
-from .clients import Client
 from .destination import Parts
 from .fail_closed import after_others
 from .flow_commands import OPENAI_API_KEY
-from .identify import asked_by_edited
+from .identify import Judged
 from .message_keys import mask_path
 from .provider_call import url_of
 from .relayed_call import RelayedCall, declared_size, fits
 from .settings import Settings
-from .verdict import LeaveAlone, Origin, PassOn, Policy, RefuseAtOnce, judge
+from .verdict import LeaveAlone, Origin, PassOn
 
 
 class RelayedCalls:
@@ -91,23 +89,23 @@ class RelayedCalls:
         self,
         flow: http.HTTPFlow,
         work: Work,
-        config: Config,
-        original: Parts,
+        judged: Judged,
+        place: Parts,
         *,
-        client: Client,
         provider: ProviderCall | None = None,
         share: Share | None = None,
     ) -> RelayedCall:
         """Tells the relay of a call that is to come.
 
-        `original` is where the app sent it; `provider` is the call as its provider would get it.
+        `place` is where the app sent it; `provider` is the call as its provider would get it;
+        `share` is what the call holds in memory already.
         """
         if self._relay.address is None:
             await self._relay.start()
         assert self._relay.address
         call = Call(
             work=work,
-            config=config,
+            config=judged.config,
             request_id=request_id_of(flow.request) or f"req_{uuid.uuid4().hex}",
             max_body=self._settings.max_body,
             client=flow.client_conn.peername,
@@ -123,8 +121,8 @@ class RelayedCalls:
             flow,
             self._relay.prepare(progress),
             progress,
-            client,
-            (*original[:3], mask_path(original[3])),
+            judged,
+            (*place[:3], mask_path(place[3])),
             self._relay.address,
             self._settings.kept,
         )
@@ -156,7 +154,7 @@ class RelayedCalls:
         flow = relayed.flow
         if flow.error or flow.response or self.find(flow) is not relayed:
             return
-        if relayed.has_changed() and not self._judge_again(relayed, Origin.EDITED):
+        if relayed.judged.has_changed(flow) and not self._judge_again(relayed, Origin.EDITED):
             return
         relayed.point_at_relay()
 
@@ -166,7 +164,7 @@ class RelayedCalls:
         if flow.error:
             error = bad_request("The call was ended in mitmproxy.", ErrorCode.CALL_ENDED)
             progress.prepare_again(work=Refuse(error, progress.call.operation))
-        elif not relayed.take_answer() and relayed.has_changed():
+        elif not relayed.take_answer() and relayed.judged.has_changed(flow):
             self._judge_again(relayed, Origin.EDITED_AT_RELAY)
         relayed.use_changed_body()
 
@@ -175,14 +173,12 @@ class RelayedCalls:
 
         The relay judges its body.
         """
-        config = relayed.progress.call.config
-        asked, place = asked_by_edited(relayed.flow, config, relayed.judged, relayed.client, origin)
-        verdict = judge(asked, Policy(config=config, problem=self._settings.problem))
+        asked, verdict = relayed.judged.again(relayed.flow, origin, self._settings.problem)
         if isinstance(verdict, LeaveAlone):
             self.answered_by_another(relayed, "sent elsewhere by another addon")
             return False
-        assert not isinstance(verdict, PassOn | RefuseAtOnce)  # not for an edited call
-        relayed.original = (*place[:3], mask_path(place[3]))
+        assert not isinstance(verdict, PassOn)  # its keys are masked for good
+        relayed.original = (*asked.place[:3], mask_path(asked.place[3]))
         operation = verdict.operation
         relayed.progress.prepare_again(work=verdict, operation=operation, provider=None)
         note(relayed.flow, url=url_of(*relayed.original), operation=operation)

@@ -30,7 +30,7 @@ keys than any app sends (400 request_too_complex), PassOn for a call whose keys 
 and a completion whose body the relay has already (400 edited_call_not_served).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
@@ -52,7 +52,8 @@ from ..openai_api.operations import (
 from ..relay.failures import no_room
 from ..relay.work import AnswerHere, Refuse, ToProvider, ToVast, Work
 from ..secret import mask_shapes
-from .clients import Client, invalid_api_key
+from .clients import ANYBODY, Client, invalid_api_key
+from .destination import Parts
 from .message_keys import Fields, api_key_of, keys_in
 
 #: Operations that are answered for an endpoint that the path names.
@@ -83,14 +84,19 @@ class Asked:
 
     origin: Origin
     method: str
-    #: As the app sent it, with its query.
-    path: str
+    #: Where the app sent it. The path has its query.
+    place: Parts
     headers: Fields = ()
     #: Whose host the connection was made to, None for another host.
     provider: Provider | None
     #: The answer to a request that names another host than the one its connection was made to.
     host_problem: ApiError | None = None
-    client: Client = field(default_factory=Client)
+    client: Client = ANYBODY
+
+    @property
+    def path(self) -> str:
+        """The path as the app sent it, with its query."""
+        return self.place[3]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,12 +129,8 @@ class LeaveAlone:
     operation: Operation | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RefuseAtOnce:
-    """The app gets an error without the relay: the way there takes file descriptors."""
-
-    error: ApiError
-    operation: Operation | None = None
+class RefuseAtOnce(Refuse):
+    """The app gets the error without the relay: the way there takes file descriptors."""
 
 
 type Verdict = LeaveAlone | PassOn | RefuseAtOnce | Work
