@@ -26,6 +26,7 @@ from mitmproxy.proxy.layers.http._events import RequestHeaders
 from mitmproxy.test import taddons, tflow, tutils
 
 from vast_intercept.intercept.addon import VastIntercept
+from vast_intercept.intercept.call_interceptor import CallInterceptor
 from vast_intercept.mitm import wire
 
 type Hook = (
@@ -81,6 +82,7 @@ class OtherAddon:
         self.states: list[str] = []
         self.in_requestheaders: Callable[[http.HTTPFlow], None] = _nothing
         self.in_request: Callable[[http.HTTPFlow], None] = _nothing
+        self.in_response: Callable[[http.HTTPFlow], None] = _nothing
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Called after our own hook of this name."""
@@ -92,6 +94,11 @@ class OtherAddon:
         self.see(flow)
         self.in_request(flow)
 
+    def response(self, flow: http.HTTPFlow) -> None:
+        """Called after our own hook of this name."""
+        self.see(flow)
+        self.in_response(flow)
+
     def see(self, flow: http.HTTPFlow) -> None:
         """Keeps all that there is to see of the flow by now."""
         self.states.append(repr(flow.get_state()))
@@ -100,9 +107,15 @@ class OtherAddon:
 class InProcess:
     """A mitmproxy with the addon, and another addon after it."""
 
-    def __init__(self, master: Any, other: OtherAddon) -> None:
+    def __init__(self, master: Any, ours: VastIntercept, other: OtherAddon) -> None:
         self.master = master
         self.other = other
+        self._ours = ours
+        self.calls = next(each for each in ours.addons if isinstance(each, CallInterceptor))
+
+    async def start(self) -> None:
+        """mitmproxy has started."""
+        await self.master.addons.invoke_addon(self._ours, hooks.RunningHook())
 
     async def begin(self, flow: http.HTTPFlow) -> None:
         """The head of a request has come."""
@@ -153,8 +166,10 @@ class InProcess:
 
 
 @asynccontextmanager
-async def mitmproxy_with_addon(folder: Path, **config: Any) -> AsyncIterator[InProcess]:
-    """A mitmproxy whose addon has that configuration (what is no mapping, as it stands)."""
+async def mitmproxy_with_addon(
+    folder: Path, *, started: bool = True, **config: Any
+) -> AsyncIterator[InProcess]:
+    """A mitmproxy whose addon has a file with that configuration."""
     path = folder / "vast.yaml"
     path.write_text(yaml.safe_dump({"inspect": {"port": 0}} | config))
     other = OtherAddon()
@@ -166,8 +181,11 @@ async def mitmproxy_with_addon(folder: Path, **config: Any) -> AsyncIterator[InP
         context.master.addons.invoke_addon_sync(
             ours, hooks.ConfigureHook(set(context.options.keys()))
         )
+        mitmproxy = InProcess(context.master, ours, other)
+        if started:
+            await mitmproxy.start()
         try:
-            yield InProcess(context.master, other)
+            yield mitmproxy
         finally:
             await context.master.addons.invoke_addon(ours, hooks.DoneHook())
 

@@ -42,14 +42,12 @@ class VastIntercept:
         connections = Connections(self._settings, relay, monitor)
         live = LiveStreams()
         self._status_page = StatusPage(self._settings, monitor, relay)
-        retention = Retention(MARKERS.values())
         descriptors = Descriptors()
         calls = CallInterceptor(
             self._settings,
             relay,
             monitor=monitor,
             live=live,
-            retention=retention,
             status_page=self._status_page,
             connections=connections,
             descriptors=descriptors,
@@ -61,14 +59,9 @@ class VastIntercept:
             AccessControl(self._settings, relay, descriptors),
             calls,
             Hints(monitor, of_run=of_run),
-            Lifecycle(
-                self._settings,
-                relay,
-                calls,
-                live=live,
-                retention=retention,
-                dashboard=None if of_run else page,
-            ),
+            Lifecycle(self._settings, relay, calls, None if of_run else page),
+            live,
+            Retention(MARKERS.values(), lambda: self._settings.config.inspect),
         ]
 
     def load(self, loader: Loader) -> None:

@@ -10,7 +10,6 @@ from ..descriptors import Descriptors
 from ..mitm.turns import change_answers
 from ..mitmweb.live import LiveStreams
 from ..mitmweb.notes import begin_notes, note, original_url
-from ..mitmweb.retention import Retention
 from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import ApiError, bad_request
 from ..relay.progress import Progress
@@ -49,7 +48,6 @@ class CallInterceptor:
         *,
         monitor: Monitor,
         live: LiveStreams,
-        retention: Retention,
         status_page: StatusPage,
         connections: Connections,
         descriptors: Descriptors,
@@ -57,7 +55,6 @@ class CallInterceptor:
         self._settings = settings
         self._monitor = monitor
         self._live = live
-        self._retention = retention
         self._descriptors = descriptors
         self._status_page = status_page
         self._relayed = RelayedCalls(settings, relay, monitor)
@@ -70,8 +67,6 @@ class CallInterceptor:
     async def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Judges the request, masks its keys, and has the verdict carried out."""
         try:
-            if flow.live:
-                self._retention.came_through(flow)
             if flow.live and flow.error:
                 # mitmproxy refuses it as invalid HTTP, and does not know yet for which host it is.
                 mask_unreadable(flow.request)
@@ -171,7 +166,7 @@ class CallInterceptor:
     @contained
     def response(self, flow: http.HTTPFlow) -> None:
         """Gives the flow the body of a streamed answer, to look at and to save."""
-        relayed = self._relayed.take_back(flow)
+        relayed = self._relayed.leave(flow)
         if relayed is None or flow.response is None:
             self._passed_on.ended(flow)
             return

@@ -51,7 +51,7 @@ def key_problem(provider: Provider | None, url: str) -> str | None:
     return None
 
 
-class Commands:
+class FlowCommands:
     """What a person may do with calls, in mitmweb, the console and scripts."""
 
     def __init__(self, settings: Settings) -> None:

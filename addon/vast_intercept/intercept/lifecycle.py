@@ -1,4 +1,4 @@
-"""What runs beside the calls, and the end: what runs may end well, within `vast.drain` seconds."""
+"""The beginning and the end: what runs may end well, within `vast.drain` seconds."""
 
 import asyncio
 import contextlib
@@ -6,17 +6,15 @@ import logging
 
 from mitmproxy import ctx
 from mitmproxy.addonmanager import Loader
-from mitmproxy.flow import Flow
 
 from ..dashboard.server import Dashboard
 from ..mitm.accepting import tell_once_of_refused_connections
 from ..mitm.master import add_commands, asked_to_exit_again, is_exiting
 from ..mitm.transports import unsent_bytes
-from ..mitmweb.live import LiveStreams
-from ..mitmweb.retention import Retention
 from ..relay.serving.server import Relay
+from ..repeating import repeat
 from .call_interceptor import CallInterceptor
-from .flow_commands import Commands
+from .flow_commands import FlowCommands
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -24,72 +22,44 @@ logger = logging.getLogger(__name__)
 # How long clients have to take what mitmproxy holds for them, and how often that is looked at.
 _FLUSH_SECONDS = 5.0
 _LOOK_AGAIN = 0.02
-# How often the port and the flows are looked after.
+# Seconds between two looks at which port the dashboard is to listen on.
 _LOOK_AFTER = 1.0
 
 
 class Lifecycle:
-    """Keeps the dashboard and what is shown going; in the end, lets the running calls end."""
+    """Starts and stops the relay and the dashboard; in the end, lets the running calls end."""
 
     name = "vast_lifecycle"
 
     def __init__(
-        self,
-        settings: Settings,
-        relay: Relay,
-        calls: CallInterceptor,
-        *,
-        live: LiveStreams,
-        retention: Retention,
-        dashboard: Dashboard | None,
+        self, settings: Settings, relay: Relay, calls: CallInterceptor, dashboard: Dashboard | None
     ) -> None:
         self._settings = settings
         self._relay = relay
         self._calls = calls
-        self._live = live
-        self._retention = retention
         self._dashboard = dashboard
         self._background: list[asyncio.Task[None]] = []
 
     def load(self, loader: Loader) -> None:
         """Adds the commands."""
         del loader
-        add_commands(Commands(self._settings))
+        add_commands(FlowCommands(self._settings))
 
     def running(self) -> None:
-        """Starts what runs beside the calls."""
+        """Starts the relay, and what runs beside the calls."""
         tell_once_of_refused_connections()
-        if not ctx.options.server:  # who just reads a file has no calls
-            self._dashboard = None
-        self._background = [
-            asyncio.create_task(self._look_after(), name="look after dashboard and flows"),
-            asyncio.create_task(self._live.run(), name="show streams"),
-        ]
+        self._background = [asyncio.create_task(self._relay.start(), name="start relay")]
+        if self._dashboard and ctx.options.server:  # who just reads a file has no calls
+            listening = repeat(self._listen, _LOOK_AFTER, "The dashboard")
+            self._background.append(asyncio.create_task(listening, name="dashboard"))
 
-    async def _look_after(self) -> None:
-        well = True
-        while True:
-            limits = self._settings.config.inspect
-            try:
-                if self._dashboard:
-                    await self._dashboard.listen_on(limits.port)
-                self._retention.enforce(limits)
-            except Exception:
-                if well:  # told once: it comes again every second
-                    logger.exception("The dashboard or the list of flows, which is a bug:")
-                well = False
-            else:
-                well = True
-            await asyncio.sleep(_LOOK_AFTER)
-
-    def tcp_start(self, flow: Flow) -> None:
-        """A flow begins that is no HTTP."""
-        self._retention.came_through(flow)
-
-    udp_start = dns_request = tcp_start
+    async def _listen(self) -> None:
+        """Listens on the port that the configuration has now."""
+        if self._dashboard:
+            await self._dashboard.listen_on(self._settings.config.inspect.port)
 
     def done(self) -> asyncio.Task[None]:
-        """Does it. mitmproxy awaits it at exit, but not when it reloads a script."""
+        """Stops everything. mitmproxy awaits it at exit, but not when it reloads a script."""
         return asyncio.create_task(self._stop(), name="stop the Vast interceptor")
 
     async def _stop(self) -> None:

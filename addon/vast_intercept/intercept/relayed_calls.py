@@ -38,15 +38,15 @@ class RelayedCalls:
         self._relay = relay
         self._monitor = monitor
         self._relayed: dict[str, RelayedCall] = {}
+        #: How many answers mitmproxy is about to write.
+        self._leaving = 0
         self._none_left = asyncio.Event()
 
     async def ended(self) -> None:
-        """Returns once no call is with the relay any more, and its answer with the client."""
-        while self._relayed:
+        """Returns once the relay has no call any more, and mitmproxy has written all answers."""
+        while self._relayed or self._leaving:
             self._none_left.clear()
             await self._none_left.wait()
-        # mitmproxy goes on when the last hook has returned.
-        await asyncio.sleep(0.05)
 
     def find(self, flow: http.HTTPFlow) -> RelayedCall | None:
         """A flow that was loaded from a file may have the id of one that is on its way."""
@@ -67,9 +67,24 @@ class RelayedCalls:
             # So that neither keeps the other in memory.
             relayed.progress.tell_nobody()
             relayed.progress.call.share.close()
-        if not self._relayed:
             self._none_left.set()
         return relayed
+
+    def leave(self, flow: http.HTTPFlow) -> RelayedCall | None:
+        """As `take_back`, in a hook after which mitmproxy writes the rest of the answer."""
+        relayed = self.take_back(flow)
+        if relayed:
+            self._leaving += 1
+            after_others(flow, self._write)
+        return relayed
+
+    def _write(self) -> None:
+        # mitmproxy writes the answer in this same step of the event loop (FACTS M30).
+        asyncio.get_running_loop().call_soon(self._has_left)
+
+    def _has_left(self) -> None:
+        self._leaving -= 1
+        self._none_left.set()
 
     def answered_by_another(
         self, relayed: RelayedCall, how: str = "answered by another addon"
@@ -100,9 +115,7 @@ class RelayedCalls:
         `place` is where the app sent it; `provider` is the call as its provider would get it;
         `share` is what the call holds in memory already.
         """
-        if self._relay.address is None:
-            await self._relay.start()
-        assert self._relay.address
+        address = await self._relay.listening()
         call = Call(
             work=work,
             config=judged.config,
@@ -123,7 +136,7 @@ class RelayedCalls:
             progress,
             judged,
             (*place[:3], mask_path(place[3])),
-            self._relay.address,
+            address,
             self._settings.kept,
         )
         self._relayed[flow.id] = relayed

@@ -1,4 +1,4 @@
-"""Options and configuration, and the life of the relay."""
+"""Options and configuration: kept in force, and told to mitmproxy and the relay."""
 
 import asyncio
 import logging
@@ -160,7 +160,7 @@ class Settings:
             self._take_over_providers()
 
     def running(self) -> None:
-        """Starts the relay, and looks after the configuration while no calls come."""
+        """Looks after the configuration while no calls come."""
         self._background = asyncio.create_task(self._check_config(), name="watch configuration")
 
     def done(self) -> None:
@@ -169,7 +169,6 @@ class Settings:
             self._background.cancel()
 
     async def _check_config(self) -> None:
-        await self._relay.start()
         while True:
             await asyncio.sleep(SETTLED if self._watch.pending else _CONFIG_CHECK)
             self.refresh()

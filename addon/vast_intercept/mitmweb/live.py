@@ -7,6 +7,7 @@ from typing import Protocol
 from mitmproxy import http
 
 from ..mitm.interfaces import is_watched, show_anew
+from ..repeating import repeat
 
 # How often a stream is shown anew, in seconds; and which part of all time that may take here. What
 # is more waits for the next turn, so that watching many streams does not slow them.
@@ -32,8 +33,11 @@ class LiveStreams:
     The app gets its bytes on another way, at once. Where nobody watches, nothing is done.
     """
 
+    name = "vast_live"
+
     def __init__(self) -> None:
         self._streams: dict[str, _Stream] = {}
+        self._task: asyncio.Task[None] | None = None
 
     def began(self, flow: http.HTTPFlow, recording: Recording) -> None:
         """A stream has begun."""
@@ -43,12 +47,19 @@ class LiveStreams:
         """It has ended."""
         self._streams.pop(flow.id, None)
 
-    async def run(self) -> None:
-        """Until it is cancelled."""
-        while True:
-            await asyncio.sleep(_INTERVAL)
-            if self._streams and is_watched():
-                self._show()
+    def running(self) -> None:
+        """Begins to show streams."""
+        showing = repeat(self._show_watched, _INTERVAL, "Showing streams")
+        self._task = asyncio.create_task(showing, name="show streams")
+
+    def done(self) -> None:
+        """Shows streams no more."""
+        if self._task:
+            self._task.cancel()
+
+    def _show_watched(self) -> None:
+        if self._streams and is_watched():
+            self._show()
 
     def _show(self) -> None:
         """Those that were not shown for the longest time first, while there is time."""

@@ -1,28 +1,50 @@
 """Bounds what mitmproxy's user interfaces keep: they keep every flow for ever."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
 from weakref import WeakSet
 
 from mitmproxy import flow, flowfilter, http, tcp, udp
 
 from ..config import InspectSection
 from ..mitm.interfaces import list_of_flows
+from ..repeating import repeat
+
+# Seconds between two looks at the list of flows: between them it may be longer.
+_LOOK_AGAIN = 1.0
 
 
 class Retention:
     """Drops flows that came through the proxy, the oldest first.
 
     What a person loaded from a file or duplicated is the person's, and is not counted. `markers`
-    are our own: who else marks a flow wants to keep it.
+    are our own: who else marks a flow wants to keep it. `limits` gives what is in force.
     """
 
-    def __init__(self, markers: Iterable[str]) -> None:
-        self._not_a_persons = {"", *markers}
-        self._came_through: WeakSet[flow.Flow] = WeakSet()
+    name = "vast_retention"
 
-    def came_through(self, each: flow.Flow) -> None:
-        """A flow begins, or is replayed."""
-        self._came_through.add(each)
+    def __init__(self, markers: Iterable[str], limits: Callable[[], InspectSection]) -> None:
+        self._not_a_persons = {"", *markers}
+        self._limits = limits
+        self._came_through: WeakSet[flow.Flow] = WeakSet()
+        self._task: asyncio.Task[None] | None = None
+
+    def running(self) -> None:
+        """Begins to look at the list of flows."""
+        looking = repeat(lambda: self.enforce(self._limits()), _LOOK_AGAIN, "The list of flows")
+        self._task = asyncio.create_task(looking, name="bound the list of flows")
+
+    def done(self) -> None:
+        """Looks at the list no more."""
+        if self._task:
+            self._task.cancel()
+
+    def requestheaders(self, flow: flow.Flow) -> None:
+        """A flow begins, or is replayed. One that was loaded from a file is not live."""
+        if flow.live:
+            self._came_through.add(flow)
+
+    tcp_start = udp_start = dns_request = requestheaders
 
     def enforce(self, limits: InspectSection) -> None:
         """Drops what is beyond the limits. Does nothing under mitmdump, which keeps no flows."""

@@ -1,0 +1,80 @@
+"""Calls that the relay has: known until their answers are written, also while they wait."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from mitmproxy import http
+
+from .in_process import InProcess, Upstream, mitmproxy_with_addon, request_to
+
+BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}]}).encode()
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VAST_API_KEY", "vast-0123456789abcdef")
+
+
+def call() -> http.HTTPFlow:
+    url = "https://api.openai.com/v1/chat/completions"
+    return request_to(url, headers={"content-type": "application/json"}, body=BODY)
+
+
+async def answered(mitmproxy: InProcess, flow: http.HTTPFlow) -> None:
+    await mitmproxy.begin(flow)
+    await mitmproxy.go_on(flow, BODY)
+    await mitmproxy.send(flow)
+
+
+async def test_a_call_has_ended_once_mitmproxy_has_written_its_answer(tmp_path: Path) -> None:
+    upstream = Upstream()
+    async with upstream.running() as port:
+        vast = {"endpoint": "e", "openai_url": f"http://127.0.0.1:{port}"}
+        async with mitmproxy_with_addon(tmp_path, vast=vast) as mitmproxy:
+            flow = call()
+            await answered(mitmproxy, flow)
+            ended = asyncio.create_task(mitmproxy.calls.ended())
+            # A person holds the answer: nothing is written before it is let go.
+            held = asyncio.Event()
+
+            def hold(held_flow: http.HTTPFlow) -> None:
+                held_flow.intercept()
+                held.set()
+
+            mitmproxy.other.in_response = hold
+            ending = asyncio.create_task(mitmproxy.end(flow))
+            await held.wait()
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert not ended.done()
+            flow.resume()
+            await ending
+            async with asyncio.timeout(10):
+                await ended
+
+
+async def test_nothing_is_waited_for_where_there_is_no_call(tmp_path: Path) -> None:
+    async with mitmproxy_with_addon(tmp_path, vast={"endpoint": "e"}) as mitmproxy:
+        async with asyncio.timeout(10):
+            await mitmproxy.calls.ended()
+
+
+async def test_a_call_that_comes_before_the_relay_waits_for_it(tmp_path: Path) -> None:
+    upstream = Upstream()
+    async with upstream.running() as port:
+        vast = {"endpoint": "e", "openai_url": f"http://127.0.0.1:{port}"}
+        async with mitmproxy_with_addon(tmp_path, started=False, vast=vast) as mitmproxy:
+            flow = call()
+            beginning = asyncio.create_task(mitmproxy.begin(flow))
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert not beginning.done()
+            await mitmproxy.start()
+            await beginning
+            await mitmproxy.go_on(flow, BODY)
+            await mitmproxy.send(flow)
+            assert flow.response
+            assert flow.response.status_code == 200
+            await mitmproxy.end(flow)
