@@ -27,6 +27,7 @@ from mitmproxy.test import taddons, tflow, tutils
 
 from vast_intercept.intercept.addon import VastIntercept
 from vast_intercept.intercept.call_interceptor import CallInterceptor
+from vast_intercept.intercept.settings import Settings
 from vast_intercept.mitm import wire
 
 type Hook = (
@@ -112,10 +113,16 @@ class InProcess:
         self.other = other
         self._ours = ours
         self.calls = next(each for each in ours.addons if isinstance(each, CallInterceptor))
+        self.settings = next(each for each in ours.addons if isinstance(each, Settings))
+        self.relay = self.settings._relay
 
     async def start(self) -> None:
         """mitmproxy has started."""
         await self.master.addons.invoke_addon(self._ours, hooks.RunningHook())
+
+    async def trigger(self, hook: hooks.Hook) -> None:
+        """Calls a hook that is none of a flow."""
+        await self.master.addons.trigger_event(hook)
 
     async def begin(self, flow: http.HTTPFlow) -> None:
         """The head of a request has come."""

@@ -23,7 +23,13 @@ from ..telemetry.call_log import JSON, TEXT, JsonFormatter
 
 logger = logging.getLogger(__name__)
 
-_OPTIONS = {"vast_config", "vast_endpoint", "vast_interface"}
+_CONFIG_OPTIONS = {
+    "vast_config": "Configuration file of the Vast interceptor (YAML). Default:"
+    " $VAST_INTERCEPT_CONFIG, else the project's config/vast.yaml if it exists.",
+    "vast_endpoint": "Name of the Vast Serverless endpoint that calls go to.",
+    "vast_interface": "Vast's interface: openai (openai.vast.ai) or serverless (run.vast.ai and"
+    " workers).",
+}
 _BODY_LIMIT = "64m"
 # In the list of hosts even where there is no provider: an empty list would take over every host.
 _STATUS_ADDRESS = STATUS_HOST, 80
@@ -109,22 +115,8 @@ class Settings:
 
     def load(self, loader: Loader) -> None:
         """Declares the options and the chat view, and sets what mitmproxy needs to be told."""
-        loader.add_option(
-            "vast_config",
-            str,
-            "",
-            "Configuration file of the Vast interceptor (YAML). Default: $VAST_INTERCEPT_CONFIG,"
-            " else the project's config/vast.yaml if it exists.",
-        )
-        loader.add_option(
-            "vast_endpoint", str, "", "Name of the Vast Serverless endpoint that calls go to."
-        )
-        loader.add_option(
-            "vast_interface",
-            str,
-            "",
-            "Vast's interface: openai (openai.vast.ai) or serverless (run.vast.ai and workers).",
-        )
+        for name, meaning in _CONFIG_OPTIONS.items():
+            loader.add_option(name, str, "", meaning)
         loader.add_option(
             "vast_log", str, TEXT, "Log format: text for people, json for machines.", (TEXT, JSON)
         )
@@ -141,23 +133,28 @@ class Settings:
             self._relay.folder = confdir
         if updated & {"mode", "upstream_auth"}:
             self._use_upstream_proxy()
-        if "stream_large_bodies" in updated:
-            self.max_body = parse_size(ctx.options.stream_large_bodies or _BODY_LIMIT) or 0
-        self.max_held = min(self.max_body, MAX_HELD)
-        self.kept = self.max_held if _bodies_are_looked_at() else 0
-        if "intercept_active" in updated:  # mitmweb's and the console's
-            self.intercepting = bool(ctx.options.intercept_active)
+        self._limit_bodies()
+        self.intercepting = bool(getattr(ctx.options, "intercept_active", False))
         if updated & {*_WITHOUT_THE_PROVIDER}:
             _connect_for_calls_only()
         if "vast_log" in updated:
             _format_log(ctx.options.vast_log)
-        if updated & _OPTIONS:
-            self._watch = ConfigWatch(_from_options, find_config_file(ctx.options.vast_config))
-            if self._background:
-                self._watch.refresh()
-            else:
-                self._watch.start()  # nothing runs yet that this would block
-            self._take_over_providers()
+        if updated & {*_CONFIG_OPTIONS}:
+            self._read_config()
+
+    def _limit_bodies(self) -> None:
+        limit = getattr(ctx.options, "stream_large_bodies", None) or _BODY_LIMIT
+        self.max_body = parse_size(limit) or 0
+        self.max_held = min(self.max_body, MAX_HELD)
+        self.kept = self.max_held if _bodies_are_looked_at() else 0
+
+    def _read_config(self) -> None:
+        self._watch = ConfigWatch(_from_options, find_config_file(ctx.options.vast_config))
+        if self._background:
+            self._watch.refresh()
+        else:
+            self._watch.start()  # nothing runs yet that this would block
+        self._take_over_providers()
 
     def running(self) -> None:
         """Looks after the configuration while no calls come."""
