@@ -100,6 +100,11 @@ class Config:
         return None
 
     @property
+    def interface_url(self) -> str:
+        """The URL of the interface that calls go through."""
+        return self.route_url if self.interface == "serverless" else self.openai_url
+
+    @property
     def falls_back_to_provider(self) -> bool:
         """Whether there is a route that may end at the provider, with the app's own key."""
         return any(PROVIDER in route.fallback for route in self.routes)

@@ -14,7 +14,7 @@ _DEFAULT = "default"
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ValueOrigin:
     """A value, as it may be shown, and where it was set."""
 
     name: str
@@ -24,14 +24,16 @@ class Origin:
 
 def origins(
     config: Config, set_in_file: Mapping[str, str], environ: Mapping[str, str], endpoint: str | None
-) -> list[Origin]:
+) -> list[ValueOrigin]:
     """The origins of the values that decide where calls go, and of others that were set.
 
     `set_in_file` is the result of `keys_of`; `endpoint` is the option.
     """
+    named_by = "--endpoint" if endpoint else "VAST_ENDPOINT" if environ.get("VAST_ENDPOINT") else ""
+    source = named_by or _file_or_default(set_in_file, "vast.endpoint")
     return [
-        _endpoint(config, set_in_file, environ, endpoint),
-        _api_key(config, set_in_file, environ),
+        ValueOrigin("endpoint", config.endpoint or "none", source),
+        _api_key(config, set_in_file.get("vast.api_key", ""), environ),
         *_from_file_or_default(config, set_in_file),
     ]
 
@@ -53,35 +55,22 @@ def _keys(section: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
             yield f"{prefix}{key}", value if isinstance(value, str) else ""
 
 
-def _endpoint(
-    config: Config, set_in_file: Mapping[str, str], environ: Mapping[str, str], endpoint: str | None
-) -> Origin:
-    if endpoint:
-        source = "--endpoint"
-    elif environ.get("VAST_ENDPOINT"):
-        source = "VAST_ENDPOINT"
-    else:
-        source = _file_or_default(set_in_file, "vast.endpoint")
-    return Origin("endpoint", config.endpoint or "none", source)
-
-
-def _api_key(config: Config, set_in_file: Mapping[str, str], environ: Mapping[str, str]) -> Origin:
-    reference = set_in_file.get("vast.api_key", "")
+def _api_key(config: Config, reference: str, environ: Mapping[str, str]) -> ValueOrigin:
     if reference and not reference.startswith(("env:", "file:")):
         reference = str(Secret(reference))  # the key itself
     if environ.get("VAST_API_KEY"):
         over = f", which wins over {reference} in the file" if reference else ""
-        return Origin("api_key", str(config.api_key), f"VAST_API_KEY{over}")
+        return ValueOrigin("api_key", str(config.api_key), f"VAST_API_KEY{over}")
     if reference:
-        return Origin("api_key", reference, "file")
-    return Origin("api_key", VastSection().api_key, _DEFAULT)
+        return ValueOrigin("api_key", reference, "file")
+    return ValueOrigin("api_key", VastSection().api_key, _DEFAULT)
 
 
-def _from_file_or_default(config: Config, set_in_file: Mapping[str, str]) -> Iterator[Origin]:
+def _from_file_or_default(config: Config, set_in_file: Mapping[str, str]) -> Iterator[ValueOrigin]:
     url = "route_url" if config.interface == "serverless" else "openai_url"
     shown: dict[str, str] = {
         "vast.interface": config.interface,
-        f"vast.{url}": getattr(config, url),
+        f"vast.{url}": config.interface_url,
         "vast.console_url": config.console_url,
         "providers": ", ".join(provider.name for provider in config.providers) or "none",
     }
@@ -93,7 +82,7 @@ def _from_file_or_default(config: Config, set_in_file: Mapping[str, str]) -> Ite
     }
     shown |= {name: value for name, value in others.items() if name in set_in_file and value}
     for name, value in shown.items():
-        yield Origin(name.removeprefix("vast."), value, _file_or_default(set_in_file, name))
+        yield ValueOrigin(name.removeprefix("vast."), value, _file_or_default(set_in_file, name))
 
 
 def _file_or_default(set_in_file: Container[str], name: str) -> str:

@@ -139,8 +139,7 @@ def upstream_of(status: Status, environ: Mapping[str, str]) -> NamedProxy | None
 
 def _places(config: Config) -> list[Place]:
     """The places of the interface in use, and of the console."""
-    first = config.route_url if config.interface == "serverless" else config.openai_url
-    return list(dict.fromkeys(map(place_of, (first, config.console_url))))
+    return list(dict.fromkeys(map(place_of, (config.interface_url, config.console_url))))
 
 
 def _addresses(place: Place) -> str:

@@ -51,8 +51,7 @@ def banner(config: Config, addresses: list[tuple[str, int]], mode: ProxyMode) ->
     if config.endpoint or config.routes:
         routes = [f"{route.model} → {route.endpoint}" for route in config.routes]
         target = [f"endpoint {config.endpoint}"] if config.endpoint else []
-        url = config.route_url if config.interface == "serverless" else config.openai_url
-        lines.append(f"Calls go to    {url}: {', '.join([*routes, *target])}")
+        lines.append(f"Calls go to    {config.interface_url}: {', '.join([*routes, *target])}")
     else:
         lines.append("Calls go to    nowhere yet: set VAST_ENDPOINT")
     lines.append(f"Vast API key   {config.api_key or 'missing: set VAST_API_KEY'}")

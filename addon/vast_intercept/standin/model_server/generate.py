@@ -9,7 +9,7 @@ from .schema import instance
 
 
 @dataclass(frozen=True, slots=True)
-class ToolCall:
+class GeneratedToolCall:
     """A tool call. Its name is one token, and its arguments are the other tokens."""
 
     name: str
@@ -27,7 +27,7 @@ class Generated:
     """The tokens of one choice."""
 
     pieces: list[str]
-    calls: list[ToolCall]
+    calls: list[GeneratedToolCall]
     finish_reason: str
     stop_reason: str | None = None
     echoed: int = 0
@@ -86,7 +86,7 @@ def _last_is_tool(chat: ChatRequest) -> bool:
     return bool(chat.messages) and chat.messages[-1].role == "tool"
 
 
-def _calls(chat: ChatRequest) -> list[ToolCall]:
+def _calls(chat: ChatRequest) -> list[GeneratedToolCall]:
     """The calls to make: of the first tool or of the named one, or as many as told."""
     tools = chat.tools or []
     forced = chat.tool_choice == "required"
@@ -107,10 +107,10 @@ def _calls(chat: ChatRequest) -> list[ToolCall]:
     return calls
 
 
-def _call(tool: Tool) -> ToolCall:
+def _call(tool: Tool) -> GeneratedToolCall:
     parameters = tool.function.parameters or {"type": "object"}
     arguments = json.dumps(instance(parameters), ensure_ascii=False)
-    return ToolCall(tool.function.name, tokens.split(arguments))
+    return GeneratedToolCall(tool.function.name, tokens.split(arguments))
 
 
 def _limited(generated: Generated, request: ModelRequest, context: int) -> Generated:

@@ -9,7 +9,7 @@ from itertools import zip_longest
 from typing import Any
 
 from ..answering import Json
-from .generate import Generated, ToolCall, generate_chat, generate_completion
+from .generate import Generated, GeneratedToolCall, generate_chat, generate_completion
 from .model_requests import ChatRequest, CompletionRequest, ModelRequest
 
 type Object = dict[str, Any]
@@ -175,7 +175,7 @@ def _chat_choices(generated: Generated, label: Label, index: int) -> list[Object
     return choices
 
 
-def _call_deltas(call: ToolCall, index: int, call_id: str) -> list[Object]:
+def _call_deltas(call: GeneratedToolCall, index: int, call_id: str) -> list[Object]:
     # A withheld call costs its tokens as well, and vLLM sends a chunk for each.
     if call.withheld:
         return [{"content": None} for _ in range(call.tokens)]
