@@ -42,16 +42,14 @@ def main(*arguments: str) -> int:
         return 0
     try:
         return run(*arguments)
-    except UsageError as error:
-        warn(f"{error}\nTry: {ME} --help")
-        return 2
     except GatewayError as error:
-        warn(str(error))
-        return 1
+        hint = f"\nTry: {ME} --help" if isinstance(error, UsageError) else ""
+        warn(f"{error}{hint}")
+        return 2 if hint else 1
 
 
 def interrupted(number: int, _: object) -> None:
-    """Ends what this process does, but not before that is undone."""
+    """Ends the command, which undoes what it has begun."""
     raise GatewayError(f"Interrupted by {signal.Signals(number).name}.")
 
 

@@ -13,6 +13,13 @@ from vast_intercept.launch.redirection import Chain, Rule, Words
 
 from .tools import UsageError
 
+_OPTIONS = {  # what is said where a value cannot be understood
+    "--port": "is not a port (1 to 65535).",
+    "--user": "is nobody on this machine; getent passwd lists its users.",
+    "--interface": "is no interface of this machine; ip link lists them.",
+    "--from": "is no network or address, such as 10.1.0.0/24 or fd00:1::/64.",
+    "--tool": "is neither nft nor iptables.",
+}
 _SOURCES = {  # what each kind is called, and the condition that its packets meet
     "user": ("user", "meta skuid {}", "-m owner --uid-owner {}"),
     "interface": ("interface", 'iifname "{}"', "-i {}"),
@@ -37,11 +44,10 @@ class Choice:
             value = next(words, None)
             if value is None:
                 raise UsageError(f"{option} needs a value.")
-            read, complaint = _OPTIONS[option]
             try:
-                kind, understood = read(value)
+                kind, understood = _read(option, value)
             except (KeyError, OSError, ValueError):
-                raise UsageError(f"{option} '{value}' {complaint}") from None
+                raise UsageError(f"{option} '{value}' {_OPTIONS[option]}") from None
             self._values[kind].append(understood)
         if not self.values(*_SOURCES):
             options = "--user, --interface, --from"
@@ -69,43 +75,40 @@ class Choice:
         redirect = Words(f"counter redirect to :{self.port}", f"-j REDIRECT --to-ports {self.port}")
 
         def rules(protocol: str, action: Words, sources: dict[str, Words]) -> list[Rule]:
-            return [Rule(protocol, [443], action, sources[name], name) for name in sources]
+            made = [Rule(protocol, [443], action, sources[name], name) for name in sources]
+            return [Rule(protocol, [443], _LEAVE_LOCAL), *made]
 
-        tcp, udp = Rule("tcp", [443], _LEAVE_LOCAL), Rule("udp", [443], _LEAVE_LOCAL)
-        to_port = "nat", "prerouting", [tcp, *rules("tcp", redirect, routed)]
         return [
-            Chain("redirect_sent", "nat", "output", [tcp, *rules("tcp", redirect, sent)]),
-            Chain("redirect_routed", *to_port),
-            Chain("refuse_sent", "filter", "output", [udp, *rules("udp", _REFUSE, sent)]),
-            Chain("refuse_routed", "filter", "forward", rules("udp", _REFUSE, routed)),
+            Chain("redirect_sent", "nat", "output", rules("tcp", redirect, sent)),
+            Chain("redirect_routed", "nat", "prerouting", rules("tcp", redirect, routed)),
+            Chain("refuse_sent", "filter", "output", rules("udp", _REFUSE, sent)),
+            # Nothing that is forwarded is addressed to this machine.
+            Chain("refuse_routed", "filter", "forward", rules("udp", _REFUSE, routed)[1:]),
         ]
 
 
-# Each of these returns the kind of a value and the value, or raises an error.
+def _read(option: str, text: str) -> tuple[str, str]:
+    """The kind of an option's value, and the value.
 
-
-def _port(text: str) -> tuple[str, str]:
-    return "port", _number(text, 1, 65535)
-
-
-def _user(text: str) -> tuple[str, str]:
-    try:
-        user = pwd.getpwnam(text)
-    except KeyError:
-        user = pwd.getpwuid(int(text))
-    return "user", str(user.pw_uid)
-
-
-def _interface(text: str) -> tuple[str, str]:
-    if not re.fullmatch("[A-Za-z0-9_.][A-Za-z0-9_.-]*", text):
-        raise ValueError
-    socket.if_nametoindex(text)
-    if text == "lo":
-        raise UsageError("--interface lo has only what this machine sends itself; use --user.")
-    return "interface", text
-
-
-def _network(text: str) -> tuple[str, str]:
+    Raises KeyError, OSError or ValueError if the option cannot have this value.
+    """
+    if option == "--port":
+        return "port", _number(text, 1, 65535)
+    if option == "--tool":
+        return "tool", {"nft": "nft", "iptables": "iptables"}[text]
+    if option == "--user":
+        try:
+            user = pwd.getpwnam(text)
+        except KeyError:
+            user = pwd.getpwuid(int(text))
+        return "user", str(user.pw_uid)
+    if option == "--interface":
+        if text == "lo":
+            raise UsageError("--interface lo has only what this machine sends itself; use --user.")
+        if not re.fullmatch("[A-Za-z0-9_.][A-Za-z0-9_.-]*", text):
+            raise ValueError
+        socket.if_nametoindex(text)
+        return "interface", text
     address, slash, length = text.partition("/")
     if not re.fullmatch("[0-9.]+|[0-9A-Fa-f:]+", address):
         raise ValueError  # such as fe80::1%lo and ::ffff:10.0.0.1
@@ -115,20 +118,7 @@ def _network(text: str) -> tuple[str, str]:
     return "ip" if is_ipv4 else "ip6", text
 
 
-def _tool(text: str) -> tuple[str, str]:
-    return "tool", {"nft": "nft", "iptables": "iptables"}[text]
-
-
 def _number(text: str, smallest: int, largest: int) -> str:
     if not re.fullmatch("0|[1-9][0-9]{0,4}", text) or not smallest <= int(text) <= largest:
         raise ValueError
     return text
-
-
-_OPTIONS = {  # how each is read, and what to say where it cannot be
-    "--port": (_port, "is not a port (1 to 65535)."),
-    "--user": (_user, "is nobody on this machine; getent passwd lists its users."),
-    "--interface": (_interface, "is no interface of this machine; ip link lists them."),
-    "--from": (_network, "is no network or address, such as 10.1.0.0/24 or fd00:1::/64."),
-    "--tool": (_tool, "is neither nft nor iptables."),
-}
