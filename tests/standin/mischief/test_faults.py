@@ -2,13 +2,14 @@
 
 import gzip
 import json
+import re
 from typing import get_args
 
 import aiohttp
 import pytest
 
 from vast_intercept.standin.mischief import faults
-from vast_intercept.standin.mischief.instructions import Fault
+from vast_intercept.standin.mischief.instructions import STREAM_FAULTS, Fault
 
 from ..conftest import HELLO, RawCall, Vast, complete, text_of
 
@@ -24,8 +25,15 @@ def split_head(answer: bytes) -> tuple[bytes, dict[bytes, bytes], bytes]:
     return status, {name.lower(): value for name, value in headers.items()}, body
 
 
-def test_every_fault_is_played() -> None:
-    assert set(get_args(Fault.__value__)) == set(faults._PLAYS)
+@pytest.mark.parametrize("fault", get_args(Fault.__value__))
+async def test_every_fault_changes_the_answer(
+    vast: Vast, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.setattr(faults, "SILENCE", 0.01)
+    stream = fault in STREAM_FAULTS
+    answers = [await vast.raw(stream=stream, standin=told) for told in ({}, {"fault": fault})]
+    usual, spoiled = (re.sub(rb"Date: .*|cmpl-[0-9a-f]+", b"", answer) for answer in answers)
+    assert spoiled != usual
 
 
 async def test_drop(vast: Vast) -> None:
