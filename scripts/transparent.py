@@ -33,7 +33,6 @@ def main(*arguments: str) -> int:
     """Runs a command. Returns its exit code."""
     # The tools have to speak English, and are not on everyone's PATH.
     os.environ.update(LC_ALL="C", PATH=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
-    sys.stdout.reconfigure(line_buffering=True)  # warnings come after what is printed before
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, interrupted)

@@ -52,7 +52,7 @@ class Choice:
         if not self.values(*_SOURCES):
             options = "--user, --interface, --from"
             raise UsageError(f"up needs to know whose connections: at least one of {options}.")
-        self.port = int([8080, *self.values("port")][-1])
+        self.port = int(["8080", *self.values("port")][-1])
         #: nft or iptables, or empty if the user did not choose.
         self.tool = ["", *self.values("tool")][-1]
 
