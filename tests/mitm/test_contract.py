@@ -386,6 +386,10 @@ async def test_only_interfaces_have_a_list_and_only_mitmweb_a_page() -> None:
     assert "web_url" not in console
 
 
+def test_the_addons_of_the_leaner_master_are_there() -> None:
+    assert {type(each).__name__ for each in default_addons()} >= programs._NEEDED
+
+
 async def test_an_update_has_the_list_show_a_flow_anew() -> None:
     with made(WebMaster) as web:
         shown = tflow.tflow()

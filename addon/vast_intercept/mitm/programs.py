@@ -1,21 +1,9 @@
 """mitmproxy's programs, and what a leaner one is made of (FACTS M62)."""
 
 from mitmproxy import http
-from mitmproxy.addons import (
-    core,
-    disable_h2c,
-    dns_resolver,
-    next_layer,
-    proxyserver,
-    save,
-    savehar,
-    script,
-    termlog,
-    tlsconfig,
-    update_alt_svc,
-    upstream_auth,
-)
+from mitmproxy.addons import default_addons
 from mitmproxy.addons.errorcheck import ErrorCheck
+from mitmproxy.addons.termlog import TermLog
 from mitmproxy.master import Master
 from mitmproxy.options import Options
 from mitmproxy.tools import cmdline
@@ -26,16 +14,14 @@ from tornado.web import OutputTransform
 
 from .log import leave_out_connections
 
-__all__ = [
-    "DumpMaster",
-    "ErrorCheck",
-    "Master",
-    "MinimalMaster",
-    "WebMaster",
-    "cmdline",
-    "run",
-    "transform_pages",
-]
+# What is mitmproxy's own, for whoever makes and runs a master.
+__all__ = ["DumpMaster", "ErrorCheck", "Master", "WebMaster", "cmdline", "run"]
+
+# Of mitmproxy's addons, by the names of their classes.
+_NEEDED = {
+    *("Core", "DisableH2C", "DnsResolver", "NextLayer", "Proxyserver", "Save", "SaveHar"),
+    *("ScriptLoader", "TlsConfig", "UpdateAltSvc", "UpstreamAuth"),
+}
 
 
 class MinimalMaster(Master):
@@ -49,21 +35,9 @@ class MinimalMaster(Master):
         # A check of types that mitmproxy makes for every message unless Python runs with -O.
         http.MessageData.__post_init__ = lambda self: None  # type: ignore[method-assign]
         leave_out_connections()
-        self._termlog_addon = termlog.TermLog()
-        self.addons.add(
-            self._termlog_addon,
-            core.Core(),
-            disable_h2c.DisableH2C(),
-            proxyserver.Proxyserver(),
-            script.ScriptLoader(),
-            dns_resolver.DnsResolver(),
-            next_layer.NextLayer(),
-            save.Save(),
-            savehar.SaveHar(),
-            tlsconfig.TlsConfig(),
-            update_alt_svc.UpdateAltSvc(),
-            upstream_auth.UpstreamAuth(),
-        )
+        self._termlog_addon = TermLog()
+        needed = (each for each in default_addons() if type(each).__name__ in _NEEDED)
+        self.addons.add(self._termlog_addon, *needed)
 
 
 def transform_pages(master: WebMaster, transform: type[OutputTransform]) -> None:
