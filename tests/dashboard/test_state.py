@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from vast_intercept.config.config import defaults
-from vast_intercept.dashboard.state import HowTo, State, state_of
+from vast_intercept.dashboard.state import DashboardState, HowTo, state_of
 from vast_intercept.telemetry.monitor import Monitor
 
 from .played import empty, full
@@ -18,7 +18,7 @@ LATER = "of_a_later_version"
 @pytest.mark.parametrize("name", PLAYED)
 def test_the_played_ones_have_its_members_and_types(name: str) -> None:
     played = {key: value for key, value in PLAYED[name].items() if key != LATER}
-    read = msgspec.convert(played, State)
+    read = msgspec.convert(played, DashboardState)
     assert msgspec.to_builtins(read) == played
 
 

@@ -102,7 +102,6 @@ def test_waits_add_up_by_endpoint_and_the_call_is_sent_when_they_end() -> None:
     progress.begin_waiting("loading still")
     assert progress.waiting == "loading still"
     progress.end_waiting()  # 3
-    progress.fall_back("two")
     progress.turn_to(TWO)
     progress.begin_attempt()  # 4
     progress.begin_waiting("")  # 5

@@ -12,7 +12,7 @@ from prometheus_client import exposition
 
 from ..relay.serving.http_log import http_logger
 from ..telemetry.metrics import Metrics
-from .state import State
+from .state import DashboardState
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Dashboard:
 
     def __init__(
         self,
-        state: Callable[[], State],
+        state: Callable[[], DashboardState],
         metrics: Metrics,
         not_ready: Callable[[], list[str]],
     ) -> None:

@@ -12,7 +12,7 @@ from ..relay.call import EndpointId, UpstreamKind
 from ..relay.progress import Progress
 from ..telemetry.history import Charts
 from ..telemetry.monitor import LISTED, EndpointCalls, Monitor
-from ..telemetry.report import CallReport, shortened
+from ..telemetry.report import CallReport, report_of
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -31,22 +31,28 @@ class HowTo(msgspec.Struct, frozen=True):
     commands: list[Command]
 
 
-class Running(msgspec.Struct, frozen=True, kw_only=True):
-    """A call that has not ended. `since` is Unix time."""
+class _Listed(msgspec.Struct, frozen=True, kw_only=True, rename={"request_id": "id"}):
+    """A call: these fields of its report, or of what would be its report now."""
 
-    id: str
+    request_id: str
     operation: str | None
     model: str | None
     endpoint: str | None
     client: str | None
-    since: float
     stream: bool
+    attempts: int
+    prompt: str | None
+
+
+class RunningCall(_Listed, frozen=True, kw_only=True):
+    """A call that has not ended."""
+
+    #: Unix time.
+    since: float
     #: Of a stream, so far.
     tokens: int | None
     #: Why it waits for a worker; None if it does not.
     waiting: str | None
-    attempts: int
-    prompt: str | None
 
 
 class RunningCalls(msgspec.Struct, frozen=True):
@@ -54,34 +60,26 @@ class RunningCalls(msgspec.Struct, frozen=True):
 
     count: int
     waiting: int
-    calls: list[Running]
+    calls: list[RunningCall]
 
 
-class Latest(msgspec.Struct, frozen=True, kw_only=True, rename={"request_id": "id"}):
-    """A call that has ended: these fields of its report, which says what they mean."""
+class EndedCall(_Listed, frozen=True, kw_only=True):
+    """A call that has ended: `CallReport` says what the fields mean."""
 
-    request_id: str
     time: float
-    operation: str | None
-    model: str | None
-    endpoint: str | None
     response_model: str | None
-    client: str | None
     status: int | None
     outcome: str
-    stream: bool
     time_to_first_token: float | None
     duration: float | None
     prompt_tokens: int | None
     completion_tokens: int | None
     tokens_per_second: float | None
-    attempts: int
     waited: float
     error: str | None
-    prompt: str | None
 
 
-class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+class EndpointRow(msgspec.Struct, frozen=True, kw_only=True):
     """How an endpoint does. `state` is its circuit breaker's."""
 
     name: str
@@ -104,7 +102,7 @@ class Refused(msgspec.Struct, frozen=True):
     last: float
 
 
-class State(msgspec.Struct, frozen=True, kw_only=True):
+class DashboardState(msgspec.Struct, frozen=True, kw_only=True):
     """Everything. Times are Unix time. No key is in it, and no prompt unless it is wanted."""
 
     version: str
@@ -115,8 +113,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     how_to: HowTo
     totals: dict[str, int]
     running: RunningCalls
-    endpoints: list[Endpoint]
-    latest: list[Latest]
+    endpoints: list[EndpointRow]
+    latest: list[EndedCall]
     refused: list[Refused]
     client_tls_failures: int
     history: Charts
@@ -129,12 +127,12 @@ def state_of(
     how_to: HowTo,
     *,
     notices: Iterable[str] = (),
-) -> State:
+) -> DashboardState:
     """What is so at this moment. `problem` is why the configuration cannot be used, if so."""
     now = time.time()
     tally = monitor.tally
     prompt_tokens, completion_tokens = monitor.tokens
-    return State(
+    return DashboardState(
         version=__version__,
         now=now,
         started=monitor.started,
@@ -173,35 +171,28 @@ def _running_calls(calls: Iterable[Progress], now: float) -> RunningCalls:
     )
 
 
-def _running(progress: Progress, now: float) -> Running:
-    call, received = progress.call, progress.received_at
-    return Running(
-        id=call.request_id,
-        operation=call.operation,
-        model=shortened(progress.model),
-        endpoint=shortened(progress.endpoint_name),
-        client=call.app,
-        since=now - (progress.clock() - received) if received is not None else now,
-        stream=progress.stream,
+def _running(progress: Progress, now: float) -> RunningCall:
+    report = report_of(progress, None, left=False)
+    return RunningCall(
+        **{name: getattr(report, name) for name in _Listed.__struct_fields__},
+        since=now - (report.duration or 0.0),
         tokens=progress.events if progress.stream else None,
         waiting=progress.waiting,
-        attempts=progress.attempts,
-        prompt=progress.prompt,
     )
 
 
-def _latest(report: CallReport, *, show_prompts: bool) -> Latest:
-    shown = msgspec.convert(report, Latest, from_attributes=True)
+def _latest(report: CallReport, *, show_prompts: bool) -> EndedCall:
+    shown = msgspec.convert(report, EndedCall, from_attributes=True)
     return shown if show_prompts else msgspec.structs.replace(shown, prompt=None)
 
 
-def _endpoints(monitor: Monitor, config: Config) -> list[Endpoint]:
+def _endpoints(monitor: Monitor, config: Config) -> list[EndpointRow]:
     """Those that the configuration names, in its order, then those that were called besides."""
     called = {health.id: health for health in monitor.endpoints()}
     configured = [EndpointId(UpstreamKind(config.interface), name) for name in config.endpoints()]
     running = Counter(each.endpoint for each in monitor.running.values())
     return [
-        Endpoint(
+        EndpointRow(
             name=each.name,
             interface=each.kind,
             state=health.state if (health := called.get(each)) else "closed",

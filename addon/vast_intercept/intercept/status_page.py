@@ -10,7 +10,7 @@ from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 from .. import __version__
 from ..addresses import parse_address
 from ..certificates.own_ca import ca_path
-from ..dashboard.state import HowTo, State, state_of
+from ..dashboard.state import DashboardState, HowTo, state_of
 from ..hints.how_to import commands_for
 from ..mitm.accepting import listening
 from ..mitm.borrowed import format_address
@@ -64,7 +64,7 @@ class StatusPage:
             key_variables=list(config.key_variables),
         )
 
-    def state(self) -> State:
+    def state(self) -> DashboardState:
         """What the dashboard shows."""
         status = self.status()
         how_to = HowTo(

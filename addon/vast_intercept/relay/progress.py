@@ -133,7 +133,9 @@ class Progress:
     # --- attempts ------------------------------------------------------------------------------
 
     def turn_to(self, endpoint: EndpointId) -> None:
-        """The endpoint, or provider, is the next to be asked, unless it is left alone."""
+        """The endpoint, or provider, is the next to be asked. It stands in for one before it."""
+        if self.endpoint is not None:
+            self.fell_back_to.append(endpoint.name)
         self.endpoint = endpoint
 
     def begin_attempt(self) -> None:
@@ -173,10 +175,6 @@ class Progress:
         """The same endpoint is tried again."""
         assert self.endpoint is not None
         self.retried.append(self.endpoint.name)
-
-    def fall_back(self, endpoint: str) -> None:
-        """Another endpoint, or the provider, stands in for the one that failed."""
-        self.fell_back_to.append(endpoint)
 
     # --- the answer ----------------------------------------------------------------------------
 

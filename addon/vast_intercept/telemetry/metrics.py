@@ -98,7 +98,7 @@ _OBSERVED = {
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
-class Metrics:
+class Metrics(Collector):
     """Counts what becomes of calls. `registry` has the numbers."""
 
     def __init__(
@@ -130,7 +130,8 @@ class Metrics:
             return histograms[name].labels(*labels) if labels else histograms[name]
 
         self._counter, self._histogram = count, histogram
-        registry.register(_Now(config, running, endpoints))
+        self._config, self._running, self._endpoints = config, running, endpoints
+        registry.register(self)
         self._reasons: set[str] = set()
 
     def ended(self, config: Config, report: CallReport) -> None:
@@ -161,34 +162,8 @@ class Metrics:
         for name in report.fell_back_to:
             count("fallbacks", _label(config, name)).inc()
 
-    def tls_failed(self) -> None:
-        """Counts a handshake that an app broke off."""
-        self._counter("client_tls_failures").inc()
-
-    def refused_connection(self, reason: str) -> None:
-        """Counts a connection to a provider that was refused."""
-        self._counter("refused_connections", reason).inc()
-
-    def _reason(self, code: str) -> str:
-        if len(self._reasons) < _MAX_REASONS:
-            self._reasons.add(code)
-        return code if code in self._reasons else OTHER
-
-
-class _Now(Collector):
-    """What is so at this moment."""
-
-    def __init__(
-        self,
-        config: Callable[[], Config],
-        running: Callable[[], Iterable[Progress]],
-        endpoints: Callable[[], Iterable[EndpointHealth]],
-    ) -> None:
-        self._config = config
-        self._running = running
-        self._endpoints = endpoints
-
     def collect(self) -> Iterator[Metric]:
+        """What is so at this moment: the registry asks for it."""
         calls = list(self._running())
         yield GaugeMetricFamily(
             f"{_PREFIX}calls_in_progress", "Calls that have not ended.", len(calls)
@@ -215,6 +190,19 @@ class _Now(Collector):
             for state in State:
                 breakers.add_metric((name, state), state is now)
         yield breakers
+
+    def tls_failed(self) -> None:
+        """Counts a handshake that an app broke off."""
+        self._counter("client_tls_failures").inc()
+
+    def refused_connection(self, reason: str) -> None:
+        """Counts a connection to a provider that was refused."""
+        self._counter("refused_connections", reason).inc()
+
+    def _reason(self, code: str) -> str:
+        if len(self._reasons) < _MAX_REASONS:
+            self._reasons.add(code)
+        return code if code in self._reasons else OTHER
 
 
 def _label(config: Config, name: str | None) -> str:

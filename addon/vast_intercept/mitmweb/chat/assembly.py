@@ -42,7 +42,7 @@ class Choice:
 
 
 @dataclass(slots=True)
-class Answer:
+class ChatAnswer:
     """What a body says. `error` is OpenAI's error object, or what stands in its place."""
 
     choices: dict[int, Choice] = field(default_factory=dict)
@@ -110,15 +110,15 @@ _body = msgspec.json.Decoder(_Body)
 _FAILURES = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-def assemble_whole(body: bytes) -> Answer | None:
+def assemble_whole(body: bytes) -> ChatAnswer | None:
     """What a whole answer says; None if it is not one."""
-    answer = Answer()
+    answer = ChatAnswer()
     return answer if _add(answer, body) and answer.understood else None
 
 
-def assemble_stream(body: bytes) -> Answer | None:
+def assemble_stream(body: bytes) -> ChatAnswer | None:
     """What has come of a stream says; None if it is not one. Its last event may be cut."""
-    answer = Answer(streamed=True)
+    answer = ChatAnswer(streamed=True)
     head, answer.left_out, tail = ends_of_stream(body)
     if answer.left_out:
         *complete, _ = _events(head)
@@ -134,7 +134,7 @@ def assemble_stream(body: bytes) -> Answer | None:
     return answer if answer.understood else None
 
 
-def _add_events(answer: Answer, events: Iterable[bytes]) -> None:
+def _add_events(answer: ChatAnswer, events: Iterable[bytes]) -> None:
     for data in events:
         if data.strip() == _DONE:
             answer.done = True
@@ -176,7 +176,7 @@ def _data_of(event: Event) -> bytes:
     return data if as_dict(error).get("error") else msgspec.json.encode({"error": error})
 
 
-def _add(answer: Answer, data: bytes) -> bool:
+def _add(answer: ChatAnswer, data: bytes) -> bool:
     """Adds a body or a chunk; False if it is not one."""
     try:
         body = _body.decode(data)
@@ -186,7 +186,7 @@ def _add(answer: Answer, data: bytes) -> bool:
     return True
 
 
-def _add_loosely(answer: Answer, data: bytes) -> bool:
+def _add_loosely(answer: ChatAnswer, data: bytes) -> bool:
     """As `_add`, for what is not quite as it should be: leaves out what has another type."""
     try:
         value = msgspec.json.decode(data.decode(errors="replace"))
@@ -223,7 +223,7 @@ def _what_fits[T: msgspec.Struct](value: Any, kind: type[T]) -> T:
     return made
 
 
-def _add_body(answer: Answer, body: _Body) -> None:
+def _add_body(answer: ChatAnswer, body: _Body) -> None:
     if body.model:
         answer.model = body.model
     if body.usage:

@@ -8,7 +8,7 @@ from mitmproxy.contentviews import Contentview, Metadata, SyntaxHighlight
 
 from ...openai_api.operations import normalize_path
 from ...openai_api.usage import MOST_TOKENS
-from .assembly import Answer, assemble_stream, assemble_whole
+from .assembly import ChatAnswer, assemble_stream, assemble_whole
 from .extent import beginning, is_small_enough
 from .layout import paragraphs, pretty_json
 from .rendering import Circumstances, Times, answer_text, error_text
@@ -69,7 +69,7 @@ class ChatContentview(Contentview):
         return answer_text(answer, about)
 
 
-def _assemble(data: bytes, metadata: Metadata) -> Answer | None:
+def _assemble(data: bytes, metadata: Metadata) -> ChatAnswer | None:
     return assemble_stream(data) if _is_stream(data, metadata) else assemble_whole(data)
 
 
@@ -95,7 +95,7 @@ class _Noted(Times, frozen=True):
     error: str | None = None
 
 
-def _circumstances(flow: http.HTTPFlow, answer: Answer) -> Circumstances:
+def _circumstances(flow: http.HTTPFlow, answer: ChatAnswer) -> Circumstances:
     response = flow.response
     known = _noted(flow)
     try:
@@ -110,7 +110,7 @@ def _circumstances(flow: http.HTTPFlow, answer: Answer) -> Circumstances:
     )
 
 
-def _measured(flow: http.HTTPFlow, answer: Answer) -> Times:
+def _measured(flow: http.HTTPFlow, answer: ChatAnswer) -> Times:
     """What mitmproxy's own clock says of a call that is none of ours."""
     response, asked = flow.response, flow.request.timestamp_end
     began, over = (response.timestamp_start, response.timestamp_end) if response else (None, None)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from ...telemetry.wording import rate, seconds
-from .assembly import Answer, Choice
+from .assembly import ChatAnswer, Choice
 from .layout import block, compact, dotted, paragraphs, tool_call
 
 
@@ -34,7 +34,7 @@ class Circumstances:
     times: Times = Times()  # noqa: RUF009  (it is frozen)
 
 
-def answer_text(answer: Answer, about: Circumstances) -> str:
+def answer_text(answer: ChatAnswer, about: Circumstances) -> str:
     """The whole answer."""
     several = len(answer.choices) > 1
     parts = [
@@ -72,7 +72,7 @@ def error_text(error: Any, about: Circumstances) -> str:
     return block(head, paragraphs([text, details]))
 
 
-def _choice(choice: Choice, head: str, answer: Answer) -> str:
+def _choice(choice: Choice, head: str, answer: ChatAnswer) -> str:
     texts = []
     if reasoning := "".join(choice.reasoning):
         texts.append(block("reasoning", reasoning))
@@ -89,7 +89,7 @@ def _choice(choice: Choice, head: str, answer: Answer) -> str:
     return block(head, paragraphs(texts) or "(nothing)")
 
 
-def _end(answer: Answer, about: Circumstances) -> str:
+def _end(answer: ChatAnswer, about: Circumstances) -> str:
     texts = []
     if answer.strange:
         events = "event is" if answer.strange == 1 else "events are"

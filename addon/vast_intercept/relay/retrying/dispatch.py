@@ -1,9 +1,9 @@
 """Brings a call to an answer: endpoint after endpoint, attempt after attempt, within a deadline."""
 
 import asyncio
+import contextlib
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
-from itertools import pairwise
 
 from ...bounded import BoundedDict
 from ...config import PROVIDER
@@ -47,11 +47,9 @@ class Dispatcher:
         time. Raises ApiError with what the app is to be told.
         """
         destinations = _destinations(request, endpoint)
-        for destination, fallback in pairwise(destinations):
-            try:
+        for destination in destinations[:-1]:
+            with contextlib.suppress(EndpointFailed):
                 return await self._in_half_the_time(request, destination, deadline)
-            except EndpointFailed:
-                request.progress.fall_back(fallback.name)
         try:
             return await self._attempts(request, destinations[-1], deadline)
         except EndpointFailed as failed:
