@@ -1,6 +1,9 @@
 """Whatever Vast answers, an app gets an error of OpenAI's shape."""
 
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vast_intercept.openai_api.error_codes import ErrorCode
 from vast_intercept.openai_api.errors import ApiError, bad_request, from_provider, from_upstream
 from vast_intercept.secret import Secret
 
@@ -320,3 +324,21 @@ def test_what_has_no_message_has_none_where_it_is_cut(body: bytes) -> None:
 @given(st.binary())
 def test_any_cut_message(text: bytes) -> None:
     error_of(from_upstream(400, b'{"error":{"message":"' + text, endpoint="e"))
+
+
+def test_an_error_does_not_change_and_can_be_raised_anywhere() -> None:
+    error = bad_request("m", ErrorCode.INVALID_JSON)
+    with pytest.raises(FrozenInstanceError):
+        error.message = "another"  # type: ignore[misc]
+    longer = replace(error, message="longer", retry_after=1)
+    assert (error.message, longer.message, longer.code) == ("m", "longer", "invalid_json")
+
+    @contextmanager
+    def passed_through() -> Iterator[None]:
+        with ExitStack():  # these set the attributes that every exception has
+            yield
+
+    with pytest.raises(ApiError) as caught, passed_through():
+        raise longer from error
+    assert caught.value is longer
+    assert longer.__cause__ is error
