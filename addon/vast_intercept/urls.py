@@ -8,7 +8,7 @@ DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 class Place(NamedTuple):
-    """Where a URL leads. The host is empty, or the port 0, if the URL does not tell."""
+    """The part of a URL that leads to a server. Without a host or port, they are "" and 0."""
 
     scheme: str
     host: str

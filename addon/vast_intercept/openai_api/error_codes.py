@@ -4,7 +4,7 @@ from enum import StrEnum, auto
 
 
 class ErrorCode(StrEnum):
-    """What went wrong, in a word that apps and people can look up. It is stable."""
+    """A stable word for what went wrong, which apps compare and people look up."""
 
     # The app's request cannot be served.
     ENDPOINT_NOT_ALLOWED = auto()

@@ -1,4 +1,4 @@
-"""What every server of the stand-in answers with: whole answers, refusals, or hanging up."""
+"""Answers that every server of the stand-in gives: whole ones, refusals, and hanging up."""
 
 from collections.abc import Awaitable, Callable
 

@@ -18,7 +18,7 @@ _KEPT_BYTES = 64 * _KEPT_BODY
 
 @dataclass(slots=True, eq=False)
 class ReceivedCall:
-    """One request, as it was received. Of a large body, the beginning is kept."""
+    """A request as it was received. Only the beginning of a large body is kept."""
 
     method: str
     path: str

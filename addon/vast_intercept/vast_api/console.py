@@ -25,7 +25,7 @@ _list = msgspec.json.Decoder(_List)
 
 
 def endpoints_url(console_url: str) -> str:
-    """Where the account's endpoints are listed to who has its key (FACTS V2)."""
+    """The URL that lists the account's endpoints. It needs the account's key (FACTS V2)."""
     return f"{console_url}/api/v0/endptjobs/?client_id=me"
 
 
@@ -38,5 +38,5 @@ def read_endpoints(status: int, body: bytes) -> dict[str, ListedEndpoint]:
 
 
 def root_url(console_url: str) -> str:
-    """Where Vast publishes the root of the workers' certificates (FACTS V8)."""
+    """The URL of the root of the workers' certificates (FACTS V8)."""
     return f"{console_url}/static/jvastai_root.cer"

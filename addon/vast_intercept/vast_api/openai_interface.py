@@ -6,7 +6,7 @@ from ..openai_api.operations import Operation
 
 
 def operation_url(openai_url: str, endpoint: str, operation: Operation) -> str:
-    """Where calls of an operation go.
+    """The URL of an endpoint's operation.
 
     >>> operation_url("https://openai.vast.ai", "my endpoint", Operation.CHAT_COMPLETIONS)
     'https://openai.vast.ai/my%20endpoint/v1/chat/completions'

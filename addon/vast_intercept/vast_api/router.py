@@ -64,7 +64,7 @@ _workers: msgspec.json.Decoder[list[_ListedWorker] | _NoList] = msgspec.json.Dec
 
 
 def route_url(router_url: str) -> str:
-    """Where the router gives out workers (FACTS V3)."""
+    """The URL at which the router names a worker for a call (FACTS V3)."""
     return f"{router_url}/route/"
 
 
@@ -96,7 +96,7 @@ def cost_of(request: GenerationRequest, default: float) -> float:
 def read_route(
     body: bytes, router: URL, request_idx: int, redact: Callable[[str], str] = str
 ) -> Worker | NotReady:
-    """What `router` answered to a request with this `request_idx`.
+    """Reads the answer of `router` to a request with this `request_idx`.
 
     `redact` takes keys out of the parts of the answer that are shown. Raises UnreadableError, and
     ApiError if the worker must not be called.
@@ -136,7 +136,7 @@ def _worker_url(text: str, router: URL, shown: str) -> URL:
 
 
 def workers_url(router_url: str) -> str:
-    """Where the workers of an endpoint are listed to who has the account's key (FACTS V13)."""
+    """The URL that lists the workers of an endpoint. It needs the account's key (FACTS V13)."""
     return f"{router_url}/get_endpoint_workers/"
 
 

@@ -9,7 +9,7 @@ from ..openai_api.requests import Piece
 
 
 def call_url(worker: URL, operation: Operation) -> URL:
-    """Where a worker takes calls of an operation."""
+    """The URL at which a worker takes calls of an operation."""
     return worker / "v1" / operation
 
 

@@ -37,7 +37,7 @@ class ModelAnswer:
 
 
 class Passage:
-    """What stands between vLLM and the client: nothing, which changes and delays no answer."""
+    """The way from vLLM to the client. This one changes and delays nothing."""
 
     def headers(self, answer: ModelAnswer) -> dict[str, str]:
         """The headers that reach the client."""

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 type Fault = Literal[
     "big_event",  # a stream with one event of 10 MB
-    "compressed",  # gzip, which nobody asked for
+    "compressed",  # an answer in gzip, although the client did not ask for it
     "cut",  # the connection ends in the middle of the answer
     "cut_behind_done",  # a stream's connection ends behind [DONE], where HTTP has more to say
     "cut_mid_event",  # a stream's connection ends in the middle of an event

@@ -10,7 +10,7 @@ type WorkerMode = Literal[
     "ready",
     "cold",  # the router does not give it out
     "dead",  # no one listens, and its connections are gone
-    "hung",  # it accepts and reads; nothing is answered, and what is being answered falls silent
+    "hung",  # it reads calls without answering, and falls silent in answers that have begun
     "refusing",  # it answers every call with `status`, `body` and `headers`
     "slow",  # it waits for `delay` before each answer
     "breaking",  # it breaks off in the middle of every answer

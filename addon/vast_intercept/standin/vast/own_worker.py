@@ -44,7 +44,7 @@ class OwnWorker:
 
     @property
     def url(self) -> str:
-        """Where the router sends calls."""
+        """The URL to which the router sends calls."""
         return self.listener.url
 
     @property
