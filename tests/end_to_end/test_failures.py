@@ -23,21 +23,21 @@ BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 
 # What a hook needs, and the calls that need it.
 BROKEN = [
-    ("calls.destination_of", ["chat/completions", "embeddings", "images"]),
-    ("calls.decide", ["chat/completions", "embeddings", "images"]),
-    ("calls.mask_keys", ["chat/completions", "images"]),
-    ("hiding.mask_keys", ["embeddings"]),
-    ("calls.after_others", ["chat/completions", "embeddings", "images"]),
-    ("to_relay.ToRelay.prepare", ["chat/completions", "images"]),
-    ("to_relay.ToRelay.hand_over", ["chat/completions", "images"]),
-    ("to_relay.ToRelay._hand_over_whole", ["chat/completions", "images"]),
-    ("passing.Passing.pass_on", ["embeddings"]),
-    ("passing.Passing._pass_on_whole", ["embeddings"]),
+    ("identify.destination_of", ["chat/completions", "embeddings", "images"]),
+    ("call_interceptor.judge", ["chat/completions", "embeddings", "images"]),
+    ("call_interceptor.mask_keys", ["chat/completions", "images"]),
+    ("hidden_keys.mask_keys", ["embeddings"]),
+    ("call_interceptor.after_others", ["chat/completions", "images"]),
+    ("passed_on_calls.after_others", ["embeddings"]),
+    ("relayed_calls.RelayedCalls.prepare", ["chat/completions", "images"]),
+    ("relayed_calls.RelayedCalls.hand_over", ["chat/completions", "images"]),
+    ("relayed_calls.RelayedCalls._hand_over_whole", ["chat/completions", "images"]),
+    ("passed_on_calls.PassedOnCalls._pass_on", ["embeddings"]),
+    ("passed_on_calls.PassedOnCalls._pass_on_whole", ["embeddings"]),
 ]
 _SCRIPT = """
 import asyncio, logging
 import vast_intercept.intercept.{module} as owner
-from vast_intercept.intercept import calls, hiding, passing, to_relay
 from mitmproxy.addons.errorcheck import ErrorCheckHandler
 
 def broken(*args, **kwargs):

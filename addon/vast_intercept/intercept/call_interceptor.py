@@ -204,13 +204,17 @@ class CallInterceptor:
 
     def client_disconnected(self, client: connection.Client) -> None:
         """An app has left. mitmproxy does not always end its flows then (FACTS M54)."""
-        flows = [*self._relayed.flows_of(client), *self._passed_on.flows_of(client)]
+        flows = [
+            each
+            for each in (*self._relayed.flows, *self._passed_on.flows)
+            if each.client_conn is client and not each.is_replay
+        ]
         if flows:
             asyncio.get_running_loop().call_later(_ENDED_BY_THEN, self._end_forgotten, flows)
 
     def _end_forgotten(self, flows: list[http.HTTPFlow]) -> None:
         for each in flows:
-            if self._relayed.find(each) or self._passed_on.follows(each):
+            if self._relayed.find(each) or each in self._passed_on.flows:
                 each.error = each.error or Error("Client disconnected.")
                 each.live = False
                 self.error(each)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from weakref import WeakKeyDictionary, WeakSet
 
-from mitmproxy import connection, http
+from mitmproxy import http
 
 from ..config import Config
 from ..mitm.turns import change_answers, hear_others_now, scripts_see_answers
@@ -171,14 +171,10 @@ class PassedOnCalls:
         relayed.take_answer()
         relayed.point_at_relay(streamed=streamed)
 
-    def flows_of(self, client: connection.Client) -> list[http.HTTPFlow]:
-        """The flows of a client that are passed on, and have not ended."""
-        flows = self._followed
-        return [flow for flow in flows if flow.client_conn is client and not flow.is_replay]
-
-    def follows(self, flow: http.HTTPFlow) -> bool:
-        """Whether a flow is passed on, and has not ended."""
-        return flow in self._followed
+    @property
+    def flows(self) -> list[http.HTTPFlow]:
+        """The flows that mitmproxy itself sends on, and that have not ended."""
+        return list(self._followed)
 
     def was_heard(self, flow: http.HTTPFlow) -> bool:
         """Whether all addons have had the request before its body came."""

@@ -4,7 +4,7 @@ import asyncio
 import os
 import uuid
 
-from mitmproxy import connection, http
+from mitmproxy import http
 
 from ..mitm.interfaces import show_anew
 from ..mitmweb.notes import note, noted, request_id_of, say
@@ -53,10 +53,10 @@ class RelayedCalls:
         relayed = self._relayed.get(flow.id)
         return relayed if relayed and relayed.flow is flow else None
 
-    def flows_of(self, client: connection.Client) -> list[http.HTTPFlow]:
-        """The flows of a client that are with the relay, or on their way to it."""
-        flows = (each.flow for each in self._relayed.values())
-        return [flow for flow in flows if flow.client_conn is client and not flow.is_replay]
+    @property
+    def flows(self) -> list[http.HTTPFlow]:
+        """The flows whose calls are with the relay, or on their way to it."""
+        return [each.flow for each in self._relayed.values()]
 
     def take_back(self, flow: http.HTTPFlow) -> RelayedCall | None:
         """As `find`, and the call is with the relay no more."""
@@ -75,10 +75,10 @@ class RelayedCalls:
         relayed = self.take_back(flow)
         if relayed:
             self._leaving += 1
-            after_others(flow, self._write)
+            after_others(flow, self._is_written)
         return relayed
 
-    def _write(self) -> None:
+    def _is_written(self) -> None:
         # mitmproxy writes the answer in this same step of the event loop (FACTS M30).
         asyncio.get_running_loop().call_soon(self._has_left)
 
