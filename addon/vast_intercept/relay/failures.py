@@ -2,6 +2,7 @@
 
 import logging
 import traceback
+from dataclasses import KW_ONLY, dataclass
 
 from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import ApiError, bad_gateway, interceptor_failed
@@ -21,42 +22,31 @@ BUSY_STATUSES = frozenset({408, 429})
 NO_ROOM = ErrorCode.INTERCEPTOR_OVERLOADED
 
 
+@dataclass(eq=False)
 class AttemptFailed(Exception):  # noqa: N818  (the call may well succeed)
-    """An attempt that brought no byte of an answer, and that may be repeated.
+    """An attempt that brought no byte of an answer, and that may be repeated."""
 
-    `error` is what the app gets if it is not. `retry_after` is for how many seconds the far side
-    asks to be left alone. `at_once` is true where a kept connection may just have been closed when
-    it was used again (RFC 9112, section 9.3.1): nothing is wrong with a new one. `busy` is true
-    where the far side is well, and only has too much to do. `lost` is true where it had the whole
-    call, and was gone before it answered: the call itself may be why. `local` is true where it was
-    not reached for want of something on this machine.
-    """
-
-    def __init__(
-        self,
-        error: ApiError,
-        *,
-        retry_after: float | None = None,
-        at_once: bool = False,
-        busy: bool = False,
-        lost: bool = False,
-        local: bool = False,
-    ) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.retry_after = retry_after
-        self.at_once = at_once
-        self.busy = busy
-        self.lost = lost
-        self.local = local
+    #: What the app gets if the attempt is not repeated.
+    error: ApiError
+    _: KW_ONLY
+    #: For how many seconds the upstream asks to be left alone.
+    retry_after: float | None = None
+    #: A kept connection may just have been closed when it was used again (RFC 9112, section 9.3.1):
+    #: nothing is wrong with a new one.
+    at_once: bool = False
+    #: The upstream is well, and only has too much to do.
+    busy: bool = False
+    #: The upstream had the whole call, and was gone before it answered: the call may be why.
+    lost: bool = False
+    #: The upstream was not reached for want of something on this machine.
+    local: bool = False
 
 
+@dataclass(eq=False)
 class EndpointFailed(Exception):  # noqa: N818  (the call may well succeed)
     """Nothing more can be tried at this endpoint. `error` is for the app, if there is no other."""
 
-    def __init__(self, error: ApiError) -> None:
-        super().__init__(str(error))
-        self.error = error
+    error: ApiError
 
 
 def no_room() -> ApiError:

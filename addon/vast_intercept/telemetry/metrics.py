@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from .. import __version__
 from ..config import Config
 from ..relay.progress import Progress
-from ..relay.retrying.circuit_breaker import State
+from ..relay.retrying.circuit_breaker import CircuitState
 from ..relay.retrying.endpoint_health import EndpointHealth
 from .report import CallReport, Ending
 
@@ -187,7 +187,7 @@ class Metrics(Collector):
             if config.names_destination(health.id.name)
         }
         for name, now in states.items():
-            for state in State:
+            for state in CircuitState:
                 breakers.add_metric((name, state), state is now)
         yield breakers
 

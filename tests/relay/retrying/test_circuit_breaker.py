@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from vast_intercept.relay.retrying.circuit_breaker import CircuitBreaker, CircuitOpen, State
+from vast_intercept.relay.retrying.circuit_breaker import CircuitBreaker, CircuitOpen, CircuitState
 
 
 class Clock:
@@ -34,7 +34,7 @@ def fail_until_open(breaker: CircuitBreaker, clock: Clock) -> None:
     for _ in range(11):
         fail(breaker)
         clock.now += 1
-    assert breaker.state is State.OPEN
+    assert breaker.state is CircuitState.OPEN
 
 
 def test_several_calls_that_fail_over_some_time_open_it(
@@ -49,14 +49,14 @@ def test_several_calls_that_fail_over_some_time_open_it(
 def test_many_failures_at_the_same_time_do_not(breaker: CircuitBreaker) -> None:
     for _ in range(2_000):
         fail(breaker)
-    assert breaker.state is State.CLOSED
+    assert breaker.state is CircuitState.CLOSED
 
 
 def test_one_call_does_not_however_often_it_fails(breaker: CircuitBreaker, clock: Clock) -> None:
     for number in range(1_000):
         fail(breaker, f"call {number % 2}")
         clock.now += 1
-    assert breaker.state is State.CLOSED
+    assert breaker.state is CircuitState.CLOSED
 
 
 def test_a_few_calls_do_that_are_tried_again_and_again(
@@ -65,14 +65,14 @@ def test_a_few_calls_do_that_are_tried_again_and_again(
     for number in range(11):
         fail(breaker, f"call {number % 3}")
         clock.now += 1
-    assert breaker.state is State.OPEN
+    assert breaker.state is CircuitState.OPEN
 
 
 def test_failures_long_ago_do_not_count(breaker: CircuitBreaker, clock: Clock) -> None:
     for _ in range(100):
         fail(breaker)
         clock.now += 20
-    assert breaker.state is State.CLOSED
+    assert breaker.state is CircuitState.CLOSED
 
 
 def test_successes_weigh_as_much_as_failures(breaker: CircuitBreaker, clock: Clock) -> None:
@@ -80,11 +80,11 @@ def test_successes_weigh_as_much_as_failures(breaker: CircuitBreaker, clock: Clo
         fail(breaker)
         breaker.succeeded()
         clock.now += 1
-    assert breaker.state is State.CLOSED
+    assert breaker.state is CircuitState.CLOSED
     for _ in range(100):
         fail(breaker)
         clock.now += 1
-        if breaker.state is State.OPEN:
+        if breaker.state is CircuitState.OPEN:
             return
     pytest.fail("it never opened")
 
@@ -96,7 +96,7 @@ def test_a_call_that_succeeds_in_the_end_has_not_failed(
         fail(breaker, number)
         breaker.recovered(number)
         clock.now += 1
-    assert breaker.state is State.CLOSED
+    assert breaker.state is CircuitState.CLOSED
 
 
 def test_calls_that_may_be_why_themselves_do_not_outweigh_a_single_success(
@@ -107,18 +107,18 @@ def test_calls_that_may_be_why_themselves_do_not_outweigh_a_single_success(
         if number % 20 == 0:
             breaker.succeeded()
         clock.now += 0.5
-    assert breaker.state is State.CLOSED
+    assert breaker.state is CircuitState.CLOSED
 
 
 def test_where_no_call_succeeds_they_open_it(breaker: CircuitBreaker, clock: Clock) -> None:
     for _ in range(11):
         fail(breaker, suspect=True)
         clock.now += 1
-    assert breaker.state is State.OPEN
+    assert breaker.state is CircuitState.OPEN
     clock.now += 10
     fail(breaker, suspect=True)  # the probe: another call may be the one to succeed
     clock.now += 10
-    assert breaker.state is State.HALF_OPEN
+    assert breaker.state is CircuitState.HALF_OPEN
 
 
 def test_what_it_remembers_is_bounded(breaker: CircuitBreaker) -> None:
@@ -132,7 +132,7 @@ def test_half_open_it_lets_one_call_through_at_a_time(
 ) -> None:
     fail_until_open(breaker, clock)
     clock.now += 10
-    assert breaker.state is State.HALF_OPEN
+    assert breaker.state is CircuitState.HALF_OPEN
     assert breaker.admit()
     with pytest.raises(CircuitOpen):
         breaker.admit()
@@ -145,7 +145,7 @@ def test_a_probe_that_succeeds_closes_it(breaker: CircuitBreaker, clock: Clock) 
     clock.now += 10
     breaker.admit()
     breaker.succeeded()
-    assert breaker.state is State.CLOSED
+    assert breaker.state is CircuitState.CLOSED
     assert not breaker.admit()
 
 
@@ -184,7 +184,7 @@ class AnyCalls(RuleBasedStateMachine):
 
     @rule()
     def call(self) -> None:
-        closed = self.breaker.state is State.CLOSED
+        closed = self.breaker.state is CircuitState.CLOSED
         try:
             probe = self.breaker.admit()
         except CircuitOpen as refused:

@@ -15,7 +15,7 @@ from vast_intercept.openai_api.requests import read_request
 from vast_intercept.relay.call import ProviderCall, UpstreamKind
 from vast_intercept.relay.failures import AttemptFailed, EndpointFailed
 from vast_intercept.relay.progress import Progress
-from vast_intercept.relay.retrying.circuit_breaker import State
+from vast_intercept.relay.retrying.circuit_breaker import CircuitState
 from vast_intercept.relay.retrying.dispatch import Dispatcher
 from vast_intercept.relay.retrying.retry import backoff
 from vast_intercept.relay.upstreams.base import (
@@ -237,7 +237,7 @@ class TestHealth:
             await bench.fail(total=6.0)
             await asyncio.sleep(4)
         (health,) = bench.dispatcher.endpoints()
-        assert health.state is State.OPEN
+        assert health.state is CircuitState.OPEN
 
     async def test_one_that_keeps_failing_is_left_alone_and_then_probed(self) -> None:
         steps = [REFUSED]
@@ -256,7 +256,7 @@ class TestHealth:
         assert (await bench.fail()).code == "vast_endpoint_down"  # one probe at a time
         await probe
         (health,) = bench.dispatcher.endpoints()
-        assert health.state is State.CLOSED
+        assert health.state is CircuitState.CLOSED
         await bench.ask()
 
     @staticmethod
@@ -277,7 +277,7 @@ class TestHealth:
             await bench.fail(total=6.0)
             await asyncio.sleep(4)
         (health,) = bench.dispatcher.endpoints()
-        assert (health.state, health.trouble) == (State.CLOSED, "rate_limit_exceeded")
+        assert (health.state, health.trouble) == (CircuitState.CLOSED, "rate_limit_exceeded")
 
     async def test_the_two_interfaces_to_an_endpoint_are_told_apart(self) -> None:
         bench = Bench(one=[answer()])
@@ -341,7 +341,7 @@ class TestWaiting:
         probe = asyncio.ensure_future(bench.ask())
         await asyncio.sleep(1)
         (health,) = bench.dispatcher.endpoints()
-        assert health.state is State.CLOSED
+        assert health.state is CircuitState.CLOSED
         await probe
 
 
@@ -357,4 +357,4 @@ async def test_a_mistake_of_the_app_that_the_upstream_itself_finds_is_no_failure
     bench = Bench(one=[bad_request("no such endpoint", "vast_endpoint_unknown", status=404)])
     assert (await bench.fail()).status == 404
     (health,) = bench.dispatcher.endpoints()
-    assert (health.state, health.trouble) == (State.CLOSED, "")
+    assert (health.state, health.trouble) == (CircuitState.CLOSED, "")

@@ -20,7 +20,8 @@ from vast_intercept.relay.failures import AttemptFailed
 from vast_intercept.relay.http_client import HttpClient, UpstreamProxy
 from vast_intercept.relay.upstreams import tls
 from vast_intercept.relay.upstreams.serverless.serverless import ServerlessUpstream
-from vast_intercept.relay.upstreams.tls import WorkerTrust, public_context, usable_root
+from vast_intercept.relay.upstreams.serverless.trust import WorkerTrust, usable_root
+from vast_intercept.relay.upstreams.tls import public_context
 
 from .console import Console, running_console
 

@@ -38,11 +38,7 @@ class HttpAnswer:
         #: Without its parameters, and with them.
         self.media_type = response.content_type
         self.content_type = response.headers.get("content-type", self.media_type)
-
-    @property
-    def retry_after(self) -> float | None:
-        """For how many seconds the server asks to be left alone."""
-        return retry_after_of(self._response)
+        self.retry_after = retry_after_of(response)
 
     async def read(self) -> bytes:
         """What has come of the body since the last time, or comes next; nothing at its end.

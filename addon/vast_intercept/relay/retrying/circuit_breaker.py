@@ -22,7 +22,7 @@ _OPEN_FOR = 10.0
 _LONGEST_OPEN = 60.0
 
 
-class State(StrEnum):
+class CircuitState(StrEnum):
     """closed lets everything through, open nothing, half-open one call at a time."""
 
     CLOSED = "closed"
@@ -60,11 +60,11 @@ class CircuitBreaker:
         self._probing = False
 
     @property
-    def state(self) -> State:
+    def state(self) -> CircuitState:
         """What it does with the next call."""
         if not self._open_for:
-            return State.CLOSED
-        return State.HALF_OPEN if self._clock() >= self._probe_at else State.OPEN
+            return CircuitState.CLOSED
+        return CircuitState.HALF_OPEN if self._clock() >= self._probe_at else CircuitState.OPEN
 
     def admit(self) -> bool:
         """Whether the call is a probe. Raises CircuitOpen if it is not let through."""

@@ -87,7 +87,7 @@ class Dispatcher:
         failures = lost = 0
         while True:
             try:
-                probe = health.admit()
+                probe = health.breaker.admit()
             except CircuitOpen as circuit:
                 raise EndpointFailed(last.error if last else health.left_alone(circuit)) from None
             progress.begin_attempt()
@@ -104,18 +104,18 @@ class Dispatcher:
                 if error.status < 500:
                     health.succeeded()  # it has told the app of a mistake
                     raise
-                health.left(probe=probe)
+                health.breaker.left(probe=probe)
                 if error.code in _THE_SAME_EVERYWHERE:
                     raise
                 progress.fail_attempt(error)
                 raise EndpointFailed(error) from None
             except BaseException:
-                health.left(probe=probe)
+                health.breaker.left(probe=probe)
                 raise
             else:
                 health.succeeded()
                 for known_as in failed_as:
-                    health.recovered(known_as)
+                    health.breaker.recovered(known_as)
                 return started
             failures += 1
             lost += last.lost

@@ -13,6 +13,7 @@ from ...openai_api.operations import Operation
 from ...openai_api.requests import GenerationRequest, Piece
 from ...openai_api.roles import explain_refused_role
 from ..call import Call
+from ..http_client import Explain
 from ..progress import Progress
 
 
@@ -50,29 +51,16 @@ class Attempt:
 class UpstreamAnswer(Protocol):
     """An answer whose head has come. Whoever has it ends it with `finish` or `close`."""
 
-    @property
-    def status(self) -> int:
-        """Its status, whatever that is."""
-
-    @property
-    def host(self) -> str:
-        """Who answers."""
-
-    @property
-    def media_type(self) -> str:
-        """The content type without its parameters."""
-
-    @property
-    def content_type(self) -> str:
-        """The content type as it was sent."""
-
-    @property
-    def retry_after(self) -> float | None:
-        """For how many seconds the upstream asks to be left alone."""
-
-    @property
-    def explain(self) -> Callable[[int, bytes], ApiError]:
-        """Says what a status and a body that are no success mean to an app."""
+    status: int
+    #: Who answers.
+    host: str
+    #: The content type: without its parameters, and as it was sent.
+    media_type: str
+    content_type: str
+    #: For how many seconds the upstream asks to be left alone.
+    retry_after: float | None
+    #: Says what a status and a body that are no success mean to an app.
+    explain: Explain
 
     async def read(self) -> bytes:
         """The next bytes of the body; none at its end. Raises AttemptFailed if it is broken off."""

@@ -1,27 +1,13 @@
-"""Whom to trust: the public CAs or the user's own, and for workers Vast's root. Always verified."""
+"""Whom the relay trusts: the public CAs, or the user's own. Always verified."""
 
-import asyncio
-import logging
 import ssl
-import time
-from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from pathlib import Path
-
-from yarl import URL
 
 from ...certificates.public_cas import certificates, public_cas
 from ...config import Config
 from ...openai_api.error_codes import ErrorCode
-from ...openai_api.errors import bad_gateway, misconfigured
-from ...vast_api.console import LARGEST_ROOT, root_url
-from ..failures import AttemptFailed
-
-logger = logging.getLogger(__name__)
-
-_RENEW_AGAIN = 600  # seconds
-
-type Fetch = Callable[[URL, ssl.SSLContext, int], Awaitable[bytes]]
+from ...openai_api.errors import misconfigured
 
 
 def public_context(config: Config) -> ssl.SSLContext:
@@ -32,118 +18,13 @@ def public_context(config: Config) -> ssl.SSLContext:
     return _context(config.ca_file, config.ca_only)
 
 
-class WorkerTrust:
-    """Trusts what signs the workers' certificates: Vast's own root, the public CAs, `ca_file`.
-
-    The root is fetched once from `console_url` and kept in `folder`; where there is a `ca_file`, it
-    takes the root's place.
-    """
-
-    def __init__(self, fetch: Fetch, folder: Path) -> None:
-        self._fetch = fetch
-        self._folder = folder
-        self._contexts: dict[tuple[str, Path | None, bool], ssl.SSLContext] = {}
-        self._lock = asyncio.Lock()
-        self._renewed_at = float("-inf")
-
-    async def context(self, config: Config) -> ssl.SSLContext:
-        """Raises AttemptFailed if the root can neither be fetched nor read."""
-        source = config.console_url, config.ca_file, config.ca_only
-        if found := self._contexts.get(source):
-            return found
-        async with self._lock:
-            if source not in self._contexts:
-                root = None if config.ca_file else self._kept(config) or await self._fetched(config)
-                self._contexts = {source: _worker_context(config, root)}
-        return self._contexts[source]
-
-    async def renew(self, config: Config) -> bool:
-        """Fetches the root again, since a worker's certificate was not trusted.
-
-        True if it is another one now. Asks no more often than each ten minutes.
-        """
-        if config.ca_file or time.monotonic() - self._renewed_at < _RENEW_AGAIN:
-            return False
-        self._renewed_at = time.monotonic()
-        before = self._kept(config)
-        try:
-            root = await self._fetched(config)
-        except AttemptFailed as failed:
-            logger.warning("%s", failed.error.message)
-            return False
-        self._contexts = {(config.console_url, None, False): _worker_context(config, root)}
-        return root != before
-
-    def _kept(self, config: Config) -> str | None:
-        kept = self._path(config)
-        try:
-            return usable_root(kept.read_bytes())
-        except FileNotFoundError:
-            pass
-        except (OSError, ValueError) as error:
-            logger.warning("%s cannot be used (%s): fetching it again.", kept, error)
-        return None
-
-    def _path(self, config: Config) -> Path:
-        console = URL(config.console_url)
-        return self._folder / f"vast-root-{console.host}-{console.port}.pem"
-
-    async def _fetched(self, config: Config) -> str:
-        url = URL(root_url(config.console_url), encoded=True)
-        fetched = await self._fetch(url, public_context(config), LARGEST_ROOT)
-        try:
-            root = usable_root(fetched)
-        except ValueError as error:
-            raise AttemptFailed(
-                bad_gateway(
-                    f"What {url} has is not Vast's root certificate ({error}), without which"
-                    " workers cannot be verified. If you have it in a file, name that in"
-                    " vast.ca_file.",
-                    ErrorCode.VAST_ROOT_UNAVAILABLE,
-                )
-            ) from None
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            unfinished = self._path(config).with_suffix(".new")
-            unfinished.write_text(root, "ascii")
-            unfinished.replace(self._path(config))
-        except OSError as error:
-            logger.warning("Vast's root certificate cannot be kept: %s.", error)
-        return root
-
-
-def _worker_context(config: Config, root: str | None) -> ssl.SSLContext:
-    context = _new_context(config.ca_file, config.ca_only)
-    if root:
-        context.load_verify_locations(cadata=root)
-    # Vast's root has a key usage that the strict check refuses; the chain, its signatures and the
-    # host's name are verified as ever (FACTS V8).
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return context
-
-
-def usable_root(data: bytes) -> str:
-    """Certificates in PEM, from PEM or DER. Raises ValueError unless one is valid now."""
-    try:
-        text = data.decode("ascii") if b"-----BEGIN" in data else ssl.DER_cert_to_PEM_cert(data)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(cadata=text)
-    except (ssl.SSLError, ValueError) as error:
-        raise ValueError(f"not a certificate: {error}") from None
-    certificates = context.get_ca_certs()
-    if not certificates:
-        raise ValueError("not the certificate of a CA")
-    if all(ssl.cert_time_to_seconds(str(each["notAfter"])) < time.time() for each in certificates):
-        raise ValueError("it has expired")
-    return text
-
-
 @lru_cache(maxsize=8)
 def _context(ca_file: Path | None, ca_only: bool) -> ssl.SSLContext:
-    return _new_context(ca_file, ca_only)
+    return new_context(ca_file, ca_only)
 
 
-def _new_context(ca_file: Path | None, ca_only: bool) -> ssl.SSLContext:
+def new_context(ca_file: Path | None, ca_only: bool) -> ssl.SSLContext:
+    """As `public_context`, for whoever adds to it. Raises ApiError if `ca_file` cannot be used."""
     own = _own(ca_file) if ca_file else ""
     # With certificates, none but these are trusted.
     context = ssl.create_default_context(cadata=own if ca_only else "\n".join(public_cas()))

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import ssl
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from ....openai_api.error_codes import ErrorCode
 from ....openai_api.errors import REFUSED_STATUSES, ApiError, bad_gateway
 from ....secret import Secrets
 from ....vast_api.answers import UnreadableError
-from ....vast_api.headers import USER_AGENT, headers
+from ....vast_api.headers import headers
 from ....vast_api.router import (
     LARGEST_ROUTE,
     NotReady,
@@ -28,8 +27,9 @@ from ...call import Call
 from ...failures import AttemptFailed, EndpointFailed
 from ...http_client import HttpClient
 from ..base import Attempt, UpstreamAnswer, explain_vast
-from ..tls import WorkerTrust, public_context
+from ..tls import public_context
 from .keys import EndpointKeys
+from .trust import WorkerTrust
 
 # The SDK's rhythm (FACTS V3), in seconds.
 _FIRST_POLL = 1.0
@@ -45,7 +45,7 @@ class ServerlessUpstream:
     def __init__(self, client: HttpClient, folder: Path) -> None:
         self._client = client
         self._keys = EndpointKeys(client)
-        self._trust = WorkerTrust(self._fetch, folder)
+        self._trust = WorkerTrust(client, folder)
 
     async def close(self) -> None:
         """Ends what runs beside the calls."""
@@ -148,23 +148,6 @@ class ServerlessUpstream:
                     ErrorCode.VAST_KEY_REFUSED,
                     retry=False,
                 )
-
-    async def _fetch(self, url: URL, tls: ssl.SSLContext, limit: int) -> bytes:
-        try:
-            asked = {"user-agent": USER_AGENT}
-            status, body = await self._client.ask("GET", url, asked, tls, limit=limit)
-            problem = f"{url.host!r} answered with status {status}"
-        except AttemptFailed as failed:
-            status, body, problem = 0, b"", failed.error.message.rstrip(".")
-        if status == 200:
-            return body
-        raise AttemptFailed(
-            bad_gateway(
-                f"Vast's root certificate cannot be fetched from {url} ({problem}), and without it"
-                " workers cannot be verified. If you have it in a file, name that in vast.ca_file.",
-                ErrorCode.VAST_ROOT_UNAVAILABLE,
-            )
-        )
 
 
 def _is_configured(worker: URL, call: Call) -> bool:
