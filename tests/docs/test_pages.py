@@ -7,6 +7,7 @@ import pytest
 
 from vast_intercept.config import load_config
 
+from ..diagnosis.conftest import STEPS
 from ..harness import PROJECT
 from .page import anchors, blocks, links
 
@@ -65,6 +66,14 @@ def test_continuous_integration_installs_the_packages_that_are_listed() -> None:
     installed += re.findall(r"missing\+=\(([a-z-]+)\)", script)
     assert set(listed) == set(installed)
     assert len(listed) == len(set(listed))
+
+
+def test_every_step_of_the_check_is_explained() -> None:
+    page = (DOCS / "check.md").read_text("utf-8")
+    table = page.partition("| step |")[2].partition("\n\n")[0]
+    cells = re.findall(r"^\| (`.+?`) \|", table, re.MULTILINE)
+    named = [name for cell in cells for name in cell.replace("`", "").split(", ")]
+    assert named == [step.replace("_", " ") for step in STEPS]
 
 
 def test_every_script_is_explained() -> None:
