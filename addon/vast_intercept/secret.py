@@ -16,7 +16,9 @@ _MASKED = re.compile(rf"\*\*\*.{{0,{_SHOWN}}}", re.DOTALL)
 
 
 def mask(key: str) -> str:
-    """`key`, readable as far as it is needed to tell one key from another. Twice is as once.
+    """Masks a key, keeping its last four characters so that a person can tell keys apart.
+
+    Masking a masked key changes nothing.
 
     >>> mask("sk-proj-0123456789abcdef")
     '***cdef'
@@ -72,14 +74,14 @@ class Secret:
         return text.replace(self._value, mask(self._value)) if self._value else text
 
     def redact_bytes[B: bytes | bytearray](self, data: B) -> B:
-        """The same for bytes."""
+        """`data` with every occurrence of the key masked."""
         value = _encoded(self._value)
         if not value or value not in data:
             return data
         return type(data)(data.replace(value, _encoded(mask(self._value))))
 
     def redact_in_steps[B: bytes | bytearray](self, data: B) -> Generator[None, None, B]:
-        """The same for many bytes, which are searched piece by piece."""
+        """As `redact_bytes`, for many bytes: each step takes a few milliseconds."""
         value = _encoded(self._value)
         for start in range(0, len(data), _SEARCHED_AT_ONCE):
             if start:
@@ -112,14 +114,14 @@ class Secrets:
     __slots__ = ("_keys",)
 
     def __init__(self) -> None:
-        self._keys: list[Secret] = []
+        self._keys: dict[Secret, None] = {}  # in the order in which they came
 
     def __bool__(self) -> bool:
         return bool(self._keys)
 
     def add(self, *keys: Secret) -> None:
         """Takes these out, too, from now on."""
-        self._keys += [key for key in dict.fromkeys(keys) if key not in self._keys]
+        self._keys.update(dict.fromkeys(keys))
 
     def redact(self, text: str) -> str:
         """`text` with every key masked, and with what looks like one."""

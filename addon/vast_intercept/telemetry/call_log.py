@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 TEXT = "text"
 JSON = "json"
 
-# What a line for machines does not have: what the app or the model said may be in them.
+# Lines of JSON have none of these: some may quote the app or the model, others say nothing new.
 _NOT_LOGGED = frozenset({"error_message", "prompt", "generating", "time", "upstream", "waits"})
 
 

@@ -48,7 +48,7 @@ class History:
         self._intervals: deque[_Interval] = deque(maxlen=INTERVALS)
 
     def add(self, report: CallReport) -> None:
-        """A call has ended."""
+        """Counts a call that has ended."""
         now = self._clock()
         interval = self._advance(now)
         interval.calls += 1
@@ -77,7 +77,7 @@ class History:
         )
 
     def _advance(self, now: float) -> _Interval:
-        """Makes the intervals up to now; returns the present one."""
+        """Begins the intervals that are due by now, and returns the present one."""
         number = int(now // INTERVAL)
         first = number - INTERVALS + 1  # also of a new history: its first call began before it
         if self._intervals:
@@ -87,9 +87,9 @@ class History:
         return self._intervals[-1]
 
     def _spread(self, tokens: int, end: float, generating: float) -> None:
-        """Counts tokens in the intervals in which they came, as if evenly."""
+        """Spreads tokens evenly over the intervals in which they came."""
         start = end - generating
-        generating = end - start  # as exact as they are
+        generating = end - start  # as exact as floating point has the other two
         for interval in reversed(self._intervals):
             begins = interval.number * INTERVAL
             overlap = min(end, begins + INTERVAL) - max(start, begins)
@@ -103,7 +103,7 @@ class History:
 
 
 def percentile(values: Sequence[float], percent: float) -> float | None:
-    """The smallest value that so many percent of all are not above; None of none."""
+    """The p-th percentile of the values (nearest rank). None if there are no values."""
     if not values:
         return None
     return sorted(values)[max(math.ceil(len(values) * percent / 100) - 1, 0)]

@@ -1,4 +1,4 @@
-"""Everything that is known of calls while the interceptor runs, without a trace of their flows."""
+"""What is known of the calls while the interceptor runs: numbers and reports, never flows."""
 
 import time
 from collections import deque
@@ -31,14 +31,17 @@ class Refusals:
 
 @dataclass(slots=True)
 class EndpointCalls:
-    """How many calls an endpoint had, and how many of them failed."""
+    """How many calls an endpoint had, and how many of them failed through no fault of the app."""
 
     calls: int = 0
     failed: int = 0
 
 
 class Monitor:
-    """Is told when a call begins and ends."""
+    """Knows the running calls, and counts those that have ended.
+
+    `config` gives the configuration in force, `endpoints` those endpoints that were called.
+    """
 
     def __init__(
         self,
@@ -48,80 +51,86 @@ class Monitor:
         self.started = time.time()
         #: By identity: apps may give several calls the same request id.
         self.running: dict[int, Progress] = {}
-        self.tally = Tally()
         self.endings = dict.fromkeys(Ending, 0)
-        #: Of prompts and of answers, where an answer says how many.
+        #: Of prompts and of answers, if an answer says how many.
         self.tokens = (0, 0)
+        #: Answers that do not say so, and about how many tokens streams among them had.
+        self.uncounted = self.streamed_tokens = 0
         self.tls_failures = 0
         self.history = History()
         self.latest: deque[CallReport] = deque(maxlen=LISTED)
         #: By reason and operation.
         self.refusals: dict[tuple[str, str], Refusals] = {}
         self.endpoint_calls: dict[EndpointId, EndpointCalls] = {}
-        #: Providers and models of the table of those that are shut down, as apps have asked.
+        #: Providers and models that apps have asked for, of the table of those that are shut down.
         self.shut_down: dict[tuple[str, str], None] = {}
         self.endpoints = endpoints
         self.metrics = Metrics(config, self.running.values, endpoints)
 
+    @property
+    def tally(self) -> Tally:
+        """The numbers of calls, but for those that were passed on."""
+        endings = self.endings
+        return Tally(
+            calls=sum(endings.values()) - endings[Ending.PASSED_ON],
+            running=len(self.running),
+            refused=endings[Ending.REFUSED],
+            errors=endings[Ending.FAILED] + endings[Ending.BROKEN_OFF],
+            tokens=sum(self.tokens),
+            uncounted=self.uncounted,
+            streamed_tokens=self.streamed_tokens,
+        )
+
     def began(self, progress: Progress) -> None:
-        """A call is handed to the relay."""
+        """A call was prepared for the relay."""
         self.running[id(progress)] = progress
-        self.tally.running = len(self.running)
 
     def ended(self, progress: Progress, report: CallReport, provider: str | None = None) -> None:
         """Counts a call that has ended, with whatever outcome. `provider` is who it was for."""
-        config = progress.call.config
         self.running.pop(id(progress), None)
-        self.tally.running = len(self.running)
         self.endings[report.outcome] += 1
-        self.metrics.ended(config, report)
+        self.metrics.ended(progress.call.config, report)
         self.latest.appendleft(report)
         if report.outcome is Ending.PASSED_ON:
             return
         if provider and (model := known_model(provider, report.model)):
             self.shut_down[provider, model] = None
-        _count(self.tally, report)
-        self.tokens = (
-            self.tokens[0] + (report.prompt_tokens or 0),
-            self.tokens[1] + (report.completion_tokens or 0),
-        )
         self.history.add(report)
+        self._count_tokens(report)
         if report.outcome is Ending.REFUSED:
-            key = report.error or OTHER, report.operation or OTHER
-            if len(self.refusals) >= _MAX_REFUSALS and key not in self.refusals:
-                key = OTHER, OTHER
-            refusals = self.refusals.setdefault(key, Refusals())
-            refusals.count += 1
-            refusals.last = report.time
+            self._count_refusal(report)
         name, upstream = report.endpoint, report.upstream
-        if name and upstream and config.names_destination(name):
+        if name and upstream and progress.call.config.names_destination(name):
             calls = self.endpoint_calls.setdefault(EndpointId(upstream, name), EndpointCalls())
             calls.calls += 1
             calls.failed += report.is_endpoints_fault
 
+    def _count_tokens(self, report: CallReport) -> None:
+        if report.prompt_tokens is not None:
+            prompts, answers = self.tokens
+            answered = report.completion_tokens or 0
+            self.tokens = prompts + report.prompt_tokens, answers + answered
+        elif report.outcome is Ending.OK and report.attempts:
+            self.uncounted += 1
+            self.streamed_tokens += report.tokens or 0
+
+    def _count_refusal(self, report: CallReport) -> None:
+        key = report.error or OTHER, report.operation or OTHER
+        if len(self.refusals) >= _MAX_REFUSALS and key not in self.refusals:
+            key = OTHER, OTHER
+        refusals = self.refusals.setdefault(key, Refusals())
+        refusals.count += 1
+        refusals.last = report.time
+
     def answered_by_another(self, progress: Progress) -> None:
-        """Another addon had its answer ready: it is none of ours."""
+        """Forgets a call that another addon has answered."""
         self.running.pop(id(progress), None)
-        self.tally.running = len(self.running)
 
     def tls_failed(self) -> None:
-        """An app broke a handshake off."""
+        """Counts a handshake that an app broke off."""
         self.tls_failures += 1
         self.metrics.tls_failed()
 
     def refused_connection(self, reason: str) -> None:
         """Counts a connection to a provider that was refused, or what an app sent on one."""
         self.metrics.refused_connection(reason)
-
-
-def _count(tally: Tally, report: CallReport) -> None:
-    tally.calls += 1
-    if report.outcome is Ending.REFUSED:
-        tally.refused += 1
-    elif report.is_error:
-        tally.errors += 1
-    if report.prompt_tokens is not None:
-        tally.tokens += report.prompt_tokens + (report.completion_tokens or 0)
-    elif report.outcome is Ending.OK and report.attempts:
-        tally.uncounted += 1
-        tally.streamed_tokens += report.tokens or 0

@@ -1,4 +1,8 @@
-"""What became of a call, as one value: for its flow, the log, the metrics and the dashboard."""
+"""What became of a call, as one value.
+
+Flow, log, metrics, dashboard and chat view show fields of it: a new number is added here, and to
+the table of whatever is to show it.
+"""
 
 import time
 from collections.abc import Iterable
@@ -13,7 +17,7 @@ from ..secret import mask_shapes
 
 # Answers that come in one piece, or nearly so, say nothing about how fast tokens come.
 _SHORTEST_STREAM = 0.001  # seconds
-# What vLLM sends beside an event for each token: the role, the reason why it ends, `[DONE]`.
+# vLLM sends these besides an event for each token: the role, the reason why it ends, `[DONE]`.
 _EVENTS_WITHOUT_TOKEN = 3
 
 # Characters.
@@ -21,7 +25,7 @@ _LONGEST_NAME = 200
 _LONGEST_MESSAGE = 1_000
 
 
-# What is wrong with the call itself, such as a prompt that is too long.
+# Statuses that say that the call itself is wrong, such as a prompt that is too long.
 _OF_APPS_MAKING = frozenset({400, 404, 405, 413, 415, 422})
 
 
@@ -49,7 +53,7 @@ class CallReport(msgspec.Struct, frozen=True, kw_only=True):
     time: float
     outcome: Ending
     operation: str | None = None
-    #: Of the app's request, without its query; only where the call was refused.
+    #: The path of the app's request, without its query; only if the call was refused.
     path: str | None = None
     #: The app: its name if it has one, else its address.
     client: str | None = None
@@ -70,7 +74,7 @@ class CallReport(msgspec.Struct, frozen=True, kw_only=True):
     retried: tuple[str, ...] = ()
     fell_back_to: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
-    #: For a worker to be ready.
+    #: Seconds that the call waited for a ready worker.
     waited: float = 0.0
     #: The same, by endpoint.
     waits: dict[str, float] = {}
@@ -95,7 +99,7 @@ class CallReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_endpoints_fault(self) -> bool:
-        """Whether it is one that is not of the app's own making."""
+        """Whether the call failed, and through no fault of the app."""
         return self.is_error and self.status not in _OF_APPS_MAKING
 
 
@@ -113,14 +117,22 @@ def facts_of(report: CallReport, names: Iterable[str]) -> dict[str, Any]:
 
 
 def shortened[T: (str, str | None)](text: T, longest: int = _LONGEST_NAME) -> T:
-    """What an app or a server has named may be as long as a body, or a key by mistake."""
+    """Cuts a name that an app or a server made up, and masks what looks like a key in it."""
     return mask_shapes(text[: 2 * longest])[:longest] if text is not None else text
+
+
+# These fields are the progress's own.
+_OF_PROGRESS = ("stream", "attempts", "left_out", "waited", "prompt")
 
 
 def report_of(
     progress: Progress, status: int | None, *, left: bool, path: str | None = None
 ) -> CallReport:
-    """The report of a call that has just ended. `left` says that its app took no whole answer."""
+    """The report of a call that ends now.
+
+    `status` is that of the answer, if there is one; `left` says that the app took no whole answer;
+    `path` is that of the app's request.
+    """
     call, error, usage = progress.call, progress.error, progress.usage
     first_token = generating = None
     if progress.streamed:
@@ -129,15 +141,10 @@ def report_of(
     tokens = usage.completion_tokens if usage else None
     if tokens is None and progress.events > _EVENTS_WITHOUT_TOKEN:
         tokens = progress.events - _EVENTS_WITHOUT_TOKEN
-    per_token = rate = None
-    if progress.streamed:
-        if tokens and tokens > 1 and generating and generating >= _SHORTEST_STREAM:
-            per_token = generating / (tokens - 1)
-            rate = 1 / per_token
-    elif tokens and (computing := _between(progress.sent_at, progress.last_byte_at)):
-        rate = tokens / computing
+    per_token, rate = _pace(progress, tokens, generating)
     ending = _ending(progress, left=left)
     return CallReport(
+        **{name: getattr(progress, name) for name in _OF_PROGRESS},
         request_id=call.request_id,
         time=time.time(),
         outcome=ending,
@@ -148,17 +155,13 @@ def report_of(
         endpoint=shortened(progress.endpoint_name),
         upstream=progress.endpoint.kind if progress.endpoint else None,
         response_model=shortened(progress.response_model),
-        stream=progress.stream,
         status=status,
         error=shortened(error.code) if error else None,
         error_param=shortened(error.param) if error else None,
         error_message=shortened(error.message, _LONGEST_MESSAGE) if error else None,
-        attempts=progress.attempts,
         retried=tuple(progress.retried),
         fell_back_to=tuple(progress.fell_back_to),
-        left_out=progress.left_out,
-        waited=progress.waited,
-        waits=progress.waits,
+        waits=dict(progress.waits),
         time_to_first_token=first_token,
         duration=_between(progress.received_at, progress.clock()),
         generating=generating,
@@ -169,8 +172,20 @@ def report_of(
         tokens=tokens,
         tokens_per_second=rate,
         time_per_output_token=per_token,
-        prompt=progress.prompt,
     )
+
+
+def _pace(
+    progress: Progress, tokens: int | None, generating: float | None
+) -> tuple[float | None, float | None]:
+    """Seconds for each token of a stream, and tokens a second of any answer."""
+    if not progress.streamed:
+        computing = _between(progress.sent_at, progress.last_byte_at)
+        return None, tokens / computing if tokens and computing else None
+    if not tokens or tokens < 2 or not generating or generating < _SHORTEST_STREAM:
+        return None, None
+    per_token = generating / (tokens - 1)
+    return per_token, 1 / per_token
 
 
 def _ending(progress: Progress, *, left: bool) -> Ending:
@@ -185,7 +200,7 @@ def _ending(progress: Progress, *, left: bool) -> Ending:
 
 
 def _added_latency(progress: Progress) -> float | None:
-    """Ours: until the call is sent on, and from when the answer begins until it is passed on.
+    """The interceptor's own seconds: before the call was sent on, and before its answer was.
 
     A whole answer begins for the app when all of it is there. Calls that were tried again, or
     waited for a worker, are left out: there is nothing to compare them with.
