@@ -26,15 +26,11 @@ def response(flow):
 
 def calls(interceptor: Interceptor) -> list[tuple[int, bytes]]:
     """Calls of several kinds, as status and body of their answers."""
-    with requests.Session() as session:
-        return _calls(session, interceptor)
+    with interceptor.session() as session:
+        return _calls(session)
 
 
-def _calls(session: requests.Session, interceptor: Interceptor) -> list[tuple[int, bytes]]:
-    session.trust_env = False
-    session.proxies = {"https": interceptor.url}
-    session.verify = str(interceptor.ca)
-    session.headers["authorization"] = f"Bearer {harness.APP_KEY}"
+def _calls(session: requests.Session) -> list[tuple[int, bytes]]:
     headers = {"content-type": "application/json"}
     raw = json.dumps({**STREAMED, "seed": 1}).encode()
     answers = [

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from vast_intercept.engine.running import NotRunningError, ask_status
 
@@ -25,18 +24,8 @@ def interceptor(vast_section: dict[str, Any], tmp_path: Path) -> Iterator[Interc
         yield interceptor
 
 
-def session_through(interceptor: Interceptor) -> requests.Session:
-    """A client that uses the interceptor."""
-    session = requests.Session()
-    session.trust_env = False
-    session.proxies = {"http": interceptor.url, "https": interceptor.url}
-    session.verify = str(interceptor.ca)
-    session.headers["authorization"] = f"Bearer {APP_KEY}"
-    return session
-
-
 def test_says_what_it_is_and_counts_calls(interceptor: Interceptor, standin: StandIn) -> None:
-    with session_through(interceptor) as session:
+    with interceptor.session() as session:
         assert session.post(CHAT, json=BODY).ok
         assert session.post(CHAT, json={**BODY, "stream": True}).ok
         with_usage = {**BODY, "stream": True, "stream_options": {"include_usage": True}}
@@ -61,7 +50,7 @@ def test_says_what_it_is_and_counts_calls(interceptor: Interceptor, standin: Sta
 
 
 def test_there_is_nothing_else_there(interceptor: Interceptor) -> None:
-    with session_through(interceptor) as session:
+    with interceptor.session() as session:
         assert session.post(URL).status_code == 404
         assert session.get(f"{URL}/x").status_code == 404
 

@@ -33,17 +33,9 @@ class Web:
         """A call as an app makes it, with a key of the app's own."""
         if path == "chat/completions":
             body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}]} | body
-        return self.session.post(f"https://api.openai.com/v1/{path}", json=body, timeout=60)
-
-    @property
-    def session(self) -> requests.Session:
-        """What the app uses."""
-        session = requests.Session()
-        session.trust_env = False
-        session.proxies = {"https": self.interceptor.url}
-        session.verify = str(self.interceptor.ca)
-        session.headers["authorization"] = f"Bearer {harness.APP_KEY}"
-        return session
+        return self.interceptor.session().post(
+            f"https://api.openai.com/v1/{path}", json=body, timeout=60
+        )
 
     def leave(self) -> None:
         """Closes the page."""

@@ -226,7 +226,7 @@ class TestCommands:
     ) -> None:
         web = mitmweb()
         asked = {"model": "gpt-4o", "messages": [{"role": "user", "content": said}]}
-        web.session.post(
+        web.interceptor.session().post(
             "https://api.openai.com/v1/chat/completions",
             data=json.dumps(asked, ensure_ascii=False).encode(),
             headers={"content-type": "application/json"},
@@ -308,7 +308,9 @@ class TestCommands:
             sections={"providers": [provider]}, environ={"OPENAI_API_KEY": key} if key else {}
         )
         host = {"openai": "api.openai.com/v1", "groq": "api.groq.com/openai/v1"}[provider]
-        web.session.post(f"https://{host}/chat/completions", json=json.loads(body(EDITED)))
+        web.interceptor.session().post(
+            f"https://{host}/chat/completions", json=json.loads(body(EDITED))
+        )
         expect(web.rows()).to_have_count(1)
         assert why in str(web.command("vast.replay.provider", "@all"))
         expect(web.rows()).to_have_count(1)

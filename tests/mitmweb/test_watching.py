@@ -29,7 +29,7 @@ def test_a_stream_grows_while_its_end_is_held_back(
 
     def app() -> None:
         body: dict[str, Any] = {"standin": {"gate": "live", "chunks": 4}, "stream": True}
-        with web.session.post(
+        with web.interceptor.session().post(
             "https://api.openai.com/v1/chat/completions",
             json={"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], **body},
             stream=True,

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-import requests
 
 from ... import harness
 from ...harness import Interceptor
@@ -126,9 +125,7 @@ def test_of_apps_that_leave_within_their_body(interceptor: Interceptor) -> None:
         with connected(interceptor) as app:
             begin(app, 3 * MIB)
             app.sendall(b" " * 300_000)
-    with requests.Session() as session:
-        session.trust_env = False
-        session.proxies = {"http": interceptor.url}
+    with interceptor.session() as session:
         end = time.monotonic() + 15
         running = 100
         while running and time.monotonic() < end:
@@ -142,9 +139,7 @@ def test_of_apps_that_leave_within_their_body(interceptor: Interceptor) -> None:
 def test_of_a_body_for_what_is_answered_at_once(interceptor: Interceptor) -> None:
     process = psutil.Process(interceptor.process.pid)
     before = process.memory_info().rss
-    with requests.Session() as session:
-        session.trust_env = False
-        session.proxies = {"http": interceptor.url}
+    with interceptor.session() as session:
         pieces = (b"x" * MIB for _ in range(100))  # in chunks: their number is not declared
         url = "http://vast-intercept.internal/status"
         answer = session.post(url, data=pieces, timeout=60)
@@ -190,9 +185,7 @@ def test_of_a_body_for_another_host(interceptor: Interceptor, upstream: Upstream
     process = psutil.Process(interceptor.process.pid)
     before = process.memory_info().rss
     url = f"http://localhost:{upstream.url.rpartition(':')[2]}/"
-    with requests.Session() as session:
-        session.trust_env = False
-        session.proxies = {"http": interceptor.url}
+    with interceptor.session() as session:
         answer = session.post(url, data=b"x" * 100 * MIB, timeout=60)
     assert (answer.status_code, upstream.bodies[-1]) == (200, 100 * MIB)
     assert process.memory_info().rss - before < 50 * MIB
