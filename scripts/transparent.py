@@ -3,18 +3,18 @@
        {me} down
        {me} status
 
-Redirects TCP 443 to an interceptor in transparent mode on this machine, and refuses UDP 443, for
-users of this machine and for what is routed through it. Needs root.
+Redirects TCP port 443 to an interceptor in transparent mode on this machine, and refuses UDP port
+443, for users of this machine and for connections that are routed through it. Needs root.
 
-  up                 Do so, in place of what an earlier `up` chose.
-  down               Undo it. Everything else in the firewall stays as it is.
-  status             Say what is redirected. Exit code 0 if something is, 3 if nothing is.
+  up                 Redirect what the options name. It replaces an earlier `up`.
+  down               Remove the redirection. All other firewall rules stay as they are.
+  status             Say what is redirected. The exit code is 3 if nothing is.
 
-  --port PORT        Where the interceptor listens (8080).
-  --user NAME|UID    What this user sends. The interceptor must run as another one.
-  --interface NAME   What comes in through this network interface.
-  --from NETWORK     What comes from these addresses: 10.1.0.0/24, fd00:1::/64, or a single one.
-  --tool NAME        nft or iptables. By default nft, or iptables where there is no nft.
+  --port PORT        Port that the interceptor listens on (8080).
+  --user NAME|UID    Redirect this user. The interceptor must run as another one.
+  --interface NAME   Redirect what comes in through this network interface.
+  --from NETWORK     Redirect what comes from this network (10.1.0.0/24, fd00:1::/64) or address.
+  --tool NAME        nft or iptables. Default: nft, or iptables if there is no nft.
 """
 
 import os

@@ -1,6 +1,8 @@
 """All pages: links lead somewhere, examples are valid, lists agree with the program."""
 
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,27 @@ def test_the_example_of_a_configuration_is_valid(page: Path, tmp_path: Path) -> 
     assert config.warnings == ()
     assert config.destinations_for("gpt-4o") == ("big-one", "my-endpoint", "provider")
     assert config.destinations_for("gpt-3.5-turbo") == ("my-endpoint",)
+
+
+def test_what_is_run_is_run_elsewhere_as_well() -> None:
+    """The tests of the README and of docs/ways-in.md run these commands."""
+    pages = [README, DOCS / "ways-in.md"]
+    tried = {line for page in pages for line in lines(page)}
+    assert lines(DOCS / "running.md") - tried == set()
+
+
+def test_a_key_s_hash_is_made_as_the_page_says() -> None:
+    page = (DOCS / "configuration.md").read_text("utf-8")
+    (command,) = blocks(page, "sh")
+    environ = {**os.environ, "KEY": "foo"}
+    printed = subprocess.run(["sh", "-c", command], env=environ, capture_output=True, check=True)
+    digest, _ = printed.stdout.decode().split()
+    assert f"sha256: {digest}" in page
+
+
+def lines(page: Path) -> set[str]:
+    """All lines of a page's commands."""
+    return {line for text in blocks(page.read_text("utf-8"), "sh") for line in text.splitlines()}
 
 
 def test_continuous_integration_installs_the_packages_that_are_listed() -> None:
