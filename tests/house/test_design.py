@@ -1,5 +1,6 @@
 """docs/design.md: the files, folders and rooms that it names are there."""
 
+import ast
 import re
 
 from ..docs.page import sections
@@ -56,6 +57,17 @@ def test_a_reader_finds_where_to_change_what() -> None:
     rows = [line.strip("|").split("|") for line in table[2:]]
     assert len(rows) >= 20
     assert [what for what, where in rows if not paths(where)] == []
+
+
+def test_the_modules_that_packages_name_are_there() -> None:
+    """The first lines of each `__init__.py`, which name modules of the package and rooms."""
+    wrong = [
+        f"{init.parent.relative_to(PACKAGE)}: {path}"
+        for init in PACKAGE.rglob("__init__.py")
+        for path in paths(ast.get_docstring(ast.parse(init.read_text("utf-8"))) or "")
+        if not (init.parent / path).exists() and not exists(path)
+    ]
+    assert wrong == []
 
 
 def test_paths_are_told_from_other_words() -> None:
