@@ -105,14 +105,14 @@ CASES["a worker does not understand the call: 422"] = answered_by_workers(
 )
 CASES["a worker refuses the signature: 401, empty"] = answered_by_workers(status=401)
 CASES["a worker has too much to do: 429, empty"] = answered_by_workers(status=429)
-CASES["a worker gives the call up: 499, empty"] = answered_by_workers(status=499)
+CASES["a worker gives up the call: 499, empty"] = answered_by_workers(status=499)
 CASES["a worker fails: 500, empty"] = answered_by_workers(status=500)
 for status in (408, 502, 503, 504):
     CASES[str(status)] = answered_by_workers(status=status)
 CASES["a redirect"] = answered_by_workers(
     status=302, headers={"location": "https://example.com/elsewhere"}
 )
-CASES["something that is no answer"] = answered_by_vllm(fault="not_json")
+CASES["an answer that is not JSON"] = answered_by_vllm(fault="not_json")
 CASES["a whole answer is cut"] = answered_by_vllm(fault="cut")
 
 
@@ -153,7 +153,7 @@ def _too_large(vast: StandIn, start: Intercepting) -> Reply:
     return ask(standin={"chunks": 10_000})
 
 
-@case("nobody listens")
+@case("the connection is refused")
 def _dead(vast: StandIn, start: Intercepting) -> Reply:
     start()
     all_workers(vast, "dead")
@@ -284,7 +284,7 @@ def _list_unreadable(vast: StandIn, start: Intercepting) -> Reply:
     return ask()
 
 
-@case("Vast's root certificate cannot be had")
+@case("Vast's root certificate cannot be fetched")
 def _no_root(vast: StandIn, start: Intercepting, certs: Certificates) -> Reply:
     """Without a `ca_file`, the machine's own CAs have to vouch for the console."""
     vast.override("root", status=404, body="", times=1_000)
