@@ -1,4 +1,4 @@
-"""File descriptors: as many as this process may have, and whether there is room for more."""
+"""The limit of file descriptors: raised, and watched so that calls are refused before it is met."""
 
 import errno
 import logging
@@ -14,25 +14,25 @@ if sys.platform != "win32":
 
 logger = logging.getLogger(__name__)
 
-#: What fails for want of something on this machine is no failure of whoever was called.
+#: Errors of this machine, which say nothing about the server that was called.
 LOCAL_ERRORS = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 )
 
-# A call takes three besides the app's connection: two for the way to the relay, one for that to
-# Vast. With Vast's own protocol the router may be another.
+# Descriptors that a call opens besides the app's connection: two for the way to the relay, one for
+# the way to Vast, and with Vast's own protocol one for the way to its router.
 _OF_A_CALL = 4
-# What stays free of the limit: a part of it for connections that are yet to say what they want, and
-# of that one for what goes on, such as the dashboard; but no more than so many.
+# What calls leave free for new connections, and what new connections leave free for everything
+# else, such as the dashboard: a part of the limit (1/4, 1/8), but no more than so many.
 _FOR_CONNECTIONS = 4, 1_024
 _FOR_ALL_ELSE = 8, 512
-# While there are so many more, they are not counted.
+# With so many more than that free, open descriptors are not counted.
 _PLENTY = 512
-# A call has opened its own by then, in seconds.
+# Seconds after which a call has opened its descriptors.
 _OPENED = 1.0
-# No more than this part of the time is spent on counting.
+# The part of the time that may be spent on counting.
 _SHARE = 0.05
-# Where the hard limit is none. More would only make the system's own tables large.
+# The soft limit where there is no hard one: more would only make the system's tables large.
 _MOST = 1_048_576
 
 

@@ -109,7 +109,7 @@ class Secret:
 
 
 class Secrets:
-    """Keys that are taken out together of what is shown or told."""
+    """Several keys, masked together."""
 
     __slots__ = ("_keys",)
 
@@ -120,11 +120,11 @@ class Secrets:
         return bool(self._keys)
 
     def add(self, *keys: Secret) -> None:
-        """Takes these out, too, from now on."""
+        """Has these keys masked, too, from now on."""
         self._keys.update(dict.fromkeys(keys))
 
     def redact(self, text: str) -> str:
-        """`text` with every key masked, and with what looks like one."""
+        """`text` with every key masked, and everything that looks like a key."""
         for key in self._keys:
             text = key.redact(text)
         return mask_shapes(text)

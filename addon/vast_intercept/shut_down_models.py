@@ -11,7 +11,7 @@ _DATA = "shut_down_models.yaml"
 
 
 def known_model(provider: str | None, model: str | None) -> str | None:
-    """The model's name in the table, if it is there. A fine-tuned one goes with its base model."""
+    """The model's name in the table, or None. A fine-tuned model counts as its base model."""
     if model is None:
         return None
     kind, _, rest = model.partition(":")
@@ -20,7 +20,10 @@ def known_model(provider: str | None, model: str | None) -> str | None:
 
 
 def shut_down(asked: Iterable[tuple[str, str]], today: datetime.date | None = None) -> list[str]:
-    """Those of the providers' models that are shut down by now, each with its date, in words."""
+    """The models that are shut down by today, as `MODEL (PROVIDER, DATE)`.
+
+    `asked` has pairs of provider and model, both as the table spells them.
+    """
     day = today or datetime.datetime.now(datetime.UTC).date()
     return [
         f"{model} ({provider}, {date})"
@@ -30,7 +33,7 @@ def shut_down(asked: Iterable[tuple[str, str]], today: datetime.date | None = No
 
 
 def what_it_means(models: Iterable[str]) -> str:
-    """A sentence for whoever runs the interceptor; nothing if there are no such models."""
+    """A sentence that tells the user of models that are shut down; empty if there are none."""
     listed = ", ".join(models)
     if not listed:
         return ""

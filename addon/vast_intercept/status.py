@@ -1,35 +1,35 @@
-"""What an interceptor says of itself to those who ask through it, and where it does."""
+"""The status of an interceptor, and the address where it answers with it, through itself."""
 
 import msgspec
 
-#: A host that exists nowhere else, as mitmproxy's own mitm.it. `.internal` is reserved for such
-#: names and never resolves (ICANN, board resolution of 29 July 2024).
+#: A host that only interceptors answer for, as mitmproxy does for mitm.it. `.internal` is reserved
+#: for such names and never resolves (ICANN, board resolution of 29 July 2024).
 STATUS_HOST = "vast-intercept.internal"
 STATUS_PATH = "/status"
-#: In reverse mode every host is the provider's: there a header says what is asked for.
+#: In reverse mode, where every host is the provider's, this header asks for the status.
 STATUS_HEADER = ("x-vast-intercept", "status")
 
 
 class Tally(msgspec.Struct):
-    """Numbers of the calls to providers' APIs that were not passed on, and of their tokens."""
+    """Numbers of calls to providers' APIs and of their tokens, without calls that are passed on."""
 
-    #: That have ended, however.
+    #: Calls that have ended, with whatever outcome.
     calls: int = 0
-    #: That have not.
+    #: Calls that have not ended.
     running: int = 0
-    #: That cannot be served, and the app was told why.
+    #: Calls that cannot be served, and were refused with the reason.
     refused: int = 0
-    #: For which there was no answer, or no whole one.
+    #: Calls that got no answer, or not all of it.
     errors: int = 0
-    #: Prompts' and completions'.
+    #: Tokens of prompts and completions, as answers tell them.
     tokens: int = 0
-    #: Answers that do not say how many tokens they took: streams, unless the app asks for it.
+    #: Answers without a number of tokens: streams, unless the app asks for it.
     uncounted: int = 0
-    #: About how many came in these.
+    #: Roughly the number of tokens in the answers of `uncounted`.
     streamed_tokens: int = 0
 
     def since(self, before: "Tally") -> "Tally":
-        """What has come to it since then."""
+        """The difference to an earlier tally, but for `running`, which is of now."""
         names = (name for name in self.__struct_fields__ if name != "running")
         grown = {name: getattr(self, name) - getattr(before, name) for name in names}
         return Tally(running=self.running, **grown)
@@ -53,18 +53,19 @@ def _plural(count: int, word: str) -> str:
 
 
 class Status(msgspec.Struct):
-    """An interceptor. No key, masked or not, is in it."""
+    """What an interceptor says of itself. No key is in it, masked or not."""
 
     version: str
     pid: int
     #: mitmproxy's modes, such as `regular`.
     modes: list[str]
-    #: Host and port of each.
+    #: Host and port of each socket that it listens on.
     listening: list[tuple[str, int]]
     #: mitmproxy's CA certificate, which apps must trust.
     ca_file: str
-    #: The configuration's file, and why it cannot be used.
+    #: The configuration's file.
     config: str
+    #: Why the configuration cannot be used; empty if it can.
     problem: str
     #: Host names, of which the first label may be `*`.
     provider_hosts: list[str]
@@ -72,5 +73,5 @@ class Status(msgspec.Struct):
     tally: Tally
     #: Models that apps have asked for and that their provider has shut down, with the date.
     shut_down: list[str] = []
-    #: Names of the environment variables that hold the Vast key, or may.
+    #: Environment variables that may hold the Vast key.
     key_variables: list[str] = []

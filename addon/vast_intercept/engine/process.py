@@ -1,4 +1,4 @@
-"""An interceptor process of one's own: started, known to listen, stopped, and asked how it went."""
+"""Starts an interceptor in another process, waits until it listens, and stops it."""
 
 import contextlib
 import signal
@@ -15,7 +15,7 @@ from ..status import Status, Tally
 from .messages import Ended, Order, Ready
 
 _START_SECONDS = 30.0
-# Beyond `vast.drain`, which may be anything: until a second signal, `stop` waits that long.
+# How long `stop` waits at most for the message that all calls have ended.
 _STOP_SECONDS = 60.0
 _LAST_LINES = 12
 
@@ -38,9 +38,10 @@ class StartError(Exception):
 
 
 class InterceptorProcess:
-    """Runs for as long as this process does: it ends when the socket between them is closed.
+    """An interceptor in a process that ends when this one does, or closes the socket between them.
 
-    `log` gets each line that it prints once it has started.
+    `arguments` are mitmproxy's, `web` says whether it is mitmweb, and `environ` is its environment.
+    `log` gets each line that it prints, once it listens.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class InterceptorProcess:
         web: bool,
         environ: Mapping[str, str],
     ) -> None:
-        #: Known once it is ready.
+        #: Known once it listens.
         self.port = 0
         self.web_url: str | None = None
         self._log = log
@@ -66,23 +67,23 @@ class InterceptorProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=[theirs.fileno()],
-                # What the terminal sends is for the app: this ends after it.
+                # Signals of the terminal are for the app: the interceptor ends after it.
                 start_new_session=True,
             )
         self._socket = ours
-        self._words = ours.makefile("rb")
+        self._messages = ours.makefile("rb")
         self._reader = threading.Thread(target=self._read_output, daemon=True)
         self._reader.start()
-        # Not as arguments of the process, which everyone on this machine can read.
+        # On the socket, since everyone on this machine can read a process's arguments.
         order = Order.of(arguments, web=web)
         with contextlib.suppress(OSError):
             ours.sendall(msgspec.json.encode(order) + b"\n")
 
     def wait_until_ready(self) -> Status:
-        """What it is, once it listens. Raises StartError if it ends before, or takes too long."""
+        """Waits until it listens, and returns its status. Raises StartError if it does not."""
         self._socket.settimeout(_START_SECONDS)
         try:
-            line = self._words.readline()
+            line = self._messages.readline()
         except TimeoutError:
             raise StartError(
                 f"The interceptor does not listen after {_START_SECONDS:g} s.{self._last_lines()}"
@@ -99,7 +100,7 @@ class InterceptorProcess:
         return ready.status
 
     def died(self) -> str | None:
-        """Why it has ended though nobody stopped it, or None while it runs."""
+        """Why the interceptor has ended though nobody stopped it, or None while it runs."""
         code = self._process.poll()
         if code is None:
             return None
@@ -108,15 +109,15 @@ class InterceptorProcess:
         return f"The interceptor has ended ({how}).{self._last_lines()}"
 
     def stop(self) -> Tally | None:
-        """Lets its calls end, and ends it. Returns the numbers of all calls, if it still can say.
+        """Waits for its calls to end, and ends it. Returns the calls' numbers, if it sent them.
 
-        A signal meanwhile (KeyboardInterrupt) ends it at once.
+        A KeyboardInterrupt while it waits ends the interceptor at once.
         """
         try:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_WR)
             self._socket.settimeout(_STOP_SECONDS)
-            line = self._words.readline()
+            line = self._messages.readline()
             self._process.wait(_STOP_SECONDS)
             return msgspec.json.decode(line, type=Ended).tally if line else None
         except (OSError, subprocess.TimeoutExpired):
@@ -125,7 +126,7 @@ class InterceptorProcess:
             self.kill()
 
     def kill(self) -> None:
-        """Ends it, whatever it does."""
+        """Ends the interceptor at once. Calling it again has no effect."""
         self._socket.close()
         if self._process.poll() is None:
             self._process.kill()

@@ -1,4 +1,4 @@
-"""An interceptor that runs already: what it says of itself."""
+"""Asks an interceptor that runs already for its status."""
 
 import http.client
 
@@ -12,11 +12,11 @@ _MAX_QUOTED = 100
 
 
 class NotRunningError(Exception):
-    """No interceptor answers there. The message says what is there instead, and what to do."""
+    """No interceptor answers at the port. The message says what does, and what to do."""
 
 
 class RunningInterceptor:
-    """One that runs already, at a port of this machine. It is asked, and left as it is."""
+    """An interceptor at a port of this machine that somebody else has started, and will end."""
 
     web_url = None
 
@@ -25,17 +25,17 @@ class RunningInterceptor:
         self._before = Tally()
 
     def wait_until_ready(self) -> Status:
-        """What it is. Raises NotRunningError."""
+        """Its status. Raises NotRunningError."""
         status = ask_status(self.port)
         self._before = status.tally
         return status
 
     def died(self) -> str | None:
-        """That it does not answer any more is not noticed before `stop`."""
+        """Always None: whether it still answers is not known before `stop`."""
         return None
 
     def stop(self) -> Tally | None:
-        """The numbers of the calls since it was asked first, if it still can say."""
+        """The numbers of the calls since `wait_until_ready`, or None if it does not answer."""
         try:
             return ask_status(self.port).tally.since(self._before)
         except NotRunningError:
@@ -43,7 +43,7 @@ class RunningInterceptor:
 
 
 def ask_status(port: int, host: str = "127.0.0.1") -> Status:
-    """Asks through the proxy at this port. Raises NotRunningError."""
+    """The status of the interceptor at a port of `host`. Raises NotRunningError."""
     where = f"{host}:{port}"
     connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
     try:
@@ -73,7 +73,7 @@ def ask_status(port: int, host: str = "127.0.0.1") -> Status:
 
 
 def _in_words(error: Exception) -> str:
-    """What it says, on a line of a terminal: it may quote whatever was sent, at any length."""
+    """The error on one short line: its text may quote anything that a server has sent."""
     said = str(error).strip() or type(error).__name__
     quoted = said.encode("unicode_escape").decode()
     return quoted if len(quoted) <= _MAX_QUOTED else f"{quoted[:_MAX_QUOTED]}..."
