@@ -5,12 +5,14 @@ this process, with a real connection where that is what matters.
 """
 
 import asyncio
+import dataclasses
 import inspect
 import logging
+import types
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from mitmproxy import command, ctx, flow, hooks, http, master, options
@@ -35,9 +37,19 @@ from mitmproxy.test import taddons, tflow
 from mitmproxy.tools.dump import DumpMaster
 from mitmproxy.tools.web import app as web_app
 from mitmproxy.tools.web.master import WebMaster
+from mitmproxy.utils import typecheck
 from tornado.web import OutputTransform
 
-from vast_intercept.mitm import accepting, borrowed, interfaces, log, programs, transports, turns
+from vast_intercept.mitm import (
+    accepting,
+    borrowed,
+    interfaces,
+    log,
+    programs,
+    transports,
+    turns,
+    type_checks,
+)
 from vast_intercept.mitm import master as our_master
 from vast_intercept.mitm.server_replay import match_asked_urls
 
@@ -404,14 +416,45 @@ async def test_an_update_has_the_list_show_a_flow_anew() -> None:
         assert updated == [shown]
 
 
-def test_a_check_of_types_is_all_that_is_left_out() -> None:
-    data = tflow.tflow().request.data
-    before = dict(vars(data))
-    data.__post_init__()
-    assert vars(data) == before
+@pytest.mark.parametrize("kind", [http.RequestData, http.ResponseData])
+def test_a_message_is_checked_for_types_alone(kind: type[http.MessageData]) -> None:
+    simple = {bytes, str, int, float, type(None), http.Headers}
+    for each in dataclasses.fields(kind):
+        declared = each.type
+        assert isinstance(declared, type | types.UnionType), each
+        assert {declared, *get_args(declared)} & simple, each
+        assert set(get_args(declared)) <= simple, each
     source = inspect.getsource(http.MessageData)
     assert "if __debug__:\n\n        def __post_init__(self):" in source
     assert source.count("typecheck.check_option_type") == 1
+
+
+def test_a_wrong_type_is_refused_each_time_and_a_right_one_looked_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    checked: list[str] = []
+    monkeypatch.setattr(http.MessageData, "__post_init__", http.MessageData.__post_init__)
+    monkeypatch.setattr(type_checks, "_checked", set())
+    monkeypatch.setattr(typecheck, "check_option_type", _noting(checked, typecheck))
+    type_checks.install()
+    http.Response.make(200)
+    once = len(checked)
+    assert set(checked) == {each.name for each in dataclasses.fields(http.ResponseData)}
+    http.Response.make(200)
+    assert len(checked) == once
+    for _ in range(2):
+        with pytest.raises(TypeError, match="status_code"):
+            http.Response(b"", "200", b"", http.Headers(), b"", None, 0, 0)  # type: ignore[arg-type]
+
+
+def _noting(noted: list[str], module: types.ModuleType) -> Callable[..., None]:
+    check: Callable[..., None] = module.check_option_type
+
+    def note(name: str, *rest: object) -> None:
+        noted.append(name)
+        check(name, *rest)
+
+    return note
 
 
 # --- the log (M60) --------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from ..config import Config
 from ..dashboard.server import Dashboard
 from ..descriptors import Descriptors, raise_limit
 from ..hints.hints import Hints
-from ..mitm import wire
+from ..mitm import type_checks, wire
 from ..mitm.direct_hooks import DirectAddonManager
 from ..mitm.saving import keep_going
 from ..mitm.server_replay import match_asked_urls
@@ -69,6 +69,7 @@ class VastIntercept:
         del loader
         masked_log.install()
         wire.install()
+        type_checks.install()
         raise_limit()
         DirectAddonManager.take_over(ctx.master.addons)
         match_asked_urls(original_url)

@@ -21,5 +21,6 @@ saving.py        saving and logging that go on when a disk is full
 server_replay.py  mitmproxy's server replay finds answers by what apps asked
 transports.py    sockets of connections: read in slices, limited, closed where mitmproxy forgets to
 turns.py         acting on a flow once all other addons have had their say
+type_checks.py   the types in each message, checked once for each combination
 wire.py          what is sent where the flow shows something else: keys
 """

@@ -1,6 +1,5 @@
 """mitmproxy's programs, and what a leaner one is made of (FACTS M62)."""
 
-from mitmproxy import http
 from mitmproxy.addons import default_addons
 from mitmproxy.addons.errorcheck import ErrorCheck
 from mitmproxy.addons.termlog import TermLog
@@ -32,8 +31,6 @@ class MinimalMaster(Master):
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
-        # A check of types that mitmproxy makes for every message unless Python runs with -O.
-        http.MessageData.__post_init__ = lambda self: None  # type: ignore[method-assign]
         leave_out_connections()
         self._termlog_addon = TermLog()
         needed = (each for each in default_addons() if type(each).__name__ in _NEEDED)
