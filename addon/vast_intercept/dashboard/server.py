@@ -41,14 +41,14 @@ _HEADERS = {
 _MAX_CONNECTIONS = 100
 _KEEP_ALIVE = 15.0
 _SHUTDOWN = 0.1
-# How long a port that is taken is left alone: whoever had it before may be about to end.
+# Seconds until a port that is taken is tried again: its owner may be about to end.
 _TRY_AGAIN = 10.0
 
 type Handler = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
 
 class _Server(web.Server):
-    """Keeps so many connections, and closes the one that was not used for longest for a new one.
+    """Bounds the number of connections: a new one closes the one that was idle for longest.
 
     So nobody is kept out by connections on which nothing, or half a request, ever comes.
     """
@@ -83,7 +83,7 @@ class _Server(web.Server):
 
 
 class Dashboard:
-    """Listens on a port of 127.0.0.1, or not; `listen_on` may be called again and again."""
+    """Serves the dashboard on a port of 127.0.0.1. `listen_on` may be called repeatedly."""
 
     def __init__(
         self,
@@ -102,11 +102,11 @@ class Dashboard:
 
     @property
     def url(self) -> str | None:
-        """Where it is, if it listens."""
+        """The dashboard's URL, or None while it does not listen."""
         return f"http://{_HOST}:{self._port}/" if self._runner else None
 
     async def listen_on(self, port: int) -> None:
-        """Listens there, and nowhere else; 0 means nowhere. A port that is taken is told of once.
+        """Listens on the port and on no other; 0 means none. A warning says once that it is taken.
 
         It is tried again every few seconds.
         """
@@ -141,7 +141,7 @@ class Dashboard:
         logger.info("Dashboard: %s, metrics: %smetrics", self.url, self.url)
 
     async def close(self) -> None:
-        """Listens no more."""
+        """Closes the port and its connections."""
         runner, self._runner = self._runner, None
         if runner:
             await runner.cleanup()
@@ -198,7 +198,7 @@ def _names_this_machine(host: str) -> bool:
 
 
 def _is_of_another_site(request: web.BaseRequest) -> bool:
-    """Whether a page from elsewhere asks, other than by a link that somebody follows."""
+    """Whether another site's page asks, except by a link that a person follows."""
     # https://www.w3.org/TR/fetch-metadata/: browsers send these, and pages cannot set them.
     site = request.headers.get("sec-fetch-site", "none")
     return site not in {"none", "same-origin"} and (

@@ -1,4 +1,4 @@
-"""What the dashboard shows, as JSON."""
+"""The JSON that the dashboard's page polls."""
 
 import time
 from collections import Counter
@@ -10,20 +10,21 @@ from .. import __version__
 from ..config import Config
 from ..relay.call import EndpointId, UpstreamKind
 from ..relay.progress import Progress
+from ..relay.retrying.endpoint_health import EndpointHealth
 from ..telemetry.history import Charts
 from ..telemetry.monitor import LISTED, EndpointCalls, Monitor
 from ..telemetry.report import CallReport, report_of
 
 
 class Command(msgspec.Struct, frozen=True):
-    """Something to copy into a shell."""
+    """A command to copy into a shell, and what it is for."""
 
     what: str
     command: str
 
 
 class HowTo(msgspec.Struct, frozen=True):
-    """How an app is pointed here."""
+    """What a person needs to have an app use this interceptor."""
 
     listening: list[str]
     ca_file: str
@@ -56,7 +57,7 @@ class RunningCall(_Listed, frozen=True, kw_only=True):
 
 
 class RunningCalls(msgspec.Struct, frozen=True):
-    """How many there are, how many of them wait, and the oldest."""
+    """How many calls run, how many of them wait for a worker, and the oldest ones."""
 
     count: int
     waiting: int
@@ -80,7 +81,7 @@ class EndedCall(_Listed, frozen=True, kw_only=True):
 
 
 class EndpointRow(msgspec.Struct, frozen=True, kw_only=True):
-    """How an endpoint does. `state` is its circuit breaker's."""
+    """The numbers of an endpoint. `state` is that of its circuit breaker."""
 
     name: str
     interface: str
@@ -128,7 +129,7 @@ def state_of(
     *,
     notices: Iterable[str] = (),
 ) -> DashboardState:
-    """What is so at this moment. `problem` is why the configuration cannot be used, if so."""
+    """The present state. `problem` says why the configuration cannot be used, or is empty."""
     now = time.time()
     tally = monitor.tally
     prompt_tokens, completion_tokens = monitor.tokens
@@ -187,21 +188,25 @@ def _latest(report: CallReport, *, show_prompts: bool) -> EndedCall:
 
 
 def _endpoints(monitor: Monitor, config: Config) -> list[EndpointRow]:
-    """Those that the configuration names, in its order, then those that were called besides."""
+    """The endpoints of the configuration, in its order, then others that were called."""
     called = {health.id: health for health in monitor.endpoints()}
     configured = [EndpointId(UpstreamKind(config.interface), name) for name in config.endpoints()]
     running = Counter(each.endpoint for each in monitor.running.values())
-    return [
-        EndpointRow(
-            name=each.name,
-            interface=each.kind,
-            state=health.state if (health := called.get(each)) else "closed",
-            running=running[each],
-            waiting=health.waiting if health else 0,
-            calls=calls.calls,
-            failed=calls.failed,
-            trouble=health.trouble if health else "",
-        )
-        for each in list(dict.fromkeys([*configured, *called]))[:LISTED]
-        for calls in [monitor.endpoint_calls.get(each, EndpointCalls())]
-    ]
+    rows = list(dict.fromkeys([*configured, *called]))[:LISTED]
+    return [_row(each, called.get(each), monitor, running[each]) for each in rows]
+
+
+def _row(
+    endpoint: EndpointId, health: EndpointHealth | None, monitor: Monitor, running: int
+) -> EndpointRow:
+    calls = monitor.endpoint_calls.get(endpoint, EndpointCalls())
+    return EndpointRow(
+        name=endpoint.name,
+        interface=endpoint.kind,
+        state=health.state if health else "closed",
+        running=running,
+        waiting=health.waiting if health else 0,
+        calls=calls.calls,
+        failed=calls.failed,
+        trouble=health.trouble if health else "",
+    )

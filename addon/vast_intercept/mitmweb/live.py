@@ -40,20 +40,20 @@ class LiveStreams:
         self._task: asyncio.Task[None] | None = None
 
     def began(self, flow: http.HTTPFlow, recording: Recording) -> None:
-        """A stream has begun."""
+        """Shows a stream's flow from now on, while a person watches."""
         self._streams[flow.id] = _Stream(flow, recording)
 
     def ended(self, flow: http.HTTPFlow) -> None:
-        """It has ended."""
+        """Shows the flow no more: its stream has ended."""
         self._streams.pop(flow.id, None)
 
     def running(self) -> None:
-        """Begins to show streams."""
+        """Starts the task that shows streams."""
         showing = repeat(self._show_watched, _INTERVAL, "Showing streams")
         self._task = asyncio.create_task(showing, name="show streams")
 
     def done(self) -> None:
-        """Shows streams no more."""
+        """Ends the task that shows streams."""
         if self._task:
             self._task.cancel()
 
@@ -62,7 +62,7 @@ class LiveStreams:
             self._show()
 
     def _show(self) -> None:
-        """Those that were not shown for the longest time first, while there is time."""
+        """Shows streams until the time is used up, those first that waited for longest."""
         end = time.perf_counter() + _INTERVAL * _SHARE
         for name, stream in list(self._streams.items()):
             if (now := time.perf_counter()) > end:
@@ -80,7 +80,7 @@ class _Stream:
         self._next = 0.0
 
     def is_due(self, now: float) -> bool:
-        """Whether there is more to show, and it is time."""
+        """Whether the stream has grown, and its next turn has come."""
         return self._recording.size != self._shown and now >= self._next
 
     def show(self, now: float) -> None:

@@ -1,4 +1,4 @@
-"""What a flow says about its call: comment, marker, and `flow.metadata["vast"]`: saved with it."""
+"""What a flow says about its call, in mitmweb and in files: comment, marker and metadata."""
 
 import re
 from functools import lru_cache
@@ -42,7 +42,7 @@ def note(flow: http.HTTPFlow, **facts: Any) -> None:
 
 
 def begin_notes(flow: http.HTTPFlow, **facts: Any) -> None:
-    """As `note`, in place of all that was noted before: a replay is another call."""
+    """Replaces the flow's metadata by these facts, because a replay is another call."""
     if METADATA in flow.metadata:
         say(flow, "")
         if flow.marked in MARKERS.values():
@@ -51,7 +51,7 @@ def begin_notes(flow: http.HTTPFlow, **facts: Any) -> None:
 
 
 def noted(flow: http.HTTPFlow, name: str) -> str | None:
-    """A text that was noted. What a flow file holds may be anything."""
+    """A text from the metadata, or None: in a flow file, metadata may be anything."""
     known = flow.metadata.get(METADATA)
     value = known.get(name) if isinstance(known, dict) else None
     return value if isinstance(value, str) else None
@@ -73,7 +73,7 @@ def _is_url(text: str) -> bool:
 
 
 def note_report(flow: http.HTTPFlow, report: CallReport) -> None:
-    """What became of the call, as data and as a line for people."""
+    """Notes what became of the call: metadata, comment and marker."""
     facts = facts_of(report, _NOTED)
     note(flow, **{name: _rounded(value) for name, value in facts.items()})
     say(flow, comment(report))
@@ -94,13 +94,13 @@ def mark(flow: http.HTTPFlow, ending: Ending) -> None:
 
 
 def unmark(flow: http.HTTPFlow, ending: Ending) -> None:
-    """Takes back what `mark` did."""
+    """Removes the marker that `mark` has set."""
     if flow.marked == MARKERS[ending]:
         flow.marked = ""
 
 
 def request_id_of(request: http.Request) -> str | None:
-    """The app's own, if it has a good one."""
+    """The request id that the app has set, if it is well-formed and looks like no key."""
     request_id = request.headers.get("x-request-id", "")
     good = _REQUEST_ID.fullmatch(request_id) and mask_shapes(request_id) == request_id
     return request_id if good else None

@@ -1,4 +1,4 @@
-"""mitmweb's page, made fit for chats: room for comments in the list, and lines that are broken."""
+"""Fits mitmweb's page to chats: more room for comments in the list, and wrapped lines."""
 
 from tornado.httputil import HTTPHeaders
 from tornado.web import OutputTransform
@@ -22,7 +22,7 @@ class PageStyle(OutputTransform):
     def transform_first_chunk(
         self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
     ) -> tuple[int, HTTPHeaders, bytes]:
-        """The page comes in one chunk."""
+        """Adds the style. The page comes in one chunk."""
         if headers.get("Content-Type", "").startswith("text/html"):
             chunk = chunk.replace(_HEAD_ENDS, _STYLE + _HEAD_ENDS, 1)
             if finishing and "Content-Length" in headers:

@@ -30,24 +30,24 @@ class Retention:
         self._task: asyncio.Task[None] | None = None
 
     def running(self) -> None:
-        """Begins to look at the list of flows."""
+        """Starts the task that looks at the list of flows."""
         looking = repeat(lambda: self.enforce(self._limits()), _LOOK_AGAIN, "The list of flows")
         self._task = asyncio.create_task(looking, name="bound the list of flows")
 
     def done(self) -> None:
-        """Looks at the list no more."""
+        """Ends the task that looks at the list of flows."""
         if self._task:
             self._task.cancel()
 
     def requestheaders(self, flow: flow.Flow) -> None:
-        """A flow begins, or is replayed. One that was loaded from a file is not live."""
+        """Remembers a flow that begins or is replayed, unless it was loaded from a file."""
         if flow.live:
             self._came_through.add(flow)
 
     tcp_start = udp_start = dns_request = requestheaders
 
     def enforce(self, limits: InspectSection) -> None:
-        """Drops what is beyond the limits. Does nothing under mitmdump, which keeps no flows."""
+        """Drops the flows that exceed the limits. mitmdump keeps no flows, so it drops none."""
         view = list_of_flows()
         if view is None:
             return

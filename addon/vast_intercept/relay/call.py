@@ -15,7 +15,7 @@ from .work import Work
 
 
 class UpstreamKind(StrEnum):
-    """Which upstream answers. Those of Vast are called as `vast.interface` has them."""
+    """Which upstream answers. `vast.interface` has the same names for those of Vast."""
 
     OPENAI = "openai"
     SERVERLESS = "serverless"
@@ -23,7 +23,7 @@ class UpstreamKind(StrEnum):
 
 
 class EndpointId(NamedTuple):
-    """An endpoint of Vast's by its name, or a provider, and the upstream that leads there."""
+    """An endpoint of Vast or a provider, by its name, and the upstream that leads there."""
 
     kind: UpstreamKind
     name: str

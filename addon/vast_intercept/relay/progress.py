@@ -103,22 +103,22 @@ class Progress:
         self._changed, self._arrived = changed, arrived
 
     def tell_nobody(self) -> None:
-        """The call has ended: nobody is told any more."""
+        """Tells nobody any more, since the call has ended."""
         self._changed = self._arrived = _nobody
 
     # --- the request ---------------------------------------------------------------------------
 
     def prepare_again(self, **changes: Any) -> None:
-        """The call has become another one before all of it came. `changes` are fields of `Call`."""
+        """Replaces `call` by one with these fields changed, before all of the call has come."""
         self.call = replace(self.call, **changes)
 
     def receive(self, *, held: bool) -> None:
-        """The app's whole request is there. `held`: a person may hold it before it goes on."""
+        """Notes that the app's whole request is there. `held`: a person may hold it from now on."""
         self.received_at = self.clock()
         self.held = held
 
     def arrive(self) -> None:
-        """The relay has the request's head."""
+        """Notes that the relay has the request's head, and tells so."""
         self._arrived()
         if self.received_at is None:
             self.received_at = self.clock()
@@ -126,31 +126,31 @@ class Progress:
     def read(
         self, *, model: str | None, stream: bool, left_out: tuple[str, ...], prompt: str | None
     ) -> None:
-        """The body was read. `left_out` are the members that Vast does not get."""
+        """Notes what the body asks for. `left_out` are members of it that Vast does not get."""
         self.model, self.stream = model, stream
         self.left_out, self.prompt = left_out, prompt
 
     # --- attempts ------------------------------------------------------------------------------
 
     def turn_to(self, endpoint: EndpointId) -> None:
-        """The endpoint, or provider, is the next to be asked. It stands in for one before it."""
+        """Turns to an endpoint or provider, which stands in for the one before, if any."""
         if self.endpoint is not None:
             self.fell_back_to.append(endpoint.name)
         self.endpoint = endpoint
 
     def begin_attempt(self) -> None:
-        """The call is about to be sent to the endpoint."""
+        """Counts an attempt: the call is about to be sent to the endpoint."""
         assert self.endpoint is not None
         self.attempts += 1
         self.sent_at = self.clock()
 
     def send_to(self, url: str, *keys: Secret) -> None:
-        """The attempt goes to the URL, which has no key in it, and `keys` with it."""
+        """Notes the URL that the attempt goes to, without a key in it, and the keys sent there."""
         self.url = url
         self.keys.add(*keys)
 
     def begin_waiting(self, status: str) -> None:
-        """There is no ready worker. `status` is the router's word for why; it may change."""
+        """Notes that there is no ready worker. `status` is the router's word for why."""
         assert self.attempts
         if self.waiting is None:
             self._waiting_since = self.clock()
@@ -158,7 +158,7 @@ class Progress:
         self._changed()
 
     def end_waiting(self) -> None:
-        """There is a worker, or the call has given up."""
+        """Adds up the wait: there is a worker, or the call gives up."""
         assert self.waiting is not None
         assert self.endpoint is not None
         now = self.sent_at = self.clock()
@@ -168,36 +168,36 @@ class Progress:
         self._changed()
 
     def fail_attempt(self, error: ApiError) -> None:
-        """The attempt has failed. The call has not, yet."""
+        """Notes why the attempt failed. The call itself goes on."""
         self.failure = error
 
     def retry(self) -> None:
-        """The same endpoint is tried again."""
+        """Notes that the same endpoint is tried again."""
         assert self.endpoint is not None
         self.retried.append(self.endpoint.name)
 
     # --- the answer ----------------------------------------------------------------------------
 
     def first_byte(self, model: str | None = None) -> None:
-        """A success has begun. `model` is the one that answers, if its beginning says so."""
+        """Notes that a success has begun. `model` is the one that answers, as far as it says so."""
         assert self.attempts
         self.first_byte_at = self.clock()
         self.response_model = model
 
     def begin_answer(self) -> None:
-        """The relay begins to write an answer."""
+        """Notes that the relay begins to write an answer."""
         self.answered = True
 
     def begin_stream(self) -> None:
-        """The relay begins to write a stream of events."""
+        """Notes that the relay begins to write a stream of events."""
         self.answered = self.streamed = True
 
     def pass_on(self) -> None:
-        """The first bytes of the answer leave for the app."""
+        """Notes that the first bytes of the answer leave for the app."""
         self.passed_on_at = self.clock()
 
     def end_stream(self, usage: Usage | None, events: int, error: ApiError | None) -> None:
-        """The end of a stream has come, which may be an `error`."""
+        """Notes that the end of a stream has come, which may be an error."""
         self.usage, self.events = usage, events
         self.last_byte_at = self.last_byte_at or self.first_byte_at
         self.complete = error is None
@@ -205,12 +205,12 @@ class Progress:
             self.fail(error)
 
     def end_whole(self, usage: Usage | None, model: str | None) -> None:
-        """All of an answer has come that is no stream."""
+        """Notes that all of an answer has come that is no stream."""
         self.last_byte_at = self.clock()
         self.usage, self.response_model = usage, model
         self.answered = True
 
     def fail(self, error: ApiError) -> None:
-        """The call has failed: the app gets the error."""
+        """Notes that the call has failed: the app gets the error."""
         self.error = error
         self.answered = True

@@ -28,7 +28,7 @@ class JsonFormatter(logging.Formatter):
     """A line of JSON for each record: time (RFC 3339), level, message, and a call's facts."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """The record as a line of JSON."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

@@ -1,4 +1,4 @@
-"""The last minutes of calls, in intervals, for the dashboard's charts."""
+"""Counts the calls of the last quarter of an hour, for the dashboard's charts."""
 
 import math
 import random
@@ -20,7 +20,7 @@ _SAMPLES = 500
 
 
 class Charts(msgspec.Struct, frozen=True):
-    """A number for each interval, the oldest first; the last one is still going on."""
+    """A number for each interval of `seconds`, the oldest first. The last one is not over."""
 
     seconds: int
     calls: list[int]
@@ -41,7 +41,7 @@ class _Interval:
 
 
 class History:
-    """Takes reports as calls end. `clock` is in seconds and never goes back."""
+    """Counts reports in intervals. `clock` gives seconds and never goes back."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -64,7 +64,7 @@ class History:
             self._spread(report.tokens, now, report.generating or 0.0)
 
     def charts(self) -> Charts:
-        """The numbers up to now."""
+        """The charts up to now."""
         self._advance(self._clock())
         intervals = self._intervals
         return Charts(

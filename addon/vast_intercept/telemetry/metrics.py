@@ -163,7 +163,7 @@ class Metrics(Collector):
             count("fallbacks", _label(config, name)).inc()
 
     def collect(self) -> Iterator[Metric]:
-        """What is so at this moment: the registry asks for it."""
+        """The gauges at this moment. The registry calls this for each scrape."""
         calls = list(self._running())
         yield GaugeMetricFamily(
             f"{_PREFIX}calls_in_progress", "Calls that have not ended.", len(calls)

@@ -82,7 +82,7 @@ class Monitor:
         )
 
     def began(self, progress: Progress) -> None:
-        """A call was prepared for the relay."""
+        """Adds a call that was prepared for the relay to those that run."""
         self.running[id(progress)] = progress
 
     def ended(self, progress: Progress, report: CallReport, provider: str | None = None) -> None:

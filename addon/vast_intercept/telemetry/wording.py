@@ -1,4 +1,4 @@
-"""A call in one line: in mitmproxy's list of flows, and in the log."""
+"""Words a call in one line, for mitmproxy's list of flows and for the log."""
 
 from ..relay.progress import Progress
 from .report import CallReport, Ending
@@ -9,12 +9,12 @@ _LONGEST_MESSAGE = 2_000
 
 
 def comment(report: CallReport) -> str:
-    """For the list of flows: who asked for what, where it went, how it did, or why not."""
+    """The line for the list of flows: where the call went, its numbers, and its error."""
     return "; ".join(_route(report) + _numbers(report) + _trouble(report, quoting=True))
 
 
 def log_line(report: CallReport) -> str:
-    """For the log: nothing of what the app or the model said is in it."""
+    """The line for the log. It has nothing of what the app or the model said."""
     operation = report.operation or "request"
     if report.path:
         operation = f"{operation} ({printable(report.path)})"
@@ -24,7 +24,7 @@ def log_line(report: CallReport) -> str:
 
 
 def waiting_comment(progress: Progress) -> str:
-    """For a call that has no answer yet."""
+    """The line for the list of flows while a call has no answer."""
     text = f"{printable(progress.model or 'no model')} → {printable(progress.endpoint_name or '')}"
     if progress.waiting is not None:
         text += f"; waiting for a worker ({printable(progress.waiting) or 'none is ready'})"
@@ -34,7 +34,7 @@ def waiting_comment(progress: Progress) -> str:
 
 
 def printable(text: str, longest: int = _LONGEST_NAME) -> str:
-    """What came over the network, without what could move a terminal's cursor."""
+    """Cuts a text that came over the network, and replaces what could control a terminal."""
     if len(text) > longest:
         text = text[: longest - 1] + "…"
     if text.isprintable():
@@ -43,7 +43,7 @@ def printable(text: str, longest: int = _LONGEST_NAME) -> str:
 
 
 def seconds(value: float) -> str:
-    """A duration, as exact as a person wants it."""
+    """A duration in seconds, rounded for people."""
     if value < 0.1:
         return f"{1000 * value:.0f} ms"
     if value >= 100:
@@ -52,7 +52,7 @@ def seconds(value: float) -> str:
 
 
 def rate(value: float) -> str:
-    """A number a second, as exact as a person wants it."""
+    """A number per second, rounded for people."""
     return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 

@@ -491,11 +491,12 @@ function tellChanges(state) {
   if (state.problem && !problemBefore) told.push(`${UNUSABLE}: ${state.problem}`);
   if (!state.problem && problemBefore) told.push("The configuration can be used again.");
   const down = new Set();
-  for (const { name, state: breaker } of state.endpoints) {
+  for (const { name, interface: upstream, state: breaker } of state.endpoints) {
+    const key = `${upstream} ${name}`;
     // One that is being tried again has not come back yet.
-    if (breaker !== "closed" && (breaker === "open" || downBefore.has(name))) down.add(name);
-    if (down.has(name) && !downBefore.has(name)) told.push(`Endpoint ${name} is left alone after repeated failures.`);
-    if (!down.has(name) && downBefore.has(name)) told.push(`Endpoint ${name} is in use again.`);
+    if (breaker !== "closed" && (breaker === "open" || downBefore.has(key))) down.add(key);
+    if (down.has(key) && !downBefore.has(key)) told.push(`Endpoint ${name} is left alone after repeated failures.`);
+    if (!down.has(key) && downBefore.has(key)) told.push(`Endpoint ${name} is in use again.`);
   }
   downBefore = down;
   problemBefore = state.problem;

@@ -1,4 +1,4 @@
-"""An answer, whole or streamed, put together: the message of each choice. Pure, and never fails."""
+"""Puts an answer together, whole or streamed: the message of each choice. Pure, never fails."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
@@ -30,7 +30,7 @@ class ToolCall:
 
 @dataclass(slots=True)
 class Choice:
-    """One answer. Texts are in the pieces that they came in."""
+    """One of the answer's choices. Texts are in the pieces that they came in."""
 
     role: str = "assistant"
     text: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Choice:
 
 @dataclass(slots=True)
 class ChatAnswer:
-    """What a body says. `error` is OpenAI's error object, or what stands in its place."""
+    """What an answer's body says. `error` is OpenAI's error object, or what is in its place."""
 
     choices: dict[int, Choice] = field(default_factory=dict)
     model: str | None = None
@@ -111,13 +111,13 @@ _FAILURES = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def assemble_whole(body: bytes) -> ChatAnswer | None:
-    """What a whole answer says; None if it is not one."""
+    """Reads a whole answer. None if the body is something else."""
     answer = ChatAnswer()
     return answer if _add(answer, body) and answer.understood else None
 
 
 def assemble_stream(body: bytes) -> ChatAnswer | None:
-    """What has come of a stream says; None if it is not one. Its last event may be cut."""
+    """Reads the part of a stream that has come. None if the body is something else."""
     answer = ChatAnswer(streamed=True)
     head, answer.left_out, tail = ends_of_stream(body)
     if answer.left_out:
@@ -143,7 +143,7 @@ def _add_events(answer: ChatAnswer, events: Iterable[bytes]) -> None:
 
 
 def _events(body: bytes) -> Iterator[bytes]:
-    """The data of each event; last, that of what no blank line has ended, which may be empty."""
+    """The data of each event, and at last of the event that is not complete, or b"" if all are."""
     if b"\r" in body or body.startswith(b"\xef\xbb\xbf"):
         parser = EventParser()
         # The parser takes a CR at the end for half of a CRLF; here nothing else will come.
@@ -177,7 +177,7 @@ def _data_of(event: Event) -> bytes:
 
 
 def _add(answer: ChatAnswer, data: bytes) -> bool:
-    """Adds a body or a chunk; False if it is not one."""
+    """Adds a body or a chunk to the answer. False if the data are something else."""
     try:
         body = _body.decode(data)
     except _FAILURES:
@@ -187,7 +187,7 @@ def _add(answer: ChatAnswer, data: bytes) -> bool:
 
 
 def _add_loosely(answer: ChatAnswer, data: bytes) -> bool:
-    """As `_add`, for what is not quite as it should be: leaves out what has another type."""
+    """Adds a body or a chunk of which some members have the wrong type, without those members."""
     try:
         value = msgspec.json.decode(data.decode(errors="replace"))
     except _FAILURES:
@@ -214,7 +214,7 @@ def _loose_choice(value: Any) -> _Choice:
 
 
 def _what_fits[T: msgspec.Struct](value: Any, kind: type[T]) -> T:
-    """One of `kind`, with those of the value's members that have the right type."""
+    """A struct of that kind, with those of the value's members that have the right type."""
     made = kind()
     for name, member in as_dict(value).items():
         if name in kind.__struct_fields__:
@@ -277,7 +277,7 @@ def _add_call(choice: Choice, index: int, name: str | None, function: _Function 
 
 
 def text_of_parts(parts: Iterable[Any]) -> str:
-    """The parts of a content: texts as they are, others in short."""
+    """The parts of a message's content as text: anything but text is abbreviated."""
     return "\n".join(_text_of_part(part) for part in parts)
 
 

@@ -1,4 +1,4 @@
-"""Chats in mitmproxy's viewers: mitmweb, the console, and what mitmdump prints."""
+"""The content view `Chat` for mitmweb, the console and mitmdump."""
 
 from typing import Any
 
@@ -21,20 +21,20 @@ _START = 64  # bytes that are looked at to see what something is
 
 
 class ChatContentview(Contentview):
-    """Shows chat and text completions as what was said. What it does not understand, as it is."""
+    """Shows chat and text completions as what was said, and anything else as it is."""
 
     @property
     def name(self) -> str:
-        """How viewers list it."""
+        """The view's name in mitmproxy's lists."""
         return "Chat"
 
     @property
     def syntax_highlight(self) -> SyntaxHighlight:
-        """None: it is prose."""
+        """Prose has no syntax to highlight."""
         return "none"
 
     def render_priority(self, data: bytes, metadata: Metadata) -> float:
-        """Cheap: viewers ask for every content that they show. Never raises."""
+        """How well the view fits. It is asked for every content, so it is fast; it never raises."""
         message, flow = metadata.http_message, metadata.flow
         if not isinstance(flow, http.HTTPFlow) or not data:
             return _NOT_UNDERSTOOD
@@ -48,7 +48,7 @@ class ChatContentview(Contentview):
         return _UNDERSTOOD if refused and _noted(flow) else _NOT_UNDERSTOOD
 
     def prettify(self, data: bytes, metadata: Metadata) -> str:
-        """The text. Never raises."""
+        """The content as text. It never raises."""
         flow = metadata.flow if isinstance(metadata.flow, http.HTTPFlow) else None
         if not _is_stream(data, metadata) and not is_small_enough(data):
             return beginning(data)
@@ -88,7 +88,7 @@ def _noted(flow: http.HTTPFlow) -> dict[str, Any]:
 
 
 class _Noted(Times, frozen=True):
-    """What the interceptor has noted of a call."""
+    """What the interceptor has noted in a flow's metadata."""
 
     outcome: str | None = None
     endpoint: str | None = None
@@ -111,7 +111,7 @@ def _circumstances(flow: http.HTTPFlow, answer: ChatAnswer) -> Circumstances:
 
 
 def _measured(flow: http.HTTPFlow, answer: ChatAnswer) -> Times:
-    """What mitmproxy's own clock says of a call that is none of ours."""
+    """The times by mitmproxy's clock, for a call that the interceptor did not take over."""
     response, asked = flow.response, flow.request.timestamp_end
     began, over = (response.timestamp_start, response.timestamp_end) if response else (None, None)
     tokens = answer.usage.get("completion_tokens") if answer.usage and answer.streamed else None

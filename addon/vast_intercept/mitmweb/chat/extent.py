@@ -1,4 +1,4 @@
-"""How much of a body is shown: to lay out very much would hold up every call. Pure."""
+"""Limits how much of a body is shown: laying out more would block the event loop. Pure."""
 
 from ...openai_api.sse import complete_events_end
 
@@ -15,12 +15,12 @@ _BEGINNING = 64 * 1024
 
 
 def is_small_enough(body: bytes) -> bool:
-    """Whether JSON can be laid out in some milliseconds."""
+    """Whether JSON can be laid out within a few milliseconds."""
     return len(body) <= _MOST_BYTES and _values(body) <= _MOST_VALUES
 
 
 def beginning(body: bytes) -> str:
-    """What stands in place of what is too large to be laid out."""
+    """The beginning of a body that is too large to be laid out, and how large it is."""
     shown = body[:_BEGINNING].decode(errors="replace")
     return f"too large to be shown as a chat: {len(body):,} bytes, which begin with\n \n{shown}"
 

@@ -1,4 +1,4 @@
-"""How a chat is laid out as text, and what JSON of any kind is taken for."""
+"""Helpers to lay out text, and to read JSON whose types are not known."""
 
 import re
 from collections.abc import Iterable
@@ -31,22 +31,22 @@ def as_text(value: Any) -> str:
 
 
 def indented(text: str) -> str:
-    """Each line moved to the right, also empty ones: mitmweb shows no line without a character."""
+    """Indents each line, also empty ones: mitmweb hides a line without a character."""
     return "\n".join(f"  {line}" for line in text.split("\n"))
 
 
 def paragraphs(parts: Iterable[str]) -> str:
-    """What is not empty, with a line between that mitmweb does not leave out."""
+    """Joins the parts that are not empty, with a blank line that mitmweb does not hide."""
     return "\n \n".join(part for part in parts if part)
 
 
 def block(head: str, text: str) -> str:
-    """A text below its head."""
+    """A heading, and the text indented below it."""
     return f"{head}\n{indented(text)}" if text else head
 
 
 def pretty_json(text: str) -> str:
-    """JSON on many lines; as it is, what is not JSON, or so deep that it would grow too much."""
+    """Indents JSON. Returns a text as it is that is no JSON, or would grow too much."""
     if not _may_be_indented(text):
         return text
     try:
@@ -57,7 +57,7 @@ def pretty_json(text: str) -> str:
 
 
 def _may_be_indented(text: str) -> bool:
-    """Each line is indented as deep as it is nested: in the worst case the size is squared."""
+    """Whether indenting stays small: the worst case, very deep JSON, squares the size."""
     brackets = text.count("[") + text.count("{")
     growth = 2 * (text.count(",") + 2 * brackets)  # for each level
     allowed = min(_LARGEST_GROWTH * len(text), _MOST_GROWTH) + _SMALL
@@ -74,7 +74,7 @@ def _may_be_indented(text: str) -> bool:
 
 
 def compact(value: Any, limit: int = 80) -> str:
-    """A value as JSON on one line, cut."""
+    """A value as JSON on one line, cut to `limit` characters."""
     try:
         text = msgspec.json.encode(value).decode()
     except (msgspec.MsgspecError, TypeError, RecursionError, UnicodeEncodeError):
@@ -83,11 +83,11 @@ def compact(value: Any, limit: int = 80) -> str:
 
 
 def tool_call(name: str, call_id: str, arguments: str) -> str:
-    """A call of a function."""
+    """A tool call as text."""
     head = f"→ {name or 'a function without a name'}" + (f" ({call_id})" if call_id else "")
     return block(head, pretty_json(arguments) if arguments else "")
 
 
 def dotted(parts: list[str]) -> str:
-    """Short facts in one line."""
+    """Joins short facts to one line, with dots between."""
     return " · ".join(part for part in parts if part)

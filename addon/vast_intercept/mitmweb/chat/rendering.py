@@ -1,4 +1,4 @@
-"""An answer as text: the message of each choice, how it ended, and what it took."""
+"""Renders an answer as text: each choice, how it ended, its tokens and times."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from .layout import block, compact, dotted, paragraphs, tool_call
 
 
 class Times(msgspec.Struct, frozen=True):
-    """How long an answer took, in seconds. What a call's report has is named as there."""
+    """Times of an answer, in seconds. Those that `CallReport` has are named as there."""
 
     time_to_first_token: float | None = None
     #: Where it is not known when the first token came.
@@ -35,7 +35,7 @@ class Circumstances:
 
 
 def answer_text(answer: ChatAnswer, about: Circumstances) -> str:
-    """The whole answer."""
+    """The answer as text."""
     several = len(answer.choices) > 1
     parts = [
         _choice(choice, f"{index}: {choice.role}" if several else choice.role, answer)
@@ -54,7 +54,7 @@ def answer_text(answer: ChatAnswer, about: Circumstances) -> str:
 
 
 def error_text(error: Any, about: Circumstances) -> str:
-    """An error: its code, its message, and who says so."""
+    """An error as text: its code, its message and its details."""
     fields: Mapping[str, Any] = error if isinstance(error, dict) else {"message": error}
     code = fields.get("code") or fields.get("type")
     message = fields.get("message")

@@ -7,7 +7,7 @@ import msgspec
 from .assembly import text_of_parts
 from .layout import as_dict, as_list, as_text, block, compact, dotted, paragraphs, tool_call
 
-# What OpenAI takes where nothing is said.
+# The values that OpenAI assumes for parameters that are not given.
 _DEFAULTS: dict[str, tuple[Any, ...]] = {
     "temperature": (1,),
     "top_p": (1,),
@@ -22,12 +22,12 @@ _DEFAULTS: dict[str, tuple[Any, ...]] = {
     "echo": (False,),
     "store": (False,),
 }
-# Shown by themselves.
+# These parameters are shown in places of their own.
 _ELSEWHERE = frozenset({"messages", "prompt", "model", "stream", "tools", "functions"})
 
 
 def transcript(body: bytes) -> str | None:
-    """The request as text; None if it is not one."""
+    """The request as text. None if the body is something else."""
     try:
         request = msgspec.json.decode(body.decode(errors="replace").removeprefix("\ufeff"))
     except (msgspec.MsgspecError, RecursionError):
