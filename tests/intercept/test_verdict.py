@@ -1,6 +1,7 @@
 """What happens to a request: the policy, line by line, and what each path is."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vast_intercept.config import Config, Provider, Route, built_in_providers, load_config
+from vast_intercept.intercept import verdict
 from vast_intercept.intercept.clients import Client
 from vast_intercept.intercept.verdict import (
     Asked,
@@ -128,6 +130,11 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any], object]] = {
         {"problem": UNREADABLE, "falls_back": True},
         refused("misdirected_request", 421),
     ),
+    "a header that names no host": (
+        {"host_problem": bad_request("No host.", "invalid_host")},
+        {},
+        refused("invalid_host", 400),
+    ),
     "misdirected outside of the API": (
         {"host_problem": MISDIRECTED, "path": "/about", "method": "GET"},
         {},
@@ -239,6 +246,11 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any], object]] = {
         {},
         (AnswerHere, 200, None, Operation.MODELS),
     ),
+    "a model whose calls are not served": (
+        {"path": "/v1/models/gpt-5", "method": "GET"},
+        {"endpoint": None},
+        refused("model_not_found", 404, Operation.MODELS),
+    ),
     "passed on": ({"path": EMBEDDINGS}, {}, PassOn(Operation.EMBEDDINGS)),
     "a replay is passed on": (
         {"path": EMBEDDINGS, "origin": Origin.REPLAYED},
@@ -278,38 +290,47 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any], object]] = {
 def test_the_first_line_of_the_table_that_fits_is_the_verdict(
     asked: dict[str, Any], policy: dict[str, Any], expected: object, config: Config
 ) -> None:
-    if policy.get("falls_back"):
-        policy = {name: value for name, value in policy.items() if name != "falls_back"}
+    policy = dict(policy)
+    config = replace(config, endpoint=policy.pop("endpoint", config.endpoint))
+    if policy.pop("falls_back", False):
         route = Route(model="*", endpoint="my-endpoint", fallback=["provider"])
         config = replace(config, routes=(route,))
         assert config.falls_back_to_provider
     place = "https", "host.example", 443, asked.get("path", CHAT)
     live: dict[str, Any] = {"origin": Origin.LIVE, "method": "POST", "provider": OPENAI}
     others = {name: value for name, value in asked.items() if name != "path"}
-    verdict = judge(Asked(place=place, **live | others), Policy(config=config, **policy))
+    given = judge(Asked(place=place, **live | others), Policy(config=config, **policy))
     if not isinstance(expected, tuple):
-        assert verdict == expected
+        assert given == expected
         return
     kind, status, code, operation = expected
-    assert (type(verdict), verdict.operation) == (kind, operation)
-    if isinstance(verdict, AnswerHere):
-        assert verdict.status == status
+    assert (type(given), given.operation) == (kind, operation)
+    if isinstance(given, AnswerHere):
+        assert given.status == status
     else:
-        assert isinstance(verdict, Refuse | RefuseAtOnce)
-        assert (verdict.error.status, verdict.error.code) == (status, code)
-        assert not verdict.error.retry or verdict.error.status == 503
+        assert isinstance(given, Refuse)
+        assert (given.error.status, given.error.code) == (status, code)
+
+
+def test_the_table_in_words_has_the_same_errors() -> None:
+    told = {
+        (int(status), code)
+        for status, code in re.findall(r"(\d{3})\s+(\w+_\w+)", str(verdict.__doc__))
+    }
+    tested = {row[2][1:3] for row in TABLE.values() if isinstance(row[2], tuple) and row[2][2]}
+    assert told == tested
 
 
 @pytest.mark.parametrize("origin", [each for each in Origin if each is not Origin.LIVE])
 def test_only_of_a_live_call_the_key_is_known(origin: Origin, config: Config) -> None:
     """The key of all others is masked: whether its provider would take it, nobody can tell."""
     asked = Asked(origin=origin, method="POST", place=IMAGES_AT_OPENAI, provider=OPENAI)
-    verdict = judge(asked, Policy(config=config))
+    given = judge(asked, Policy(config=config))
     if origin is Origin.FILE:
-        assert verdict == LeaveAlone(IS_IMAGES)
+        assert given == LeaveAlone(IS_IMAGES)
     else:
-        assert isinstance(verdict, Refuse)
-        assert "unsupported: {images: pass}" in verdict.error.message
+        assert isinstance(given, Refuse)
+        assert "unsupported: {images: pass}" in given.error.message
 
 
 # --- which call a path is -----------------------------------------------------------------------

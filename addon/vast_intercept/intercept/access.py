@@ -1,4 +1,4 @@
-"""Who may connect, and what a client from another machine may not reach."""
+"""Who may connect, and which servers a client on another machine may not reach."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ _FAILED = "the interceptor failed"
 
 
 class AccessControl:
-    """Checks connections, since a script cannot move mitmproxy's socket off 0.0.0.0 (FACTS M3)."""
+    """Checks each connection: a script cannot bind mitmproxy to another address (FACTS M3)."""
 
     name = "vast_access"
 
@@ -34,15 +34,15 @@ class AccessControl:
         self._warn = WarnOnce(logger)
 
     async def client_connected(self, client: connection.Client) -> None:
-        """Closes connections from where `clients.allow_from` does not name."""
+        """Refuses connections from addresses that `clients.allow_from` does not name."""
         try:
             await self._check_client(client)
-        except Exception as error:  # noqa: BLE001  (who cannot be judged is not let in)
+        except Exception as error:  # noqa: BLE001  (a client that cannot be checked is not let in)
             client.error = _FAILED
             tell("A connection", error)
 
     async def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
-        """Keeps clients from other machines away from the services on this one's loopback."""
+        """Keeps clients on other machines from reaching services on this machine's loopback."""
         try:
             await self._check_server(data)
         except Exception as error:  # noqa: BLE001

@@ -1,4 +1,4 @@
-"""A streamed body, kept as it passes by."""
+"""Keeps a copy of a body that is streamed."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from ..relay.progress import Progress
 
 
 class BodyRecorder:
-    """What `flow.response.stream` is set to: sends every chunk on at once, and keeps a copy.
+    """A value for `message.stream`: sends every chunk on at once, and keeps a copy.
 
     A body of more than `limit` bytes, or for which `share` has no room, is not kept: `body` is None
     then, and mitmproxy says that the content is missing. `progress` is told when the first bytes of

@@ -1,4 +1,4 @@
-"""From an app's request to the relay, and the relay's answer back to the app."""
+"""The hooks of requests and answers."""
 
 import asyncio
 
@@ -37,7 +37,7 @@ _ENDED_BY_THEN = 2.0
 
 
 class CallInterceptor:
-    """Decides what happens to a call, masks its keys, and hands it to the relay."""
+    """Judges each call, masks its keys, has the verdict carried out, and tells of its end."""
 
     name = "vast_calls"
 
@@ -73,7 +73,7 @@ class CallInterceptor:
                 flow.error.msg = mask_quoted(flow.error.msg)
             else:
                 await self._judge(flow)
-        except Exception as error:  # noqa: BLE001  (what was not judged is not passed on)
+        except Exception as error:  # noqa: BLE001  (what was not judged is not sent on)
             if relayed := self._relayed.find(flow):
                 self._relayed.answered_by_another(relayed, "")
             fail(flow, error)
@@ -135,7 +135,7 @@ class CallInterceptor:
 
     @contained
     def request(self, flow: http.HTTPFlow) -> None:
-        """A streamed request is out now: its keys are masked, its body is there to look at."""
+        """All of a request is there. One that was streamed is at the relay already."""
         relayed = self._relayed.find(flow)
         if relayed:
             relayed.progress.receive(held=self._settings.intercepting)
@@ -165,7 +165,7 @@ class CallInterceptor:
 
     @contained
     def response(self, flow: http.HTTPFlow) -> None:
-        """Gives the flow the body of a streamed answer, to look at and to save."""
+        """The answer is complete. Gives the flow a streamed body, to look at and to save."""
         relayed = self._relayed.leave(flow)
         if relayed is None or flow.response is None:
             self._passed_on.ended(flow)
@@ -187,7 +187,7 @@ class CallInterceptor:
 
     @contained
     def error(self, flow: http.HTTPFlow) -> None:
-        """The app left, or something failed: nothing of the call stays behind."""
+        """The app has left, or something has failed: forgets the call, and tells of its end."""
         relayed = self._relayed.take_back(flow)
         assert flow.error
         flow.error.msg = mask_quoted(flow.error.msg)
@@ -229,7 +229,7 @@ def _response(error: ApiError, **headers: str) -> http.Response:
 
 
 def _facts(asked: Asked, verdict: Verdict) -> dict[str, str | None]:
-    """What a flow says of its call from the beginning."""
+    """What a flow's metadata says of its call from the beginning."""
     assert asked.provider
     return {
         "url": url_of(*asked.place),
@@ -240,7 +240,7 @@ def _facts(asked: Asked, verdict: Verdict) -> dict[str, str | None]:
 
 
 def _keep_as_loaded(flow: http.HTTPFlow, asked: Asked, verdict: LeaveAlone) -> None:
-    """A flow from a file: mitmproxy calls the hooks for it as if it came in anew."""
+    """Notes what a flow from a file is. mitmproxy calls hooks for it as if it were new."""
     if asked.provider and not original_url(flow):
         note(flow, **_facts(asked, verdict))
     _mask_taken_over(flow)

@@ -1,4 +1,4 @@
-"""Who may use the proxy, and as whom."""
+"""Which clients may connect, and which client a key belongs to."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ def is_allowed(address: Address, networks: Iterable[Network]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who makes a call, as far as the keys that `clients.keys` lists tell."""
+    """The client that makes a call, identified by the keys in `clients.keys`."""
 
     #: None if the key is not listed, or none are.
     name: str | None = None
@@ -27,12 +27,12 @@ class Client:
     may_call: bool = True
 
 
-#: A client of which nobody asks who it is.
+#: The client where `clients.keys` lists nobody, or where the call is a person's own.
 ANYBODY = Client()
 
 
 def client_of(key: str | None, known: Iterable[ClientKey]) -> Client:
-    """The client that sends `key`, judged by a list of keys that is not empty. In constant time."""
+    """Finds the client that a key belongs to. `known` is not empty. Takes constant time."""
     name = None
     digest = sha256_of(key or "")
     for client in known:

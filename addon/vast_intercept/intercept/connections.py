@@ -1,4 +1,4 @@
-"""Connections to providers: HTTP or refused, and mitmproxy's own only for calls that are passed on.
+"""Connections to providers: only HTTP is accepted, and mitmproxy connects only to pass a call on.
 
 Nothing that an app sends on a connection that was taken over goes on by itself (FACTS M20): each
 request is judged, and what is no request is refused.
@@ -50,9 +50,9 @@ class Connections:
         self._settings = settings
         self._relay = relay
         self._monitor = monitor
-        #: Where the clients wanted to go whose connections were taken over.
+        #: Clients whose connections were taken over, with the address that each wanted to reach.
         self._taken_over: WeakKeyDictionary[connection.Client, _Address] = WeakKeyDictionary()
-        #: Clients whose bytes go on as they are, since the person who runs mitmproxy says so.
+        #: Clients whose bytes go on unchanged, because an option of mitmproxy says so.
         self._raw: WeakSet[connection.Client] = WeakSet()
         #: Calls that are passed on, by client. Those that are replayed have a client of their own.
         self._passed_on: WeakKeyDictionary[connection.Client, WeakSet[http.HTTPFlow]] = (
@@ -69,10 +69,10 @@ class Connections:
             self._passed_on.setdefault(flow.client_conn, WeakSet()).add(flow)
 
     def client_connected(self, client: connection.Client) -> None:
-        """Has the client read so that it does not hold others up."""
+        """Has the client's bytes read in slices, so that other connections get their turn."""
         read_in_slices(client)
 
-    # --- what is spoken -----------------------------------------------------------------------
+    # --- which protocol -----------------------------------------------------------------------
 
     def next_layer(self, data: layer.NextLayer) -> None:
         """Decides for explicit proxies and for providers, and leaves the rest to mitmproxy."""
@@ -83,7 +83,7 @@ class Connections:
         except NeedsMoreError:
             # mitmproxy's own addon, which would be next, does not wait for more.
             raise exceptions.AddonHalt from None
-        except Exception as error:  # noqa: BLE001  (what cannot be judged does not go on)
+        except Exception as error:  # noqa: BLE001  (what cannot be judged is refused)
             tell("A connection", error)
             data.layer = layers.RefusedLayer(data.context)
 
@@ -117,7 +117,7 @@ class Connections:
         return layers.RefusedLayer(context)
 
     def _names_of_provider(self, context: Context, received: bytes) -> list[str]:
-        """The names that the host goes by, up to one of a provider; none if there is none."""
+        """The host's names up to the first one of a provider. Empty if none is a provider's."""
         if context.server.address is None:
             return []
         port = context.server.address[1]
@@ -148,7 +148,7 @@ class Connections:
     # --- where to -----------------------------------------------------------------------------
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
-        """Refuses to connect to a provider, but for a call that is passed on to it."""
+        """Refuses connections to a provider, except for a call that is passed on to it."""
         try:
             self._check_server(data)
         except Exception as error:  # noqa: BLE001
@@ -174,7 +174,7 @@ class Connections:
         )
 
     def response(self, flow: http.HTTPFlow) -> None:
-        """Refuses a 101 that mitmproxy would have raw TCP follow: only a WebSocket may."""
+        """Refuses status 101 unless a WebSocket follows: mitmproxy would tunnel anything else."""
         if (
             flow.response is None
             or flow.response.status_code != HTTPStatus.SWITCHING_PROTOCOLS
@@ -192,11 +192,11 @@ class Connections:
     # --- their end ----------------------------------------------------------------------------
 
     def client_disconnected(self, client: connection.Client) -> None:
-        """An app's connection has ended."""
+        """Closes the socket of an app's connection that has ended."""
         close_forgotten(client, client)
 
     def server_disconnected(self, data: server_hooks.ServerConnectionHookData) -> None:
-        """A connection of mitmproxy's own has ended."""
+        """Closes the socket of a connection to a server that has ended."""
         close_forgotten(data.client, data.server)
 
     def _leads_to_provider(
@@ -217,7 +217,7 @@ class Connections:
 
 
 def _names_of_host(context: Context, received: bytes) -> Iterator[str]:
-    """Each name of the host that a client wants to reach, the surest first.
+    """Each name of the host that a client wants to reach, the most reliable first.
 
     Raises NeedsMoreError when the next one has not come yet.
     """
@@ -236,7 +236,7 @@ def _names_of_host(context: Context, received: bytes) -> Iterator[str]:
 
 
 def _persons_choice(context: Context, names: list[str]) -> str | None:
-    """The option that has such a connection go on as it is, if there is one."""
+    """The option of mitmproxy that lets this connection through unchanged, if there is one."""
     assert context.server.address
     port = context.server.address[1]
     if layers.is_raw_by_mode(context):
@@ -254,7 +254,7 @@ def _matches(patterns: list[str], names: list[str]) -> bool:
 
 
 def _goes_to(flow: http.HTTPFlow, address: _Address) -> bool:
-    """Whether a call that has not ended is sent to the address, or through a proxy there."""
+    """Whether the call still runs, and goes to the address or through a proxy there."""
     via = flow.server_conn.via
     return flow.live and (
         (flow.request.host, flow.request.port) == address or bool(via and via[1] == address)

@@ -1,4 +1,4 @@
-"""Whom a request is for: the host that its connection was made to, whatever its headers say."""
+"""Where a request leads: to the host of its connection, whatever its headers say."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ _LONGEST_NAME = 255
 
 #: Scheme, host, port and path.
 type Parts = tuple[str, str, int, str]
-#: What decides about a call, but for its body: the method, and where it goes to.
+#: What decides about a call, except its body: the method, and where it goes.
 type Target = tuple[str, Parts]
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a request leads, and the provider there, if any.
+    """Where a request leads, and which provider that is, if any.
 
-    `problem` is the answer to a request whose headers name another host: they must not choose where
-    it goes, and nobody can tell which of the two was meant.
+    `problem` is the answer to a request whose headers name another host. Headers must not choose
+    where a request goes, and nobody can tell which of the two hosts was meant.
     """
 
     parts: Parts
@@ -37,7 +37,7 @@ class Destination:
 
 
 def destination_of(flow: http.HTTPFlow, providers: tuple[Provider, ...]) -> Destination:
-    """Where a request leads that came over a connection, or from a file (FACTS M48)."""
+    """Where a request leads that has come over a connection or from a file (FACTS M48)."""
     request = flow.request
     host, port = request.host, request.port
     named = list(_named(request))
@@ -58,7 +58,7 @@ def destination_of(flow: http.HTTPFlow, providers: tuple[Provider, ...]) -> Dest
 
 
 def target_of(request: http.Request) -> Target:
-    """What decides about a call as the flow shows it now, but for its body."""
+    """What decides about a call, except its body, as the request shows it now."""
     return request.method, (request.scheme, request.host, request.port, request.path)
 
 
@@ -74,7 +74,7 @@ def destination_now(
 
 
 def _named(request: http.Request) -> Iterator[bytes]:
-    """What the request itself says whom it is for: `Host` and, of HTTP/2, `:authority`."""
+    """The hosts that the request itself names: in `Host` and, over HTTP/2, in `:authority`."""
     if request.data.authority:
         yield request.data.authority
     for name, value in request.headers.fields:
@@ -85,7 +85,7 @@ def _named(request: http.Request) -> Iterator[bytes]:
 def _disagreement(
     request: http.Request, named: list[bytes], host: str, port: int
 ) -> ApiError | None:
-    """Why a request to `host` that names those is refused, if it is."""
+    """The error for a request to `host` whose headers name other hosts, or None."""
     if len(named) > 1 and len(request.headers.get_all("host")) > 1:
         # RFC 9112, section 3.2: a server must answer 400.
         return bad_request("The request has more than one Host header.", ErrorCode.INVALID_HOST)
@@ -104,7 +104,7 @@ def _disagreement(
 def _misdirected(
     flow: http.HTTPFlow, parts: Parts, named: list[bytes], providers: tuple[Provider, ...]
 ) -> Destination:
-    """A request to another host: one that names a provider all the same is refused."""
+    """A request to a host that is no provider's. It is refused if its headers name a provider."""
     port = parts[2]
     for text in ((flow.client_conn.sni or "").encode(errors="replace"), *named):
         name, its_port = _authority(text) or ("", None)
@@ -124,7 +124,7 @@ def _misdirected_request(host: str, named: bytes) -> ApiError:
 
 
 def _printable(name: bytes) -> str:
-    """A host's name for people, whatever it consists of."""
+    """The name of a host as text that can be shown, whatever bytes it consists of."""
     return mask_shapes(ascii(name.decode("utf-8", "backslashreplace"))[:_LONGEST_NAME])
 
 
@@ -144,7 +144,7 @@ def _authority(text: bytes) -> tuple[str, int | None] | None:
 
 
 def _comparable(host: str) -> str:
-    """The host in the one form that is compared: lower case, no dot at the end, IDNA in ASCII."""
+    """The host in a canonical form: lower case, without a final dot, IDNA in ASCII."""
     if address := parse_address(host):
         return str(address)
     host = host.lower().removesuffix(".")

@@ -1,4 +1,4 @@
-"""What happens when our own code fails: the app gets an answer, and nothing of its call goes on.
+"""Failures of our own code: the app gets an error, and nothing of its call is sent on.
 
 mitmproxy would go on as if the hook had nothing to say (FACTS M52).
 """
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 def tell(what: str, error: Exception) -> None:
-    """Logs a failure of our own code, which has refused something because it cannot be judged."""
+    """Logs a failure of our own code. `what` is what could not be judged, and is refused."""
     # The place, but not the error's own text: that may quote what must not be seen.
     logger.error(
         "%s could not be judged (%s), which is a bug:\n%s",
@@ -31,7 +31,7 @@ def tell(what: str, error: Exception) -> None:
 
 
 def fail(flow: http.HTTPFlow, error: Exception) -> None:
-    """Answers a request whose hook has failed. mitmproxy would send it on as it is otherwise."""
+    """Answers a request whose hook has failed. Otherwise mitmproxy would send it on."""
     tell("A request", error)
     answer = interceptor_failed()
     # mitmproxy cannot do both: send a request on while it comes, and have an addon answer it.
@@ -46,7 +46,7 @@ def fail(flow: http.HTTPFlow, error: Exception) -> None:
 
 
 def contained[S](hook: Callable[[S, http.HTTPFlow], None]) -> Callable[[S, http.HTTPFlow], None]:
-    """Has a hook that fails leave the flow as it is by then, or answer it if it has no answer."""
+    """Catches what a hook raises. A flow without an answer then gets an error as its answer."""
 
     @wraps(hook)
     def wrapper(self: S, flow: http.HTTPFlow) -> None:
@@ -71,7 +71,7 @@ def after_others(flow: http.HTTPFlow, then: Callable[[], Awaitable[None] | None]
             result = then()
             if result is not None:
                 await result
-        except Exception as error:  # noqa: BLE001  (nothing goes on that was not judged)
+        except Exception as error:  # noqa: BLE001  (what was not judged is not sent on)
             fail(flow, error)
 
     turns.after_others(flow, guarded)

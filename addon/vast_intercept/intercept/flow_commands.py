@@ -1,4 +1,4 @@
-"""Commands for flows: at their provider instead of Vast, and as a command line."""
+"""Commands on flows: replay at the provider, copy as curl, show the URL that was asked for."""
 
 import contextlib
 import os
@@ -30,12 +30,12 @@ _LARGEST_ARGUMENT = 100_000
 
 
 def is_for_provider(flow: http.HTTPFlow) -> bool:
-    """Whether a replay of the flow goes to its provider."""
+    """Whether this replay was asked for with `vast.replay.provider`."""
     return flow in _for_provider
 
 
 def key_problem(provider: Provider | None, url: str) -> str | None:
-    """Why the key is not sent there; None if it may be. What a flow file says may be anything."""
+    """Why $OPENAI_API_KEY must not be sent to the URL, or None. Flow files may hold any URL."""
     if not os.environ.get(OPENAI_API_KEY):
         return f"{OPENAI_API_KEY} is not set. Start mitmproxy again with it in the environment."
     if provider is None:
@@ -52,7 +52,7 @@ def key_problem(provider: Provider | None, url: str) -> str | None:
 
 
 class FlowCommands:
-    """What a person may do with calls, in mitmweb, the console and scripts."""
+    """The commands that a person can use on calls in mitmweb, the console and scripts."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -131,7 +131,7 @@ class FlowCommands:
 
 
 def _operation_of(each: flow.Flow) -> str | None:
-    """Raises CommandError if it is no call that was taken over."""
+    """The operation of a call that was taken over. Raises CommandError for another flow."""
     operation = noted(each, "operation") if isinstance(each, http.HTTPFlow) else None
     if operation is None:
         raise exceptions.CommandError("This flow is no call of a provider's API.")

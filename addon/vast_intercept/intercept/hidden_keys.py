@@ -1,4 +1,4 @@
-"""Keys of calls that are passed on: hidden from the flow, and sent all the same."""
+"""Keys of calls that are passed on: masked in the flow, but still sent to the provider."""
 
 from contextlib import suppress
 
@@ -17,15 +17,15 @@ _LONGEST_DECODED = 4 * _LONGEST_COMPRESSED
 
 
 class HiddenKeys:
-    """Masks what a flow shows of a call that is passed on, and remembers what it was."""
+    """Masks the keys that a flow shows, and remembers them for what is sent."""
 
     def __init__(self, flow: http.HTTPFlow) -> None:
         wire.forget(flow)  # a replay has no key but those that it shows
-        #: What the provider may repeat.
+        #: Keys that the provider may repeat in its answer.
         self._keys = Secrets()
 
     def request(self, flow: http.HTTPFlow) -> None:
-        """Hides the keys in the head. To be called again when another addon may have added some."""
+        """Hides the keys in the request's head. Call it again after other addons had the flow."""
         request, data = flow.request, flow.request.data
         self._keys.add(*keys_in(request.headers.fields, request.path))
         masked = wire.masked_in(flow)
@@ -44,18 +44,18 @@ class HiddenKeys:
             masked.method = data.method, method
 
     def keep(self, flow: http.HTTPFlow) -> None:
-        """What is hidden is not sent, after all."""
+        """Masks the keys for good: they are not sent any more."""
         wire.forget(flow)
 
     def response_head(self, flow: http.HTTPFlow) -> None:
-        """Hides cookies, and keys that the provider has repeated."""
+        """Hides cookies in the answer's headers, and keys that the provider has repeated there."""
         assert flow.response
         self._hide_fields(flow, flow.response.headers)
 
     def ended(self, flow: http.HTTPFlow) -> None:
-        """Hides keys that the provider has repeated: in its answer, and in why there is none.
+        """Hides keys that the provider has repeated in the answer's body or in the flow's error.
 
-        The app gets what it is still to get as it came.
+        What the app has yet to receive stays as the provider sent it.
         """
         if flow.error:
             flow.error.msg = self._keys.redact(flow.error.msg)
@@ -99,7 +99,7 @@ def _encoded(text: str) -> bytes:
 
 
 def _decoded(body: bytes, coding: str) -> bytes:
-    """Raises ApiError for what is no such coding, or too long."""
+    """The decoded body. Raises ApiError if it is malformed or too long."""
     steps = decode_content(body, coding, _LONGEST_DECODED)
     try:
         while True:

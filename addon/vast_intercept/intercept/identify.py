@@ -1,4 +1,4 @@
-"""What a flow asks for: made of mitmproxy's flow for the verdict, before anything is masked."""
+"""Makes the question for the verdict from mitmproxy's flow, before anything is masked."""
 
 from dataclasses import dataclass
 

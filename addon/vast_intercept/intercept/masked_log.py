@@ -1,4 +1,4 @@
-"""The log without keys: whoever logs, and whoever reads it (FACTS M51)."""
+"""Masks keys in the log, whichever logger and whichever handler it is (FACTS M51)."""
 
 import logging
 import re
@@ -31,14 +31,14 @@ _OF_OTHERS = ("mitmproxy", "hpack", "h2", "h11", "aiohttp", "asyncio", "vast_int
 
 
 def mask_quoted(text: str) -> str:
-    """A message without what it quotes of a request or an answer, and without keys."""
+    """The message without its keys, and without what it quotes of a request or an answer."""
     if "'" in text or '"' in text:
         text = _QUOTED.sub(r"\1'***'", _BYTES.sub("b'***'", text))
     return mask_text(text)
 
 
 def mask_text(text: str) -> str:
-    """`text` with the keys masked that can be told by their form, or by what stands before them."""
+    """The text with those keys masked that their form, or the word before them, gives away."""
     if not _SUSPECT.search(text):
         return text
     text = _PARAMETER.sub(
@@ -53,7 +53,7 @@ def mask_text(text: str) -> str:
 
 
 class MaskedRecord(logging.LogRecord):
-    """A record whose text has no keys."""
+    """A log record in whose text keys are masked."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -62,7 +62,7 @@ class MaskedRecord(logging.LogRecord):
             self.exc_info = _masked_exception(self.exc_info)
 
     def getMessage(self) -> str:  # noqa: N802  (logging's)
-        """The message, as every handler and formatter asks for it."""
+        """The masked message. Every handler and formatter calls this."""
         if self._masked is None:
             text = super().getMessage()
             of_others = self.name.startswith(_OF_OTHERS)
@@ -71,13 +71,13 @@ class MaskedRecord(logging.LogRecord):
 
 
 def install() -> None:
-    """Has all of Python's logging make such records. Calling it again has no effect."""
+    """Makes Python's logging create masked records. Calling it again has no effect."""
     if logging.getLogRecordFactory() is logging.LogRecord:
         logging.setLogRecordFactory(MaskedRecord)
 
 
 def _masked_exception(exc_info: Any) -> Any:
-    """The same, unless its text has a key: then an exception of the same class without it."""
+    """The exception, or one of the same class without the key if its text has one."""
     kind, error, trace = exc_info
     told = "".join(line for each in _chain(error) for line in traceback.format_exception_only(each))
     if mask_quoted(told) == told:

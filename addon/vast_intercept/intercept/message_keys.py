@@ -1,4 +1,4 @@
-"""Keys in a request and in an answer: where they stand, reading them, masking them in place.
+"""Keys in requests and answers: finds them, reads them, and masks them in place.
 
 What a flow shows, mitmweb shows and files keep, so the keys are gone before any other addon sees
 the flow (FACTS M7, M50).
@@ -66,12 +66,12 @@ type Fields = tuple[tuple[bytes, bytes], ...]
 
 
 def is_secret(name: str) -> bool:
-    """Whether a parameter, or an answer's header, of that name is a key or the like."""
+    """Whether a parameter or an answer's header of that name holds a key, a token or a cookie."""
     return _NO_LETTER.sub("", name.lower()) in _SECRET_NAMES
 
 
 def may_be_secret(header: str) -> bool:
-    """Whether a request's header of that name, however it is spelled, may be a key or the like."""
+    """Whether a request's header of that name, even misspelled, may hold a key."""
     return bool(_SOUNDS_SECRET.search(header)) and header.lower() not in _NO_SECRETS
 
 
@@ -90,7 +90,7 @@ def api_key_of(fields: Fields, path: str) -> str | None:
 
 
 def keys_in(fields: Fields, path: str) -> list[Secret]:
-    """All keys of a request, as somebody who was sent them may repeat them."""
+    """All keys of a request, in the forms in which a server may repeat them."""
     keys = dict.fromkeys(_keys_in(fields, path))
     return [Secret(key) for key in keys if len(key) >= _SHORTEST_KEY]
 
@@ -111,7 +111,7 @@ def _keys_in(fields: Fields, path: str) -> Iterator[str]:
 
 
 def mask_keys(request: http.Request) -> None:
-    """Masks every key in the request's head. A masked key stays as it is."""
+    """Masks every key in the request's head. Masking it again changes nothing."""
     # In one pass: each look-up in mitmproxy's headers walks through all of them.
     request.headers.fields = mask_fields(request.headers.fields)
     data = request.data
@@ -124,12 +124,12 @@ def mask_keys(request: http.Request) -> None:
 
 
 def mask_fields(fields: Fields) -> Fields:
-    """The fields of a request with the keys in them masked, one for one."""
+    """The headers of a request with the keys masked: as many, in the same order."""
     return tuple(_masked_field(*field) for field in fields)
 
 
 def mask_answer_fields(fields: Fields) -> Fields:
-    """The same of an answer, whose headers tell of tokens in another sense, too."""
+    """The headers of an answer with the keys masked. Fewer names count as secret."""
     return tuple(
         (name, _changed(value, _masked) if is_secret(_text(name)) else _mask_shapes(value))
         for name, value in fields
@@ -137,7 +137,7 @@ def mask_answer_fields(fields: Fields) -> Fields:
 
 
 def mask_unreadable(request: http.Request) -> None:
-    """Masks everything that may hold a key in a request that is no valid HTTP.
+    """Masks everything that may hold a key in a request that is not valid HTTP.
 
     What a part of it means cannot be told, so only what is surely something else stays.
     """
@@ -164,7 +164,7 @@ def _masked_field(name: bytes, value: bytes) -> tuple[bytes, bytes]:
 
 
 def _holds_a_line(value: bytes) -> bool:
-    """Whether a header that was not ended as it should may have another one in it.
+    """Whether a header's value may contain another header, because its line did not end properly.
 
     One that is folded, such as `Content-Type: a/b;` before a line ` charset=c`, has none.
     """
@@ -197,7 +197,7 @@ def _masked_subprotocols(value: str) -> str:
 
 
 def mask_path(path: str, masked: list[tuple[str, str]] | None = None) -> str:
-    """`path` with the keys in it masked. `masked` gets what stands where, and what did."""
+    """The path with its keys masked. `masked` collects pairs of what is shown and what it was."""
 
     def note(shown: str, was: str) -> str:
         if masked is not None and shown != was:
@@ -232,7 +232,7 @@ def _masked(value: str) -> str:
 
 
 def _credentials(value: str) -> tuple[str, str]:
-    """Scheme and key of an `Authorization` value; a value without a scheme is a key."""
+    """Scheme and key of an `Authorization` value. A value without a scheme is all key."""
     scheme, blank, key = value.strip().partition(" ")
     if blank and _SCHEME.fullmatch(scheme):
         return scheme, key.strip()

@@ -1,4 +1,4 @@
-"""Calls that go on to their provider as the app made them."""
+"""Requests that mitmproxy itself sends on: calls for their provider, and those to other hosts."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -94,12 +94,12 @@ class PassedOnCalls:
         flow.request.stream = not flow.response and not self._may_hold(flow, followed)
 
     def hide_more(self, flow: http.HTTPFlow) -> None:
-        """Hides what other addons have put in since."""
+        """Hides keys that other addons have added since."""
         if (followed := self._followed.get(flow)) and followed.hidden:
             followed.hidden.request(flow)
 
     def _is_answered(self, flow: http.HTTPFlow, followed: _Followed) -> None:
-        """The call does not go on, after all."""
+        """Notes that another addon has answered the call, which is not sent on."""
         if followed.progress:
             followed.progress = None
             say(flow, "answered by another addon")
@@ -158,7 +158,7 @@ class PassedOnCalls:
     async def _hand_to_relay(
         self, flow: http.HTTPFlow, work: Work, judged: Judged, *, streamed: bool
     ) -> None:
-        """Another addon has made a call for the relay of it, which masks its keys for good."""
+        """Gives the relay a call that was changed, and masks its keys for good."""
         followed = self._followed.pop(flow)
         self._is_answered(flow, followed)
         if followed.hidden:
@@ -181,7 +181,7 @@ class PassedOnCalls:
         return flow in self._heard
 
     def begin_answer(self, flow: http.HTTPFlow) -> None:
-        """Has the answer go to the app as it comes, unless another addon needs all of it first."""
+        """Sends the answer to the app as it comes, unless another addon needs all of it first."""
         followed = self._followed.get(flow)
         response = flow.response
         if response is None:

@@ -1,4 +1,4 @@
-"""What an app asked its provider for: as a URL to show, and as the call that it would have been."""
+"""What an app asked its provider for: the URL to show, and the call that can be made there."""
 
 import os
 from dataclasses import replace
@@ -42,18 +42,18 @@ _NOT_PASSED_ON = frozenset(
 
 
 def url_of(scheme: str, host: str, port: int, path: str) -> str:
-    """The URL, without the keys in it, and with nothing in it that a flow file cannot keep."""
+    """The URL with its keys masked, in ASCII, so that a flow file can hold it."""
     return f"{scheme}://{authority_of(scheme, host, port)}{_encoded(mask_path(path))}"
 
 
 def authority_of(scheme: str, host: str, port: int) -> str:
-    """Host and port as URLs and `Host` headers have them."""
+    """Host and port in the form that URLs and `Host` headers use."""
     return hostport(scheme, f"[{host}]" if ":" in host else host, port)
 
 
 @lru_cache(maxsize=256)
 def parts_of(url: str) -> Parts:
-    """The parts of a URL that was made here."""
+    """The parts of a URL that `url_of` has made."""
     scheme, host, port, path = parse_url(url)
     return scheme.decode(), host.decode("idna"), port, path.decode()
 
@@ -77,7 +77,7 @@ def call_for_provider(
 
 
 def provider_call(provider: Provider, request: http.Request, asked: Parts) -> ProviderCall:
-    """The call with the app's own key, before it is masked."""
+    """The call with the app's own key, made from a request that is not masked yet."""
     scheme, host, port, path = asked
     headers = [
         (name.decode("latin-1").lower(), value.decode("latin-1"))
@@ -97,7 +97,7 @@ def provider_call(provider: Provider, request: http.Request, asked: Parts) -> Pr
 
 
 def with_key(call: ProviderCall, key: str) -> ProviderCall:
-    """The call with another key, in place of any that it had."""
+    """The call with another key in place of its own."""
     kept = [(name, value) for name, value in call.headers if not may_be_secret(name)]
     return replace(call, headers=(*kept, ("authorization", f"Bearer {key}")))
 

@@ -1,4 +1,4 @@
-"""Which headers cross the relay: those of one connection are none of the other's.
+"""Which headers go to the relay, and which come back: those of a connection stay on it.
 
 The relay gets a request that is made for it, so that its HTTP server never judges what an app sent.
 """
@@ -20,7 +20,7 @@ _OF_THE_CONNECTION = frozenset({b"connection", b"keep-alive", b"proxy-connection
 def request_for_relay(
     asked: Fields, token: tuple[bytes, bytes], framing: tuple[bytes, bytes], *, only: bool
 ) -> Fields:
-    """The headers of the relay's request. `only`: no other one follows on the same connection."""
+    """The headers of a request to the relay. `only`: no other request uses its connection."""
     values: dict[bytes, list[bytes]] = {}
     for name, value in asked:
         lower = name.lower()
@@ -54,7 +54,7 @@ def closes(version: str, asked: Fields) -> bool:
 
 
 def answer_for_app(version: str, asked: Fields, answered: Fields) -> Fields:
-    """The headers of an answer that came over the relay's connection, for the app's."""
+    """The headers of the relay's answer as they go to the app, on its own connection."""
     if version not in {"HTTP/1.0", "HTTP/1.1"}:
         return answered  # mitmproxy leaves those of a connection out
     # An answer after which the other end closes is the last one on the app's connection as well:

@@ -1,4 +1,4 @@
-"""A flow whose call the relay has: where it goes, what it shows, the bodies that pass by."""
+"""A flow whose call the relay has: where it is sent, what it shows, and its bodies."""
 
 from dataclasses import dataclass, field, replace
 
@@ -23,38 +23,38 @@ _MAX_STREAMS = 1_000
 
 @dataclass(slots=True)
 class RelayedCall:
-    """From when the relay was told of a call until its answer is with the app."""
+    """A call from its preparation in the relay until the app has its answer."""
 
     flow: http.HTTPFlow
     token: str
     progress: Progress
-    #: What the call was judged by, to see whether it has become another one.
+    #: What the call was judged by, to notice when it has been changed.
     judged: Judged
-    #: What the app asked for, or the person who edited it.
+    #: Where the app sent the call, or where a person who edited it did.
     original: Parts
     relay: tuple[str, int]
-    #: Of a body that passes in pieces, the flow keeps so many bytes, or nothing.
+    #: How many bytes the flow keeps of a body that is streamed. A longer one is not kept at all.
     kept: int
-    #: The app's own request: what the flow shows but while it is pointed at the relay.
+    #: The app's own request. The flow shows it except while mitmproxy sends to the relay.
     request: http.Request = field(init=False)
-    #: What another addon has answered while the body was still coming.
+    #: The answer that another addon gave while the body was still coming.
     answer: http.Response | None = field(default=None, init=False)
-    #: The relay was given the call.
+    #: mitmproxy was told to send the call to the relay.
     pointed: bool = field(default=False, init=False)
     #: The answer has come.
     _begun: bool = field(default=False, init=False)
     _request_body: BodyRecorder | None = field(default=None, init=False)
     _response_body: BodyRecorder | None = field(default=None, init=False)
-    #: The URL that the flow shows by now.
+    #: The URL that the flow shows now.
     _shown: str | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.request = self.flow.request
 
     def point_at_relay(self, *, streamed: bool = False) -> None:
-        """Has mitmproxy send the call there, whatever its own upstream proxy is (FACTS M6).
+        """Makes mitmproxy send the call to the relay, even if it has an upstream proxy (FACTS M6).
 
-        `streamed`: on to the relay as it comes, which reads no more than the limit.
+        `streamed`: the body is sent as it comes. The relay reads no more than the limit.
         """
         flow = self.flow
         asked = self.request = flow.request
@@ -99,16 +99,16 @@ class RelayedCall:
         return self._request_body(chunk)
 
     def show_request(self) -> None:
-        """Has the flow show the app's request again."""
+        """Makes the flow show the app's request again."""
         self.flow.request = self.request
 
     def show_asked(self) -> None:
-        """Has a replay, which shows where it went before, be for the provider again."""
+        """Makes a replay, which shows where it went the last time, show what the app asked for."""
         self.show_upstream()
         self.judged = replace(self.judged, target=target_of(self.request))
 
     def show_upstream(self) -> None:
-        """Has the flow say where the call really goes, as far as that is known."""
+        """Makes the flow show where the call really goes, if that is known."""
         self.show_request()
         url = self.progress.url or ""
         if self._shown == url:
@@ -123,9 +123,9 @@ class RelayedCall:
         request.host_header = authority_of(scheme, host, port)
 
     def take_answer(self) -> bool:
-        """Takes what another addon has answered. The relay gives it once it has had the body.
+        """Takes the answer of another addon, which the relay gives once it has read the body.
 
-        False if no other addon has.
+        Returns False if no other addon has answered.
         """
         response = self.flow.response
         if response is None or self._begun:
@@ -136,7 +136,7 @@ class RelayedCall:
         return True
 
     def begin_answer(self) -> None:
-        """Shows where the call went, and puts the answer on the app's connection."""
+        """Shows where the call went, and makes the answer's headers fit the app's connection."""
         self._begun = True
         self.show_upstream()
         if self.answer:
@@ -148,7 +148,7 @@ class RelayedCall:
         )
 
     def stream_response(self) -> BodyRecorder:
-        """Has the answer go to the app as it comes. Returns what keeps it."""
+        """Sends the answer to the app as it comes. Returns what keeps a copy."""
         assert self.flow.response
         progress = self.progress
         share, redact = progress.call.share, progress.keys.redact_bytes
@@ -157,7 +157,7 @@ class RelayedCall:
         return recorder
 
     def stream_large_answer(self) -> None:
-        """Has a whole answer go to the app piece by piece if it is too large to be held."""
+        """Sends a whole answer to the app as it comes if it is too large to be held."""
         assert self.flow.response
         length = self.flow.response.headers.get("content-length", "")
         if length.isdecimal() and int(length) > MAX_HELD:
@@ -169,13 +169,13 @@ class RelayedCall:
             self.flow.request.data.content = self._request_body.body
 
     def use_changed_body(self) -> None:
-        """Has the relay take what other addons have made of a body that was streamed."""
+        """Gives the relay the body that other addons have made of a streamed one."""
         content = self.request.raw_content
         if self._request_body and content != self._request_body.body:
             self.progress.prepare_again(body=content)
 
     def keep_response_body(self) -> bool:
-        """The same with the answer's, as far as it came. Returns whether it was streamed."""
+        """Gives the flow the answer's body as far as it came. False if it was not streamed."""
         if self._response_body is None or self.flow.response is None:
             return False
         self.flow.response.data.content = self._response_body.body
@@ -183,7 +183,7 @@ class RelayedCall:
 
 
 def fits(request: http.Request, limit: int) -> bool:
-    """Whether a body of the declared length may be held; one of no declared length may not."""
+    """Whether the body is declared to be within `limit` bytes, so that it may be held."""
     if request.raw_content is not None:  # of a replay
         return len(request.raw_content) <= limit
     headers = {name.lower(): value for name, value in request.headers.fields}
@@ -196,7 +196,7 @@ def fits(request: http.Request, limit: int) -> bool:
 
 
 def declared_size(request: http.Request) -> int:
-    """How large the body is that comes, as far as the request says."""
+    """How many bytes the request declares for its body. 0 if it does not say."""
     length = request.headers.get("content-length", "")
     return int(length) if length.isdecimal() else 0
 

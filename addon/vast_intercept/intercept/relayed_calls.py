@@ -1,4 +1,4 @@
-"""From an app's request to the relay: once all other addons have agreed, or by another way."""
+"""Calls on their way to the relay, and those that it has."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ from .verdict import LeaveAlone, Origin, PassOn
 
 
 class RelayedCalls:
-    """The calls that the relay has, or is to have."""
+    """Prepares calls for the relay, hands them over, and takes them back at their end."""
 
     def __init__(self, settings: Settings, relay: Relay, monitor: Monitor) -> None:
         self._settings = settings
@@ -49,7 +49,7 @@ class RelayedCalls:
             await self._none_left.wait()
 
     def find(self, flow: http.HTTPFlow) -> RelayedCall | None:
-        """A flow that was loaded from a file may have the id of one that is on its way."""
+        """The flow's call. A flow from a file may have the id of another one that is on its way."""
         relayed = self._relayed.get(flow.id)
         return relayed if relayed and relayed.flow is flow else None
 
@@ -59,7 +59,7 @@ class RelayedCalls:
         return [each.flow for each in self._relayed.values()]
 
     def take_back(self, flow: http.HTTPFlow) -> RelayedCall | None:
-        """As `find`, and the call is with the relay no more."""
+        """Finds the flow's call, and ends its time with the relay."""
         relayed = self.find(flow)
         if relayed:
             del self._relayed[flow.id]
@@ -71,7 +71,7 @@ class RelayedCalls:
         return relayed
 
     def leave(self, flow: http.HTTPFlow) -> RelayedCall | None:
-        """As `take_back`, in a hook after which mitmproxy writes the rest of the answer."""
+        """Takes the call back in a hook after which mitmproxy writes the rest of the answer."""
         relayed = self.take_back(flow)
         if relayed:
             self._leaving += 1
@@ -89,13 +89,13 @@ class RelayedCalls:
     def answered_by_another(
         self, relayed: RelayedCall, how: str = "answered by another addon"
     ) -> None:
-        """The call is none of ours any more."""
+        """Takes back a call that another addon has answered or sent elsewhere. `how` is noted."""
         self.take_back(relayed.flow)
         say(relayed.flow, how)
         self._monitor.answered_by_another(relayed.progress)
 
     def share(self) -> Share:
-        """What one more call holds: nothing, yet."""
+        """The share of memory of a new call, which holds nothing yet."""
         memory = self._relay.memory
         memory.most = max(MAX_HELD_BY_ALL, 2 * self._settings.max_body)
         return Share(memory)
@@ -110,7 +110,7 @@ class RelayedCalls:
         provider: ProviderCall | None = None,
         share: Share | None = None,
     ) -> RelayedCall:
-        """Tells the relay of a call that is to come.
+        """Prepares a call in the relay, which mitmproxy will send there.
 
         `place` is where the app sent it; `provider` is the call as its provider would get it;
         `share` is what the call holds in memory already.
@@ -145,7 +145,7 @@ class RelayedCalls:
         return relayed
 
     def hand_over(self, relayed: RelayedCall) -> None:
-        """All addons have had the headers: what may not be held goes to the relay at once."""
+        """All addons have had the headers. A body too large to be held is streamed to the relay."""
         flow = relayed.flow
         held = fits(flow.request, self._settings.max_held)
         flow.request.stream = False
@@ -172,7 +172,7 @@ class RelayedCalls:
         relayed.point_at_relay()
 
     def hand_over_rest(self, relayed: RelayedCall) -> None:
-        """All addons have had a request that was streamed. The relay waits for its end."""
+        """All addons have had a request that was streamed. The relay waits for this."""
         flow, progress = relayed.flow, relayed.progress
         if flow.error:
             error = bad_request("The call was ended in mitmproxy.", ErrorCode.CALL_ENDED)
@@ -182,9 +182,9 @@ class RelayedCalls:
         relayed.use_changed_body()
 
     def _judge_again(self, relayed: RelayedCall, origin: Origin) -> bool:
-        """Another addon, or a person, has made another call of it. False if it is none of ours.
+        """Judges a call that was changed. False if it is not for a provider any more.
 
-        The relay judges its body.
+        The relay reads the body later, as it was edited.
         """
         asked, verdict = relayed.judged.again(relayed.flow, origin, self._settings.problem)
         if isinstance(verdict, LeaveAlone):
@@ -199,7 +199,7 @@ class RelayedCalls:
 
 
 def _show_now(relayed: RelayedCall) -> None:
-    """Has mitmweb show how a call is doing that has no answer yet."""
+    """Makes mitmweb show how a call is doing that has no answer yet."""
     relayed.show_upstream()
     say(relayed.flow, waiting_comment(relayed.progress))
     show_anew([relayed.flow])

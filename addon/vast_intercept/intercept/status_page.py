@@ -1,4 +1,4 @@
-"""Says what this interceptor is to those who ask through it: `vast-intercept env`, `check`."""
+"""Tells `vast-intercept env` and `check`, which ask through the proxy, what it is."""
 
 import os
 from pathlib import Path
@@ -32,7 +32,7 @@ class StatusPage:
         self._relay = relay
 
     def answer(self, flow: http.HTTPFlow) -> None:
-        """Answers a request that is for it, and leaves others alone."""
+        """Answers the flow if it asks for the status, and leaves it alone otherwise."""
         if not _asks_for_status(flow):
             return
         mask_keys(flow.request)
@@ -47,7 +47,7 @@ class StatusPage:
             flow.response = http.Response.make(200, body, {"content-type": "application/json"})
 
     def status(self) -> Status:
-        """What is said."""
+        """The interceptor's status."""
         config = self._settings.config
         return Status(
             version=__version__,
@@ -82,7 +82,7 @@ class StatusPage:
         )
 
     def not_ready(self) -> list[str]:
-        """Why calls for Vast would not be served now; nothing if they would be."""
+        """Why calls for Vast would not be served now. Empty if they would be."""
         config = self._settings.config
         problems = [self._settings.problem] if self._settings.problem else []
         if self._relay.address is None:
