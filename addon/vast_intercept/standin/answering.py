@@ -50,8 +50,7 @@ def whole(
 ) -> web.Response:
     """An answer in one piece. Without a body it has no content type, either."""
     head = {**SERVER, **({"content-type": content_type} if body else {})}
-    for name, value in (headers or {}).items():
-        head[name.lower()] = value
+    head |= {name.lower(): value for name, value in (headers or {}).items()}
     return web.Response(status=status, body=body, headers=head)
 
 

@@ -58,14 +58,9 @@ class Listener:
         return f"http://{host}:{self._port}"
 
     @property
-    def accepted(self) -> int:
-        """The number of connections so far."""
-        return self._server.accepted
-
-    @property
-    def open_connections(self) -> int:
-        """The number of open connections."""
-        return len(self._server.connections)
+    def connections(self) -> tuple[int, int]:
+        """The numbers of connections: all so far, and those that are open."""
+        return self._server.accepted, len(self._server.connections)
 
     async def open(self) -> None:
         """Starts to listen, unless it does. Raises OSError if the port is taken."""

@@ -40,8 +40,7 @@ class ReceivedCall:
             "method": self.method,
             "path": self.path,
             "headers": [
-                [name.decode("utf-8", "replace"), value.decode("utf-8", "replace")]
-                for name, value in self.headers
+                [each.decode("utf-8", "replace") for each in pair] for pair in self.headers
             ],
             "body_base64": base64.b64encode(self.body).decode(),
             "body_size": self.body_size,
@@ -62,12 +61,7 @@ class ReceivedCalls:
         self.running = 0
 
     def begin(
-        self,
-        method: str,
-        path: str,
-        headers: Headers,
-        body: bytearray,
-        worker: int | None = None,
+        self, method: str, path: str, headers: Headers, body: bytearray, worker: int | None = None
     ) -> ReceivedCall:
         """Notes a call that has arrived. `worker` is the number of the worker that received it."""
         call = ReceivedCall(method, path, headers, bytes(body[:_KEPT_BODY]), len(body), worker)
@@ -102,7 +96,7 @@ class ReceivedCalls:
         """Returns once so many of the calls to this path have this outcome."""
         await self._changed.until(
             lambda: (
-                sum(call.outcome == outcome and call.is_to(path) for call in self._kept) >= count
+                count <= sum(each.outcome == outcome and each.is_to(path) for each in self._kept)
             )
         )
 

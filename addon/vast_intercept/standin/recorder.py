@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from .answering import Answering, HangUp, Refusal, receive
-from .received_calls import ReceivedCall, ReceivedCalls
+from .received_calls import ReceivedCalls
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +21,13 @@ class Recorder:
         """Handles one request of aiohttp's server."""
         received = bytearray()
         try:
-            await receive(request, received)
-        except Refusal as refusal:
-            self.calls.end(self._begin(request, received), "done")
-            return refusal.answer()
-        except BaseException:
-            self.calls.end(self._begin(request, received), "cancelled")
-            raise
-        # The call is noted only now, so that whoever waits for it finds all of its body.
-        call = self._begin(request, received)
-        try:
+            try:
+                await receive(request, received)
+            finally:
+                # The call is noted only now, so that whoever waits for it finds all of its body.
+                call = self.calls.begin(
+                    request.method, request.raw_path, request.raw_headers, received, self.worker
+                )
             response = await self.answer(request, bytes(received))
         except Refusal as refusal:
             response = refusal.answer()
@@ -45,11 +42,6 @@ class Recorder:
             raise
         self.calls.end(call, "done", response.status)
         return response
-
-    def _begin(self, request: web.BaseRequest, body: bytearray) -> ReceivedCall:
-        return self.calls.begin(
-            request.method, request.raw_path, request.raw_headers, body, self.worker
-        )
 
 
 def _cut_connection(request: web.BaseRequest) -> None:

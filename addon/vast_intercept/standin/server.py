@@ -83,23 +83,11 @@ class StandIn:
         self._vllm = Vllm(Model(config.model, config.context), gates)
         self._calls = ReceivedCalls()
         self._admission = Admission(signer)
-        workers = [
-            OwnWorker(
-                number,
-                endpoint,
-                config.host,
-                tls,
-                self._calls,
-                self._admission,
-                chance,
-                self._vllm,
-            )
-            for number, endpoint in enumerate(
-                endpoint for endpoint in config.endpoints for _ in range(config.workers)
-            )
-        ]
+        shared = (config.host, tls, self._calls, self._admission, chance, self._vllm)
+        endpoints = [each for each in config.endpoints for _ in range(config.workers)]
+        workers = [OwnWorker(number, each, *shared) for number, each in enumerate(endpoints)]
         self._fleet = Fleet(workers)
-        self._fault_player = FaultPlayer(workers, chance)
+        self._fault_player = FaultPlayer([worker.set for worker in workers], chance)
         self._control = Control(
             self._calls, gates, self.stats, self._fleet, account, overrides, self._fault_player
         )
@@ -116,13 +104,6 @@ class StandIn:
         return self._listener.url
 
     async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
-
-    async def start(self) -> None:
         """Starts to listen.
 
         Raises OSError if the port is taken, NoSuchWorkerError if a fault names an unknown worker.
@@ -133,10 +114,11 @@ class StandIn:
             if self._config.faults:
                 await self._fault_player.start(self._config.faults)
         except BaseException:
-            await self.stop()
+            await self.__aexit__()
             raise
+        return self
 
-    async def stop(self) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Closes everything at once, whatever runs."""
         await self._fault_player.stop()
         closed = [self._listener.close(), *self._fleet.close()]
@@ -150,9 +132,10 @@ class StandIn:
 
     def stats(self) -> dict[str, Json]:
         """The numbers of TCP connections and of calls: in total, and now."""
+        accepted, still_open = self._listener.connections
         return {
-            "connections": self._listener.accepted,
-            "open_connections": self._listener.open_connections,
+            "connections": accepted,
+            "open_connections": still_open,
             **self._fleet.connections(),
             "calls": self._calls.total,
             "running": self._calls.running,
@@ -163,7 +146,8 @@ class StandIn:
     def _recorded_pages(
         self, account: Account, router: Router, overrides: Overrides
     ) -> dict[str, _Page]:
-        console = Console(account, self._config.root_cert)
+        root_cert = self._config.root_cert
+        console = Console(account, root_cert.read_bytes() if root_cert else None)
         list_workers = WorkerList(account, self._fleet).list_workers
         get, post = hdrs.METH_GET, hdrs.METH_POST
         return {

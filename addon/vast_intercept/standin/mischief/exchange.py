@@ -1,6 +1,7 @@
 """How an answer of the model server goes out: in one piece or in many, slowly, or byte by byte."""
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -50,22 +51,15 @@ class Passage:
 DIRECT = Passage()
 
 
+@dataclass(frozen=True, slots=True)
 class Exchange:
     """A request, its usual answer, and what the stand-in was told to do about it."""
 
-    def __init__(
-        self,
-        request: web.BaseRequest,
-        answer: ModelAnswer,
-        told: Instructions,
-        gates: Gates,
-        passage: Passage = DIRECT,
-    ) -> None:
-        self.request = request
-        self.answer = answer
-        self.told = told
-        self._gates = gates
-        self._passage = passage
+    request: web.BaseRequest
+    answer: ModelAnswer
+    told: Instructions
+    gates: Gates
+    passage: Passage = DIRECT
 
     async def reply(self) -> web.StreamResponse:
         """Sends the answer at the pace that the instructions name."""
@@ -83,7 +77,7 @@ class Exchange:
 
     async def begin(self) -> web.StreamResponse:
         """Sends the head."""
-        headers = self._passage.headers(self.answer)
+        headers = self.passage.headers(self.answer)
         if not self.answer.stream:
             headers["content-length"] = str(len(self.answer.body))
         response = web.StreamResponse(headers=headers)
@@ -92,28 +86,21 @@ class Exchange:
 
     async def send(self, response: web.StreamResponse, parts: list[bytes]) -> None:
         """Sends the parts one by one: at once, after a delay, or when the gate is opened."""
-        if not self.told.gate:
-            await self._send(response, parts, None)
-            return
-        with self._gates.used(self.told.gate):
-            await self._send(response, parts, self.told.gate)
-
-    async def _send(
-        self, response: web.StreamResponse, parts: list[bytes], gate: str | None
-    ) -> None:
-        for index, part in enumerate(parts):
-            if gate:
-                try:
-                    async with asyncio.timeout(_GATE_SECONDS):
-                        await self._gates.passed(gate, index)
-                except TimeoutError:
-                    raise HangUp from None
-            if index and self.told.delay:
-                await asyncio.sleep(self.told.delay)
-            if part == DONE:
-                await asyncio.sleep(self.told.end_delay)
-            await self._passage.passable()
-            await response.write(part)
+        gate = self.told.gate
+        with self.gates.used(gate) if gate else nullcontext():
+            for index, part in enumerate(parts):
+                if gate:
+                    try:
+                        async with asyncio.timeout(_GATE_SECONDS):
+                            await self.gates.passed(gate, index)
+                    except TimeoutError:
+                        raise HangUp from None
+                if index and self.told.delay:
+                    await asyncio.sleep(self.told.delay)
+                if part == DONE:
+                    await asyncio.sleep(self.told.end_delay)
+                await self.passage.passable()
+                await response.write(part)
 
     async def send_raw(self, data: bytes) -> NoReturn:
         """Writes bytes past aiohttp, which refuses to send invalid HTTP, and hangs up."""

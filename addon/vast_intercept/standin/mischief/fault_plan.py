@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 import msgspec
 import yaml
@@ -44,34 +44,31 @@ class NoSuchWorkerError(ValueError):
     """A plan names a worker that does not exist."""
 
 
-class SteerableWorker(Protocol):
-    """A worker whose state a plan can change."""
-
-    async def set(self, state: WorkerState) -> None:
-        """Puts the worker into a state. Raises OSError if it cannot listen again."""
-
-
+@dataclass(slots=True)
 class FaultPlayer:
-    """Plays one plan at a time."""
+    """Plays one plan at a time.
 
-    def __init__(self, workers: Sequence[SteerableWorker], chance: Chance) -> None:
-        self._workers = workers
-        self._chance = chance
-        self._playing: asyncio.Task[None] | None = None
+    `set_worker` has a function for each worker, which puts it into a state. It raises OSError if
+    the worker cannot listen again.
+    """
+
+    set_worker: Sequence[Callable[[WorkerState], Awaitable[None]]]
+    chance: Chance
+    _playing: asyncio.Task[None] | None = None
 
     async def start(self, plan: FaultPlan) -> None:
         """Plays a plan, in place of the one that runs. Raises NoSuchWorkerError."""
         for step in plan.schedule:
-            if not 0 <= step.worker < len(self._workers):
+            if not 0 <= step.worker < len(self.set_worker):
                 raise NoSuchWorkerError(f"there is no worker {step.worker}")
         await self.stop()
-        self._chance.start(plan.seed, plan.probability)
+        self.chance.start(plan.seed, plan.probability)
         if plan.schedule:
             self._playing = asyncio.create_task(self._play(plan.schedule), name="fault schedule")
 
     async def stop(self) -> None:
         """Ends the plan. Workers stay in the state that they are in."""
-        self._chance.stop()
+        self.chance.start(0, {})
         playing, self._playing = self._playing, None
         if playing:
             playing.cancel()
@@ -84,6 +81,6 @@ class FaultPlayer:
         for step in sorted(schedule, key=lambda step: step.at):
             await asyncio.sleep(start + step.at - loop.time())
             try:
-                await self._workers[step.worker].set(step)
+                await self.set_worker[step.worker](step)
             except OSError as error:
                 _log.error("worker %d cannot listen again: %s", step.worker, error)

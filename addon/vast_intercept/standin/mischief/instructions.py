@@ -40,6 +40,7 @@ STREAM_FAULTS: frozenset[Fault] = frozenset(
 )
 
 type Seconds = Annotated[float, Meta(ge=0)]
+type Status = Annotated[int, Meta(ge=200, le=599)]
 
 
 class Instructions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,7 +67,7 @@ class Instructions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     after: Annotated[int, Meta(ge=0)] = 3
     """How many chunks of a stream come before the fault."""
 
-    status: Annotated[int, Meta(ge=200, le=599)] | None = None
+    status: Status | None = None
     """Answer just this, with `body` and `headers`."""
     body: str = ""
     headers: dict[str, str] = {}

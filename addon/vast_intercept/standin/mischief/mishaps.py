@@ -30,17 +30,12 @@ class Chance:
     """Draws a mishap, or none, for each call in the order of their arrival."""
 
     def __init__(self) -> None:
-        self._random = Random()  # noqa: S311
-        self._probabilities: dict[Mishap, Probability] = {}
+        self.start(0, {})
 
     def start(self, seed: int, probabilities: dict[Mishap, Probability]) -> None:
-        """From now on, calls have mishaps."""
+        """From now on, calls have mishaps. Without `probabilities` they have none."""
         self._random = Random(seed)  # noqa: S311
         self._probabilities = probabilities
-
-    def stop(self) -> None:
-        """From now on, calls have no mishaps."""
-        self._probabilities = {}
 
     def draw(self) -> Mishap | None:
         """The mishap of the next call."""

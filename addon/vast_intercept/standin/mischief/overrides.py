@@ -1,22 +1,19 @@
 """Answers that a test puts in place of those of the console and the router."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from ..answering import Answering, HangUp, whole
+from ..answering import Answering, HangUp, not_found, whole
 from .faults import stay_silent
-
-type Overridable = Literal["route", "endptjobs", "root", "workers"]
-
-NAMES: tuple[Overridable, ...] = get_args(Overridable.__value__)
+from .instructions import Status
 
 
 class Override(Struct, kw_only=True, forbid_unknown_fields=True):
     """The answer to the next `times` requests."""
 
-    status: Annotated[int, Meta(ge=200, le=599)] = 200
+    status: Status = 200
     body: str = ""
     headers: dict[str, str] = {}
     times: Annotated[int, Meta(ge=1)] = 1
@@ -32,29 +29,28 @@ class Override(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Overrides:
-    """At most one override for each page."""
+    """At most one override for each page, by the name that tests have for the page."""
 
     def __init__(self) -> None:
-        self._of: dict[Overridable, Override] = {}
+        self._of: dict[str, Override | None] = {}
 
-    def set(self, what: Overridable, override: Override) -> None:
-        """Sets the override of a page, in place of the one before."""
-        self._of[what] = override
+    def set(self, page: str, override: Override | None) -> None:
+        """Replaces the override of a page; None removes it. Raises Refusal for no such page."""
+        if page not in self._of:
+            raise not_found()
+        self._of[page] = override
 
-    def remove(self, what: Overridable) -> None:
-        """Removes the override of a page, if there is one."""
-        self._of.pop(what, None)
-
-    def over(self, what: Overridable, usual: Answering) -> Answering:
+    def over(self, page: str, usual: Answering) -> Answering:
         """Wraps the usual answer of a page: gives the override instead while there is one."""
+        self._of[page] = None
 
         async def answer(request: web.BaseRequest, body: bytes) -> web.StreamResponse:
-            override = self._of.get(what)
+            override = self._of[page]
             if override is None:
                 return await usual(request, body)
             override.times -= 1
             if not override.times:
-                del self._of[what]
+                self._of[page] = None
             return await override.answer()
 
         return answer

@@ -1,10 +1,10 @@
 """The states that a worker can be put into."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from .instructions import Seconds
+from .instructions import Seconds, Status
 
 type WorkerMode = Literal[
     "ready",
@@ -25,7 +25,7 @@ class WorkerState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Whether the router gives the worker out. It never gives out one that is cold."""
     ready_after: Seconds | None = None
     """A cold worker becomes ready after this time."""
-    status: Annotated[int, Meta(ge=200, le=599)] = 503
+    status: Status = 503
     body: str = ""
     headers: dict[str, str] = {}
     delay: Seconds = 1

@@ -1,6 +1,5 @@
 """The account: its key, and its endpoints, each with a key of its own."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2s
 
@@ -23,22 +22,16 @@ class Account:
 
     def __init__(self, names: tuple[str, ...], key: str) -> None:
         self.key = key
-        self._endpoints: dict[str, AccountEndpoint] = {}
+        self.endpoints: dict[str, AccountEndpoint] = {}
         for number, name in enumerate(dict.fromkeys(names), 1):
             derived = self._derived(name, 0)
-            self._endpoints[name] = AccountEndpoint(number, name, derived, derived)
+            self.endpoints[name] = AccountEndpoint(number, name, derived, derived)
 
-    def __iter__(self) -> Iterator[AccountEndpoint]:
-        return iter(self._endpoints.values())
-
-    def get(self, name: str) -> AccountEndpoint | None:
-        """The endpoint of that name."""
-        return self._endpoints.get(name)
-
-    def renew_key(self, endpoint: AccountEndpoint, *, hidden: bool) -> str:
+    def renew_key(self, name: str, *, hidden: bool) -> str:
         """Replaces an endpoint's key. If `hidden`, the console goes on listing the old one."""
+        endpoint = self.endpoints[name]
         endpoint.renewals += 1
-        endpoint.key = self._derived(endpoint.name, endpoint.renewals)
+        endpoint.key = self._derived(name, endpoint.renewals)
         if not hidden:
             endpoint.listed = endpoint.key
         return endpoint.key

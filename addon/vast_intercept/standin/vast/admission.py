@@ -1,5 +1,6 @@
 """Decides which calls a worker admits: those that the router signed, each once."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from .route_signing import RouteSigner
@@ -7,21 +8,21 @@ from .route_signing import RouteSigner
 _REMEMBERED = 100_000
 
 
+@dataclass(slots=True)
 class Admission:
     """Admits calls for all workers, and counts what they refuse together.
 
     The signature of a URL is always the same, so that a used route is known by its `reqnum`.
     """
 
-    def __init__(self, signer: RouteSigner) -> None:
-        self._signer = signer
-        self._used: dict[str, None] = {}
-        self.reused = 0
-        self.unsigned = 0
+    signer: RouteSigner
+    reused: int = 0
+    unsigned: int = 0
+    _used: dict[str, None] = field(default_factory=dict)
 
     async def admits(self, auth_data: dict[str, Any]) -> bool:
         """Whether a call is admitted. The next call with the same `reqnum` is not."""
-        if not await self._signer.verify(auth_data["url"], auth_data["signature"]):
+        if not await self.signer.verify(auth_data["url"], auth_data["signature"]):
             self.unsigned += 1
             return False
         reqnum = str(auth_data["reqnum"])

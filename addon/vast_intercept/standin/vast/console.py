@@ -1,6 +1,6 @@
 """`console.vast.ai`: the account's endpoints, and the root of the workers' certificates."""
 
-from pathlib import Path
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -11,26 +11,26 @@ from .account import Account, AccountEndpoint, bearer
 CREATED = 1_795_385_168.0
 
 
+@dataclass(frozen=True, slots=True)
 class Console:
-    """The console of one account."""
+    """The console of one account. `root_cert` is in PEM."""
 
-    def __init__(self, account: Account, root_cert: Path | None) -> None:
-        self._account = account
-        self._root_cert = root_cert.read_bytes() if root_cert else None
+    account: Account
+    root_cert: bytes | None
 
     async def list_endpoints(self, request: web.BaseRequest, _: bytes) -> web.StreamResponse:
         """`GET /api/v0/endptjobs/`."""
-        if bearer(request) != self._account.key:
-            refusal: Json = {"success": False, "error": "auth_error", "msg": "Invalid user key"}
-            raise Refusal(401, refusal)
-        results = [_listed(endpoint) for endpoint in self._account]
+        if bearer(request) != self.account.key:
+            told: Json = {"success": False, "error": "auth_error", "msg": "Invalid user key"}
+            raise Refusal(401, told)
+        results = [_listed(endpoint) for endpoint in self.account.endpoints.values()]
         return json_answer({"success": True, "results": results})
 
     async def root(self, _: web.BaseRequest, __: bytes) -> web.StreamResponse:
         """`GET /static/jvastai_root.cer`."""
-        if self._root_cert is None:
+        if self.root_cert is None:
             raise not_found()
-        return whole(self._root_cert, content_type="application/x-x509-ca-cert")
+        return whole(self.root_cert, content_type="application/x-x509-ca-cert")
 
 
 def _listed(endpoint: AccountEndpoint) -> Json:

@@ -25,15 +25,17 @@ class Fleet:
 
     def ready(self, endpoint: str) -> list[str]:
         """The URLs of the workers that the router may choose."""
-        own = [worker.url for worker in self.own if worker.listed and worker.endpoint == endpoint]
-        return own + self.registered.urls(endpoint)
+        own = [each for each in self.own if each.listed and each.endpoint == endpoint]
+        return [each.listener.url for each in own] + [
+            each.url for each in self.registered.of(endpoint)
+        ]
 
     def connections(self) -> dict[str, Json]:
         """The numbers of TCP connections to own workers: in total, and open now."""
-        listeners = [worker.listener for worker in self.own]
+        counts = [worker.listener.connections for worker in self.own]
         return {
-            "worker_connections": sum(listener.accepted for listener in listeners),
-            "open_worker_connections": sum(listener.open_connections for listener in listeners),
+            "worker_connections": sum(accepted for accepted, _ in counts),
+            "open_worker_connections": sum(still_open for _, still_open in counts),
         }
 
     def to_json(self) -> Json:

@@ -25,7 +25,7 @@ class OpenAIGateway:
         self._own_url = own_url
         self._operations = {
             f"/{quote(endpoint.name, safe='')}{suffix}": suffix
-            for endpoint in account
+            for endpoint in account.endpoints.values()
             for suffix in (*CHAT, *COMPLETION)
         }
 

@@ -22,8 +22,11 @@ _OPERATIONS = {"/v1/chat/completions", "/v1/completions"}
 
 
 @dataclass
-class OwnWorker:
-    """A worker, which keeps its port from its start on, whatever state it is put in."""
+class OwnWorker(Passage):
+    """A worker, which keeps its port from its start on, whatever state it is put in.
+
+    vLLM's answers pass through it: it drops the parameters of a stream's content type.
+    """
 
     number: int
     endpoint: str
@@ -35,17 +38,11 @@ class OwnWorker:
     model_server: Vllm
 
     def __post_init__(self, host: str, tls: ssl.SSLContext | None, calls: ReceivedCalls) -> None:
-        self._passage = _PyWorker(self)
         self._state = READY
         self._changing = asyncio.Lock()
         self._becoming_ready: asyncio.TimerHandle | None = None
         self._answered = 0
         self.listener = Listener(Recorder(calls, self._answer, self.number).handle, host, 0, tls)
-
-    @property
-    def url(self) -> str:
-        """The URL to which the router sends calls."""
-        return self.listener.url
 
     @property
     def listed(self) -> bool:
@@ -66,7 +63,7 @@ class OwnWorker:
         return {
             "number": self.number,
             "endpoint": self.endpoint,
-            "url": self.url,
+            "url": self.listener.url,
             "state": self._state.state,
             "listed": self.listed,
             "calls": self._answered,
@@ -91,7 +88,13 @@ class OwnWorker:
         self._stop_waiting()
         return self.listener.close()
 
-    async def stay_silent_if_hung(self) -> None:
+    def headers(self, answer: ModelAnswer) -> dict[str, str]:
+        """The headers that reach the client."""
+        if answer.stream:
+            return {"content-type": answer.content_type.partition(";")[0]}
+        return super().headers(answer)
+
+    async def passable(self) -> None:
         """Returns at once, unless the worker is hung: then it hangs up after a long silence."""
         if self._state.state == "hung":
             await stay_silent()
@@ -107,7 +110,7 @@ class OwnWorker:
 
     async def _answer(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
         response = await self._respond(request, body)
-        await self.stay_silent_if_hung()
+        await self.passable()
         self._answered += 1
         return response
 
@@ -128,7 +131,7 @@ class OwnWorker:
         if not await self.admission.admits(call.auth_data):
             return web.Response(status=401)
         mishap = self.chance.draw()
-        await self.stay_silent_if_hung()
+        await self.passable()
         match self._state.state:
             case "refusing":
                 told = self._state
@@ -143,27 +146,10 @@ class OwnWorker:
         self, request: web.BaseRequest, operation: str, payload: bytes, mishap: Mishap | None
     ) -> web.StreamResponse:
         try:
-            response = await self.model_server.answer(
-                request, operation, payload, mishap, self._passage
-            )
+            response = await self.model_server.answer(request, operation, payload, mishap, self)
         except Refusal as refusal:
             response = refusal.answer()
         if not response.prepared:
             # The PyWorker drops the content type's parameters, and adds a type where there is none.
             response.headers[hdrs.CONTENT_TYPE] = response.content_type
         return response
-
-
-class _PyWorker(Passage):
-    """The PyWorker passes on a stream's bytes, and its content type without parameters."""
-
-    def __init__(self, worker: OwnWorker) -> None:
-        self._worker = worker
-
-    def headers(self, answer: ModelAnswer) -> dict[str, str]:
-        if answer.stream:
-            return {"content-type": answer.content_type.partition(";")[0]}
-        return super().headers(answer)
-
-    async def passable(self) -> None:
-        await self._worker.stay_silent_if_hung()

@@ -1,7 +1,5 @@
 """Real PyWorkers that have reported to the router."""
 
-from dataclasses import dataclass
-
 import msgspec
 
 from ..answering import Json, decode
@@ -9,27 +7,20 @@ from ..answering import Json, decode
 _KEPT = 1_000
 
 
-class _Report(msgspec.Struct):
+class RegisteredWorker(msgspec.Struct):
+    """A real worker, as it reports itself. Its `mtoken` is the name of its endpoint."""
+
     id: int
     mtoken: str
     url: str
     max_perf: float = 0
     error_msg: str | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class RegisteredWorker:
-    """A real worker that has reported that it is ready."""
-
-    id: int
-    endpoint: str
-    url: str
-
     def to_json(self) -> Json:
         """The worker, as the control interface shows it. Only the stand-in's own have numbers."""
         return {
             "number": None,
-            "endpoint": self.endpoint,
+            "endpoint": self.mtoken,
             "url": self.url,
             "state": "registered",
             "listed": True,
@@ -44,22 +35,18 @@ class RegisteredWorkers:
         self._ready: dict[int, RegisteredWorker] = {}
 
     def report(self, body: bytes) -> None:
-        """Takes a worker's report. Its `mtoken` is the name of its endpoint. Raises Refusal."""
-        report = decode(body, _Report)
-        if report.max_perf > 0 and not report.error_msg:
-            self._ready[report.id] = RegisteredWorker(report.id, report.mtoken, report.url)
+        """Takes a worker's report. Raises Refusal if it cannot be read."""
+        worker = decode(body, RegisteredWorker)
+        if worker.max_perf > 0 and not worker.error_msg:
+            self._ready[worker.id] = worker
             if len(self._ready) > _KEPT:
                 del self._ready[next(iter(self._ready))]
         else:
-            self._ready.pop(report.id, None)
+            self._ready.pop(worker.id, None)
 
-    def urls(self, endpoint: str) -> list[str]:
-        """The URLs of the workers of an endpoint."""
-        return [worker.url for worker in self._ready.values() if worker.endpoint == endpoint]
-
-    def ids(self, endpoint: str) -> list[int]:
-        """The IDs that the workers of an endpoint report."""
-        return [worker.id for worker in self._ready.values() if worker.endpoint == endpoint]
+    def of(self, endpoint: str) -> list[RegisteredWorker]:
+        """The workers of an endpoint."""
+        return [worker for worker in self._ready.values() if worker.mtoken == endpoint]
 
     def forget(self) -> None:
         """Forgets all reports."""

@@ -32,7 +32,9 @@ class WorkerList:
         The key is in the body, where Vast's SDK has it, or in the header, as its command line does.
         """
         asked = decode(body, _Asked)
-        name = next((each.name for each in self.account if each.id == asked.id), None)
+        name = next(
+            (each.name for each in self.account.endpoints.values() if each.id == asked.id), None
+        )
         if name is None or self.account.key not in {asked.api_key, bearer(request)}:
             # The SDK expects such a refusal, with status 200. Vast's own words are not known.
             return json_answer({"error_msg": "endpoint and api_key do not match"})
@@ -44,23 +46,17 @@ class WorkerList:
             for worker in self.fleet.own
             if worker.endpoint == endpoint
         ]
-        return own + [_listed(number, "idle") for number in self.fleet.registered.ids(endpoint)]
+        return own + [_listed(real.id, "idle") for real in self.fleet.registered.of(endpoint)]
 
 
 def _listed(number: int, status: str) -> Json:
     return {
         "id": number,
         "status": status,
-        "cur_load": 0.0,
-        "new_load": 0.0,
-        "cur_load_rolling_avg": 0.0,
-        "cur_perf": 0.0,
-        "perf": _PERF,
-        "measured_perf": _PERF,
-        "dlperf": _PERF,
+        **dict.fromkeys(("cur_load", "new_load", "cur_load_rolling_avg", "cur_perf"), 0.0),
+        **dict.fromkeys(("perf", "measured_perf", "dlperf"), _PERF),
         "reliability": 1.0,
         "reqs_working": 0,
         "disk_usage": 10.0,
-        "loaded_at": CREATED,
-        "started_at": CREATED,
+        **dict.fromkeys(("loaded_at", "started_at"), CREATED),
     }
