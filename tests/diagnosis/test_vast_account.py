@@ -17,7 +17,7 @@ from .. import harness
 from ..harness import VAST_KEY, Certificates, StandIn
 from .conftest import sections_for
 
-MINE = ListedEndpoint(1, "my-endpoint")
+MINE = ListedEndpoint(1, "my-endpoint", None)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_workers_states_cannot_be_had(
 
 def test_an_endpoint_that_is_not_theirs_has_no_states(account: VastAccount) -> None:
     with pytest.raises(NoStatesError, match="do not match"):
-        account.worker_states(ListedEndpoint(99))
+        account.worker_states(ListedEndpoint(99, "other", None))
 
 
 def test_states_are_counted() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from vast_intercept.secret import Secret
 from vast_intercept.vast_api.answers import UnreadableError
 from vast_intercept.vast_api.console import (
     ListedEndpoint,
@@ -9,6 +10,8 @@ from vast_intercept.vast_api.console import (
     read_endpoints,
     root_url,
 )
+
+ONE = b'{"results": [{"id": 1, "endpoint_name": "one", "api_key": "key-of-the-endpoint"}]}'
 
 
 def test_the_urls_are_the_consoles() -> None:
@@ -21,11 +24,13 @@ def test_endpoints_come_by_name_and_what_has_none_is_left_out() -> None:
     body = b"""{"success": true, "results": [
         {"id": 1, "endpoint_name": "chat", "api_key": "key", "min_load": 0.5},
         {"id": "two", "endpoint_name": "new", "api_key": null},
+        {"id": 3.5, "endpoint_name": "odd", "api_key": "not\\r\\nsendable"},
         {"id": 3, "endpoint_name": "", "api_key": "key"}, {}
     ]}"""
     assert read_endpoints(200, body) == {
-        "chat": ListedEndpoint(1, "chat", "key"),
+        "chat": ListedEndpoint(1, "chat", Secret("key")),
         "new": ListedEndpoint("two", "new", None),
+        "odd": ListedEndpoint(3.5, "odd", None),
     }
 
 
@@ -45,3 +50,9 @@ def test_endpoints_come_by_name_and_what_has_none_is_left_out() -> None:
 def test_what_is_no_list_is_unreadable(status: int, body: bytes, said: str) -> None:
     with pytest.raises(UnreadableError, match=said):
         read_endpoints(status, body)
+
+
+def test_an_endpoints_key_is_not_in_what_python_shows_of_it() -> None:
+    (endpoint,) = read_endpoints(200, ONE).values()
+    assert endpoint.key
+    assert "key-of-the-endpoint" not in repr(endpoint)

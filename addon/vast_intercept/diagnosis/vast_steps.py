@@ -82,10 +82,7 @@ class VastSteps:
             raise NotApplicable("not looked at, because the account was not")
         asked = list(subject.endpoints.values())[:_ENDPOINTS]
         found = all_of(partial(_states, subject.account, each) for each in asked)
-        states = {
-            each.endpoint_name or "": future.result()
-            for each, future in zip(asked, found, strict=True)
-        }
+        states = {each.name: future.result() for each, future in zip(asked, found, strict=True)}
         if all(isinstance(each, str) for each in states.values()):
             raise NotApplicable(
                 f"Vast does not say what the workers do: {next(iter(states.values()))}"

@@ -1,7 +1,11 @@
 """The console: the account's endpoints, and the root of the workers' certificates."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import msgspec
 
+from ..secret import Secret, is_sendable
 from .answers import UnreadableError, decode
 
 #: The largest list of endpoints, and the largest root certificate, in bytes.
@@ -9,16 +13,23 @@ LARGEST_LIST = 16 * 1024 * 1024
 LARGEST_ROOT = 256 * 1024
 
 
-class ListedEndpoint(msgspec.Struct):
-    """An endpoint of the account. Each has a key of its own (FACTS V2)."""
+@dataclass(frozen=True, slots=True)
+class ListedEndpoint:
+    """An endpoint of the account, with its own key if a usable one is listed (FACTS V2)."""
 
-    id: int | str | None = None
+    id: Any
+    name: str
+    key: Secret | None
+
+
+class _Entry(msgspec.Struct):
+    id: Any = None
     endpoint_name: str | None = None
     api_key: str | None = None
 
 
 class _List(msgspec.Struct):
-    results: list[ListedEndpoint]
+    results: list[_Entry]
 
 
 _list = msgspec.json.Decoder(_List)
@@ -33,8 +44,13 @@ def read_endpoints(status: int, body: bytes) -> dict[str, ListedEndpoint]:
     """The account's endpoints by name. Raises UnreadableError."""
     if status != 200:
         raise UnreadableError(f"status {status}")
-    listed = decode(body, _list).results
-    return {each.endpoint_name: each for each in listed if each.endpoint_name}
+    endpoints = {}
+    for entry in decode(body, _list).results:
+        if name := entry.endpoint_name:
+            text = entry.api_key or ""
+            key = Secret(text) if is_sendable(text) else None
+            endpoints[name] = ListedEndpoint(entry.id, name, key)
+    return endpoints
 
 
 def root_url(console_url: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 from yarl import URL
@@ -140,7 +141,7 @@ def workers_url(router_url: str) -> str:
     return f"{router_url}/get_endpoint_workers/"
 
 
-def workers_request(endpoint_id: int | str | None) -> bytes:
+def workers_request(endpoint_id: Any) -> bytes:
     """The body of a request for the workers of an endpoint.
 
     Only the ID is in it, as with Vast's command line, which sends the account's key in a header.

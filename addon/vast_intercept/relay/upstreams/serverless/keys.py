@@ -19,7 +19,7 @@ from ....openai_api.errors import (
     bad_request,
     misconfigured,
 )
-from ....secret import Secret, is_sendable
+from ....secret import Secret
 from ....vast_api.answers import UnreadableError
 from ....vast_api.console import LARGEST_LIST, endpoints_url, read_endpoints
 from ....vast_api.headers import headers
@@ -167,11 +167,7 @@ def _read_list(status: int, body: bytes) -> dict[str, Secret]:
     except UnreadableError as error:
         message = f"Vast's list of endpoints cannot be read: {error}."
         raise AttemptFailed(bad_gateway(message, ErrorCode.BAD_UPSTREAM_ANSWER)) from None
-    return {
-        name: Secret(each.api_key)
-        for name, each in listed.items()
-        if each.api_key and is_sendable(each.api_key)
-    }
+    return {name: each.key for name, each in listed.items() if each.key}
 
 
 def _unknown_endpoint(endpoint: str, known: dict[str, Secret], config: Config) -> ApiError:
