@@ -1,4 +1,4 @@
-"""Listening sockets when there are no file descriptors left."""
+"""mitmproxy's listening sockets, and what they do when no file descriptors are left (M42, M63)."""
 
 import asyncio
 import logging
@@ -17,8 +17,8 @@ _LOOK_AGAIN = 0.05  # seconds
 class Accepting:
     """mitmproxy's listening sockets, from which nothing is taken while there is no room.
 
-    Who connects waits meanwhile, rather than to be turned away. asyncio takes up to a hundred
-    connections at a time, and has no way to stop it (FACTS M42).
+    Clients that connect meanwhile wait, instead of being refused. asyncio accepts up to a hundred
+    connections at a time, and offers no way to pause that (FACTS M42, M63).
     """
 
     def __init__(self, has_room: Callable[[], bool]) -> None:
@@ -64,7 +64,7 @@ def listening() -> list[tuple[str, int]]:
 
 
 def tell_once_of_refused_connections() -> None:
-    """Has asyncio tell once that it cannot accept connections, and not each time (FACTS M42)."""
+    """Logs once that asyncio cannot accept connections, instead of each time (FACTS M42)."""
     loop = asyncio.get_running_loop()
     before = loop.get_exception_handler()
     warn = WarnOnce(logger)

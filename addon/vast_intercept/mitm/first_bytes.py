@@ -21,7 +21,7 @@ _HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n"
 
 
 class NeedsMoreError(Exception):
-    """The bytes that have come so far do not say it yet."""
+    """The bytes received so far do not answer the question yet."""
 
 
 def starts_tls(data: bytes) -> bool:
@@ -41,7 +41,7 @@ def starts_http(data: bytes) -> bool:
 
 
 def named_in_hello(data: bytes) -> str | None:
-    """The host that a ClientHello names (SNI). Raises NeedsMoreError while it is not whole."""
+    """The host that a ClientHello names (SNI). Raises NeedsMoreError if the ClientHello is cut."""
     try:
         hello = parse_client_hello(data)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Holds back what comes for an app that does not take it, over HTTP/2.
+"""Backpressure over HTTP/2: an answer is read no faster than the app takes it.
 
 mitmproxy reads on whatever an app's window is, and keeps what it may not send yet (FACTS M36).
 """
@@ -22,7 +22,7 @@ _MOST_OF_CONNECTION = 4 * 1024 * 1024
 
 
 class AppH2Connection(BufferedH2Connection):
-    """An app's connection, which tells when what waits for its windows becomes less."""
+    """An app's HTTP/2 connection, on which others can wait until less data is buffered."""
 
     def __init__(self, config: H2Configuration) -> None:
         super().__init__(config)
@@ -35,7 +35,7 @@ class AppH2Connection(BufferedH2Connection):
         end_stream: bool = False,
         pad_length: int | None = None,
     ) -> None:
-        """Sends it, or has it wait, together with what waits already: each frame takes its time."""
+        """Sends data, or joins it to the last buffered frame, since each frame costs time."""
         waiting = self.stream_buffers.get(stream_id)
         if waiting:
             last = waiting[-1]
@@ -45,13 +45,13 @@ class AppH2Connection(BufferedH2Connection):
         super().send_data(stream_id, bytes(data), end_stream)
 
     def receive_data(self, data: bytes) -> Any:
-        """The events. Windows may have opened, and streams may have been reset."""
+        """Reads frames, which may open windows or reset streams, and returns their events."""
         events = super().receive_data(data)
         self._less.set()
         return events
 
     async def wait_for_room(self, stream_id: int | None) -> None:
-        """Waits until not too much waits for the stream, or for all if it is not known which."""
+        """Waits until little enough is buffered for the stream; for all streams if it is None."""
         while self._is_full(stream_id):
             self._less.clear()
             await self._less.wait()
@@ -86,7 +86,7 @@ def hold_back(client: Client, layer: HttpLayer, connection: AppH2Connection) -> 
 
 
 def _stream_of(layer: HttpLayer, server: Connection) -> int | None:
-    """The stream that an answer is for which comes from there; None if that is not known."""
+    """The stream of the app whose answer comes from `server`; None if that is not known."""
     http = layer.connections.get(server)
     last = http.context.layers[-1] if http else None
     return last.stream_id if isinstance(last, Http1Client) else None

@@ -52,7 +52,7 @@ _TOO_MUCH_AHEAD: Final = f"more than {_MAX_AHEAD:,} bytes came while a request w
 
 
 class AppHttpLayer(HttpLayer):
-    """HTTP on a connection with an app."""
+    """The HTTP layer of a connection with an app."""
 
     def __init__(
         self, context: Context, mode: HTTPMode, *, refused: Refused, is_for_provider: IsForProvider

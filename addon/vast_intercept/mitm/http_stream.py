@@ -25,7 +25,7 @@ _MAX_UNWANTED = 64 * 1024
 
 
 class AppHttpStream(HttpStream):
-    """Refuses a head that takes long to judge, and keeps no body that nobody is to have."""
+    """Refuses a head that takes long to judge, and drops a body once its request is answered."""
 
     def __init__(self, context: Context, stream_id: int, is_for_provider: IsForProvider) -> None:
         super().__init__(context, stream_id)
@@ -53,7 +53,7 @@ class AppHttpStream(HttpStream):
 
 
 def _too_much(request: http.Request) -> str | None:
-    """Why a request's head takes long to judge, if it does."""
+    """Why a request's head would take too long to judge; None if it would not."""
     if len(request.headers.fields) > _MAX_HEADERS:
         return f"The request has more than {_MAX_HEADERS:,} headers."
     if len(request.data.path) > _MAX_PATH:

@@ -33,11 +33,11 @@ type MakeHttp = Callable[[Context, HTTPMode], AppHttpLayer]
 
 
 class NotHttpError(Exception):
-    """What a client sends is no HTTP. The message says what it is."""
+    """A client sends something that is not HTTP. The message says what."""
 
 
 class RefusedLayer(Layer):
-    """Closes the connection, and drops what comes."""
+    """Closes the client's connection, and drops whatever it still sends."""
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         if isinstance(event, events.Start):
@@ -66,18 +66,18 @@ def is_explicit_proxy(context: Context) -> bool:
 
 
 def is_within_tls(context: Context) -> bool:
-    """Whether the bytes are those within a TLS connection that ends here."""
+    """Whether the bytes came through a TLS connection that mitmproxy has decrypted."""
     return isinstance(context.layers[-1], (ClientTLSLayer, ClientQuicLayer))
 
 
 def is_raw_by_mode(context: Context) -> bool:
-    """Whether the mode itself says that all bytes go on as they are, as `reverse:tcp://` does."""
+    """Whether the mode itself forwards all bytes unchanged, as `reverse:tcp://` does."""
     mode = context.client.proxy_mode
     return isinstance(mode, ReverseMode) and mode.scheme not in {"http", "https", "http3"}
 
 
 def named_in_datagram(data: bytes) -> str | None:
-    """The host that QUIC's or DTLS's ClientHello names. Raises NeedsMoreError if it is cut."""
+    """The host that a ClientHello of QUIC or DTLS names. Raises NeedsMoreError if it is cut."""
     for parse in (_quic_hello, dtls_parse_client_hello):
         try:
             hello = parse(data)
@@ -90,7 +90,7 @@ def named_in_datagram(data: bytes) -> str | None:
 
 
 def explicit_proxy_layer(context: Context, data: bytes, make_http: MakeHttp) -> Layer | None:
-    """HTTP for an explicit proxy, over TLS or not."""
+    """The HTTP layer for an explicit proxy, within TLS if the client speaks TLS to the proxy."""
     if context.client.transport_protocol == "udp":
         return None  # HTTP/3: mitmproxy does the same
     stack = tunnel.LayerStack()
@@ -102,7 +102,7 @@ def explicit_proxy_layer(context: Context, data: bytes, make_http: MakeHttp) -> 
 
 
 def layer_for_provider(context: Context, data: bytes, make_http: MakeHttp) -> Layer:
-    """HTTP, or what comes before it. Raises NotHttpError, or NeedsMoreError."""
+    """The HTTP layer, or the TLS layer before it. Raises NotHttpError or NeedsMoreError."""
     if context.client.transport_protocol == "udp":
         return _datagram_layer(context, data, make_http)
     stack = tunnel.LayerStack()

@@ -20,7 +20,7 @@ _TRY_AGAIN = 2.0
 
 
 def keep_going(addons: AddonManager) -> None:
-    """Has mitmproxy's own addons go on where they would end the process. Others' are left alone."""
+    """Replaces mitmproxy's own save and log addons by ones that a full disk does not end."""
     saving: Any = addons.get("save")
     if type(saving) is save.Save:
         saving.__class__ = SteadySave
@@ -31,7 +31,7 @@ def keep_going(addons: AddonManager) -> None:
 
 
 def trouble_with_saving() -> str:
-    """Why no flows are saved at the moment, for a person to read; or nothing."""
+    """Why no flows are saved at the moment, for a person to read; empty if they are."""
     saving = ctx.master.addons.get("save")
     return saving.trouble if isinstance(saving, SteadySave) else ""
 
@@ -45,7 +45,7 @@ class SteadySave(save.Save):
     _try_again: float
 
     def begin(self) -> None:
-        """Makes one of these of mitmproxy's own, which may have a file already."""
+        """Completes mitmproxy's own addon after the change of class. It may have a file open."""
         self.trouble, self._missed, self._try_again = "", 0, 0.0
         self._unbuffer()
 
@@ -105,7 +105,7 @@ class SteadySave(save.Save):
         logger.warning("%s", self.trouble)
 
     def _unbuffer(self) -> None:
-        """What is buffered is written at some time, in part, and cannot be taken back."""
+        """Takes the buffer off the file: a part of it could be written at any time, and stay."""
         if self.stream and isinstance(self.stream.fo, io.BufferedWriter):
             self.stream.fo = cast("BinaryIO", self.stream.fo.detach())
 
@@ -126,7 +126,7 @@ def _append_whole(file: io.FileIO, content: memoryview) -> None:
 
 
 class SteadyLog(termlog.TermLogHandler):
-    """Leaves lines out that cannot be written, unless nobody reads them any more."""
+    """Leaves out lines that cannot be written; ends the process if the log's reader is gone."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

@@ -19,14 +19,14 @@ _SLICE_OF_FRAMES = 4 * 1024
 
 
 class _InSlices:
-    """Stands for a client's reader, and lets other connections have their turn after each slice."""
+    """Replaces a client's reader, and gives other connections their turn after each slice."""
 
     def __init__(self, reader: asyncio.StreamReader, client: Client) -> None:
         self._reader = reader
         self._client = client
 
     async def read(self, most: int) -> bytes:
-        """What has come, as asyncio's reader has it, but no more than a slice."""
+        """Reads what has come, as asyncio's reader does, but no more than a slice."""
         most = min(most, _SLICE_OF_FRAMES if self._client.alpn == b"h2" else _SLICE)
         data = await self._reader.read(most)
         if len(data) == most:

@@ -1,4 +1,4 @@
-"""Acting on a flow once all other addons have had their say."""
+"""Acts on a flow after all other addons have had its hook (FACTS M30, M31)."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -52,7 +52,7 @@ async def _resumed(flow: http.HTTPFlow) -> None:
 
 
 def change_answers(flow: http.HTTPFlow) -> bool:
-    """Whether one of mitmproxy's own addons is to change, or to hold, the body of this answer."""
+    """Whether mitmproxy's `modify_body` or `intercept` applies to the body of this answer."""
     modify: Any = ctx.master.addons.get("modifybody")
     intercept: Any = ctx.master.addons.get("intercept")
     return bool(

@@ -45,7 +45,7 @@ class Masked:
     body: tuple[bytes, bytes] | None = None
 
     def add_fields(self, shown: Fields, sent: Fields) -> None:
-        """Adds fields that were masked one for one. Those that show the same keep their order."""
+        """Adds pairs of a masked field and the field to send. Equal masks keep their order."""
         pairs = list(zip(shown, sent, strict=True))
         changed = {one for one, other in pairs if one != other}
         known = set(self.fields)
@@ -54,7 +54,7 @@ class Masked:
                 self.fields.setdefault(one, []).append(other)
 
     def sent(self, event: HttpEvent) -> HttpEvent:
-        """The event as it is to be sent."""
+        """The event with the keys put back in, for the connection that it is sent on."""
         match event:
             case RequestHeaders(stream_id, request, end_stream):
                 return RequestHeaders(stream_id, self._sent_request(request), end_stream)
@@ -110,12 +110,12 @@ _masked: WeakKeyDictionary[http.HTTPFlow, Masked] = WeakKeyDictionary()
 
 
 def masked_in(flow: http.HTTPFlow) -> Masked:
-    """What the flow shows in place of what is sent, to be added to."""
+    """The flow's record of what it shows in place of what is sent. Hooks add to it."""
     return _masked.setdefault(flow, Masked())
 
 
 def forget(flow: http.HTTPFlow) -> None:
-    """From now on, what the flow shows is what is sent."""
+    """Drops the flow's record: from now on, what the flow shows is sent."""
     _masked.pop(flow, None)
 
 
