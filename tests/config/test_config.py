@@ -11,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vast_intercept.config import Config, ConfigError, load_config
+from vast_intercept.config import Config, ConfigError, EndpointId, UpstreamKind, load_config
 from vast_intercept.config.config import defaults
 from vast_intercept.openai_api.operations import UNSUPPORTED, Operation
 from vast_intercept.secret import Secret
@@ -61,6 +61,11 @@ models: []                         # what GET /v1/models lists, besides routes a
 """  # noqa: E501
 
 
+def vasts(name: str) -> EndpointId:
+    """An endpoint of Vast's, through its OpenAI interface."""
+    return EndpointId(UpstreamKind.OPENAI, name)
+
+
 def test_the_contract_s_example_loads(load: Load) -> None:
     config = load(CONTRACT, VAST_API_KEY=KEY)
     assert config.endpoint == "my-endpoint"
@@ -68,9 +73,9 @@ def test_the_contract_s_example_loads(load: Load) -> None:
     assert config.openai_url == "https://openai.vast.ai"
     assert config.ca_file is None
     assert [provider.name for provider in config.providers] == ["openai"]
-    assert config.destinations_for("gpt-4o") == ("big-one",)
-    assert config.destinations_for("gpt-3.5-turbo") == ("my-endpoint",)
-    assert config.destinations_for(None) == ("my-endpoint",)
+    assert config.destinations_for("gpt-4o") == (vasts("big-one"),)
+    assert config.destinations_for("gpt-3.5-turbo") == (vasts("my-endpoint"),)
+    assert config.destinations_for(None) == (vasts("my-endpoint"),)
     assert config.unsupported == dict.fromkeys(UNSUPPORTED, "reject")
     assert config.allow_from == (
         ipaddress.ip_network("127.0.0.0/8"),
@@ -159,7 +164,8 @@ def test_what_is_set_is_taken(load: Load, tmp_path: Path) -> None:
     assert own.prefixes == ("/api",)
     assert plain.serves("fe80::1", 443)
     destinations = [config.destinations_for(model) for model in ("abc", "named", "A")]
-    assert destinations == [("one",), ("two",), ("ep-é",)]
+    names = [[each.name for each in found] for found in destinations]
+    assert names == [["one"], ["two"], ["ep-é"]]
     assert config.unsupported[Operation.EMBEDDINGS] == "pass"
     assert {value for key, value in config.unsupported.items() if key != "embeddings"} == {"reject"}
     assert list(map(str, config.allow_from)) == [
@@ -227,7 +233,8 @@ def test_how_long_calls_wait_can_be_set_one_by_one(load: Load) -> None:
 
 def test_a_route_s_fallbacks_follow_its_endpoint(load: Load) -> None:
     config = load("routes: [{model: 'a*', endpoint: one, fallback: [two, provider]}]")
-    assert config.destinations_for("a1") == ("one", "two", "provider")
+    provider = EndpointId(UpstreamKind.PROVIDER, "provider")
+    assert config.destinations_for("a1") == (vasts("one"), vasts("two"), provider)
     assert config.destinations_for("b") == ()
     assert config.falls_back_to_provider
     assert not load("routes: [{model: a, endpoint: one, fallback: [two]}]").falls_back_to_provider

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 import vast_intercept
 from tests.fixtures.prepared import prepared
+from vast_intercept.config import EndpointId, UpstreamKind
 from vast_intercept.openai_api.errors import bad_gateway
 from vast_intercept.openai_api.usage import Usage
-from vast_intercept.relay.call import EndpointId, UpstreamKind
 from vast_intercept.relay.progress import Progress
 from vast_intercept.relay.work import AnswerHere
 from vast_intercept.secret import Secret

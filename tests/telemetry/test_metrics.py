@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from tests.fixtures.prepared import prepared
-from vast_intercept.config import Config, Route
+from vast_intercept.config import Config, EndpointId, Route, UpstreamKind
 from vast_intercept.config.config import defaults
 from vast_intercept.openai_api.operations import Operation
-from vast_intercept.relay.call import EndpointId, UpstreamKind
 from vast_intercept.relay.failures import AttemptFailed
 from vast_intercept.relay.progress import Progress
 from vast_intercept.relay.retrying.endpoint_health import EndpointHealth
@@ -125,9 +124,9 @@ def test_an_answer_that_does_not_say_its_tokens(
 
 
 @pytest.mark.parametrize(
-    ("interface", "count"), [("serverless", 1), ("openai", 0)], ids=["serverless", "openai"]
+    ("interface", "count"), [(UpstreamKind.SERVERLESS, 1), (UpstreamKind.OPENAI, 0)]
 )
-def test_waits_are_counted_where_calls_can_wait(interface: str, count: int) -> None:
+def test_waits_are_counted_where_calls_can_wait(interface: UpstreamKind, count: int) -> None:
     bench = Bench(replace(CONFIG, interface=interface))
     bench.ended(report(waited=0.0))
     assert bench.value("queue_wait_seconds_count", "mine") == count

@@ -11,11 +11,11 @@ from mitmproxy.contentviews import Metadata
 from mitmproxy.test import tflow
 
 from tests.fixtures.prepared import prepared
+from vast_intercept.config import UpstreamKind
 from vast_intercept.config.config import defaults
 from vast_intercept.dashboard.state import HowTo, state_of
 from vast_intercept.mitmweb.chat.contentview import ChatContentview
 from vast_intercept.mitmweb.notes import note_report
-from vast_intercept.relay.call import UpstreamKind
 from vast_intercept.relay.progress import Progress
 from vast_intercept.telemetry.call_log import JsonFormatter
 from vast_intercept.telemetry.monitor import Monitor

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fixtures.prepared import prepared
+from vast_intercept.config import EndpointId, UpstreamKind
 from vast_intercept.openai_api.errors import bad_gateway, bad_request, misconfigured
 from vast_intercept.openai_api.usage import Usage
-from vast_intercept.relay.call import EndpointId, UpstreamKind
 from vast_intercept.relay.progress import Progress
 from vast_intercept.telemetry import report as report_module
 from vast_intercept.telemetry.report import CallReport, Ending, report_of

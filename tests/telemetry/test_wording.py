@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fixtures.prepared import prepared
-from vast_intercept.relay.call import EndpointId, UpstreamKind
+from vast_intercept.config import EndpointId, UpstreamKind
 from vast_intercept.relay.progress import Progress
 from vast_intercept.telemetry.report import CallReport, Ending
 from vast_intercept.telemetry.wording import (

@@ -6,7 +6,7 @@ calls are served by, made from file, options and environment), `file.py` (the YA
 `providers.py` (whose API a host and a path belong to).
 """
 
-from .config import Config, find_config_file, load_config
+from .config import Config, EndpointId, UpstreamKind, find_config_file, load_config
 from .file import (
     PROVIDER,
     ClientKey,
@@ -32,12 +32,14 @@ __all__ = [
     "ConfigError",
     "ConfigFile",
     "ConfigWatch",
+    "EndpointId",
     "InspectSection",
     "Network",
     "OwnProvider",
     "Provider",
     "Route",
     "TimeoutSection",
+    "UpstreamKind",
     "VastSection",
     "built_in_providers",
     "find_config_file",

@@ -7,8 +7,10 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -48,6 +50,21 @@ _PROJECT_CONFIG = Path(__file__).parents[3] / "config" / "vast.yaml"
 _VAST = VastSection()
 
 
+class UpstreamKind(StrEnum):
+    """Which upstream answers. `vast.interface` has the same names for those of Vast."""
+
+    OPENAI = "openai"
+    SERVERLESS = "serverless"
+    PROVIDER = "provider"
+
+
+class EndpointId(NamedTuple):
+    """An endpoint of Vast or a provider, by its name, and the upstream that leads there."""
+
+    kind: UpstreamKind
+    name: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A checked configuration. It never changes: a call keeps the one that it started with."""
@@ -59,7 +76,7 @@ class Config:
     any_endpoint: bool = False
     api_key: Secret | None = None
     api_key_problem: str = ""
-    interface: str = _VAST.interface
+    interface: UpstreamKind = UpstreamKind.OPENAI
     openai_url: str = _VAST.openai_url
     route_url: str = _VAST.route_url
     console_url: str = _VAST.console_url
@@ -82,14 +99,18 @@ class Config:
     #: Environment variables that hold the Vast key, or may.
     key_variables: tuple[str, ...] = (VAST_KEY_VARIABLE,)
 
-    def destinations_for(self, model: str | None) -> tuple[str, ...]:
+    def destinations_for(self, model: str | None) -> tuple[EndpointId, ...]:
         """Where calls for the model go: an endpoint and its fallbacks in order, or nowhere.
 
-        The first route whose pattern matches the model says it, else the default endpoint.
+        The first route whose pattern matches the model says it, else the default endpoint. Among
+        the fallbacks may be a provider. It is the one that the app asked for, whatever its name.
         """
         if route := self.route_for(model):
-            return route.endpoint, *route.fallback
-        return (self.endpoint,) if self.endpoint else ()
+            return EndpointId(self.interface, route.endpoint), *map(self._fallback, route.fallback)
+        return (EndpointId(self.interface, self.endpoint),) if self.endpoint else ()
+
+    def _fallback(self, name: str) -> EndpointId:
+        return EndpointId(UpstreamKind.PROVIDER if name == PROVIDER else self.interface, name)
 
     def route_for(self, model: str | None) -> Route | None:
         """The first route whose pattern matches the model."""
@@ -102,7 +123,7 @@ class Config:
     @property
     def interface_url(self) -> str:
         """The URL of the interface that calls go through."""
-        return self.route_url if self.interface == "serverless" else self.openai_url
+        return self.route_url if self.interface is UpstreamKind.SERVERLESS else self.openai_url
 
     @property
     def falls_back_to_provider(self) -> bool:
@@ -202,7 +223,7 @@ def _config_of(file: ConfigFile, environ: Mapping[str, str]) -> Config:
         api_key_problem=key_problem,
         key_file=key_file,
         key_variables=variables_with_key(vast.api_key, key, environ),
-        interface=vast.interface,
+        interface=UpstreamKind(vast.interface),
         openai_url=read_url(vast.openai_url, "vast.openai_url"),
         route_url=read_url(vast.route_url, "vast.route_url"),
         console_url=read_url(vast.console_url, "vast.console_url"),

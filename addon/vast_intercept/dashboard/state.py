@@ -7,8 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from .. import __version__
-from ..config import Config
-from ..relay.call import EndpointId, UpstreamKind
+from ..config import Config, EndpointId
 from ..relay.progress import Progress
 from ..relay.retrying.endpoint_health import EndpointHealth
 from ..telemetry.history import Charts
@@ -190,7 +189,7 @@ def _latest(report: CallReport, *, show_prompts: bool) -> EndedCall:
 def _endpoints(monitor: Monitor, config: Config) -> list[EndpointRow]:
     """The endpoints of the configuration, in its order, then others that were called."""
     called = {health.id: health for health in monitor.endpoints()}
-    configured = [EndpointId(UpstreamKind(config.interface), name) for name in config.endpoints()]
+    configured = [EndpointId(config.interface, name) for name in config.endpoints()]
     running = Counter(each.endpoint for each in monitor.running.values())
     rows = list(dict.fromkeys([*configured, *called]))[:LISTED]
     return [_row(each, called.get(each), monitor, running[each]) for each in rows]

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from ..config import Config, VastSection
+from ..config import Config, UpstreamKind, VastSection
 from ..secret import Secret
 
 _DEFAULT = "default"
@@ -67,7 +67,7 @@ def _api_key(config: Config, reference: str, environ: Mapping[str, str]) -> Valu
 
 
 def _from_file_or_default(config: Config, set_in_file: Mapping[str, str]) -> Iterator[ValueOrigin]:
-    url = "route_url" if config.interface == "serverless" else "openai_url"
+    url = "route_url" if config.interface is UpstreamKind.SERVERLESS else "openai_url"
     shown: dict[str, str] = {
         "vast.interface": config.interface,
         f"vast.{url}": config.interface_url,

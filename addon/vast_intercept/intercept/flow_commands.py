@@ -117,7 +117,8 @@ class FlowCommands:
         except ValueError as error:
             raise exceptions.CommandError(f"The body cannot be read: {error}.") from None
         known = noted(each, "endpoint")
-        names = [known] if known in config.endpoints() else config.destinations_for(request.model)
+        destinations = [each.name for each in config.destinations_for(request.model)]
+        names = [known] if known in config.endpoints() else destinations
         if not names:
             raise exceptions.CommandError("No Vast endpoint is configured: set VAST_ENDPOINT.")
         words = ["curl", *(["--no-buffer"] if request.stream else [])]

@@ -6,12 +6,12 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from mitmproxy import http
 
-from ..config import Config
+from ..config import Config, EndpointId, UpstreamKind
 from ..mitm.turns import change_answers, hear_others_now, scripts_see_answers
 from ..mitmweb.notes import mark, note, noted, request_id_of, say, unmark
 from ..openai_api.operations import Operation, clean_path
 from ..openai_api.sse import EVENT_STREAM
-from ..relay.call import Call, EndpointId, UpstreamKind
+from ..relay.call import Call
 from ..relay.memory import Share
 from ..relay.progress import Progress
 from ..relay.work import AnswerHere, Work

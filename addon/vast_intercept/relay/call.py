@@ -1,8 +1,6 @@
 """A call as it was prepared for the relay, and the names of where it may go."""
 
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import NamedTuple
 
 from ..addresses import parse_address
 from ..config import Config
@@ -12,21 +10,6 @@ from ..openai_api.operations import Operation
 from ..secret import Secret
 from .memory import Memory, Share
 from .work import Work
-
-
-class UpstreamKind(StrEnum):
-    """Which upstream answers. `vast.interface` has the same names for those of Vast."""
-
-    OPENAI = "openai"
-    SERVERLESS = "serverless"
-    PROVIDER = "provider"
-
-
-class EndpointId(NamedTuple):
-    """An endpoint of Vast or a provider, by its name, and the upstream that leads there."""
-
-    kind: UpstreamKind
-    name: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..config import EndpointId
 from ..openai_api.errors import ApiError
 from ..openai_api.usage import Usage
 from ..secret import Secret, Secrets
-from .call import Call, EndpointId
+from .call import Call
 
 
 def _nobody() -> None:

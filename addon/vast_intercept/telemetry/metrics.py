@@ -14,7 +14,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from .. import __version__
-from ..config import Config
+from ..config import Config, UpstreamKind
 from ..relay.progress import Progress
 from ..relay.retrying.circuit_breaker import CircuitState
 from ..relay.retrying.endpoint_health import EndpointHealth
@@ -149,7 +149,7 @@ class Metrics(Collector):
             if (seconds := getattr(report, field)) is not None:
                 values = (labels[label] for label in _HISTOGRAMS[name][-1])
                 self._histogram(name, *values).observe(seconds)
-        if config.interface == "serverless":
+        if config.interface is UpstreamKind.SERVERLESS:
             for name, waited in (report.waits or {endpoint: 0.0}).items():
                 self._histogram(_QUEUE_WAIT, _label(config, name)).observe(waited)
         if report.prompt_tokens is not None:

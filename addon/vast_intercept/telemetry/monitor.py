@@ -5,8 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ..config import Config
-from ..relay.call import EndpointId
+from ..config import Config, EndpointId
 from ..relay.progress import Progress
 from ..relay.retrying.endpoint_health import EndpointHealth
 from ..shut_down_models import known_model

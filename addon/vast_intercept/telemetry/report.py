@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from ..relay.call import UpstreamKind
+from ..config import UpstreamKind
 from ..relay.progress import Progress
 from ..secret import mask_shapes
 

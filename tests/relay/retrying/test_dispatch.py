@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from tests.fixtures.prepared import prepared
-from vast_intercept.config import Config, Route, load_config
+from vast_intercept.config import Config, Route, UpstreamKind, load_config
 from vast_intercept.openai_api.errors import ApiError, bad_gateway, bad_request
 from vast_intercept.openai_api.operations import Operation
 from vast_intercept.openai_api.requests import read_request
-from vast_intercept.relay.call import ProviderCall, UpstreamKind
+from vast_intercept.relay.call import ProviderCall
 from vast_intercept.relay.failures import AttemptFailed, EndpointFailed
 from vast_intercept.relay.progress import Progress
 from vast_intercept.relay.retrying.circuit_breaker import CircuitState

@@ -6,10 +6,9 @@ from collections.abc import Hashable, Mapping
 from dataclasses import replace
 
 from ...bounded import BoundedDict
-from ...config import PROVIDER
+from ...config import EndpointId, UpstreamKind
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway, misconfigured
-from ..call import EndpointId, UpstreamKind
 from ..failures import AttemptFailed, EndpointFailed
 from ..upstreams.base import Attempt, Upstream, UpstreamRequest
 from ..work import ToProvider
@@ -166,23 +165,19 @@ def _destinations(request: UpstreamRequest, endpoint: str | None) -> list[Endpoi
     provider = EndpointId(UpstreamKind.PROVIDER, call.provider.name) if call.provider else None
     if provider and isinstance(call.work, ToProvider):
         return [provider]
-    names = (endpoint,) if endpoint else call.config.destinations_for(model)
-    if not names:
+    destinations = call.config.destinations_for(model)
+    if endpoint:
+        destinations = (EndpointId(call.config.interface, endpoint),)
+    if not destinations:
         raise misconfigured(
             f"No Vast endpoint is set for the model {repr(model)[:_LONGEST_NAME]}: set"
             " VAST_ENDPOINT, or vast.endpoint or a route in the configuration, to the name of"
             " your endpoint.",
             ErrorCode.VAST_ENDPOINT_MISSING,
         )
-    kind = UpstreamKind(call.config.interface)
-    first, *fallbacks = names
-    destinations = [EndpointId(kind, first)]
-    for name in fallbacks:
-        if name != PROVIDER:
-            destinations.append(EndpointId(kind, name))
-        elif provider:  # a replay has none: the app's key is masked
-            destinations.append(provider)
-    return destinations
+    # A replay has no provider: the app's key is masked.
+    found = [provider if each.kind is UpstreamKind.PROVIDER else each for each in destinations]
+    return [each for each in found if each]
 
 
 def _known_as(request: UpstreamRequest, failed: AttemptFailed) -> Hashable:

@@ -5,9 +5,9 @@ import math
 import time
 from collections.abc import Callable, Hashable
 
+from ...config import EndpointId
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway
-from ..call import EndpointId
 from ..failures import AttemptFailed
 from .circuit_breaker import CircuitBreaker, CircuitOpen, CircuitState
 from .retry import RetryBudget

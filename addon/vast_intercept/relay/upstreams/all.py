@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..call import UpstreamKind
+from ...config import UpstreamKind
 from ..http_client import HttpClient, UpstreamProxy
 from .base import Upstream
 from .openai import OpenAIUpstream
