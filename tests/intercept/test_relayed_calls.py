@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from mitmproxy import http
 
+from vast_intercept.relay.serving.server import Relay
+
 from .in_process import InProcess, Upstream, mitmproxy_with_addon, request_to
 
 BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}]}).encode()
@@ -78,3 +80,23 @@ async def test_a_call_that_comes_before_the_relay_waits_for_it(tmp_path: Path) -
             assert flow.response
             assert flow.response.status_code == 200
             await mitmproxy.end(flow)
+
+
+async def test_a_call_does_not_wait_for_a_relay_that_could_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(relay: Relay) -> None:
+        raise OSError(relay)
+
+    monkeypatch.setattr(Relay, "_start", fails)
+    async with mitmproxy_with_addon(tmp_path, vast={"endpoint": "e"}) as mitmproxy:
+        flow = call()
+        async with asyncio.timeout(10):
+            await mitmproxy.begin(flow)
+        assert flow.response
+        assert flow.response.status_code == 500
+        monkeypatch.setattr(Relay, "stop", succeeds)
+
+
+async def succeeds(relay: Relay) -> None:
+    """There is nothing to stop."""

@@ -66,11 +66,12 @@ class Relay:
         #: How Vast is reached.
         self.proxy = UpstreamProxy()
         self.address: tuple[str, int] | None = None
-        self._listens = asyncio.Event()
+        self._begun = asyncio.Event()
 
     async def start(self) -> None:
         """Listens, on a port of the system's choice."""
         if self._starting is None:
+            self._begun.set()
             self._starting = asyncio.create_task(self._start(), name="start relay")
         await asyncio.shield(self._starting)
 
@@ -93,12 +94,13 @@ class Relay:
         site = web.TCPSite(self._runner, _HOST, 0)
         await site.start()
         self.address = self._runner.addresses[0][:2]
-        self._listens.set()
 
     async def listening(self) -> tuple[str, int]:
         """The address, once there is one: a call may come before the relay is started (M16)."""
-        await self._listens.wait()
-        assert self.address
+        if self.address is None:
+            await self._begun.wait()
+            await self.start()  # the same start, and what it raised
+            assert self.address
         return self.address
 
     async def stop(self) -> None:
@@ -108,7 +110,7 @@ class Relay:
             return
         await starting
         self.address = None
-        self._listens.clear()
+        self._begun.clear()
         self._calls.clear()
         if self._runner:
             await self._runner.cleanup()
