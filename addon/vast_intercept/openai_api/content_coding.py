@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable, Generator
-from typing import Protocol
+from typing import NamedTuple
 
 import brotli
 import zstandard
@@ -25,14 +25,6 @@ _COST_OF_MEMBER = 1024  # of making a decompressor, in bytes that take as long
 
 class _TooLargeError(Exception):
     """The decoded body is larger than the limit."""
-
-
-class _CutError(Exception):
-    """The coded body ends too early."""
-
-
-class _TooManyMembersError(Exception):
-    """The coded body has more members than any encoder makes."""
 
 
 def decode_content(body: Buffer, coding: str, limit: int) -> Generator[None, None, Buffer]:
@@ -61,15 +53,10 @@ def decode_content(body: Buffer, coding: str, limit: int) -> Generator[None, Non
             ErrorCode.REQUEST_TOO_LARGE,
             status=413,
         ) from None
-    except _CutError:
-        problem = "it ends too early"
-    except _TooManyMembersError:
-        problem = f"it has more than {_MAX_MEMBERS:,} members"
-    except (zlib.error, brotli.error, zstandard.ZstdError) as error:
-        problem = str(error)
-    raise bad_request(
-        f"The request body is not valid {coding}: {problem}.", ErrorCode.INVALID_ENCODING
-    ) from None
+    except (ValueError, zlib.error, brotli.error, zstandard.ZstdError) as error:
+        raise bad_request(
+            f"The request body is not valid {coding}: {error}.", ErrorCode.INVALID_ENCODING
+        ) from None
 
 
 def request_too_large(limit: int) -> ApiError:
@@ -83,105 +70,61 @@ def request_too_large(limit: int) -> ApiError:
     )
 
 
-class _Decompressor(Protocol):
-    """Decompresses one member. A call of `feed` returns not much more than `STEP` bytes."""
+class _Member(NamedTuple):
+    """Decompresses one member."""
 
     #: How many bytes `feed` may be given at a time.
     bite: int
-
-    def feed(self, piece: bytes) -> bytes:
-        """Returns decompressed bytes. With an empty piece, those that were held back."""
-        ...
-
-    @property
-    def hungry(self) -> bool:
-        """Whether `feed` takes more bytes now."""
-        ...
-
-    @property
-    def ended(self) -> bool:
-        """Whether the member has ended."""
-        ...
-
-    @property
-    def unused(self) -> int:
-        """How many bytes beyond the member's end it was given."""
-        ...
+    #: Returns decompressed bytes, not many more than `STEP`: with nothing, those held back.
+    feed: Callable[[bytes], bytes]
+    has_ended: Callable[[], bool]
+    #: Whether `feed` takes more bytes now.
+    is_hungry: Callable[[], bool]
+    #: How many bytes beyond the member's end it was given.
+    unused: Callable[[], int]
 
 
-class _Inflate:
-    bite = STEP
-
-    def __init__(self, window_bits: int) -> None:
-        self._zlib = zlib.decompressobj(window_bits)
-
-    def feed(self, piece: bytes) -> bytes:
-        return self._zlib.decompress(self._zlib.unconsumed_tail or piece, STEP)
-
-    @property
-    def hungry(self) -> bool:
-        return not self._zlib.unconsumed_tail
-
-    @property
-    def ended(self) -> bool:
-        return self._zlib.eof
-
-    @property
-    def unused(self) -> int:
-        return len(self._zlib.unused_data)
+def _inflate(window_bits: int) -> _Member:
+    member = zlib.decompressobj(window_bits)
+    return _Member(
+        STEP,
+        lambda piece: member.decompress(member.unconsumed_tail or piece, STEP),
+        lambda: member.eof,
+        lambda: not member.unconsumed_tail,
+        lambda: len(member.unused_data),
+    )
 
 
-class _Brotli:
-    bite = STEP
-    unused = 0  # brotli raises an error for them
-
-    def __init__(self) -> None:
-        self._brotli = brotli.Decompressor()
-
-    def feed(self, piece: bytes) -> bytes:
-        out: bytes = self._brotli.process(piece, output_buffer_limit=STEP)
-        return out
-
-    @property
-    def hungry(self) -> bool:
-        return bool(self._brotli.can_accept_more_data())
-
-    @property
-    def ended(self) -> bool:
-        return bool(self._brotli.is_finished())
+def _brotli() -> _Member:
+    member = brotli.Decompressor()
+    return _Member(
+        STEP,
+        lambda piece: member.process(piece, output_buffer_limit=STEP),
+        member.is_finished,
+        member.can_accept_more_data,
+        lambda: 0,  # brotli raises an error for them
+    )
 
 
-class _Zstd:
+def _zstd() -> _Member:
+    member = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
     # It returns all that a piece becomes at once, and four bytes may become 128 KiB.
-    bite = 128
-    hungry = True
-
-    def __init__(self) -> None:
-        self._zstd = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
-
-    def feed(self, piece: bytes) -> bytes:
-        return self._zstd.decompress(piece)
-
-    @property
-    def ended(self) -> bool:
-        return self._zstd.eof
-
-    @property
-    def unused(self) -> int:
-        return len(self._zstd.unused_data)
+    return _Member(
+        128, member.decompress, lambda: member.eof, lambda: True, lambda: len(member.unused_data)
+    )
 
 
-def _decoder(coding: str, body: Buffer) -> Callable[[], _Decompressor]:
+def _decoder(coding: str, body: Buffer) -> Callable[[], _Member]:
     if coding in {"gzip", "x-gzip"}:
-        return lambda: _Inflate(16 + zlib.MAX_WBITS)
+        return lambda: _inflate(16 + zlib.MAX_WBITS)
     if coding == "br":
-        return _Brotli
+        return _brotli
     if coding == "zstd":
-        return _Zstd
+        return _zstd
     # "Some non-conformant implementations send the deflate compressed data without the zlib
     # wrapper." RFC 1950, section 2.2: its method is 8, and its first two bytes divide by 31.
     wrapped = len(body) >= 2 and body[0] & 15 == 8 and (body[0] * 256 + body[1]) % 31 == 0
-    return lambda: _Inflate(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
+    return lambda: _inflate(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
 
 
 def _decompress(body: Buffer, coding: str, limit: int) -> Generator[None, None, bytearray]:
@@ -191,12 +134,12 @@ def _decompress(body: Buffer, coding: str, limit: int) -> Generator[None, None, 
     position = worked = 0
     for _ in range(_MAX_MEMBERS):
         member = make()
-        while not member.ended:
-            piece = bytes(body[position : position + member.bite]) if member.hungry else b""
+        while not member.has_ended():
+            piece = bytes(body[position : position + member.bite]) if member.is_hungry() else b""
             position += len(piece)
             out = member.feed(piece)
-            if not (out or piece or member.ended):
-                raise _CutError
+            if not (out or piece or member.has_ended()):
+                raise ValueError("it ends too early")
             decoded += out
             if len(decoded) > limit:
                 raise _TooLargeError
@@ -204,8 +147,8 @@ def _decompress(body: Buffer, coding: str, limit: int) -> Generator[None, None, 
             if worked >= STEP:
                 worked = 0
                 yield
-        position -= member.unused
+        position -= member.unused()
         if magic is None or body[position : position + len(magic)] != magic:
             return decoded
         worked += _COST_OF_MEMBER
-    raise _TooManyMembersError
+    raise ValueError(f"it has more than {_MAX_MEMBERS:,} members")
