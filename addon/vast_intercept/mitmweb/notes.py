@@ -35,10 +35,8 @@ MARKERS = {
 
 def note(flow: http.HTTPFlow, **facts: Any) -> None:
     """Adds facts to the flow's metadata. They are text, numbers and lists: flow files keep them."""
-    known = flow.metadata.get(METADATA)
-    if not isinstance(known, dict):
-        known = flow.metadata[METADATA] = {}
-    known.update({name: value for name, value in facts.items() if value is not None})
+    known = {name: value for name, value in facts.items() if value is not None}
+    flow.metadata[METADATA] = all_noted(flow) | known
 
 
 def begin_notes(flow: http.HTTPFlow, **facts: Any) -> None:
@@ -50,10 +48,15 @@ def begin_notes(flow: http.HTTPFlow, **facts: Any) -> None:
     flow.metadata[METADATA] = {name: value for name, value in facts.items() if value is not None}
 
 
-def noted(flow: http.HTTPFlow, name: str) -> str | None:
-    """A text from the metadata, or None: in a flow file, metadata may be anything."""
+def all_noted(flow: http.HTTPFlow) -> dict[str, Any]:
+    """The flow's metadata, of which a flow file may have made anything."""
     known = flow.metadata.get(METADATA)
-    value = known.get(name) if isinstance(known, dict) else None
+    return known if isinstance(known, dict) else {}
+
+
+def noted(flow: http.HTTPFlow, name: str) -> str | None:
+    """A text from the flow's metadata, or None."""
+    value = all_noted(flow).get(name)
     return value if isinstance(value, str) else None
 
 

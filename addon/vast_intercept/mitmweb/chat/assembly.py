@@ -9,7 +9,7 @@ import msgspec
 
 from ...openai_api.sse import DONE, Event, EventParser
 from .extent import ends_of_stream
-from .layout import as_dict, as_list
+from .layout import typed
 
 _DATA = b"data:"
 _DONE = DONE.encode()
@@ -173,7 +173,7 @@ def _data_of(event: Event) -> bytes:
         error = msgspec.json.decode(data)
     except _FAILURES:
         error = event.data
-    return data if as_dict(error).get("error") else msgspec.json.encode({"error": error})
+    return data if typed(error, dict).get("error") else msgspec.json.encode({"error": error})
 
 
 def _add(answer: ChatAnswer, data: bytes) -> bool:
@@ -196,7 +196,7 @@ def _add_loosely(answer: ChatAnswer, data: bytes) -> bool:
         return False
     usage, model = value.get("usage"), value.get("model")
     body = _Body(
-        choices=[_loose_choice(each) for each in as_list(value.get("choices"))],
+        choices=[_loose_choice(each) for each in typed(value.get("choices"), list)],
         model=model if isinstance(model, str) else None,
         usage=usage if isinstance(usage, dict) else None,
         error=value.get("error"),
@@ -207,7 +207,7 @@ def _add_loosely(answer: ChatAnswer, data: bytes) -> bool:
 
 def _loose_choice(value: Any) -> _Choice:
     choice = _what_fits(value, _Choice)
-    value = as_dict(value)
+    value = typed(value, dict)
     choice.delta = _what_fits(value.get("delta"), _Message) if "delta" in value else None
     choice.message = _what_fits(value.get("message"), _Message) if "message" in value else None
     return choice
@@ -216,7 +216,7 @@ def _loose_choice(value: Any) -> _Choice:
 def _what_fits[T: msgspec.Struct](value: Any, kind: type[T]) -> T:
     """A struct of that kind, with those of the value's members that have the right type."""
     made = kind()
-    for name, member in as_dict(value).items():
+    for name, member in typed(value, dict).items():
         if name in kind.__struct_fields__:
             with contextlib.suppress(*_FAILURES):
                 setattr(made, name, getattr(msgspec.convert({name: member}, kind), name))
@@ -285,7 +285,7 @@ _SHOWN = 80  # characters of what is not text
 
 
 def _text_of_part(part: Any) -> str:
-    part = {"type": "text", "text": part} if isinstance(part, str) else as_dict(part)
+    part = {"type": "text", "text": part} if isinstance(part, str) else typed(part, dict)
     kind = part.get("type")
     for name in ("text", "refusal"):
         if isinstance(part.get(name), str):

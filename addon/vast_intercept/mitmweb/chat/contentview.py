@@ -1,13 +1,12 @@
 """The content view `Chat` for mitmweb, the console and mitmdump."""
 
-from typing import Any
-
 import msgspec
 from mitmproxy import http
 from mitmproxy.contentviews import Contentview, Metadata, SyntaxHighlight
 
 from ...openai_api.operations import normalize_path
 from ...openai_api.usage import MOST_TOKENS
+from ..notes import all_noted
 from .assembly import ChatAnswer, assemble_stream, assemble_whole
 from .extent import beginning, is_small_enough
 from .layout import paragraphs, pretty_json
@@ -45,7 +44,7 @@ class ChatContentview(Contentview):
             )
             return _UNDERSTOOD if looks_right else _NOT_UNDERSTOOD
         refused = message is flow.response and start.startswith(b'{"error"')
-        return _UNDERSTOOD if refused and _noted(flow) else _NOT_UNDERSTOOD
+        return _UNDERSTOOD if refused and all_noted(flow) else _NOT_UNDERSTOOD
 
     def prettify(self, data: bytes, metadata: Metadata) -> str:
         """The content as text. It never raises."""
@@ -82,11 +81,6 @@ def _is_completion(request: http.Request) -> bool:
     return request.method == "POST" and normalize_path(request.path)[-1:] == ("completions",)
 
 
-def _noted(flow: http.HTTPFlow) -> dict[str, Any]:
-    known = flow.metadata.get("vast")
-    return known if isinstance(known, dict) else {}
-
-
 class _Noted(Times, frozen=True):
     """What the interceptor has noted in a flow's metadata."""
 
@@ -97,7 +91,7 @@ class _Noted(Times, frozen=True):
 
 def _circumstances(flow: http.HTTPFlow, answer: ChatAnswer) -> Circumstances:
     response = flow.response
-    known = _noted(flow)
+    known = all_noted(flow)
     try:
         noted = msgspec.convert(known, _Noted)
     except msgspec.ValidationError:  # from a file that somebody has made

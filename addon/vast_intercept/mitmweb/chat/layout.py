@@ -15,19 +15,9 @@ _LARGEST_DEEP = 200_000
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<opening>[\[{])|(?P<closing>[\]}])')
 
 
-def as_dict(value: Any) -> dict[str, Any]:
-    """The value, if it is an object."""
-    return value if isinstance(value, dict) else {}
-
-
-def as_list(value: Any) -> list[Any]:
-    """The value, if it is an array."""
-    return value if isinstance(value, list) else []
-
-
-def as_text(value: Any) -> str:
-    """The value, if it is a text."""
-    return value if isinstance(value, str) else ""
+def typed[T](value: Any, kind: type[T]) -> T:
+    """The value if it is of that kind, else an empty one."""
+    return value if isinstance(value, kind) else kind()
 
 
 def indented(text: str) -> str:

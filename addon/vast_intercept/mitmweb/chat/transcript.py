@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from .assembly import text_of_parts
-from .layout import as_dict, as_list, as_text, block, compact, dotted, paragraphs, tool_call
+from .layout import block, compact, dotted, paragraphs, tool_call, typed
 
 # The values that OpenAI assumes for parameters that are not given.
 _DEFAULTS: dict[str, tuple[Any, ...]] = {
@@ -92,7 +92,7 @@ def _message(message: Any) -> str:
     if names := [name for name in names if isinstance(name, str) and name]:
         head += f" ({', '.join(names)})"
     texts = []
-    reasoning = as_text(message.get("reasoning_content")) or as_text(message.get("reasoning"))
+    reasoning = typed(message.get("reasoning_content"), str) or typed(message.get("reasoning"), str)
     if reasoning:
         texts.append(block("reasoning", reasoning))
     content = message.get("content")
@@ -102,7 +102,7 @@ def _message(message: Any) -> str:
         texts.append(text_of_parts(content))
     elif content is not None:
         texts.append(compact(content))
-    calls = map(as_dict, as_list(message.get("tool_calls")))
+    calls = (typed(each, dict) for each in typed(message.get("tool_calls"), list))
     texts += [_call(call.get("function"), call.get("id")) for call in calls]
     if message.get("function_call") is not None:
         texts.append(_call(message["function_call"], None))
@@ -110,11 +110,11 @@ def _message(message: Any) -> str:
 
 
 def _call(function: Any, call_id: Any) -> str:
-    function = as_dict(function)
+    function = typed(function, dict)
     arguments = function.get("arguments")
     if arguments is not None and not isinstance(arguments, str):
         arguments = compact(arguments, 10_000)
-    return tool_call(as_text(function.get("name")), as_text(call_id), arguments or "")
+    return tool_call(typed(function.get("name"), str), typed(call_id, str), arguments or "")
 
 
 def _prompts(prompt: Any) -> list[str]:
@@ -128,7 +128,7 @@ def _prompts(prompt: Any) -> list[str]:
 
 
 def _tools(request: dict[str, Any]) -> str:
-    tools = as_list(request.get("tools")) + as_list(request.get("functions"))
+    tools = typed(request.get("tools"), list) + typed(request.get("functions"), list)
     return block("tools", "\n".join(map(_tool, tools))) if tools else ""
 
 
@@ -138,11 +138,11 @@ def _tool(tool: Any) -> str:
     function = tool.get("function", tool)
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
         return compact(tool)
-    schema = as_dict(function.get("parameters"))
-    required = {name for name in as_list(schema.get("required")) if isinstance(name, str)}
+    schema = typed(function.get("parameters"), dict)
+    required = {name for name in typed(schema.get("required"), list) if isinstance(name, str)}
     parameters = [
         f"{name}{'' if name in required else '?'}: {_type(one)}"
-        for name, one in as_dict(schema.get("properties")).items()
+        for name, one in typed(schema.get("properties"), dict).items()
     ]
     text = f"{function['name']}({', '.join(parameters)})"
     description = function.get("description")
