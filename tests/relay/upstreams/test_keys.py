@@ -150,10 +150,10 @@ async def test_a_refused_key_is_looked_up_at_once(keys: EndpointKeys, console: C
     call = call_to(console)
     old = await keys.key_of(call, "one")
     has(console, one="new")
-    assert await keys.refused(call, "one", old, "router")
+    assert await keys.renew(call, "one", old, "router")
     assert (await keys.key_of(call, "one")).reveal() == "new"
     # Another call had the old one, too, and comes later.
-    assert await keys.refused(call, "one", old, "router")
+    assert await keys.renew(call, "one", old, "router")
     assert len(console.requests) == 2
 
 
@@ -164,13 +164,13 @@ async def test_a_key_that_stays_refused_is_not_looked_up_by_every_call(
     call = call_to(console)
     key = await keys.key_of(call, "one")
     for _ in range(10):
-        assert not await keys.refused(call, "one", key, "router")
+        assert not await keys.renew(call, "one", key, "router")
     assert len(console.requests) == 2
     # What a worker says is another matter: one may just not know the signature's key yet.
-    assert not await keys.refused(call, "one", key, "worker")
+    assert not await keys.renew(call, "one", key, "worker")
     assert len(console.requests) == 3
     clock.now += 11
-    assert not await keys.refused(call, "one", key, "router")
+    assert not await keys.renew(call, "one", key, "router")
     assert len(console.requests) == 4
 
 

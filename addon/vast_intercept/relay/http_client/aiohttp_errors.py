@@ -15,6 +15,7 @@ type HttpError = aiohttp.ClientError | TimeoutError
 
 _unreachable = partial(bad_gateway, code=ErrorCode.VAST_UNREACHABLE)
 _disconnected = partial(bad_gateway, code=ErrorCode.VAST_DISCONNECTED)
+_timed_out = partial(bad_gateway, code=ErrorCode.VAST_TIMEOUT, status=504)
 
 
 def failure(error: HttpError, host: str, *, sent: bool = False) -> AttemptFailed | ApiError:
@@ -41,7 +42,8 @@ def attempt_failed(error: HttpError, host: str, *, sent: bool) -> AttemptFailed:
         describe_failure(error, host),
         at_once=dropped and not connecting and not broken_off,
         lost=dropped and not connecting and sent,
-        local=_is_local(error),
+        # A resolver that may open no file says that there is no such name, as for a wrong one.
+        local=_is_lack(error) or isinstance(getattr(error, "os_error", error), socket.gaierror),
     )
 
 
@@ -57,11 +59,9 @@ def describe_failure(error: HttpError, host: str) -> ApiError:
         case aiohttp.ClientConnectorError() | aiohttp.ClientHttpProxyError():
             return _not_connected(error, host)
         case aiohttp.ConnectionTimeoutError():
-            return bad_gateway(
-                f"Connecting to {host!r} took too long.", ErrorCode.VAST_TIMEOUT, 504
-            )
+            return _timed_out(f"Connecting to {host!r} took too long.")
         case TimeoutError():  # aiohttp's other time-outs are one, too
-            return bad_gateway(f"{host!r} was silent for too long.", ErrorCode.VAST_TIMEOUT, 504)
+            return _timed_out(f"{host!r} was silent for too long.")
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
             return _disconnected(f"{host!r} closed the connection before it answered.")
         case aiohttp.ClientPayloadError():
@@ -114,21 +114,8 @@ def _not_connected(
     return _unreachable(f"Cannot connect to {host!r}: {reason}.")
 
 
-def _is_local(error: HttpError) -> bool:
-    """Whether something was missing on this machine: it says nothing about who was called."""
-    # A resolver that may open no file says that there is no such name, as it says of wrong names.
-    return isinstance(_cause_of(error), socket.gaierror) or _is_lack(error)
-
-
 def _is_lack(error: HttpError) -> bool:
     """Whether this machine itself says that it lacks something, such as file descriptors."""
-    cause = _cause_of(error)
-    return (
-        isinstance(cause, OSError)
-        and not isinstance(cause, socket.gaierror)  # its numbers are others
-        and cause.errno in LOCAL_ERRORS
-    )
-
-
-def _cause_of(error: HttpError) -> object:
-    return getattr(error, "os_error", error)
+    cause = getattr(error, "os_error", error)
+    # The numbers of a resolver's errors are others.
+    return getattr(cause, "errno", None) in LOCAL_ERRORS and not isinstance(cause, socket.gaierror)

@@ -137,6 +137,7 @@ class HttpClient:
 
         That is raised for a status that is worth another attempt, too.
         """
+        asked = f"{method} {url.path}"
         try:
             async with self._session.request(
                 method,
@@ -154,16 +155,14 @@ class HttpClient:
                     if len(received) > limit:
                         raise AttemptFailed(
                             bad_gateway(
-                                f"{url.host!r} answered with more than {limit:,} bytes to"
-                                f" {method} {url.path}.",
+                                f"{url.host!r} answered with more than {limit:,} bytes to {asked}.",
                                 ErrorCode.BAD_UPSTREAM_ANSWER,
                             )
                         )
                 if response.status in RETRIED_STATUSES:
                     raise AttemptFailed(
                         bad_gateway(
-                            f"{url.host!r} answered with status {response.status} to"
-                            f" {method} {url.path}.",
+                            f"{url.host!r} answered with status {response.status} to {asked}.",
                             ErrorCode.BAD_GATEWAY,
                         ),
                         retry_after=retry_after_of(response),

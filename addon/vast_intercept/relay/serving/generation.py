@@ -42,17 +42,16 @@ class Generation:
     def __init__(
         self,
         progress: Progress,
-        work: Generating,
         dispatcher: Dispatcher,
         request: web.BaseRequest,
         turns: Turns,
     ) -> None:
         self._progress = progress
-        self._work = work
+        self._work: Generating
         self._dispatcher = dispatcher
         self._request = request
         self._turns = turns
-        #: Of what is being waited for.
+        #: The timeout around the current wait, if any. `end` expires it.
         self._limit: asyncio.Timeout | None = None
         self._ended_with: ApiError | None = None
         self._answer: UpstreamAnswer | None = None
@@ -74,10 +73,10 @@ class Generation:
         `body` is None if it is too large. `headers` are those of the answer, and get some more.
         """
         received = await self._received(body)
-        if not isinstance(self._call.work, ToVast | ToProvider):
+        if not isinstance(work := self._call.work, ToVast | ToProvider):
             # The call was changed in mitmproxy while its body came.
             return answered_here(self._progress, headers)
-        self._work = self._call.work
+        self._work = work
         if self._call.body is not None:
             received = self._call.body
         if received is None:
@@ -132,7 +131,7 @@ class Generation:
 
     @asynccontextmanager
     async def _until(self, deadline: float | None) -> AsyncIterator[asyncio.Timeout]:
-        """What `end` ends. Raises TimeoutError."""
+        """A wait that `end` can end. Raises TimeoutError at the deadline, and then."""
         async with asyncio.timeout_at(deadline) as limit:
             self._limit = limit
             try:

@@ -24,7 +24,7 @@ from ..retrying.dispatch import Dispatcher
 from ..retrying.endpoint_health import EndpointHealth
 from ..turns import Turns
 from ..upstreams.all import Upstreams
-from ..work import Generating, ToProvider, ToVast
+from ..work import ToProvider, ToVast
 from .generation import Generation, answered_here
 from .http_log import http_logger
 
@@ -188,24 +188,19 @@ class Relay:
     async def _answer(
         self, request: web.BaseRequest, progress: Progress, headers: dict[str, str]
     ) -> web.StreamResponse:
-        work = progress.call.work
-        if isinstance(work, ToVast | ToProvider):
+        if isinstance(progress.call.work, ToVast | ToProvider):
             if not self._draining:
-                return await self._generate(request, progress, work, headers)
+                return await self._generate(request, progress, headers)
             await _drop_body(request)
             raise _shutting_down("and takes no more calls")
         await _drop_body(request)
         return answered_here(progress, headers)
 
     async def _generate(
-        self,
-        request: web.BaseRequest,
-        progress: Progress,
-        work: Generating,
-        headers: dict[str, str],
+        self, request: web.BaseRequest, progress: Progress, headers: dict[str, str]
     ) -> web.StreamResponse:
         assert self._dispatcher
-        generation = Generation(progress, work, self._dispatcher, request, self._turns)
+        generation = Generation(progress, self._dispatcher, request, self._turns)
         self._running.add(generation)
         call = progress.call
         try:

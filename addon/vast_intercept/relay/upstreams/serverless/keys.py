@@ -95,8 +95,11 @@ class EndpointKeys:
         progress.keys.add(key)
         return key
 
-    async def refused(self, progress: Progress, endpoint: str, key: Secret, by: Refuser) -> bool:
-        """Tells that a key was refused. True if there is another one now."""
+    async def renew(self, progress: Progress, endpoint: str, key: Secret, by: Refuser) -> bool:
+        """Looks a refused key up again, unless that was just done. True if there is another now.
+
+        `key` is the one that was refused, `by` whom.
+        """
         account, config = self._account_of(progress), progress.call.config
         if account.keys.get(endpoint) != key:
             return True  # another call was faster

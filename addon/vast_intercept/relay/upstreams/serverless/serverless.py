@@ -84,7 +84,7 @@ class ServerlessUpstream:
         if answer.status in REFUSED_STATUSES:
             answer.close()
             key = await self._keys.key_of(progress, endpoint)
-            await self._keys.refused(progress, endpoint, key, "worker")
+            await self._keys.renew(progress, endpoint, key, "worker")
             raise AttemptFailed(
                 bad_gateway(
                     f"A worker of Vast's endpoint {endpoint!r} refused the route's signature"
@@ -140,7 +140,7 @@ class ServerlessUpstream:
                     raise AttemptFailed(bad_gateway(str(error), ErrorCode.BAD_ROUTE)) from None
             if status not in REFUSED_STATUSES:
                 raise _no_route(progress.keys, endpoint, status, answer)
-            if not await self._keys.refused(progress, endpoint, key, "router"):
+            if not await self._keys.renew(progress, endpoint, key, "router"):
                 raise bad_gateway(
                     f"Vast's router refused the key of the endpoint {endpoint!r} (status {status}),"
                     " and the account has no newer one. The app's own key is not the problem: look"
