@@ -83,7 +83,7 @@ def test_transparent(tmp_path: Path, certs: Certificates) -> None:
         [
             *("unshare", "--user", "--map-root-user", "--net"),
             *("sh", "-c", TRANSPARENT, "sh"),
-            *(harness.tool("python"), "-m", "tests.e2e.transparent_app", *map(str, certs)),
+            *(harness.tool("python"), "-m", "tests.end_to_end.transparent_app", *map(str, certs)),
             str(tmp_path),
         ],
         cwd=harness.PROJECT,
