@@ -14,7 +14,7 @@ from .ways import all_ways
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--quick", is_flag=True, help="A short run, to see that it works. It does not judge.")
+@click.option("--quick", is_flag=True, help="A short run without targets, to see that it works.")
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -26,7 +26,7 @@ from .ways import all_ways
     help="Another checkout of this project, to compare with in the same run.",
 )
 def main(quick: bool, output: Path | None, before: Path | None) -> None:
-    """Measure the interceptor beside a bare mitmdump. Exit code 1: a target is missed."""
+    """Measure the interceptor beside a bare mitmdump. Exits with 1 if a target is missed."""
     if quick and output:
         raise click.UsageError("--quick measures too little to be written down.")
     # SIGTERM ends the processes started here, too, as Ctrl-C does.
