@@ -55,7 +55,7 @@ REPORT = CallReport(**FACTS)
 SERVERLESS = replace(
     defaults(),
     endpoint="big",
-    interface="serverless",
+    interface=UpstreamKind.SERVERLESS,
     inspect=replace(defaults().inspect, show_prompts=True),
 )
 
