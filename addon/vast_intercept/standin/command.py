@@ -14,16 +14,15 @@ from .server import StandIn, StandInConfig
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.command(context_settings={"show_default": True})
+@click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="Port. Default: a free one, printed."
+    "--port", type=click.IntRange(0, 65535), default=0, show_default="free, printed", help="Port."
 )
 @click.option(
     "--api-key",
     envvar="STANDIN_API_KEY",
     default="vast-standin-key",
-    show_default=True,
     show_envvar=True,
     help="API key that calls must have.",
 )
@@ -32,7 +31,6 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "endpoints",
     multiple=True,
     default=("demo",),
-    show_default=True,
     help="Name of an endpoint. May be given several times.",
 )
 @click.option("--tls-cert", type=_FILE, help="Serve HTTPS with this certificate (PEM).")
@@ -41,12 +39,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--workers",
     type=click.IntRange(0, 100),
     default=1,
-    show_default=True,
     help="How many workers each endpoint has, each on a port of its own.",
 )
 @click.option("--root-cert", type=_FILE, help="Vast's root, as the console serves it (PEM).")
 @click.option("--faults", type=_FILE, help="File with planned faults (YAML).")
-@click.option("--model", default="stand-in", show_default=True, help="Name of the served model.")
+@click.option("--model", default="stand-in", help="Name of the served model.")
 def standin(faults: Path | None, **options: Any) -> None:
     """Play Vast.ai on this machine: both of its interfaces, with a vLLM behind them.
 

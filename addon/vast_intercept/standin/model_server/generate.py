@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, replace
 
 from . import tokens
-from .model_requests import ChatRequest, CompletionRequest, ModelRequest, NamedTool, Tool
+from .model_requests import ChatRequest, CompletionRequest, ModelRequest, Tool
 from .schema import instance
 
 
@@ -45,7 +45,7 @@ def generate_chat(chat: ChatRequest, context: int) -> Generated:
     told = _told(chat)
     pieces = told if told is not None else [] if calls else tokens.split(_chat_text(chat))
     # As recorded: a named call ends with "stop", an automatic or required one does not.
-    named = isinstance(chat.tool_choice, NamedTool)
+    named = isinstance(chat.tool_choice, Tool)
     finish_reason = "tool_calls" if calls and not named else "stop"
     return _limited(Generated(pieces, calls, finish_reason), chat, context)
 
@@ -63,7 +63,7 @@ def generate_completion(completion: CompletionRequest, prompt: str, context: int
 
 def _told(request: ModelRequest) -> list[str] | None:
     if request.told.chunks is not None:
-        return tokens.numbered(request.told.chunks)
+        return [f"w{index} " for index in range(request.told.chunks)]
     if request.told.text is not None:
         return tokens.split(request.told.text)
     return None
@@ -90,7 +90,7 @@ def _calls(chat: ChatRequest) -> list[GeneratedToolCall]:
     """The calls to make: of the first tool or of the named one, or as many as told."""
     tools = chat.tools or []
     forced = chat.tool_choice == "required"
-    if isinstance(chat.tool_choice, NamedTool):
+    if isinstance(chat.tool_choice, Tool):
         named = chat.tool_choice.function.name
         tools = [tool for tool in tools if tool.function.name == named]
         forced = True

@@ -51,13 +51,7 @@ class Function(Struct, frozen=True):
 
 
 class Tool(Struct, frozen=True):
-    """A tool that the model may call."""
-
-    function: Function
-
-
-class NamedTool(Struct, frozen=True):
-    """A `tool_choice` that names the tool to call."""
+    """A tool that the model may call; as `tool_choice`, the name of the one to call."""
 
     function: Function
 
@@ -149,7 +143,7 @@ class ChatRequest(ModelRequest, frozen=True, kw_only=True):
     messages: list[Message]
     max_completion_tokens: int | None = None
     tools: list[Tool] | None = None
-    tool_choice: str | NamedTool | None = None
+    tool_choice: str | Tool | None = None
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
 
@@ -169,7 +163,7 @@ class ChatRequest(ModelRequest, frozen=True, kw_only=True):
         for message in self.messages:
             for part in message.content if isinstance(message.content, list) else ():
                 _check_part(part, model)
-        if isinstance(self.tool_choice, NamedTool):
+        if isinstance(self.tool_choice, Tool):
             named = self.tool_choice.function.name
             if not any(tool.function.name == named for tool in self.tools or ()):
                 raise refusals.bad_request(
@@ -241,13 +235,9 @@ def _malformed(body: bytes) -> Refusal:
     try:
         json.loads(body)
     except json.JSONDecodeError as error:
-        return refusals.invalid(
-            "json_invalid",
-            f"body.{error.pos}",
-            "JSON decode error",
-            "<dict of 0 items>",
-            {"error": error.msg},
-        )
+        place, given = f"body.{error.pos}", "<dict of 0 items>"
+        told = {"error": error.msg}
+        return refusals.invalid("json_invalid", place, "JSON decode error", given, told)
     except (ValueError, RecursionError):
         pass
     return refusals.unreadable()

@@ -20,9 +20,12 @@ def unreadable() -> Refusal:
     return Refusal(400, {"detail": "There was an error parsing the body"})
 
 
-def bad_request(message: str, param: str | None = None, kind: str = "BadRequestError") -> Refusal:
+def bad_request(
+    message: str, param: str | None = None, kind: str = "BadRequestError", status: int = 400
+) -> Refusal:
     """vLLM understood the request, but does not serve it."""
-    return Refusal(400, _error(message, param, kind, 400))
+    error: Json = {"message": message, "type": kind, "param": param, "code": status}
+    return Refusal(status, {"error": error})
 
 
 def bad_parameter(message: str, param: str, value: object) -> Refusal:
@@ -49,7 +52,7 @@ def invalid(
 def unknown_model(model: str, served: str) -> Refusal:
     """The request names a model that this vLLM does not serve."""
     message = f"The model `{model}` does not exist. Valid aliases: {served}."
-    return Refusal(404, _error(message, "model", "NotFoundError", 404))
+    return bad_request(message, "model", "NotFoundError", 404)
 
 
 def max_tokens_too_large(max_tokens: int, context: int) -> Refusal:
@@ -80,7 +83,3 @@ def unknown_part(kind: str) -> Refusal:
 def not_multimodal(model: str) -> Refusal:
     """An image or a sound for a model of text."""
     return bad_request(f"{model} is not a multimodal model")
-
-
-def _error(message: str, param: str | None, kind: str, code: int) -> Json:
-    return {"error": {"message": message, "type": kind, "param": param, "code": code}}

@@ -22,11 +22,6 @@ def count_tokens(text: str) -> int:
     return text.count(" ") + 1
 
 
-def numbered(count: int) -> list[str]:
-    """An answer of `count` tokens, each of which says its number."""
-    return [f"w{index} " for index in range(count)]
-
-
 def quote(text: str) -> str:
     """The part of a text that an answer repeats."""
     return text[:_QUOTED]

@@ -109,13 +109,9 @@ def _generate(request: ChatRequest | CompletionRequest, label: Label) -> list[Ge
 
 
 def _usage(request: ModelRequest, answers: list[Generated]) -> Object:
-    prompt_tokens = request.prompt_tokens
-    completion_tokens = sum(generated.tokens for generated in answers)
-    return {
-        "prompt_tokens": prompt_tokens,
-        "total_tokens": prompt_tokens + completion_tokens,
-        "completion_tokens": completion_tokens,
-    }
+    prompt, answered = request.prompt_tokens, sum(generated.tokens for generated in answers)
+    total = prompt + answered
+    return {"prompt_tokens": prompt, "total_tokens": total, "completion_tokens": answered}
 
 
 def _choice(generated: Generated, index: int, said: Object, unknown: Object) -> Object:
@@ -137,10 +133,7 @@ def _message(generated: Generated, label: Label, choice: int) -> Object:
     message: Object = {
         "role": "assistant",
         "content": None if generated.calls and not text else text,
-        "refusal": None,
-        "annotations": None,
-        "audio": None,
-        "function_call": None,
+        **dict.fromkeys(("refusal", "annotations", "audio", "function_call")),
     }
     calls = [
         {
@@ -179,12 +172,7 @@ def _call_deltas(call: GeneratedToolCall, index: int, call_id: str) -> list[Obje
     # A withheld call costs its tokens as well, and vLLM sends a chunk for each.
     if call.withheld:
         return [{"content": None} for _ in range(call.tokens)]
-    begin = {
-        "id": call_id,
-        "type": "function",
-        "index": index,
-        "function": {"name": call.name},
-    }
+    begin = {"id": call_id, "type": "function", "index": index, "function": {"name": call.name}}
     arguments = [{"index": index, "function": {"arguments": piece}} for piece in call.pieces]
     return [{"content": None, "tool_calls": [delta]} for delta in (begin, *arguments)]
 
@@ -193,18 +181,9 @@ def _completion_choices(generated: Generated, index: int) -> list[Object]:
     # As in a chat, the token that ends the text has no text.
     ended = generated.finish_reason != "length" or not generated.pieces
     pieces = [*generated.pieces, ""] if ended else generated.pieces
-    choices: list[Object] = [
-        {
-            "index": index,
-            "text": piece,
-            "logprobs": None,
-            "finish_reason": None,
-            "stop_reason": None,
-            "prompt_token_ids": None,
-            "token_ids": None,
-        }
-        for piece in pieces
-    ]
-    choices[-1]["finish_reason"] = generated.finish_reason
-    choices[-1]["stop_reason"] = generated.stop_reason
+    ends = ("logprobs", "finish_reason", "stop_reason", "prompt_token_ids", "token_ids")
+    empty: Object = {"index": index, "text": ""} | dict.fromkeys(ends)
+    choices = [empty | {"text": piece} for piece in pieces]
+    end = {"finish_reason": generated.finish_reason, "stop_reason": generated.stop_reason}
+    choices[-1] |= end
     return choices

@@ -21,8 +21,6 @@ class RouteSigner:
     def __init__(self) -> None:
         self._key: RSAPrivateKey | None = None
         self._making = asyncio.Lock()
-        # The signature of a URL is always the same, and takes a millisecond.
-        self._sign = lru_cache(1_000)(self._signature)
 
     async def public_key(self) -> bytes:
         """The public key, in PEM."""
@@ -31,8 +29,7 @@ class RouteSigner:
 
     async def sign(self, url: str) -> str:
         """The signature of a worker's URL, in base64."""
-        await self._made()
-        return self._sign(url)
+        return _signature(await self._made(), url)
 
     async def verify(self, url: object, signature: object) -> bool:
         """Whether `signature` is the router's signature of `url`."""
@@ -49,9 +46,10 @@ class RouteSigner:
                 self._key = await asyncio.to_thread(generate_private_key, 65537, 2048)
             return self._key
 
-    def _signature(self, url: str) -> str:
-        assert self._key
-        return base64.b64encode(self._key.sign(_message(url), _PADDING, SHA256())).decode()
+
+@lru_cache(1_000)  # the signature of a URL is always the same, and takes a millisecond
+def _signature(key: RSAPrivateKey, url: str) -> str:
+    return base64.b64encode(key.sign(_message(url), _PADDING, SHA256())).decode()
 
 
 def _message(url: object) -> bytes:
