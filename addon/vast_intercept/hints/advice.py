@@ -20,31 +20,27 @@ class Advice:
 
     def does_not_trust(self, who: str, host: str, process: Process | None) -> str:
         """The app refused the certificate in the handshake."""
-        if self._was_given_the_ca(process):
-            return (
+        refused = f"{who} does not trust the interceptor's CA, so that its calls to {host} fail."
+        if process and (process.jailed or process.has_our_ca):
+            refused = (
                 f"{who} was given the interceptor's CA and refuses it all the same: it brings its"
-                f" own list of CAs, or pins the certificate of {host}. {self._beyond(process)}"
+                f" own list of CAs, or pins the certificate of {host}."
             )
-        return (
-            f"{who} does not trust the interceptor's CA, so that its calls to {host} fail."
-            f" {self._start(process)}"
-        )
+        return f"{refused} {self._what_helps(process)}"
 
     def left_after_handshake(self, who: str, host: str, process: Process | None) -> str:
         """The app looked at the certificate once the handshake was over (FACTS C12)."""
-        refused = (
+        return (
             f"{who} left right after the TLS handshake for {host}, without a call: it does not"
             " trust the interceptor's CA, or pins the provider's certificate."
+            f" {self._what_helps(process)}"
         )
-        if self._was_given_the_ca(process):
-            return f"{refused} {self._beyond(process)}"
-        return f"{refused} {self._start(process)}"
 
     def knows_no_proxy(self, who: str, port: int) -> str:
         """Something connected to the proxy as if that were a server of another kind."""
         return (
             f"{who} connected to port {port} and left without a word of the proxy protocol. An app"
-            f" that knows no proxies is started with: {self._jail()}"
+            f" that knows no proxies is started with: {self._run('--jail')}"
         )
 
     def calls_the_proxy(self, who: str, url: str) -> str:
@@ -56,39 +52,25 @@ class Advice:
             " reverse:https://api.openai.com"
         )
 
-    def _was_given_the_ca(self, process: Process | None) -> bool:
-        return process is not None and (process.jailed or process.has_our_ca)
-
-    def _start(self, process: Process | None) -> str:
-        """For an app that does not have the CA, as far as can be told."""
+    def _what_helps(self, process: Process | None) -> str:
+        """What helps an app that refuses our certificate, as far as can be told."""
         if process and process.reads_nss:
-            return self._nss()
-        if self.port is None:  # `run` has given it the CA, but what it has started may lack it
-            return f"Start it with: {self._jail()}"
-        wrapper = f"{self.command} run --attach {self.port} -- {_COMMAND}"
-        if process:
-            return f"Start it with: {wrapper}"
-        return f"Start it with: {wrapper}; if it was, with --jail before the --"
-
-    def _beyond(self, process: Process | None) -> str:
-        """For an app that has the CA."""
-        if process and process.reads_nss:
-            return self._nss()
+            return f"It looks for CAs in NSS's database. Start it with: {self._run('--nss')}"
         if process and process.jailed:
             return (
                 "For a browser such as Chromium, --nss before the -- helps. Nothing outside of"
                 " other apps changes that."
             )
-        return (
-            f"If it reads the system's list: {self._jail()}. Nothing outside of the app helps"
-            " against a pinned certificate."
-        )
-
-    def _nss(self) -> str:
-        return f"It looks for CAs in NSS's database. Start it with: {self._run('--nss')}"
-
-    def _jail(self) -> str:
-        return self._run("--jail")
+        if process and process.has_our_ca:
+            return (
+                f"If it reads the system's list: {self._run('--jail')}. Nothing outside of the app"
+                " helps against a pinned certificate."
+            )
+        if self.port is None:  # `run` has given it the CA, but what it has started may lack it
+            return f"Start it with: {self._run('--jail')}"
+        wrapper = f"{self.command} run --attach {self.port} -- {_COMMAND}"
+        otherwise = "" if process else "; if it was, with --jail before the --"
+        return f"Start it with: {wrapper}{otherwise}"
 
     def _run(self, option: str) -> str:
         attach = f" --attach {self.port}" if self.port else ""

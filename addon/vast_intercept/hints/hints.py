@@ -15,7 +15,7 @@ from ..telemetry.monitor import Monitor
 from ..telemetry.wording import printable
 from ..warn_once import WarnOnce
 from .advice import Advice
-from .own_command import own_command
+from .how_to import own_command
 from .processes import Process, find_process
 
 logger = logging.getLogger(__name__)
@@ -25,6 +25,13 @@ _MAX_OPEN = 10_000
 # Seconds between two look-ups of a process while apps' calls to the host come through.
 _LOOK_AGAIN = 10.0
 _AT_ONCE = 2.0
+# How a handshake fails for a reason that is about our certificate. TLS alerts by name: Go and Java
+# say that a certificate is bad or unknown where others say that its CA is. Some, such as libsoup,
+# close the connection without any: the last is mitmproxy's.
+_REFUSALS = (
+    *("unknown ca", "bad certificate", "certificate unknown", "certificate expired"),
+    "disconnected during the handshake",
+)
 
 
 class Hints:
@@ -82,7 +89,7 @@ class Hints:
         client, host = data.context.client, data.conn.sni or "the provider"
         self._trusted.discard(host)
         process = self._processes.pop(client.id, None)
-        if not _is_refusal(data.conn.error or ""):
+        if not any(refusal in (data.conn.error or "") for refusal in _REFUSALS):
             return
         who = str(process or _somebody(client))
         self._tell_once(
@@ -106,49 +113,29 @@ class Hints:
         if process := self._processes.get(client.id):
             self._callers[(client.sni or "", process.pid)] = None
         if _is_for_proxy(flow):
-            self._tell_once(
-                "base url",
-                self._advice().calls_the_proxy(
-                    _somebody(client), printable(flow.request.pretty_url)
-                ),
-            )
+            url = printable(flow.request.pretty_url)
+            self._tell_once("base url", self._advice().calls_the_proxy(_somebody(client), url))
 
     def client_disconnected(self, client: connection.Client) -> None:
         """Explains once per app what helps if the client left without having asked for anything."""
         process = self._processes.pop(client.id, None)
         if client.id in self._silent:
             del self._silent[client.id]
-            self._tell_once(
-                f"silent {client.peername[0]}",
-                self._advice().knows_no_proxy(_somebody(client), client.sockname[1]),
-            )
+            advice = self._advice().knows_no_proxy(_somebody(client), client.sockname[1])
+            self._tell_once(f"silent {client.peername[0]}", advice)
         elif _left_at_once(client) and not self._has_called(client.sni or "", process):
             self._trusted.discard(client.sni or "")
-            who = str(process or _somebody(client))
-            self._tell_once(
-                f"left {client.sni} {process.identity if process else who}",
-                self._advice().left_after_handshake(who, client.sni or "the provider", process),
-            )
+            who, host = str(process or _somebody(client)), client.sni or "the provider"
+            advice = self._advice().left_after_handshake(who, host, process)
+            self._tell_once(f"left {client.sni} {process.identity if process else who}", advice)
 
     def _has_called(self, host: str, process: Process | None) -> bool:
         """Whether the client's process has made a call to the host; if unknown, any process."""
-        if process is None:
-            return host in self._called
-        return (host, process.pid) in self._callers
+        return (host, process.pid) in self._callers if process else host in self._called
 
     def _advice(self) -> Advice:
-        return Advice(own_command(), None if self._of_run else _port())
-
-
-def _is_refusal(error: str) -> bool:
-    """Whether a handshake failed for a reason that is about our certificate."""
-    # TLS alerts by name: Go and Java say that a certificate is bad or unknown where others say that
-    # its CA is. Some, such as libsoup, close the connection without any: the last is mitmproxy's.
-    signs = (
-        *("unknown ca", "bad certificate", "certificate unknown", "certificate expired"),
-        "disconnected during the handshake",
-    )
-    return any(sign in error for sign in signs)
+        ports = [port for _, port in listening()] or [int(ctx.options.listen_port or 8080)]
+        return Advice(own_command(), None if self._of_run else ports[0])
 
 
 def _left_at_once(client: connection.Client) -> bool:
@@ -173,11 +160,6 @@ def _is_for_proxy(flow: http.HTTPFlow) -> bool:
 
 def _somebody(client: connection.Client) -> str:
     return f"Something at {client.peername[0]}"
-
-
-def _port() -> int:
-    addresses = listening()
-    return addresses[0][1] if addresses else int(ctx.options.listen_port or 8080)
 
 
 def _our_ca() -> bytes:

@@ -1,9 +1,25 @@
-"""How an app is pointed at an interceptor, by the mode that it runs in."""
+"""Commands that a person copies: how this program is called, and how an app is pointed at it."""
+
+import shlex
+import shutil
+import sys
+from functools import cache
+from pathlib import Path
 
 from mitmproxy.proxy.mode_specs import ProxyMode, RegularMode, ReverseMode, UpstreamMode
 
 from ..dashboard.state import Command
-from .own_command import own_command
+
+_NAME = "vast-intercept"
+
+
+@cache
+def own_command() -> str:
+    """This program's name, or its path if the shell does not find it by that name."""
+    installed = Path(sys.executable).with_name(_NAME)
+    if shutil.which(_NAME) or not installed.exists():
+        return _NAME
+    return shlex.quote(str(installed))
 
 
 def commands_for(mode: ProxyMode, listening: list[tuple[str, int]]) -> list[Command]:

@@ -1,5 +1,6 @@
 """Which process of this machine is at the other end of a connection."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,12 +58,10 @@ def find_process(client: Address, proxy: Address, ca: bytes) -> Process | None:
     `ca` is the interceptor's CA (PEM). This walks through the open files of all processes, which
     takes some milliseconds. An ordinary user sees only their own.
     """
-    try:
+    with suppress(psutil.Error, OSError):
         for connection in psutil.net_connections(kind="tcp"):
             if connection.pid and (connection.laddr, connection.raddr) == (client, proxy):
                 return _describe(psutil.Process(connection.pid), ca)
-    except (psutil.Error, OSError):
-        pass
     return None
 
 

@@ -31,33 +31,24 @@ class CannotRunError(Exception):
 
 
 def hold_signals() -> None:
-    """Holds signals back until `AppProcess.wait` reads them, so that none is lost before."""
+    """Holds signals back until `forward_signals` reads them, so that none is lost before."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a process that ignores it gets none
     signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
 
 
-class AppProcess:
-    """A running command. Call `hold_signals` before starting it."""
+def start_app(command: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Starts a command with the environment. Returns the process ID. Raises CannotRunError.
 
-    def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
-        """Starts the command with the environment. Raises CannotRunError."""
-        path = find_command(command[0], environ)
-        try:
-            self.pid = _spawn(path, command, environ)
-        except OSError as error:
-            if error.errno != errno.ENOEXEC:
-                raise cannot_run(command[0], error) from None
-            # A script without `#!`: the shell runs it, as with execvp.
-            self.pid = _spawn("/bin/sh", ["/bin/sh", path, *command[1:]], environ)
-
-    def wait(self, look: Callable[[], None]) -> int:
-        """Passes signals on until the app has ended (see `forward_signals`). Returns its status."""
-        return forward_signals(self.pid, self.send, look)
-
-    def send(self, number: int) -> None:
-        """Sends a signal to the app."""
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+    Call `hold_signals` before, and `forward_signals` afterwards.
+    """
+    path = find_command(command[0], environ)
+    try:
+        return _spawn(path, command, environ)
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise cannot_run(command[0], error) from None
+        # A script without `#!`: the shell runs it, as with execvp.
+        return _spawn("/bin/sh", ["/bin/sh", path, *command[1:]], environ)
 
 
 def forward_signals(pid: int, send: Callable[[int], None], look: Callable[[], None]) -> int:

@@ -16,7 +16,6 @@ FORMS = (*FORMATS, _DOCKER)
 
 # Beside mitmproxy's CA: where apps that outlive a run find the CAs.
 _FOLDER = "vast-intercept"
-_ENV_FILE = "docker.env"
 
 
 def exports(port: int, form: str, environ: Mapping[str, str]) -> str:
@@ -42,7 +41,7 @@ def _docker_flags(variables: Mapping[str, str], files: TrustFiles) -> str:
     the CAs' folder at the same path, so that the variables are the same, too.
     """
     folder = files.bundle.parent
-    env_file = folder / _ENV_FILE
+    env_file = folder / "docker.env"
     try:
         env_file.write_text("".join(f"{name}={value}\n" for name, value in variables.items()))
     except OSError as error:

@@ -26,17 +26,14 @@ class NamedProxy:
 
     def arguments(self) -> list[str]:
         """mitmproxy's arguments that have it reach everything through this proxy."""
-        arguments = ["--mode", f"upstream:{self.url}"]
-        if self.auth:
-            arguments += ["--set", f"upstream_auth={self.auth}"]
-        return arguments
+        auth = ["--set", f"upstream_auth={self.auth}"] if self.auth else []
+        return ["--mode", f"upstream:{self.url}", *auth]
 
 
 def named_proxy(environ: Mapping[str, str]) -> NamedProxy | None:
     """The first proxy that is named for HTTPS, or None. Raises NamedProxyError."""
     for variable in _NAMES:
-        value = environ.get(variable, "").strip()
-        if value:
+        if value := environ.get(variable, "").strip():
             return _read(variable, value)
     return None
 
@@ -58,7 +55,5 @@ def _read(variable: str, value: str) -> NamedProxy:
         raise NamedProxyError(
             f"{variable} is not the URL of a proxy, such as http://proxy.example:3128."
         )
-    auth = None
-    if parts.username:
-        auth = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return NamedProxy(variable, f"{place.scheme}://{place}", auth)
+    auth = parts.username and f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return NamedProxy(variable, f"{place.scheme}://{place}", auth or None)

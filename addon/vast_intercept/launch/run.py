@@ -17,7 +17,7 @@ from ..engine.key_variables import hide_variables, with_the_same_key
 from ..engine.process import InterceptorProcess, StartError, interceptor_arguments
 from ..engine.running import NotRunningError, RunningInterceptor
 from ..status import Status, Tally
-from .app import AppProcess, find_command, hold_signals
+from .app import find_command, forward_signals, hold_signals, start_app
 from .jail.problems import JailError
 from .named_proxy import NamedProxyError, named_proxy
 from .temporary_folder import temporary_folder
@@ -76,7 +76,14 @@ def run_app(options: RunOptions) -> int:
     with ExitStack() as stack:
         stack.enter_context(_ended_by_signals())
         folder = stack.enter_context(temporary_folder())
-        interceptor = _interceptor_for(options, stack)
+        interceptor: _Interceptor
+        if options.attach:
+            interceptor = RunningInterceptor(options.attach)
+        else:
+            interceptor = InterceptorProcess(
+                arguments_for(options), options.say, web=options.web, environ=os.environ
+            )
+            stack.callback(interceptor.kill)
         run = _Run(options, interceptor, folder, stack)
         status = run.jailed() if options.jail else run.plain()
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -84,15 +91,6 @@ def run_app(options: RunOptions) -> int:
     if tally:
         options.say(f"{tally}{explained(tally, status, options)}")
     return status
-
-
-def _interceptor_for(options: RunOptions, stack: ExitStack) -> _Interceptor:
-    if options.attach:
-        return RunningInterceptor(options.attach)
-    arguments = arguments_for(options)
-    started = InterceptorProcess(arguments, options.say, web=options.web, environ=os.environ)
-    stack.callback(started.kill)
-    return started
 
 
 def arguments_for(options: RunOptions) -> list[str]:
@@ -130,8 +128,9 @@ class _Run:
                 )
         proxy = f"http://127.0.0.1:{self.interceptor.port}"
         hold_signals()
-        app = AppProcess(self.options.command, {**environ, **app_variables(proxy, files, environ)})
-        return app.wait(_once(self.interceptor.died, "The app runs on, without it."))
+        pid = start_app(self.options.command, environ | app_variables(proxy, files, environ))
+        look = _once(self.interceptor.died, "The app runs on, without it.")
+        return forward_signals(pid, lambda number: os.kill(pid, number), look)
 
     def jailed(self) -> int:
         """Runs it in a jail, which ends if the interceptor does. Returns its status."""

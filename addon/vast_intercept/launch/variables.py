@@ -23,9 +23,9 @@ def proxy_variables(proxy: str, environ: Mapping[str, str]) -> dict[str, str]:
     that find their proxy on their own (FACTS C10).
     """
     host, _, port = urlsplit(proxy).netloc.rpartition(":")
-    java = [f"-D{scheme}.proxy{what}" for scheme in ("http", "https") for what in ("Host", "Port")]
-    values = [host, port] * 2
-    options = [f"{name}={value}" for name, value in zip(java, values, strict=True)]
+    options = []
+    for scheme in ("http", "https"):
+        options += [f"-D{scheme}.proxyHost={host}", f"-D{scheme}.proxyPort={port}"]
     own = f"{host}:{port}"
     kept = {name: _without(environ.get(name, ""), own) for name in NO_PROXY_VARIABLES}
     if direct := next(filter(None, kept.values()), ""):

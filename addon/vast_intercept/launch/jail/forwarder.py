@@ -29,28 +29,25 @@ class Forwarder:
         """Starts the thread. What is `allowed` is bound to the address outside that it leads to."""
         self._interceptor = interceptor
         self._loop = asyncio.new_event_loop()
-        self._listening = [redirected, *allowed]
-        self._thread = threading.Thread(target=self._run, name="jail forwarder", daemon=True)
+        self._closed = asyncio.Event()
+        serving = self._serve_all(redirected, allowed)
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(serving, loop_factory=lambda: self._loop),
+            name="jail forwarder",
+            daemon=True,
+        )
         self._thread.start()
 
     def close(self) -> None:
         """Ends the thread and all connections."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._closed.set)
         self._thread.join()
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        redirected, *allowed = self._listening
-        self._loop.run_until_complete(self._serve(redirected, self._through_interceptor))
+    async def _serve_all(self, redirected: socket.socket, allowed: Sequence[socket.socket]) -> None:
+        await self._serve(redirected, self._through_interceptor)
         for each in allowed:
-            self._loop.run_until_complete(self._serve(each, self._straight))
-        try:
-            self._loop.run_forever()
-        finally:
-            for task in asyncio.all_tasks(self._loop):
-                task.cancel()
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.close()
+            await self._serve(each, self._straight)
+        await self._closed.wait()
 
     async def _serve(
         self, listening: socket.socket, connect: Callable[[socket.socket], Awaitable[_Streams]]

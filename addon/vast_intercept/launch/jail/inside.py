@@ -117,14 +117,11 @@ def _open(link: Link, order: dict[str, Any]) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listening.bind((host, port))
-        listening.listen(_BACKLOG)
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise StepError(f"listening at {host}:{port}", error) from None
-    return listening
 
 
 def _run(link: Link, command: list[str], ids: tuple[int, int], ours: set[signal.Signals]) -> None:

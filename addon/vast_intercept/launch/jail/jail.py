@@ -69,11 +69,8 @@ class Jail(AbstractContextManager["Jail"]):
             self._listening = [socket.socket(fileno=each) for each in descriptors]
             self._network = Network(self._process.pid, _find_tool)
         except BaseException:
-            self.close()
+            self.__exit__()
             raise
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def start(
         self,
@@ -125,7 +122,7 @@ class Jail(AbstractContextManager["Jail"]):
         with suppress(OSError):
             self._say(signal=number)
 
-    def close(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """Ends everything in the jail, and what was started for it outside."""
         self._link.close()
         if self._process.poll() is None:

@@ -67,19 +67,15 @@ class Network:
             theirs.close()
             readable, _, _ = select.select([ready], [], [], _READY_SECONDS)
             if not readable or not os.read(ready, 1):
-                raise JailError(f"The jail has no network: {self._last_words()}")
+                raise JailError(f"The jail has no network: {self.close()}")
 
     def died(self) -> str | None:
         """Why the tool has ended though nobody stopped it, or None while it runs."""
         if self._process.poll() is None:
             return None
-        return f"The jail's network has ended: {self._last_words()}"
+        return f"The jail's network has ended: {self.close()}"
 
-    def close(self) -> None:
-        """Ends the tool."""
-        self._last_words()
-
-    def _last_words(self) -> str:
+    def close(self) -> str:
         """Ends the tool, and returns the last line that it printed."""
         if self._held >= 0:
             os.close(self._held)

@@ -1,10 +1,7 @@
 """Why there can be no jail on this machine, and what to do about it."""
 
 import errno
-from collections.abc import Callable
 from pathlib import Path
-
-type ReadSetting = Callable[[str], str | None]
 
 _SECCOMP_FILTER = "2"
 #: Settings of the kernel, each with the value that forbids namespaces and one that allows them.
@@ -29,7 +26,7 @@ def missing_tool(tool: str, debian_package: str, instead: str = "") -> str:
     )
 
 
-def read_setting(path: str) -> str | None:
+def _read_setting(path: str) -> str | None:
     """Reads a setting of the kernel, or None if it has no such setting."""
     try:
         return Path(path).read_text("ascii").strip()
@@ -37,19 +34,19 @@ def read_setting(path: str) -> str | None:
         return None
 
 
-def why_forbidden(step: str, number: int, read: ReadSetting = read_setting) -> str:
+def why_forbidden(step: str, number: int) -> str:
     """Says which setting forbids user namespaces here, as far as that can be told.
 
     `step` is what has failed, with the error `number`.
     """
     failed = f"{step}: {errno.errorcode.get(number, number)}"
     for name, forbidding, allowing in _SETTINGS:
-        if read(f"/proc/sys/{name.replace('.', '/')}") == forbidding:
+        if _read_setting(f"/proc/sys/{name.replace('.', '/')}") == forbidding:
             return (
                 f"The jail needs user namespaces, which the setting {name} = {forbidding} forbids"
                 f" here ({failed}). As root: sysctl -w {name}={allowing}"
             )
-    status = read("/proc/self/status") or ""
+    status = _read_setting("/proc/self/status") or ""
     if f"Seccomp:\t{_SECCOMP_FILTER}" in status:
         return (
             f"The jail needs user namespaces, which this container's seccomp profile forbids"
