@@ -3,13 +3,13 @@
 import hashlib
 import ipaddress
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from vast_intercept.config import Config, ConfigError, EndpointId, UpstreamKind, load_config
 from vast_intercept.config.config import defaults

@@ -1,12 +1,12 @@
 """Which requests are for a provider's API, and where in the path it starts."""
 
 import re
-from dataclasses import replace
 from itertools import combinations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from vast_intercept.config import ApiPath, Provider, built_in_providers, find_provider, load_config
 from vast_intercept.config.providers import own_provider

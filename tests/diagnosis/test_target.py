@@ -1,9 +1,9 @@
 """What the check's own calls are, for interceptors and configurations of all kinds."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from vast_intercept.config import ConfigFile, OwnProvider, Route, load_config
 from vast_intercept.config.config import defaults

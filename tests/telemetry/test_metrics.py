@@ -1,11 +1,11 @@
 """Metrics: what apps make up does not become a series."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from tests.fixtures.prepared import prepared

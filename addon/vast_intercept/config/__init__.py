@@ -22,28 +22,3 @@ from .file import (
 from .providers import ApiPath, Provider, built_in_providers, find_provider
 from .validation import Network
 from .watch import SETTLED, ConfigWatch
-
-__all__ = [
-    "PROVIDER",
-    "SETTLED",
-    "ApiPath",
-    "ClientKey",
-    "Config",
-    "ConfigError",
-    "ConfigFile",
-    "ConfigWatch",
-    "EndpointId",
-    "InspectSection",
-    "Network",
-    "OwnProvider",
-    "Provider",
-    "Route",
-    "TimeoutSection",
-    "UpstreamKind",
-    "VastSection",
-    "built_in_providers",
-    "find_config_file",
-    "find_provider",
-    "load_config",
-    "read_config_file",
-]

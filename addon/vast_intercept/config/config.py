@@ -6,31 +6,28 @@ The file is optional. Options win over environment variables, and these over the
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import asdict, replace
 
 from ..openai_api.operations import Operation
 from ..secret import VAST_KEY_VARIABLE, Secret
 from .file import (
     ENDPOINT_PATTERN,
-    INTERFACES,
     PROVIDER,
     ClientKey,
     ConfigError,
     ConfigFile,
     InspectSection,
     Route,
-    TimeoutSection,
     Unsupported,
-    VastSection,
-    nearest,
+    VastSettings,
+    check_known,
     read_config_file,
-    set_sections,
 )
 from .providers import Provider
 from .validation import (
@@ -47,7 +44,8 @@ from .validation import (
 )
 
 _PROJECT_CONFIG = Path(__file__).parents[3] / "config" / "vast.yaml"
-_VAST = VastSection()
+_INTERFACES = ("openai", "serverless")
+_URLS = ("openai_url", "route_url", "console_url")
 
 
 class UpstreamKind(StrEnum):
@@ -65,35 +63,23 @@ class EndpointId(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(VastSettings, frozen=True):
     """A checked configuration. It never changes: a call keeps the one that it started with."""
 
     source: str = "the defaults"
     #: The sections and keys of the file that differ from the defaults.
     sections: frozenset[str] = frozenset()
-    endpoint: str | None = None
-    any_endpoint: bool = False
     api_key: Secret | None = None
     api_key_problem: str = ""
     interface: UpstreamKind = UpstreamKind.OPENAI
-    openai_url: str = _VAST.openai_url
-    route_url: str = _VAST.route_url
-    console_url: str = _VAST.console_url
     ca_file: Path | None = None
-    #: Whether only the CAs of `ca_file` are trusted, and not the public ones.
-    ca_only: bool = False
-    timeout: TimeoutSection = field(default_factory=TimeoutSection)
-    keepalive: float = _VAST.keepalive
-    drain: float = _VAST.drain
-    default_cost: float = _VAST.default_cost
     providers: tuple[Provider, ...] = ()
     routes: tuple[Route, ...] = ()
-    unsupported: Mapping[Operation, Unsupported] = field(default_factory=dict)
+    unsupported: dict[Operation, Unsupported] = msgspec.field(default_factory=dict)
     allow_from: tuple[Network, ...] = ()
     client_keys: tuple[ClientKey, ...] = ()
     models: tuple[str, ...] = ()
-    inspect: InspectSection = field(default_factory=InspectSection)
+    inspect: InspectSection = InspectSection()
     warnings: tuple[str, ...] = ()
     key_file: Path | None = None
     #: Environment variables that hold the Vast key, or may.
@@ -114,11 +100,9 @@ class Config:
 
     def route_for(self, model: str | None) -> Route | None:
         """The first route whose pattern matches the model."""
-        if model is not None:
-            for route in self.routes:
-                if fnmatchcase(model, route.model):
-                    return route
-        return None
+        if model is None:
+            return None
+        return next((route for route in self.routes if fnmatchcase(model, route.model)), None)
 
     @property
     def interface_url(self) -> str:
@@ -144,7 +128,7 @@ class Config:
     def listed_models(self) -> list[str]:
         """What `GET /v1/models` lists: `models`, then routes' names, then endpoints."""
         names = [*self.models]
-        names += [route.model for route in self.routes if not _is_pattern(route.model)]
+        names += [route.model for route in self.routes if not set("*?[").intersection(route.model)]
         names += [route.endpoint for route in self.routes]
         if self.endpoint:
             names.append(self.endpoint)
@@ -157,10 +141,6 @@ class Config:
     def may_call(self, endpoint: str) -> bool:
         """Whether an app may name this endpoint itself, in the path."""
         return self.any_endpoint or endpoint in self.endpoints()
-
-
-def _is_pattern(text: str) -> bool:
-    return any(character in text for character in "*?[")
 
 
 def load_config(
@@ -176,18 +156,23 @@ def load_config(
     win over everything. Raises ConfigError.
     """
     file = read_config_file(path) if path else ConfigFile()
-    vast = msgspec.structs.replace(
+    vast = replace(
         file.vast,
         endpoint=endpoint or environ.get("VAST_ENDPOINT") or file.vast.endpoint,
         interface=interface or file.vast.interface,
     )
     try:
-        config = _config_of(msgspec.structs.replace(file, vast=vast), environ)
+        config = _config_of(replace(file, vast=vast), environ)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}" if path else str(error)) from None
     source = str(path) if path else config.source
-    warnings = tuple(_warnings(config, file.vast.api_key, source))
-    return replace(config, source=source, sections=frozenset(set_sections(file)), warnings=warnings)
+    default = asdict(ConfigFile())
+    return replace(
+        config,
+        source=source,
+        sections=frozenset(name for name in default if getattr(file, name) != default[name]),
+        warnings=tuple(_warnings(config, file.vast.api_key, source)),
+    )
 
 
 def find_config_file(option: str | None, environ: Mapping[str, str] = os.environ) -> Path | None:
@@ -210,35 +195,24 @@ def _config_of(file: ConfigFile, environ: Mapping[str, str]) -> Config:
     vast = file.vast
     if vast.endpoint and not re.search(ENDPOINT_PATTERN, vast.endpoint):
         raise ConfigError(f"vast.endpoint: {vast.endpoint!r} cannot be the name of an endpoint.")
-    if vast.interface not in INTERFACES:
-        raise ConfigError(
-            f"vast.interface: {vast.interface!r} is unknown.{nearest(vast.interface, INTERFACES)}"
-        )
+    check_known(vast.interface, _INTERFACES, "vast.interface")
     read_filter(file.inspect.keep_filter, "inspect.keep_filter")
     key, key_problem, key_file = read_key(vast.api_key, environ)
+    as_written = {name: getattr(vast, name) for name in VastSettings.__struct_fields__}
     return Config(
-        endpoint=vast.endpoint,
-        any_endpoint=vast.any_endpoint,
+        **as_written | {name: read_url(as_written[name], f"vast.{name}") for name in _URLS},
         api_key=key,
         api_key_problem=key_problem,
         key_file=key_file,
         key_variables=variables_with_key(vast.api_key, key, environ),
         interface=UpstreamKind(vast.interface),
-        openai_url=read_url(vast.openai_url, "vast.openai_url"),
-        route_url=read_url(vast.route_url, "vast.route_url"),
-        console_url=read_url(vast.console_url, "vast.console_url"),
         ca_file=read_ca_file(vast.ca_file, only=vast.ca_only),
-        ca_only=vast.ca_only,
-        timeout=vast.timeout,
-        keepalive=vast.keepalive,
-        drain=vast.drain,
-        default_cost=vast.default_cost,
         providers=read_providers(file.providers),
         routes=read_routes(file.routes),
         unsupported=read_unsupported(file.unsupported),
         allow_from=tuple(read_networks(file.clients.allow_from)),
-        client_keys=tuple(file.clients.keys),
-        models=tuple(file.models),
+        client_keys=file.clients.keys,
+        models=file.models,
         inspect=file.inspect,
     )
 

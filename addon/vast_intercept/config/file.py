@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,11 +12,6 @@ import yaml
 
 from ..secret import VAST_KEY_VARIABLE
 from .providers import Scheme
-
-INTERFACES = ("openai", "serverless")
-REASONING = ("as_is", "both")
-#: The roles that messages of a chat may have.
-ROLES = ("developer", "system", "user", "assistant", "tool", "function")
 
 #: The default of `vast.api_key`.
 DEFAULT_API_KEY = f"env:{VAST_KEY_VARIABLE}"
@@ -61,23 +56,29 @@ class TimeoutSection(Section, frozen=True):
     queue: SecondsOrNone = 300
 
 
-class VastSection(Section, frozen=True):
-    """`vast`: where calls go, and with which key."""
+class VastSettings(Section, frozen=True):
+    """The keys of `vast` whose values are in force as they are written."""
 
     endpoint: EndpointName | None = None
     any_endpoint: bool = False
-    api_key: str = DEFAULT_API_KEY
-    interface: str = "openai"
     openai_url: str = "https://openai.vast.ai"
     route_url: str = "https://run.vast.ai"
     console_url: str = "https://console.vast.ai"
-    ca_file: str | None = None
+    #: Whether only the CAs of `ca_file` are trusted, and not the public ones.
     ca_only: bool = False
     timeout: TimeoutSection = msgspec.field(default_factory=TimeoutSection)
     keepalive: SecondsOrNone = 15
     drain: SecondsOrNone = 30
     # What Vast's SDK says where it is not told either.
     default_cost: Annotated[float, msgspec.Meta(gt=0, le=1e9)] = 100
+
+
+class VastSection(VastSettings, frozen=True):
+    """`vast`: where calls go, and with which key."""
+
+    api_key: str = DEFAULT_API_KEY
+    interface: str = "openai"
+    ca_file: str | None = None
 
 
 class OwnProvider(Section, frozen=True):
@@ -116,7 +117,7 @@ class ClientsSection(Section, frozen=True):
     """`clients`: who may connect, and with which keys."""
 
     allow_from: list[str] = msgspec.field(default_factory=lambda: ["127.0.0.0/8", "::1"])
-    keys: list[ClientKey] = []
+    keys: tuple[ClientKey, ...] = ()
 
 
 class InspectSection(Section, frozen=True):
@@ -138,17 +139,8 @@ class ConfigFile(Section, frozen=True):
     routes: list[Route] = []
     unsupported: str | dict[str, Any] = "reject"
     clients: ClientsSection = msgspec.field(default_factory=ClientsSection)
-    models: list[str] = []
+    models: tuple[str, ...] = ()
     inspect: InspectSection = msgspec.field(default_factory=InspectSection)
-
-
-_DEFAULTS = ConfigFile()
-
-
-def set_sections(file: ConfigFile) -> list[str]:
-    """The top-level sections that say something else than the defaults."""
-    fields = ConfigFile.__struct_fields__
-    return [name for name in fields if getattr(file, name) != getattr(_DEFAULTS, name)]
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -168,14 +160,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 
 
 # PyYAML raises any of these for a value that does not fit its tag (`!!int ""`, `!!bool x`).
-_NOT_YAML = (
-    yaml.YAMLError,
-    RecursionError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-)
+_NOT_YAML = (yaml.YAMLError, RecursionError, ValueError, TypeError, LookupError, AttributeError)
 
 
 def read_config_file(path: Path) -> ConfigFile:
@@ -256,6 +241,16 @@ def _explain(message: str) -> str:
     for term, plain in _PLAIN_TERMS.items():
         what = what.replace(term, plain)
     return f"{place or 'the file'}: {what[:1].lower()}{what[1:]}."
+
+
+def check_known(word: str, known: Collection[str], place: str, what: str = "") -> None:
+    """Raises ConfigError, with the nearest known word, unless `word` is one of `known`.
+
+    `place` is where the file says it, and `what` the kind of word, such as `role`.
+    """
+    if word not in known:
+        problem = f"unknown {what} {word!r}" if what else f"{word!r} is unknown"
+        raise ConfigError(f"{place}: {problem}.{nearest(word, known)}")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -16,12 +16,11 @@ from ..openai_api.operations import UNSUPPORTED, Operation
 from ..secret import VAST_KEY_VARIABLE, Secret, is_sendable
 from .file import (
     DEFAULT_API_KEY,
-    REASONING,
-    ROLES,
     ConfigError,
     OwnProvider,
     Route,
     Unsupported,
+    check_known,
     nearest,
 )
 from .providers import Provider, built_in_providers, own_provider
@@ -29,6 +28,9 @@ from .providers import Provider, built_in_providers, own_provider
 type Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _MAX_KEY_BYTES = 4096
+_REASONING = ("as_is", "both")
+#: The roles that messages of a chat may have.
+_ROLES = ("developer", "system", "user", "assistant", "tool", "function")
 
 
 def read_key(reference: str, environ: Mapping[str, str]) -> tuple[Secret | None, str, Path | None]:
@@ -128,10 +130,7 @@ def read_providers(entries: list[str | OwnProvider]) -> tuple[Provider, ...]:
     for index, entry in enumerate(entries):
         place = f"providers[{index}]"
         if isinstance(entry, str):
-            if entry not in known:
-                raise ConfigError(
-                    f"{place}: unknown provider {entry!r}.{nearest(entry, tuple(known))}"
-                )
+            check_known(entry, tuple(known), place, "provider")
             provider = known[entry]
         else:
             if not _is_host(entry.host):
@@ -147,13 +146,9 @@ def read_routes(routes: list[Route]) -> tuple[Route, ...]:
     """Checks that routes name only known words, and no endpoint twice."""
     for index, route in enumerate(routes):
         for name, new in route.roles.items():
-            _check_role(name, f"routes[{index}].roles")
-            _check_role(new, f"routes[{index}].roles.{name}")
-        if route.reasoning not in REASONING:
-            raise ConfigError(
-                f"routes[{index}].reasoning: {route.reasoning!r} is unknown."
-                f"{nearest(route.reasoning, REASONING)}"
-            )
+            check_known(name, _ROLES, f"routes[{index}].roles", "role")
+            check_known(new, _ROLES, f"routes[{index}].roles.{name}", "role")
+        check_known(route.reasoning, _REASONING, f"routes[{index}].reasoning")
         seen = {route.endpoint}
         for number, name in enumerate(route.fallback):
             if name in seen:
@@ -163,11 +158,6 @@ def read_routes(routes: list[Route]) -> tuple[Route, ...]:
                 )
             seen.add(name)
     return tuple(routes)
-
-
-def _check_role(role: str, place: str) -> None:
-    if role not in ROLES:
-        raise ConfigError(f"{place}: unknown role {role!r}.{nearest(role, ROLES)}")
 
 
 def _is_host(text: str) -> bool:
@@ -216,21 +206,18 @@ def _unsupported_setting(value: Any, place: str) -> Unsupported:
 def read_networks(texts: list[str]) -> Iterator[Network]:
     """The addresses and networks of `clients.allow_from`."""
     for index, text in enumerate(texts):
-        yield _network(text, f"clients.allow_from[{index}]")
-
-
-def _network(text: str, place: str) -> Network:
-    try:
-        found = ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        raise ConfigError(
-            f"{place}: {text!r} is not an address or a network such as 192.168.1.0/24."
-        ) from None
-    if isinstance(found, ipaddress.IPv6Network) and found.prefixlen >= 96:
-        mapped = found.network_address.ipv4_mapped
-        if mapped:  # clients' addresses are compared as IPv4 where they are that
-            return ipaddress.IPv4Network((mapped, found.prefixlen - 96))
-    return found
+        try:
+            found = ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            raise ConfigError(
+                f"clients.allow_from[{index}]: {text!r} is not an address or a network such as"
+                " 192.168.1.0/24."
+            ) from None
+        if isinstance(found, ipaddress.IPv6Network) and found.prefixlen >= 96:
+            mapped = found.network_address.ipv4_mapped
+            if mapped:  # clients' addresses are compared as IPv4 where they are that
+                found = ipaddress.IPv4Network((mapped, found.prefixlen - 96))
+        yield found
 
 
 def read_filter(expression: str, where: str) -> None:

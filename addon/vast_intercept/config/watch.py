@@ -10,8 +10,10 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from .config import Config, defaults
 from .file import ConfigError
@@ -83,9 +85,7 @@ class ConfigWatch:
     def awaited(self) -> bool:
         """Whether the files have just changed, so that waiting for them is worth it."""
         change = self._change
-        if change is None or change.doubted:
-            return False
-        return self._clock() - change.noticed < AWAITED
+        return bool(change and not change.doubted and self._clock() - change.noticed < AWAITED)
 
     def start(self) -> None:
         """Reads the files. Waits while they are being written, which blocks."""
@@ -188,9 +188,8 @@ class ConfigWatch:
         """
         if self._stamps is not None:
             return 0
-        changed = max((max(stamp[0], stamp[1]) for stamp in stamps if stamp), default=0)
-        age = time.time() - changed / 1e9
-        return max(0, age)
+        changed = max((max(stamp[:2]) for stamp in stamps if stamp), default=0)
+        return max(0, time.time() - changed / 1e9)
 
     def _digests_now(self) -> tuple[bytes, bytes]:
         return _digest(self._path), _digest(self._key_file)

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.fixtures.prepared import prepared
 from vast_intercept.config import Config, Route, UpstreamKind, load_config
