@@ -69,9 +69,12 @@ def test_a_mode_is_a_way_in(modes: list[str], port: int, is_proxy: bool, is_reve
     assert (door.is_proxy, door.is_reverse) == (is_proxy, is_reverse)
 
 
-def test_the_provider_behind_a_reverse_proxy_is_the_one() -> None:
+@pytest.mark.parametrize(
+    "mode", ["reverse:https://api.groq.com", "reverse:https://api.groq.com@8080"]
+)
+def test_the_provider_behind_a_reverse_proxy_is_the_one(mode: str) -> None:
     hosts = ["api.openai.com", "api.groq.com"]
-    told = status(provider_hosts=hosts, modes=["reverse:https://api.groq.com"])
+    told = status(provider_hosts=hosts, modes=[mode])
     url = chat_url(told, defaults(), ConfigFile(), 8080)
     assert url == "https://api.groq.com/openai/v1/chat/completions"
 

@@ -9,7 +9,7 @@ import pytest
 from vast_intercept.config import Config, load_config
 from vast_intercept.diagnosis.findings import Problem
 from vast_intercept.diagnosis.reach import Reach
-from vast_intercept.diagnosis.vast_account import NoStatesError, VastAccount, describe, ready
+from vast_intercept.diagnosis.vast_account import VastAccount, describe, ready
 from vast_intercept.secret import Secret
 from vast_intercept.vast_api.console import ListedEndpoint
 
@@ -92,12 +92,12 @@ def test_workers_states_cannot_be_had(
     account: VastAccount, standin: StandIn, answer: dict[str, Any], told: str
 ) -> None:
     standin.override("workers", **answer)
-    with pytest.raises(NoStatesError, match=told):
+    with pytest.raises(Problem, match=told):
         account.worker_states(MINE)
 
 
 def test_an_endpoint_that_is_not_theirs_has_no_states(account: VastAccount) -> None:
-    with pytest.raises(NoStatesError, match="do not match"):
+    with pytest.raises(Problem, match="do not match"):
         account.worker_states(ListedEndpoint(99, "other", None))
 
 

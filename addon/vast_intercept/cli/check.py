@@ -7,11 +7,10 @@ import sys
 import click
 
 from ..diagnosis.findings import Result
-from ..diagnosis.output import TextOutput, is_ok, summary, to_json
+from ..diagnosis.output import TextOutput, is_ok, redacted, summary, to_json
 from ..diagnosis.plan import steps
-from ..diagnosis.redaction import redacted
 from ..diagnosis.steps import run
-from ..diagnosis.subject import ConfigPath, Subject
+from ..diagnosis.subject import Subject
 from .options import interceptor_port
 
 
@@ -31,11 +30,7 @@ def check(
     which cost a few tokens. Exits with 0 if nothing failed, else with 1.
     """
     subject = Subject(
-        where=ConfigPath.find(config, os.environ),
-        endpoint=endpoint,
-        port=port,
-        offline=offline,
-        environ=os.environ,
+        config_option=config, endpoint=endpoint, port=port, offline=offline, environ=os.environ
     )
     output = TextOutput(
         _output_encoding(), color=sys.stdout.isatty() and "NO_COLOR" not in os.environ

@@ -15,7 +15,7 @@ from ..urls import place_of
 from . import shell
 from .findings import Finding, NotApplicable, Problem, one_line
 from .subject import Subject
-from .target import chat_url, door_of
+from .target import chat_url
 
 _SECONDS = 5.0
 _HOSTS_SHOWN = 4
@@ -26,17 +26,15 @@ def look_at_interceptor(subject: Subject) -> Finding:
     try:
         status = ask_status(subject.port)
     except NotRunningError as error:
-        what, _, _ = str(error).partition(". ")
         raise Problem(
-            what.rstrip("."),
+            str(error).partition(". ")[0].rstrip("."),
             f"vast-intercept serve -p {subject.port}\n"
             "or, if it listens at another port: vast-intercept check --port PORT",
         ) from None
     subject.status = status
-    problem = status.problem
-    if problem and subject.config_is_valid:
+    if status.problem and subject.config_is_valid:
         raise Problem(
-            f"it answers, but cannot use its configuration: {problem.rstrip('.')}",
+            f"it answers, but cannot use its configuration: {status.problem.rstrip('.')}",
             "Mend it: the interceptor reads it again by itself. Or start it anew with the one that"
             f" was checked here:\nvast-intercept serve -p {subject.port}{_config_option(subject)}",
         )
@@ -53,7 +51,7 @@ def look_at_interceptor(subject: Subject) -> Finding:
     return Finding(
         f"version {status.version} answers at 127.0.0.1:{subject.port}",
         (
-            f"mode           {door_of(status, subject.port).mode}",
+            f"mode           {subject.door.mode}",
             f"configuration  {status.config}",
             f"takes over     {hosts}{more}",
         ),
@@ -67,7 +65,9 @@ def _advice(subject: Subject) -> Iterator[str]:
         yield said
     if status.version != __version__:
         yield f"This is version {__version__}, the interceptor's {status.version}: start it anew."
-    if subject.config_is_valid and not _same(status.config, subject.config.source):
+    if subject.config_is_valid and (
+        os.path.realpath(status.config) != os.path.realpath(subject.config.source)
+    ):
         yield (
             f"It runs with {status.config}, and {subject.config.source} is what was checked here."
             f" To check that one:\nvast-intercept check --port {subject.port} --config"
@@ -75,12 +75,8 @@ def _advice(subject: Subject) -> Iterator[str]:
         )
 
 
-def _same(one: str, other: str) -> bool:
-    return one == other or os.path.realpath(one) == os.path.realpath(other)
-
-
 def _config_option(subject: Subject) -> str:
-    return f" --config {shlex.quote(str(subject.where.path))}" if subject.where.path else ""
+    return f" --config {shlex.quote(str(subject.path))}" if subject.path else ""
 
 
 def look_at_ca(subject: Subject) -> Finding:
@@ -89,14 +85,13 @@ def look_at_ca(subject: Subject) -> Finding:
         ca = read_ca(Path(subject.status.ca_file))
         ca.check_validity()
     except CaError as error:
-        message = str(error)
-        what, _, how = message.partition(". ")
+        what, _, how = str(error).partition(". ")
         raise Problem(
             what.rstrip("."),
             how or "Start the interceptor anew: it makes the CA that it does not find.",
         ) from None
     subject.ca = ca
-    if subject.config_is_valid and door_of(subject.status, subject.port).is_proxy:
+    if subject.config_is_valid and subject.door.is_proxy:
         _compare(subject)
     return Finding(
         f"{ca.path} is valid until {ca.expires:%Y-%m-%d}", (f"SHA-256 {ca.fingerprint}",)
@@ -129,7 +124,7 @@ def _compare(subject: Subject) -> None:
 
 def look_at_variables(subject: Subject) -> Finding:
     """Looks whether apps that are started from this shell use and trust the interceptor."""
-    door = door_of(subject.status, subject.port)
+    door = subject.door
     if door.is_reverse:
         raise NotApplicable(
             f"none are needed in mode {door.mode}: the apps' base URL is"
@@ -138,13 +133,10 @@ def look_at_variables(subject: Subject) -> Finding:
     if not subject.config_is_valid:
         raise NotApplicable("not looked at, because configuration failed")
     environ = subject.environ
-    target = shell.ExpectedInterceptor(
-        subject.port, frozenset(host for host, _ in subject.status.listening), subject.ca
-    )
-    url = subject.chat_url
     problems = list(shell.ca_problems(environ, subject.ca))
     if door.is_proxy:
-        problems = [*shell.proxy_problems(environ, url, target), *problems]
+        hosts = {host for host, _ in subject.status.listening}
+        problems[:0] = shell.proxy_problems(environ, subject.chat_url, subject.port, hosts)
     if problems:
         raise Problem("; ".join(problems), "\n".join(_how_to_set_up(subject)))
     subject.shell_is_set_up = True

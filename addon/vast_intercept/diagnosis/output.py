@@ -1,27 +1,54 @@
-"""Shows results: as lines for people, as JSON for machines."""
+"""Shows results without keys: as lines for people, as JSON for machines."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
+from functools import reduce
 
 import click
 
+from ..secret import Secret, is_sendable
 from .findings import Result, StepStatus
+from .subject import Subject
 
 _MARKS: dict[StepStatus, str] = {"passed": "✓", "failed": "✗", "skipped": "–"}  # noqa: RUF001
 _PLAIN_MARKS: dict[StepStatus, str] = {"passed": "ok", "failed": "FAIL", "skipped": "-"}
 _COLORS: dict[StepStatus, str] = {"passed": "green", "failed": "red", "skipped": "yellow"}
+_KEY_VARIABLES = ("VAST_API_KEY", "OPENAI_API_KEY")
 _NAME_WIDTH = len("streamed call")
+# Characters. Shorter values are no keys. They would be taken out of the middle of words.
+_SHORTEST_KEY = 8
+
+
+def redacted(results: Iterable[Result], subject: Subject) -> Iterator[Result]:
+    """The results, as they come, without the keys of Vast and of the app."""
+    for result in results:
+        found = (subject.environ.get(name, "").strip() for name in _KEY_VARIABLES)
+        keys = [Secret(key) for key in found if len(key) >= _SHORTEST_KEY and is_sendable(key)]
+        if subject.config_is_valid and subject.config.api_key:
+            keys.append(subject.config.api_key)
+        yield replace(
+            result,
+            message=_redact(result.message, keys),
+            details=tuple(_redact(detail, keys) for detail in result.details),
+            advice=_redact(result.advice, keys),
+        )
+
+
+def _redact(text: str, keys: list[Secret]) -> str:
+    return reduce(lambda shown, key: key.redact(shown), keys, text)
 
 
 class TextOutput:
     """Writes results as lines for an output of this encoding."""
 
     def __init__(self, encoding: str | None, *, color: bool) -> None:
-        plain = not _can_show("".join(_MARKS.values()) + "→", encoding)
-        self._marks = _PLAIN_MARKS if plain else _MARKS
+        self._marks, self._arrow = _MARKS, "→"
+        try:
+            "".join((*_MARKS.values(), self._arrow)).encode(encoding or "ascii")
+        except (UnicodeEncodeError, LookupError):
+            self._marks, self._arrow = _PLAIN_MARKS, "->"
         self._color = color
-        self._arrow = "->" if plain else "→"
         self._mark_width = max(map(len, self._marks.values()))
 
     def lines(self, result: Result) -> str:
@@ -43,13 +70,11 @@ class TextOutput:
 
 def summary(results: Iterable[Result]) -> str:
     """The last line, which names the steps that failed or were skipped."""
-    names: dict[StepStatus, list[str]] = {"passed": [], "failed": [], "skipped": []}
-    for result in results:
-        names[result.status].append(result.name.replace("_", " "))
-    if names["failed"]:
-        return f"Failed: {', '.join(names['failed'])}."
-    if names["skipped"]:
-        return f"All is well, but for what was not looked at: {', '.join(names['skipped'])}."
+    listed = [(result.status, result.name.replace("_", " ")) for result in results]
+    if failed := ", ".join(name for status, name in listed if status == "failed"):
+        return f"Failed: {failed}."
+    if skipped := ", ".join(name for status, name in listed if status == "skipped"):
+        return f"All is well, but for what was not looked at: {skipped}."
     return "All is well."
 
 
@@ -67,11 +92,3 @@ def is_ok(results: Iterable[Result]) -> bool:
 def _printable(text: str) -> str:
     """Without control characters, which a terminal would obey."""
     return "".join(character if character.isprintable() else " " for character in text)
-
-
-def _can_show(text: str, encoding: str | None) -> bool:
-    try:
-        text.encode(encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True

@@ -4,7 +4,9 @@ import http.client
 import socket
 import ssl
 from base64 import b64encode
-from urllib.parse import urlsplit
+from dataclasses import dataclass
+
+from yarl import URL
 
 from ..addresses import is_loopback_name
 from ..config import Config
@@ -26,12 +28,12 @@ _WRONG_NAMES = {62, 64}  # of a host, of an address
 _UNKNOWN_CAS = {2, 18, 19, 20, 21}
 
 
+@dataclass(frozen=True, slots=True)
 class Reach:
     """Connects to places of the configuration, with its CAs, directly or through a proxy."""
 
-    def __init__(self, config: Config, proxy: NamedProxy | None) -> None:
-        self._config = config
-        self._proxy = proxy
+    config: Config
+    proxy: NamedProxy | None
 
     def connect(self, place: Place) -> http.client.HTTPConnection:
         """An open connection with verified TLS. Raises Problem or NotApplicable."""
@@ -40,22 +42,20 @@ class Reach:
             connection.connect()
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            raise _problem(error, place, self._proxy) from None
+            raise _problem(error, place, self.proxy) from None
         return connection
 
     def ask(
         self, method: str, url: str, key: Secret, limit: int, body: bytes | None = None
     ) -> tuple[int, bytes]:
-        """Status and body of an answer of at most `limit` bytes.
-
-        Raises Problem or NotApplicable.
-        """
+        """Status and body of an answer of at most `limit` bytes. Raises as `connect` does."""
         place = place_of(url)
         asked = headers(key.reveal(), body=body is not None) | {"connection": "close"}
+        look = f"Is {url} right? Look at it in the configuration."
         connection = self.connect(place)
         connection.sock.settimeout(_ANSWER_SECONDS)
         try:
-            connection.request(method, url.partition(urlsplit(url).netloc)[2], body, asked)
+            connection.request(method, URL(url).raw_path_qs, body, asked)
             answer = connection.getresponse()
             received = answer.read(limit + 1)
         except TimeoutError:
@@ -64,27 +64,22 @@ class Reach:
                 "Try again; if it stays so, look whether Vast has an outage.",
             ) from None
         except (OSError, http.client.HTTPException) as error:
-            raise Problem(
-                f"{place} does not answer in HTTP as it should: {_brief(error)}",
-                f"Is {url} right? Look at it in the configuration.",
-            ) from None
+            what = f"{place} does not answer in HTTP as it should: {_brief(error)}"
+            raise Problem(what, look) from None
         finally:
             connection.close()
         if len(received) > limit:
-            raise Problem(
-                f"{place} answered with more than {limit:,} bytes",
-                f"Is {url} right? Look at it in the configuration.",
-            )
+            raise Problem(f"{place} answered with more than {limit:,} bytes", look)
         return answer.status, received
 
     def _connection(self, place: Place) -> http.client.HTTPConnection:
-        proxy = self._proxy
+        proxy = self.proxy
         if place.scheme == "http":
             # Only this machine's own addresses may be http, without a proxy.
             return http.client.HTTPConnection(place.host, place.port, timeout=_CONNECT_SECONDS)
         at = place_of(proxy.url) if proxy else place
         connection = http.client.HTTPSConnection(
-            at.host, at.port, timeout=_CONNECT_SECONDS, context=public_context(self._config)
+            at.host, at.port, timeout=_CONNECT_SECONDS, context=public_context(self.config)
         )
         if proxy:
             auth = proxy.auth and b64encode(proxy.auth.encode()).decode()

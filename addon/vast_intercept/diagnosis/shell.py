@@ -5,9 +5,8 @@ import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from requests.utils import should_bypass_proxies
@@ -26,33 +25,26 @@ _MAX_FILES = 2_000
 _BEGIN = "-----BEGINCERTIFICATE-----"
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectedInterceptor:
-    """The interceptor that the variables should lead to."""
-
-    port: int
-    #: The addresses that it listens at.
-    hosts: frozenset[str]
-    ca: CertificateAuthority
-
-
 def proxy_problems(
-    environ: Mapping[str, str], url: str, interceptor: ExpectedInterceptor
+    environ: Mapping[str, str], url: str, port: int, hosts: AbstractSet[str]
 ) -> Iterator[str]:
-    """Says why an app's call to the URL would not go through the interceptor."""
-    scheme = urlsplit(url).scheme
-    names = [f"{scheme}_proxy", f"{scheme.upper()}_PROXY"]
+    """Says why an app's call to the URL would not go through the interceptor.
+
+    `hosts` are the addresses that the interceptor listens at.
+    """
+    called = place_of(url)
+    names = [f"{called.scheme}_proxy", f"{called.scheme.upper()}_PROXY"]
     named = [name for name in names if environ.get(name)]
     named = named or [name for name in ("all_proxy", "ALL_PROXY") if environ.get(name)]
     if not named:
         yield f"{names[-1]} is not set"
     for name in named:
-        if problem := _leads_elsewhere(environ[name], interceptor):
+        if problem := _leads_elsewhere(environ[name], port, hosts):
             yield f"{name} {problem}"
     for name in ("no_proxy", "NO_PROXY"):
         if entries := excluding(environ.get(name, ""), url):
             listed = ", ".join(map(repr, entries))
-            yield f"{name} has {listed}, so that {urlsplit(url).hostname} is called directly"
+            yield f"{name} has {listed}, so that {called.host} is called directly"
 
 
 def excluding(no_proxy: str, url: str) -> list[str]:
@@ -84,15 +76,14 @@ def notes(
             yield f"{name} is {without_password(base_url)}: SDKs call that, which is left alone"
     others = [name for name in CA_VARIABLES if name not in (*_NEEDED, "CURL_CA_BUNDLE")]
     stale = [
-        name for name in others if (value := environ.get(name)) and _does_not_hold(Path(value), ca)
+        f"{name} ({CA_VARIABLES[name]})"
+        for name in others
+        if (value := environ.get(name)) and _does_not_hold(Path(value), ca)
     ]
     if stale:
-        yield f"other CAs: {', '.join(f'{name} ({CA_VARIABLES[name]})' for name in stale)}"
-    lonely = [
-        name
-        for name in _NEEDED
-        if name != ADDING_VARIABLE and (value := environ.get(name)) and _count(Path(value)) == 1
-    ]
+        yield f"other CAs: {', '.join(stale)}"
+    bundles = {name: environ.get(name) for name in _NEEDED if name != ADDING_VARIABLE}
+    lonely = [name for name, value in bundles.items() if value and _count(Path(value)) == 1]
     if lonely:
         yield f"no public CAs: {_listed(lonely, 'names', 'name')} the interceptor's CA alone"
     if not environ.get("NODE_USE_ENV_PROXY"):
@@ -114,33 +105,30 @@ def without_password(url: str) -> str:
     return re.sub(r"//[^/@]*@", "//***@", url if "//" in url else f"//{url}").removeprefix("//")
 
 
-def _leads_elsewhere(value: str, interceptor: ExpectedInterceptor) -> str:
+def _leads_elsewhere(value: str, port: int, hosts: AbstractSet[str]) -> str:
     try:
         place = place_of(proxy_url(value))
     except ValueError:
         return "is not the URL of a proxy"  # not shown: it may hold a password
     shown = without_password(value)
-    if place.port != interceptor.port or not _is_there(place.host, interceptor):
-        return f"leads to {shown}, not to the interceptor at 127.0.0.1:{interceptor.port}"
+    everywhere = hosts & {"0.0.0.0", "::", ""}  # noqa: S104  (told of, not used)
+    leads_there = place.port == port and (
+        is_loopback_name(place.host)
+        or place.host in hosts
+        or (everywhere and _is_this_machine(place.host))
+    )
+    if not leads_there:
+        return f"leads to {shown}, not to the interceptor at 127.0.0.1:{port}"
     if place.scheme != "http":
         return f"is {shown}: the interceptor's proxy is http://, also for https"
     return ""
 
 
-def _is_there(host: str, interceptor: ExpectedInterceptor) -> bool:
-    if is_loopback_name(host) or host in interceptor.hosts:
-        return True
-    everywhere = interceptor.hosts & {"0.0.0.0", "::", ""}  # noqa: S104  (told of, not used)
-    return bool(everywhere) and _is_this_machine(host)
-
-
 def _is_this_machine(host: str) -> bool:
     """Whether a name leads to this machine, whose addresses alone can be bound."""
     try:
-        for family, kind, protocol, _, address in socket.getaddrinfo(
-            host, 0, type=socket.SOCK_DGRAM
-        ):
-            with socket.socket(family, kind, protocol) as probe:
+        for *kind, _, address in socket.getaddrinfo(host, 0, type=socket.SOCK_DGRAM):
+            with socket.socket(*kind) as probe:
                 probe.bind(address)
     except OSError:
         return False
@@ -149,10 +137,8 @@ def _is_this_machine(host: str) -> bool:
 
 def _elsewhere(name: str, ca: CertificateAuthority) -> bool:
     """Whether apps trust the CA without the variable, by the machine's own bundle."""
-    if name != "SSL_CERT_FILE":
-        return False
-    default = ssl.get_default_verify_paths().openssl_cafile
-    return any(not _does_not_hold(Path(path), ca) for path in (default, *SYSTEM_BUNDLES))
+    bundles = (ssl.get_default_verify_paths().openssl_cafile, *SYSTEM_BUNDLES)
+    return name == "SSL_CERT_FILE" and not all(_does_not_hold(Path(each), ca) for each in bundles)
 
 
 def _does_not_hold(path: Path, ca: CertificateAuthority) -> str:

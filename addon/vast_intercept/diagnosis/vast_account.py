@@ -3,6 +3,7 @@
 import shlex
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 from ..config import Config
@@ -32,24 +33,20 @@ _ANOTHER_NAME = {
 }
 
 
-class NoStatesError(Exception):
-    """The states of the workers are not known. The message says why."""
-
-
+@dataclass(frozen=True, slots=True)
 class VastAccount:
     """The account that a key belongs to."""
 
-    def __init__(self, config: Config, key: Secret, reach: Reach) -> None:
-        self._config = config
-        self._key = key
-        self._reach = reach
+    config: Config
+    key: Secret
+    reach: Reach
 
     def endpoints(self) -> dict[str, console.ListedEndpoint]:
         """The account's endpoints by name. Raises Problem."""
-        url = console.endpoints_url(self._config.console_url)
-        status, body = self._reach.ask("GET", url, self._key, console.LARGEST_LIST)
+        url = console.endpoints_url(self.config.console_url)
+        status, body = self.reach.ask("GET", url, self.key, console.LARGEST_LIST)
         if status in REFUSED_STATUSES:
-            raise Problem(f"Vast refuses the key {self._key} (status {status})", _NEW_KEY)
+            raise Problem(f"Vast refuses the key {self.key} (status {status})", _NEW_KEY)
         try:
             return console.read_endpoints(status, body)
         except UnreadableError as error:
@@ -59,16 +56,14 @@ class VastAccount:
             ) from None
 
     def worker_states(self, endpoint: console.ListedEndpoint) -> Counter[str]:
-        """The number of the endpoint's workers in each state. Raises NoStatesError."""
-        url = router.workers_url(self._config.route_url)
+        """The number of the endpoint's workers in each state. Raises Problem, without advice."""
+        url = router.workers_url(self.config.route_url)
         asked = router.workers_request(endpoint.id)
+        status, body = self.reach.ask("POST", url, self.key, router.LARGEST_LIST, asked)
         try:
-            status, body = self._reach.ask("POST", url, self._key, router.LARGEST_LIST, asked)
             states = router.read_worker_states(status, body)
-        except Problem as problem:
-            raise NoStatesError(problem.message) from None
         except UnreadableError as error:
-            raise NoStatesError(f"{url} {error}") from None
+            raise Problem(f"{url} {error}") from None
         return Counter(state[:_STATE_LENGTH] for state in states)
 
 

@@ -1,16 +1,17 @@
 """Steps: Vast's names, its certificates, the account's endpoints and their workers."""
 
+import contextlib
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
 from ..config import PROVIDER, Config
+from ..engine.running import NotRunningError
 from ..launch.named_proxy import NamedProxy, NamedProxyError, named_proxy
 from ..status import Status
 from ..urls import Place, place_of
@@ -19,78 +20,70 @@ from .findings import Finding, NotApplicable, Problem
 from .reach import Reach
 from .subject import Subject
 from .time_limits import all_of, within
-from .vast_account import NoStatesError, VastAccount, describe, ready, unknown
+from .vast_account import VastAccount, describe, ready, unknown
 
 # Seconds: less than the step may take, so that it can say which name it is.
 _LOOK_UP_SECONDS = 8.0
+# Seconds for the interceptor, which is asked beside other steps and has one of its own.
+_GLANCE = 1.0
 _ADDRESSES_SHOWN = 2
 _ENDPOINTS = 8
 
 
-class VastSteps:
-    """Reaches Vast as the interceptor does: directly, or through the proxy behind it.
+def look_at_names(subject: Subject) -> Finding:
+    """Looks whether Vast's names resolve, or that of the proxy that the interceptor uses."""
+    subject.need_vast()
+    with contextlib.suppress(NotRunningError, TimeoutError):
+        subject.proxy = upstream_of(subject.glance.result(_GLANCE), subject.environ)
+    if subject.proxy:
+        found = _addresses(place_of(subject.proxy.url))
+        return Finding(
+            f"{found}, the proxy that the interceptor goes through; it resolves Vast's names"
+        )
+    places = {place.host: place for place in _places(subject.config)}
+    return _together(partial(_addresses, place) for place in places.values())
 
-    `interceptor` returns the status of the interceptor, or None if none runs.
-    """
 
-    def __init__(self, subject: Subject, interceptor: Callable[[], Status | None]) -> None:
-        self._subject = subject
-        self._interceptor = interceptor
-        self._proxy: NamedProxy | None = None
+def look_at_tls(subject: Subject) -> Finding:
+    """Looks whether Vast's servers answer, with certificates that are trusted."""
+    subject.need_vast()
+    reach = Reach(subject.config, subject.proxy)
+    return _together(partial(_handshake, reach, place) for place in _places(subject.config))
 
-    def look_at_names(self) -> Finding:
-        """Looks whether Vast's names resolve."""
-        status = self._interceptor()
-        self._proxy = upstream_of(status, self._subject.environ) if status else None
-        if self._proxy:
-            place = place_of(self._proxy.url)
-            return Finding(
-                f"{_addresses(place)}, the proxy that the interceptor goes through; it resolves"
-                " Vast's names"
-            )
-        places = {place.host: place for place in _places(self._subject.config)}
-        found = all_of(partial(_addresses, place) for place in places.values())
-        return Finding(", ".join(_results(found)))
 
-    def look_at_tls(self) -> Finding:
-        """Looks whether Vast's servers answer, with certificates that are trusted."""
-        reach = Reach(self._subject.config, self._proxy)
-        places = _places(self._subject.config)
-        found = all_of(partial(_handshake, reach, place) for place in places)
-        return Finding(", ".join(_results(found)))
+def look_at_endpoints(subject: Subject) -> Finding:
+    """Looks whether the account has the endpoints that the configuration names."""
+    wanted = named_endpoints(subject)
+    if subject.offline and not wanted:
+        raise no_endpoint()
+    subject.need_vast()
+    reach = Reach(subject.config, subject.proxy)
+    subject.account = VastAccount(subject.config, subject.key, reach)
+    known = subject.account.endpoints()
+    if not wanted:
+        raise no_endpoint(known)
+    if problems := [unknown(name, by, known) for name, by in wanted.items() if name not in known]:
+        raise _one_of(problems)
+    subject.endpoints = {name: known[name] for name in wanted}
+    listed = [f"{name} (id {each.id})" for name, each in subject.endpoints.items()]
+    return Finding(f"the account has {', '.join(listed)}")
 
-    def look_at_endpoints(self) -> Finding:
-        """Looks whether the account has the endpoints that the configuration names."""
-        subject = self._subject
-        wanted = named_endpoints(subject)
-        reach = Reach(subject.config, self._proxy)
-        subject.account = VastAccount(subject.config, subject.key, reach)
-        known = subject.account.endpoints()
-        if not wanted:
-            raise no_endpoint(known)
-        problems = [unknown(name, by, known) for name, by in wanted.items() if name not in known]
-        if problems:
-            raise _together(problems)
-        subject.endpoints = {name: known[name] for name in wanted}
-        listed = [f"{name} (id {each.id})" for name, each in subject.endpoints.items()]
-        return Finding(f"the account has {', '.join(listed)}")
 
-    def look_at_workers(self) -> Finding:
-        """Looks what the workers do. Without a ready one calls wait, which is no failure."""
-        subject = self._subject
-        if not subject.endpoints:
-            raise NotApplicable("not looked at, because the account was not")
-        asked = list(subject.endpoints.values())[:_ENDPOINTS]
-        found = all_of(partial(_states, subject.account, each) for each in asked)
-        states = {each.name: future.result() for each, future in zip(asked, found, strict=True)}
-        if all(isinstance(each, str) for each in states.values()):
-            raise NotApplicable(
-                f"Vast does not say what the workers do: {next(iter(states.values()))}"
-            )
-        message = "; ".join(f"{name}: {_described(each)}" for name, each in states.items())
-        if (more := len(subject.endpoints) - len(asked)) > 0:
-            message += f"; {more} more endpoints were not asked for"
-        return Finding(message, advice="\n".join(_worker_notes(states)))
+def look_at_workers(subject: Subject) -> Finding:
+    """Looks what the workers do. Without a ready one calls wait, which is no failure."""
+    subject.need_vast()
+    if not subject.endpoints:
+        raise NotApplicable("not looked at, because the account was not")
+    asked = list(subject.endpoints.values())[:_ENDPOINTS]
+    found = all_of(partial(_states, subject.account, each) for each in asked)
+    states = {each.name: future.result() for each, future in zip(asked, found, strict=True)}
+    if all(isinstance(each, str) for each in states.values()):
+        why = next(iter(states.values()))
+        raise NotApplicable(f"Vast does not say what the workers do: {why}")
+    message = "; ".join(f"{name}: {_described(each)}" for name, each in states.items())
+    if (more := len(subject.endpoints) - len(asked)) > 0:
+        message += f"; {more} more endpoints were not asked for"
+    return Finding(message, advice="\n".join(_worker_notes(states)))
 
 
 def named_endpoints(subject: Subject) -> dict[str, str]:
@@ -182,16 +175,14 @@ def _handshake(reach: Reach, place: Place) -> str:
 
 def _issuer(certificate: Mapping[str, Any]) -> str:
     names = {key: value for part in certificate.get("issuer", ()) for key, value in part}
-    wanted = (names.get("organizationName"), names.get("commonName"))
-    shown = next(filter(None, wanted), "an unnamed CA")
-    return repr(shown)
+    return repr(names.get("organizationName") or names.get("commonName") or "an unnamed CA")
 
 
 def _states(account: VastAccount, endpoint: ListedEndpoint) -> Counter[str] | str:
     try:
         return account.worker_states(endpoint)
-    except NoStatesError as error:
-        return str(error)
+    except Problem as problem:
+        return problem.message
 
 
 def _described(states: Counter[str] | str) -> str:
@@ -200,35 +191,25 @@ def _described(states: Counter[str] | str) -> str:
     return describe(states) if states else "no workers at all"
 
 
-def _worker_notes(states: Mapping[str, Counter[str] | str]) -> list[str]:
-    notes = []
+def _worker_notes(states: Mapping[str, Counter[str] | str]) -> Iterator[str]:
     for name, each in states.items():
-        if isinstance(each, str) or ready(each):
-            continue
-        if each:
-            notes.append(f"{name}: none is ready, so the first call waits for a cold start.")
-        else:
-            notes.append(
+        if not each:
+            yield (
                 f"{name}: calls wait until Vast has started a worker. Does the endpoint have a"
                 " workergroup? vastai show workergroups"
             )
-    return notes
+        elif not isinstance(each, str) and not ready(each):
+            yield f"{name}: none is ready, so the first call waits for a cold start."
 
 
-def _results(futures: Iterable[Future[str]]) -> list[str]:
-    """The results of work. Raises one Problem for all problems that were found."""
-    results, problems = [], []
-    for future in futures:
-        error = future.exception()
-        if isinstance(error, Problem):
-            problems.append(error)
-        else:
-            results.append(future.result())
-    if problems:
-        raise _together(problems)
-    return results
+def _together(looks: Iterable[Callable[[], str]]) -> Finding:
+    """Looks at several things at once. Raises one Problem for all problems that were found."""
+    futures = all_of(looks)
+    if problems := [each for future in futures if isinstance(each := future.exception(), Problem)]:
+        raise _one_of(problems)
+    return Finding(", ".join(future.result() for future in futures))
 
 
-def _together(problems: list[Problem]) -> Problem:
+def _one_of(problems: list[Problem]) -> Problem:
     message = "; ".join(problem.message for problem in problems)
     return Problem(message, "\n".join(dict.fromkeys(problem.advice for problem in problems)))
