@@ -37,7 +37,7 @@ async def test_a_call_has_ended_once_mitmproxy_has_written_its_answer(tmp_path: 
         async with mitmproxy_with_addon(tmp_path, vast=vast) as mitmproxy:
             flow = call()
             await answered(mitmproxy, flow)
-            ended = asyncio.create_task(mitmproxy.calls.ended())
+            ended = asyncio.create_task(mitmproxy.calls.relayed.ended())
             # A person holds the answer: nothing is written before it is let go.
             held = asyncio.Event()
 
@@ -60,7 +60,7 @@ async def test_a_call_has_ended_once_mitmproxy_has_written_its_answer(tmp_path: 
 async def test_nothing_is_waited_for_where_there_is_no_call(tmp_path: Path) -> None:
     async with mitmproxy_with_addon(tmp_path, vast={"endpoint": "e"}) as mitmproxy:
         async with asyncio.timeout(10):
-            await mitmproxy.calls.ended()
+            await mitmproxy.calls.relayed.ended()
 
 
 async def test_a_call_that_comes_before_the_relay_waits_for_it(tmp_path: Path) -> None:

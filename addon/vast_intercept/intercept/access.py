@@ -13,12 +13,10 @@ from ..mitm.borrowed import format_address, is_valid_host
 from ..relay.serving.server import Relay
 from ..warn_once import WarnOnce
 from .clients import is_allowed
-from .fail_closed import tell
+from .fail_closed import refused_if_unchecked
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
-
-_FAILED = "the interceptor failed"
 
 
 class AccessControl:
@@ -35,19 +33,13 @@ class AccessControl:
 
     async def client_connected(self, client: connection.Client) -> None:
         """Refuses connections from addresses that `clients.allow_from` does not name."""
-        try:
+        with refused_if_unchecked(client):
             await self._check_client(client)
-        except Exception as error:  # noqa: BLE001  (a client that cannot be checked is not let in)
-            client.error = _FAILED
-            tell("A connection", error)
 
     async def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Keeps clients on other machines from reaching services on this machine's loopback."""
-        try:
+        with refused_if_unchecked(data.server):
             await self._check_server(data)
-        except Exception as error:  # noqa: BLE001
-            data.server.error = _FAILED
-            tell("A connection", error)
 
     async def _check_client(self, client: connection.Client) -> None:
         if not self._descriptors.connected():
@@ -76,16 +68,13 @@ class AccessControl:
         address = parse_address(host) or await _resolve(host, port)
         if address is None:
             return  # mitmproxy says that the name does not resolve
-        if reaches_loopback(address):
-            data.server.error = "services on this machine's loopback are not for other machines"
-            self._warn(
-                f"{client} {host}:{port}",
-                f"Refused to connect {client} to {format_address((host, port))}:"
-                f" {data.server.error}.",
-            )
-        else:
+        if not reaches_loopback(address):
             # The address that was checked, so that the name cannot lead elsewhere a moment later.
             data.server.address = (str(address), port)
+            return
+        why = data.server.error = "services on this machine's loopback are not for other machines"
+        where = format_address((host, port))
+        self._warn((str(client), where), f"Refused to connect {client} to {where}: {why}.")
 
 
 async def _resolve(host: str, port: int) -> Address | None:

@@ -22,6 +22,8 @@ from .access import AccessControl
 from .call_interceptor import CallInterceptor
 from .connections import Connections
 from .lifecycle import Lifecycle
+from .passed_on_calls import PassedOnCalls
+from .relayed_calls import RelayedCalls
 from .settings import Settings
 from .status_page import StatusPage
 
@@ -43,23 +45,17 @@ class VastIntercept:
         live = LiveStreams()
         self._status_page = StatusPage(self._settings, monitor, relay)
         descriptors = Descriptors()
-        calls = CallInterceptor(
-            self._settings,
-            relay,
-            monitor=monitor,
-            live=live,
-            status_page=self._status_page,
-            connections=connections,
-            descriptors=descriptors,
-        )
-        page = Dashboard(self._status_page.state, monitor.metrics, self._status_page.not_ready)
+        relayed = RelayedCalls(self._settings, relay, monitor)
+        passed_on = PassedOnCalls(self._settings, monitor, relayed, connections)
+        page, calls = self._status_page, (relayed, passed_on)
+        dashboard = None if of_run else Dashboard(page.state, monitor.metrics, page.not_ready)
         self.addons = [
             self._settings,
             connections,
             AccessControl(self._settings, relay, descriptors),
-            calls,
+            CallInterceptor(self._settings, monitor, descriptors, live, page, *calls),
             Hints(monitor, of_run=of_run),
-            Lifecycle(self._settings, relay, calls, None if of_run else page),
+            Lifecycle(self._settings, relay, relayed, dashboard),
             live,
             Retention(MARKERS.values(), lambda: self._settings.config.inspect),
         ]

@@ -1,11 +1,13 @@
 """Keeps a copy of a body that is streamed."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from ..relay.memory import Share
 from ..relay.progress import Progress
 
 
+@dataclass(eq=False, slots=True)
 class BodyRecorder:
     """A value for `message.stream`: sends every chunk on at once, and keeps a copy.
 
@@ -14,42 +16,31 @@ class BodyRecorder:
     an answer leave. `redact` takes keys out of what is kept.
     """
 
-    def __init__(
-        self,
-        limit: int,
-        share: Share,
-        progress: Progress | None = None,
-        redact: Callable[[bytes], bytes] = bytes,
-    ) -> None:
-        self._limit = limit
-        self._share = share
-        self._redact = redact
-        self._unmeasured = progress
-        self._size = 0
-        self._chunks: list[bytes] = []
+    limit: int
+    share: Share
+    progress: Progress | None = None
+    redact: Callable[[bytes], bytes] = bytes
+    #: How many bytes have passed so far.
+    size: int = field(default=0, init=False)
+    _chunks: list[bytes] = field(default_factory=list, init=False)
 
     def __call__(self, chunk: bytes) -> bytes:
-        self._size += len(chunk)
-        if self._size <= self._limit and self._share.has_room_for(len(chunk)):
+        self.size += len(chunk)
+        if self.size <= self.limit and self.share.has_room_for(len(chunk)):
             self._chunks.append(chunk)
-        elif self._limit >= 0:
-            self._limit = -1
-            self._share.give_back(sum(map(len, self._chunks)))
+        elif self.limit >= 0:
+            self.limit = -1
+            self.share.give_back(sum(map(len, self._chunks)))
             self._chunks.clear()
-        if self._unmeasured and self._unmeasured.first_byte_at is not None:  # not just a comment
-            self._unmeasured.pass_on()
-            self._unmeasured = None
+        if self.progress and self.progress.first_byte_at is not None:  # not just a comment
+            self.progress.pass_on()
+            self.progress = None  # it is told once
         return chunk
-
-    @property
-    def size(self) -> int:
-        """How many bytes have passed so far."""
-        return self._size
 
     @property
     def body(self) -> bytes | None:
         """What has passed so far, without keys."""
-        if self._size > self._limit:
+        if self.size > self.limit:
             return None
         self._chunks = [b"".join(self._chunks)]
-        return self._redact(self._chunks[0])
+        return self.redact(self._chunks[0])

@@ -1,6 +1,7 @@
 """The hooks of requests and answers."""
 
 import asyncio
+from dataclasses import dataclass
 
 from mitmproxy import connection, exceptions, http
 from mitmproxy.flow import Error
@@ -13,13 +14,11 @@ from ..mitmweb.notes import begin_notes, note, original_url
 from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import ApiError, bad_request
 from ..relay.progress import Progress
-from ..relay.serving.server import Relay
 from ..relay.work import Work
 from ..telemetry.monitor import Monitor
 from .call_end import tell_of_end
-from .connections import Connections
 from .destination import target_of
-from .fail_closed import after_others, contained, fail
+from .fail_closed import after_others, answer_with, contained, fail
 from .flow_commands import key_problem
 from .identify import Judged, asked_by
 from .masked_log import mask_quoted
@@ -36,33 +35,19 @@ from .verdict import Asked, LeaveAlone, Origin, PassOn, Policy, RefuseAtOnce, Ve
 _ENDED_BY_THEN = 2.0
 
 
+@dataclass(eq=False)
 class CallInterceptor:
     """Judges each call, masks its keys, has the verdict carried out, and tells of its end."""
 
     name = "vast_calls"
 
-    def __init__(
-        self,
-        settings: Settings,
-        relay: Relay,
-        *,
-        monitor: Monitor,
-        live: LiveStreams,
-        status_page: StatusPage,
-        connections: Connections,
-        descriptors: Descriptors,
-    ) -> None:
-        self._settings = settings
-        self._monitor = monitor
-        self._live = live
-        self._descriptors = descriptors
-        self._status_page = status_page
-        self._relayed = RelayedCalls(settings, relay, monitor)
-        self._passed_on = PassedOnCalls(settings, monitor, self._relayed, connections)
-
-    async def ended(self) -> None:
-        """Returns once no call is with the relay any more, and its answer with the client."""
-        await self._relayed.ended()
+    settings: Settings
+    monitor: Monitor
+    descriptors: Descriptors
+    live: LiveStreams
+    status_page: StatusPage
+    relayed: RelayedCalls
+    passed_on: PassedOnCalls
 
     async def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Judges the request, masks its keys, and has the verdict carried out."""
@@ -74,24 +59,24 @@ class CallInterceptor:
             else:
                 await self._judge(flow)
         except Exception as error:  # noqa: BLE001  (what was not judged is not sent on)
-            if relayed := self._relayed.find(flow):
-                self._relayed.answered_by_another(relayed, "")
+            if relayed := self.relayed.find(flow):
+                self.relayed.answered_by_another(relayed, "")
             fail(flow, error)
 
     async def _judge(self, flow: http.HTTPFlow) -> None:
-        config = await self._settings.current() if flow.live else self._settings.config
+        config = await self.settings.current() if flow.live else self.settings.config
         asked = asked_by(flow, config)
         verdict = judge(asked, self._policy(asked, config))
         match verdict:
             case LeaveAlone() if flow.live:
-                self._status_page.answer(flow)
-                self._passed_on.leave_alone(flow)
+                self.status_page.answer(flow)
+                self.passed_on.leave_alone(flow)
             case LeaveAlone():
                 _keep_as_loaded(flow, asked, verdict)
             case PassOn():
                 begin_notes(flow, **_facts(asked, verdict))
-                self._passed_on.begin(flow, asked, verdict.operation, config)
-                self._status_page.answer(flow)  # in reverse mode, every host is the provider's
+                self.passed_on.begin(flow, asked, verdict.operation, config)
+                self.status_page.answer(flow)  # in reverse mode, every host is the provider's
             case _:
                 begin_notes(flow, **_facts(asked, verdict))
                 await self._hand_over(flow, asked, verdict, config)
@@ -101,9 +86,9 @@ class CallInterceptor:
         is_call = asked.provider is not None and asked.origin is not Origin.FILE
         return Policy(
             config=config,
-            problem=self._settings.problem,
+            problem=self.settings.problem,
             key_problem=key_problem(asked.provider, url_of(*asked.place)) if for_provider else None,
-            has_room=not is_call or self._descriptors.admit_call(),
+            has_room=not is_call or self.descriptors.admit_call(),
         )
 
     async def _hand_over(
@@ -114,73 +99,73 @@ class CallInterceptor:
         as_made = call_for_provider(work, asked, flow.request, falls_back=falls_back)
         mask_keys(flow.request)
         judged = Judged(config, asked.client, target_of(flow.request))
-        relayed = await self._relayed.prepare(flow, work, judged, asked.place, provider=as_made)
+        relayed = await self.relayed.prepare(flow, work, judged, asked.place, provider=as_made)
         if isinstance(work, RefuseAtOnce):
             self._refuse(relayed, work.error)
             return
         if asked.origin is not Origin.LIVE:
             relayed.show_asked()
-        after_others(flow, lambda: self._relayed.hand_over(relayed))
+        after_others(flow, lambda: self.relayed.hand_over(relayed))
 
     def _refuse(self, relayed: RelayedCall, error: ApiError) -> None:
         """Answers a call with an error, without the relay."""
         flow, progress = relayed.flow, relayed.progress
-        self._relayed.take_back(flow)
+        self.relayed.take_back(flow)
         progress.fail(error)
         flow.request.stream = False  # with an answer that is there, mitmproxy would crash
         # Without its connection, the app takes no descriptor, either.
-        request_id = progress.call.request_id
-        flow.response = _response(error, connection="close", **{"x-request-id": request_id})
+        headers = {"connection": "close", "x-request-id": progress.call.request_id}
+        flow.response = answer_with(error, headers)
         self._ended(flow, progress, left=False)
 
     @contained
     def request(self, flow: http.HTTPFlow) -> None:
         """All of a request is there. One that was streamed is at the relay already."""
-        relayed = self._relayed.find(flow)
+        relayed = self.relayed.find(flow)
         if relayed:
-            relayed.progress.receive(held=self._settings.intercepting)
+            relayed.progress.receive(held=self.settings.intercepting)
             flow.request.headers.pop("proxy-authorization", None)  # mitmproxy's, for its upstream
             if relayed.pointed:
                 relayed.keep_request_body()
-                after_others(flow, lambda: self._relayed.hand_over_rest(relayed))
+                after_others(flow, lambda: self.relayed.hand_over_rest(relayed))
         else:
-            self._passed_on.hide_more(flow)
-        if self._passed_on.was_heard(flow):
+            self.passed_on.hide_more(flow)
+        if self.passed_on.was_heard(flow):
             raise exceptions.AddonHalt
 
     @contained
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Shows where the call really went, and lets the answer through as it comes."""
         assert flow.response
-        relayed = self._relayed.find(flow)
+        relayed = self.relayed.find(flow)
         if relayed is None:
             _mask_taken_over(flow)
-            self._passed_on.begin_answer(flow)
+            self.passed_on.begin_answer(flow)
             return
         relayed.begin_answer()
         if relayed.progress.streamed and not change_answers(flow):
-            self._live.began(flow, relayed.stream_response())
+            self.live.began(flow, relayed.stream_response())
         else:
             relayed.stream_large_answer()
 
     @contained
     def response(self, flow: http.HTTPFlow) -> None:
         """The answer is complete. Gives the flow a streamed body, to look at and to save."""
-        relayed = self._relayed.leave(flow)
+        relayed = self.relayed.leave(flow)
         if relayed is None or flow.response is None:
-            self._passed_on.ended(flow)
+            self.passed_on.ended(flow)
             return
         progress = relayed.progress
         relayed.show_upstream()  # a stream may have begun before it was known
         if relayed.answer or not relayed.pointed:
             # Such as mitmproxy's server replay.
-            self._relayed.answered_by_another(relayed)
+            self.relayed.answered_by_another(relayed)
             return
         if not progress.answered:
             # The relay's HTTP server refused what was made for it.
             error = bad_request("The request is not valid HTTP.", ErrorCode.INVALID_REQUEST)
             progress.fail(error)
-            flow.response = _response(error, **{"x-request-id": progress.call.request_id})
+            flow.response = answer_with(error, {"x-request-id": progress.call.request_id})
         elif not relayed.keep_response_body():
             progress.pass_on()
         self._ended(flow, progress, left=False)
@@ -188,16 +173,16 @@ class CallInterceptor:
     @contained
     def error(self, flow: http.HTTPFlow) -> None:
         """The app has left, or something has failed: forgets the call, and tells of its end."""
-        relayed = self._relayed.take_back(flow)
+        relayed = self.relayed.take_back(flow)
         assert flow.error
         flow.error.msg = mask_quoted(flow.error.msg)
         if relayed is None:
             _mask_taken_over(flow)
-            self._passed_on.ended(flow)
+            self.passed_on.ended(flow)
             return
         relayed.show_upstream()
         if flow.error.msg == flow.error.KILLED_MESSAGE and not relayed.pointed:
-            self._relayed.answered_by_another(relayed)
+            self.relayed.answered_by_another(relayed)
             return
         relayed.keep_response_body()
         self._ended(flow, relayed.progress, left=not relayed.progress.complete)
@@ -206,7 +191,7 @@ class CallInterceptor:
         """An app has left. mitmproxy does not always end its flows then (FACTS M54)."""
         flows = [
             each
-            for each in (*self._relayed.flows, *self._passed_on.flows)
+            for each in (*self.relayed.flows, *self.passed_on.flows)
             if each.client_conn is client and not each.is_replay
         ]
         if flows:
@@ -214,18 +199,14 @@ class CallInterceptor:
 
     def _end_forgotten(self, flows: list[http.HTTPFlow]) -> None:
         for each in flows:
-            if self._relayed.find(each) or each in self._passed_on.flows:
+            if self.relayed.find(each) or each in self.passed_on.flows:
                 each.error = each.error or Error("Client disconnected.")
                 each.live = False
                 self.error(each)
 
     def _ended(self, flow: http.HTTPFlow, progress: Progress, *, left: bool) -> None:
-        self._live.ended(flow)
-        tell_of_end(flow, progress, self._monitor, left=left)
-
-
-def _response(error: ApiError, **headers: str) -> http.Response:
-    return http.Response.make(error.status, error.body(), {**error.response_headers(), **headers})
+        self.live.ended(flow)
+        tell_of_end(flow, progress, self.monitor, left=left)
 
 
 def _facts(asked: Asked, verdict: Verdict) -> dict[str, str | None]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 from http import HTTPStatus
+from itertools import chain
 from weakref import WeakKeyDictionary, WeakSet
 
 from mitmproxy import connection, ctx, exceptions, http
@@ -16,15 +17,9 @@ from mitmproxy.proxy import layer, server_hooks
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.mode_specs import UpstreamMode
 
+from ..mitm import first_bytes as first
 from ..mitm import layers
 from ..mitm.borrowed import format_address
-from ..mitm.first_bytes import (
-    MAX_HEAD,
-    NeedsMoreError,
-    named_in_hello,
-    named_in_request,
-    starts_tls,
-)
 from ..mitm.http_server import AppHttpLayer
 from ..mitm.http_stream import IsForProvider
 from ..mitm.transports import close_forgotten, read_in_slices
@@ -33,7 +28,7 @@ from ..openai_api.errors import bad_gateway
 from ..relay.serving.server import Relay
 from ..telemetry.monitor import Monitor
 from ..warn_once import WarnOnce
-from .fail_closed import tell
+from .fail_closed import answer_with, refused_if_unchecked, tell
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -80,7 +75,7 @@ class Connections:
             return  # another addon has decided
         try:
             data.layer = self._layer_for(data.context, data.data_client())
-        except NeedsMoreError:
+        except first.NeedsMoreError:
             # mitmproxy's own addon, which would be next, does not wait for more.
             raise exceptions.AddonHalt from None
         except Exception as error:  # noqa: BLE001  (what cannot be judged is refused)
@@ -91,11 +86,10 @@ class Connections:
         if layers.is_explicit_proxy(context):
             make_http = self._http_for(self._is_for_provider)
             return layers.explicit_proxy_layer(context, received, make_http)
-        if len(received) > MAX_HEAD:
+        if len(received) > first.MAX_HEAD:
             # mitmproxy's own addon would read all of it anew whenever more has come.
-            self._refused(
-                context.client, f"it does not say within {MAX_HEAD:,} bytes for which host it is"
-            )
+            why = f"it does not say within {first.MAX_HEAD:,} bytes for which host it is"
+            self._refused(context.client, why)
             return layers.RefusedLayer(context)
         try:
             names = self._names_of_provider(context, received)
@@ -111,7 +105,7 @@ class Connections:
                 return None
             assert context.server.address
             self._taken_over[context.client] = context.server.address[:2]
-            return layers.layer_for_provider(context, received, self._http_for(_always))
+            return layers.layer_for_provider(context, received, self._http_for(lambda _: True))
         except layers.NotHttpError as error:
             self._refused(context.client, str(error))
         return layers.RefusedLayer(context)
@@ -121,12 +115,13 @@ class Connections:
         if context.server.address is None:
             return []
         port = context.server.address[1]
+        if not self._settings.takes_over_port(port):
+            return []
         names = []
-        if self._settings.takes_over_port(port):
-            for name in _names_of_host(context, received):
-                names.append(name)
-                if self._settings.takes_over(name, port):
-                    return names
+        for name in _names_of_host(context, received):
+            names.append(name)
+            if self._settings.takes_over(name, port):
+                return names
         return []
 
     def _http_for(self, is_for_provider: IsForProvider) -> layers.MakeHttp:
@@ -138,7 +133,7 @@ class Connections:
     def _refused(self, client: connection.Client, why: str) -> None:
         self._monitor.refused_connection("not_http")
         client.error = why
-        host = client.peername[0] if client.peername else "-"
+        host = _host_of(client)
         self._warn(
             (host, why),
             f"Refused what {host} sends on a connection to a provider: {why}. Nothing of it went"
@@ -149,24 +144,21 @@ class Connections:
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Refuses connections to a provider, except for a call that is passed on to it."""
-        try:
-            self._check_server(data)
-        except Exception as error:  # noqa: BLE001
-            tell("A connection", error)
-            data.server.error = "the interceptor failed"
+        with refused_if_unchecked(data.server):
+            self._check_server(data.client, data.server)
 
-    def _check_server(self, data: server_hooks.ServerConnectionHookData) -> None:
-        client, server = data.client, data.server
+    def _check_server(self, client: connection.Client, server: connection.Server) -> None:
         if server.address is None or client in self._raw:
             return
         address = server.address[:2]
         if address == self._relay.address or not self._leads_to_provider(client, server, address):
             return
-        if any(_goes_to(flow, address) for flow in self._calls_of(client)):
+        calls = chain(self._passed_on.get(client, ()), self._replayed)
+        if any(_goes_to(flow, address) for flow in calls):
             return
         self._monitor.refused_connection("not_passed_on")
         server.error = "no call is passed on there"
-        host, where = client.peername[0] if client.peername else "-", format_address(address)
+        host, where = _host_of(client), format_address(address)
         self._warn(
             (host, where),
             f"Refused to connect {host} to {where}: {server.error}. To let all connections to it"
@@ -186,8 +178,7 @@ class Connections:
         self._refused(flow.client_conn, why)
         error = bad_gateway(f"Refused: {why}.", ErrorCode.BAD_GATEWAY, retry=False)
         # Without the connection, what the app may send behind its request goes nowhere.
-        headers = {**error.response_headers(), "connection": "close"}
-        flow.response = http.Response.make(error.status, error.body(), headers)
+        flow.response = answer_with(error, {"connection": "close"})
 
     # --- their end ----------------------------------------------------------------------------
 
@@ -207,19 +198,18 @@ class Connections:
             proxy = mode.address if isinstance(mode, UpstreamMode) else None
             if address in {original, proxy}:
                 return True
-        return any(
-            self._settings.takes_over(name, address[1]) for name in (address[0], server.sni) if name
-        )
+        names = filter(None, (address[0], server.sni))
+        return any(self._settings.takes_over(name, address[1]) for name in names)
 
-    def _calls_of(self, client: connection.Client) -> Iterator[http.HTTPFlow]:
-        yield from self._passed_on.get(client, ())
-        yield from self._replayed
+
+def _host_of(client: connection.Client) -> str:
+    return client.peername[0] if client.peername else "-"
 
 
 def _names_of_host(context: Context, received: bytes) -> Iterator[str]:
     """Each name of the host that a client wants to reach, the most reliable first.
 
-    Raises NeedsMoreError when the next one has not come yet.
+    Raises first.NeedsMoreError when the next one has not come yet.
     """
     assert context.server.address
     yield context.server.address[0]
@@ -227,10 +217,10 @@ def _names_of_host(context: Context, received: bytes) -> Iterator[str]:
         name = context.client.sni
     elif context.client.transport_protocol == "udp":
         name = layers.named_in_datagram(received)
-    elif starts_tls(received):
-        name = named_in_hello(received)
+    elif first.starts_tls(received):
+        name = first.named_in_hello(received)
     else:
-        name = named_in_request(received)
+        name = first.named_in_request(received)
     if name:
         yield name
 
@@ -259,8 +249,3 @@ def _goes_to(flow: http.HTTPFlow, address: _Address) -> bool:
     return flow.live and (
         (flow.request.host, flow.request.port) == address or bool(via and via[1] == address)
     )
-
-
-def _always(request: http.Request | None) -> bool:
-    del request
-    return True

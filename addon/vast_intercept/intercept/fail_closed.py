@@ -7,13 +7,13 @@ import contextlib
 import logging
 import traceback
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import wraps
 
-from mitmproxy import exceptions, http
+from mitmproxy import connection, exceptions, http
 
 from ..mitm import turns
-from ..openai_api.errors import interceptor_failed
+from ..openai_api.errors import ApiError, interceptor_failed
 from .message_keys import mask_unreadable
 
 logger = logging.getLogger(__name__)
@@ -30,19 +30,30 @@ def tell(what: str, error: Exception) -> None:
     )
 
 
+def answer_with(error: ApiError, headers: dict[str, str]) -> http.Response:
+    """The error as an answer of our own, with those headers besides its own."""
+    return http.Response.make(error.status, error.body(), error.response_headers() | headers)
+
+
 def fail(flow: http.HTTPFlow, error: Exception) -> None:
     """Answers a request whose hook has failed. Otherwise mitmproxy would send it on."""
     tell("A request", error)
-    answer = interceptor_failed()
     # mitmproxy cannot do both: send a request on while it comes, and have an addon answer it.
     flow.request.stream = False
-    flow.response = http.Response.make(
-        answer.status,
-        answer.body(),
-        {**answer.response_headers(), "x-request-id": f"req_{uuid.uuid4().hex}"},
-    )
+    request_id = f"req_{uuid.uuid4().hex}"
+    flow.response = answer_with(interceptor_failed(), {"x-request-id": request_id})
     with contextlib.suppress(Exception):
         mask_unreadable(flow.request)
+
+
+@contextlib.contextmanager
+def refused_if_unchecked(peer: connection.Connection) -> Iterator[None]:
+    """Refuses a connection if the check of it raises."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001
+        peer.error = "the interceptor failed"
+        tell("A connection", error)
 
 
 def contained[S](hook: Callable[[S, http.HTTPFlow], None]) -> Callable[[S, http.HTTPFlow], None]:

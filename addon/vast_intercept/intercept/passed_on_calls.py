@@ -25,8 +25,8 @@ from .fail_closed import after_others
 from .hidden_keys import HiddenKeys
 from .identify import Judged
 from .provider_call import url_of
-from .relayed_call import declared_size, fits
-from .relayed_calls import RelayedCalls
+from .relayed_call import declared_size, size_to_hold
+from .relayed_calls import ANSWERED_BY_ANOTHER, RelayedCalls
 from .settings import Settings
 from .verdict import Asked, LeaveAlone, Origin, PassOn
 
@@ -102,14 +102,14 @@ class PassedOnCalls:
         """Notes that another addon has answered the call, which is not sent on."""
         if followed.progress:
             followed.progress = None
-            say(flow, "answered by another addon")
+            say(flow, ANSWERED_BY_ANOTHER)
             unmark(flow, Ending.PASSED_ON)
 
     def _may_hold(self, flow: http.HTTPFlow, followed: _Followed) -> bool:
         """Whether mitmproxy may hold the request's body."""
-        return fits(flow.request, self._settings.max_held) and followed.share.has_room_for(
-            declared_size(flow.request)
-        )
+        size = size_to_hold(flow.request)
+        fits = size is not None and size <= self._settings.max_held
+        return fits and followed.share.has_room_for(size or 0)
 
     async def _pass_on(self, flow: http.HTTPFlow, judged: Judged) -> None:
         """All addons have had the headers of a call that is to be passed on."""
@@ -184,19 +184,18 @@ class PassedOnCalls:
         """Sends the answer to the app as it comes, unless another addon needs all of it first."""
         followed = self._followed.get(flow)
         response = flow.response
-        if response is None:
-            return
+        assert response
         if followed and followed.hidden:
             followed.hidden.response_head(flow)
-        if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+        if (
+            response.status_code == HTTPStatus.SWITCHING_PROTOCOLS
+            or response.raw_content is not None  # made here, or by another addon
+            or _is_awaited(response, flow, self._settings.max_held)
+        ):
             return
-        if response.raw_content is not None:
-            return  # made here, or by another addon
-        if _is_awaited(flow, self._settings.max_held):
-            return
+        response.stream = True
         if followed and followed.progress:
-            followed.answer = BodyRecorder(self._settings.kept, followed.share)
-        response.stream = followed.answer if followed and followed.answer else True
+            response.stream = followed.answer = BodyRecorder(self._settings.kept, followed.share)
 
     def ended(self, flow: http.HTTPFlow) -> None:
         """A flow has ended that the relay did not have: tells of it if it was a call."""
@@ -212,13 +211,11 @@ class PassedOnCalls:
             tell_of_end(flow, followed.progress, self._monitor)
 
 
-def _is_awaited(flow: http.HTTPFlow, limit: int) -> bool:
+def _is_awaited(response: http.Response, flow: http.HTTPFlow, limit: int) -> bool:
     """Whether mitmproxy is to hold the whole answer, as it does by itself, for other addons."""
-    assert flow.response
-    length = flow.response.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > limit:
+    if (declared_size(response) or 0) > limit:
         return False
     if change_answers(flow):
         return True
-    streamed = flow.response.headers.get("content-type", "").startswith(EVENT_STREAM)
+    streamed = response.headers.get("content-type", "").startswith(EVENT_STREAM)
     return not streamed and scripts_see_answers()

@@ -24,19 +24,9 @@ _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 # what the answer may be compressed with: it is read here.
 _NOT_PASSED_ON = frozenset(
     {
-        "accept-encoding",
-        "connection",
-        "content-encoding",
-        "content-length",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
+        *("accept-encoding", "connection", "content-encoding", "content-length", "expect"),
+        *("host", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer"),
+        *("transfer-encoding", "upgrade"),
     }
 )
 
@@ -65,39 +55,32 @@ def call_for_provider(
 
     `falls_back` says whether the configuration has a provider stand in for an endpoint.
     """
-    if asked.provider is None:
-        return None
-    if isinstance(work, ToProvider):
-        as_made = provider_call(asked.provider, request, asked.place)
-        return with_key(as_made, os.environ[OPENAI_API_KEY])
     # The key of a replay is masked.
-    if isinstance(work, ToVast) and falls_back and asked.origin is Origin.LIVE:
-        return provider_call(asked.provider, request, asked.place)
-    return None
+    stands_in = falls_back and isinstance(work, ToVast) and asked.origin is Origin.LIVE
+    if asked.provider is None or not (stands_in or isinstance(work, ToProvider)):
+        return None
+    call = _with_the_apps_key(asked.provider, request, asked.place)
+    return call if stands_in else _with_key(call, os.environ[OPENAI_API_KEY])
 
 
-def provider_call(provider: Provider, request: http.Request, asked: Parts) -> ProviderCall:
-    """The call with the app's own key, made from a request that is not masked yet."""
+def _with_the_apps_key(provider: Provider, request: http.Request, asked: Parts) -> ProviderCall:
     scheme, host, port, path = asked
-    headers = [
-        (name.decode("latin-1").lower(), value.decode("latin-1"))
-        for name, value in request.headers.fields
-    ]
+    fields = request.headers.fields
+    headers = [(name.decode("latin-1").lower(), value) for name, value in fields]
     return ProviderCall(
         name=provider.name,
         url=f"{scheme}://{authority_of(scheme, host, port)}{_encoded(clean_path(path))}",
         shown_url=url_of(*asked),
         headers=tuple(
-            (name, value)
+            (name, value.decode("ascii"))
             for name, value in headers
             if name not in _NOT_PASSED_ON and not name.startswith(":") and value.isascii()
         ),
-        keys=tuple(keys_in(request.headers.fields, request.path)),
+        keys=tuple(keys_in(fields, request.path)),
     )
 
 
-def with_key(call: ProviderCall, key: str) -> ProviderCall:
-    """The call with another key in place of its own."""
+def _with_key(call: ProviderCall, key: str) -> ProviderCall:
     kept = [(name, value) for name, value in call.headers if not may_be_secret(name)]
     return replace(call, headers=(*kept, ("authorization", f"Bearer {key}")))
 

@@ -60,6 +60,7 @@ class RelayedCall:
         asked = self.request = flow.request
         http2 = not asked.http_version.startswith("HTTP/1")
         content = None if streamed else asked.raw_content or b""
+        size = declared_size(asked) if content is None else len(content)
         sent = http.Request(
             *self.relay,
             # The answer to HEAD has no body, whatever the relay makes of it.
@@ -72,7 +73,9 @@ class RelayedCall:
                 request_for_relay(
                     asked.headers.fields,
                     (_TOKEN, self.token.encode()),
-                    _framing(asked, content),
+                    (b"transfer-encoding", b"chunked")
+                    if size is None
+                    else (b"content-length", b"%d" % size),
                     only=http2,  # mitmproxy uses it once (`Http1Connection.mark_done`)
                 )
             ),
@@ -159,8 +162,7 @@ class RelayedCall:
     def stream_large_answer(self) -> None:
         """Sends a whole answer to the app as it comes if it is too large to be held."""
         assert self.flow.response
-        length = self.flow.response.headers.get("content-length", "")
-        if length.isdecimal() and int(length) > MAX_HELD:
+        if (declared_size(self.flow.response) or 0) > MAX_HELD:
             self.stream_response()
 
     def keep_request_body(self) -> None:
@@ -182,29 +184,19 @@ class RelayedCall:
         return True
 
 
-def fits(request: http.Request, limit: int) -> bool:
-    """Whether the body is declared to be within `limit` bytes, so that it may be held."""
+def size_to_hold(request: http.Request) -> int | None:
+    """How many bytes mitmproxy would hold of a request's body. None if nobody knows."""
     if request.raw_content is not None:  # of a replay
-        return len(request.raw_content) <= limit
-    headers = {name.lower(): value for name, value in request.headers.fields}
-    if length := headers.get(b"content-length"):
-        return length.isdigit() and int(length) <= limit
+        return len(request.raw_content)
+    fields = {name.lower(): value for name, value in request.headers.fields}
+    if length := fields.get(b"content-length"):
+        return int(length) if length.isdigit() else None
     # Without either there is no body in HTTP/1, but there may be one in HTTP/2.
-    if request.is_http2:
-        return is_without_body(request)
-    return b"transfer-encoding" not in headers
+    unknown = not is_without_body(request) if request.is_http2 else b"transfer-encoding" in fields
+    return None if unknown else 0
 
 
-def declared_size(request: http.Request) -> int:
-    """How many bytes the request declares for its body. 0 if it does not say."""
-    length = request.headers.get("content-length", "")
-    return int(length) if length.isdecimal() else 0
-
-
-def _framing(request: http.Request, content: bytes | None) -> tuple[bytes, bytes]:
-    if content is not None:
-        return b"content-length", b"%d" % len(content)
-    length = request.headers.get("content-length", "")
-    if length.isdecimal():
-        return b"content-length", length.encode()
-    return b"transfer-encoding", b"chunked"
+def declared_size(message: http.Message) -> int | None:
+    """How many bytes a message declares for its body. None if it does not say."""
+    length = message.headers.get("content-length", "")
+    return int(length) if length.isdecimal() else None

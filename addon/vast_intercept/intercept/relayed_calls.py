@@ -25,9 +25,12 @@ from .flow_commands import OPENAI_API_KEY
 from .identify import Judged
 from .message_keys import mask_path
 from .provider_call import url_of
-from .relayed_call import RelayedCall, declared_size, fits
+from .relayed_call import RelayedCall, size_to_hold
 from .settings import Settings
 from .verdict import LeaveAlone, Origin, PassOn
+
+#: What a flow's comment says of a call that is not sent on.
+ANSWERED_BY_ANOTHER = "answered by another addon"
 
 
 class RelayedCalls:
@@ -86,9 +89,7 @@ class RelayedCalls:
         self._leaving -= 1
         self._none_left.set()
 
-    def answered_by_another(
-        self, relayed: RelayedCall, how: str = "answered by another addon"
-    ) -> None:
+    def answered_by_another(self, relayed: RelayedCall, how: str = ANSWERED_BY_ANOTHER) -> None:
         """Takes back a call that another addon has answered or sent elsewhere. `how` is noted."""
         self.take_back(relayed.flow)
         say(relayed.flow, how)
@@ -130,15 +131,9 @@ class RelayedCalls:
         progress = Progress(call)
         if isinstance(work, ToProvider):
             progress.keys.add(Secret(os.environ[OPENAI_API_KEY]))
-        relayed = RelayedCall(
-            flow,
-            self._relay.prepare(progress),
-            progress,
-            judged,
-            (*place[:3], mask_path(place[3])),
-            address,
-            self._settings.kept,
-        )
+        token, original = self._relay.prepare(progress), (*place[:3], mask_path(place[3]))
+        kept = self._settings.kept
+        relayed = RelayedCall(flow, token, progress, judged, original, address, kept)
         self._relayed[flow.id] = relayed
         self._monitor.began(progress)
         progress.tell(changed=lambda: _show_now(relayed), arrived=relayed.show_request)
@@ -146,13 +141,13 @@ class RelayedCalls:
 
     def hand_over(self, relayed: RelayedCall) -> None:
         """All addons have had the headers. A body too large to be held is streamed to the relay."""
-        flow = relayed.flow
-        held = fits(flow.request, self._settings.max_held)
+        flow, progress = relayed.flow, relayed.progress
+        size = size_to_hold(flow.request)
+        held = size is not None and size <= self._settings.max_held
         flow.request.stream = False
         if flow.error or (flow.response and held):
             return
-        progress = relayed.progress
-        if held and not progress.call.share.has_room_for_two(declared_size(flow.request)):
+        if held and not progress.call.share.has_room_for_two(size or 0):
             held = False
             error = too_much_held(self._relay.memory.most)
             progress.prepare_again(work=Refuse(error, progress.call.operation))

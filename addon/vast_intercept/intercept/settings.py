@@ -38,13 +38,8 @@ _STATUS = rf"^{re.escape(STATUS_HOST)}:80$"
 _ADDON = Path(__file__).parents[2] / "vast.py"
 # Options with which mitmproxy's addons look into bodies.
 _LOOKING = (
-    "save_stream_file",
-    "hardump",
-    "modify_body",
-    "server_replay",
-    "intercept",
-    "block_list",
-    "dumper_filter",
+    *("save_stream_file", "hardump", "modify_body", "server_replay", "intercept"),
+    *("block_list", "dumper_filter"),
 )
 # Seconds between two looks at the files: while no calls come, and while a call waits for a change.
 _CONFIG_CHECK = 1.0
@@ -133,7 +128,10 @@ class Settings:
             self._relay.folder = confdir
         if updated & {"mode", "upstream_auth"}:
             self._use_upstream_proxy()
-        self._limit_bodies()
+        limit = getattr(ctx.options, "stream_large_bodies", None) or _BODY_LIMIT
+        self.max_body = parse_size(limit) or 0
+        self.max_held = min(self.max_body, MAX_HELD)
+        self.kept = self.max_held if _bodies_are_looked_at() else 0
         self.intercepting = bool(getattr(ctx.options, "intercept_active", False))
         if updated & {*_WITHOUT_THE_PROVIDER}:
             _connect_for_calls_only()
@@ -141,12 +139,6 @@ class Settings:
             _format_log(ctx.options.vast_log)
         if updated & {*_CONFIG_OPTIONS}:
             self._read_config()
-
-    def _limit_bodies(self) -> None:
-        limit = getattr(ctx.options, "stream_large_bodies", None) or _BODY_LIMIT
-        self.max_body = parse_size(limit) or 0
-        self.max_held = min(self.max_body, MAX_HELD)
-        self.kept = self.max_held if _bodies_are_looked_at() else 0
 
     def _read_config(self) -> None:
         self._watch = ConfigWatch(_from_options, find_config_file(ctx.options.vast_config))
@@ -173,12 +165,9 @@ class Settings:
     def _use_upstream_proxy(self) -> None:
         """Vast, too, is behind the proxy that mitmproxy goes through."""
         modes = [ProxyMode.parse(spec) for spec in ctx.options.mode]
-        urls = [
-            f"{mode.scheme}://{format_address(mode.address)}"
-            for mode in modes
-            if isinstance(mode, UpstreamMode)
-        ]
-        auth = ctx.options.upstream_auth if "upstream_auth" in ctx.options else None
+        proxies = [mode for mode in modes if isinstance(mode, UpstreamMode)]
+        urls = [f"{proxy.scheme}://{format_address(proxy.address)}" for proxy in proxies]
+        auth = getattr(ctx.options, "upstream_auth", None)
         self._relay.proxy.use(urls[0] if urls else None, auth)
 
     def _take_over_providers(self) -> None:
@@ -194,23 +183,20 @@ def _connect_for_calls_only() -> None:
     """Undoes options that would have mitmproxy connect to providers before there is a call."""
     for name, value in _WITHOUT_THE_PROVIDER.items():
         if getattr(ctx.options, name) != value:
-            logger.warning(
+            said = (
                 "The option %s stays %s: otherwise mitmproxy would connect to providers for calls"
-                " that are not passed on.",
-                name,
-                str(value).lower(),
+                " that are not passed on."
             )
+            logger.warning(said, name, str(value).lower())
             ctx.options.update(**{name: value})
 
 
 def _format_log(kind: str) -> None:
     """Has what mitmproxy logs to the terminal be text, or lines of JSON."""
     handler = terminal_handler()
-    if handler is None:
-        return
-    if kind == JSON:
+    if handler and kind == JSON:
         handler.setFormatter(JsonFormatter())
-    elif isinstance(handler.formatter, JsonFormatter):
+    elif handler and isinstance(handler.formatter, JsonFormatter):
         handler.setFormatter(own_formatter(handler))
 
 
@@ -220,8 +206,8 @@ def _bodies_are_looked_at() -> bool:
     scripts = [Path(path).expanduser().resolve() for path in options.scripts]
     return (
         list_of_flows() is not None
-        or any(name in options and getattr(options, name) for name in _LOOKING)
-        or ("flow_detail" in options and options.flow_detail >= 3)
+        or any(getattr(options, name, None) for name in _LOOKING)
+        or getattr(options, "flow_detail", 0) >= 3
         or any(path != _ADDON for path in scripts)
     )
 
