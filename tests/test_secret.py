@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vast_intercept.secret import Secret, is_sendable, mask, same_hash, sha256_of
+from vast_intercept.secret import Secret, Secrets, is_sendable, mask, same_hash, sha256_of
 
 KEY = "vast-0123456789abcdefghijklmnopqrstuvwxyz"
 KEYS = st.text(ascii_letters + digits + "-_./+", min_size=20, max_size=60)
@@ -81,7 +81,9 @@ def test_it_is_found_in_many_bytes_piece_by_piece(at: int) -> None:
 
 def searched(data: bytearray) -> tuple[int, bytearray]:
     """How many steps it took, and what came out."""
-    search = Secret(KEY).redact_in_steps(data)
+    secrets = Secrets()
+    secrets.add(Secret(KEY))
+    search = secrets.redact_in_steps(data)
     for step in count(1):
         try:
             next(search)

@@ -21,10 +21,9 @@ async def repeat(step: Callable[[], Awaitable[None] | None], seconds: float, wha
             result = step()
             if inspect.isawaitable(result):
                 await result
+            well = True
         except Exception:
             if well:
                 logger.exception("%s, which is a bug:", what)
             well = False
-        else:
-            well = True
         await asyncio.sleep(seconds)

@@ -71,9 +71,9 @@ async def test_ends_mitmproxy_when_nobody_is_there_to_tell(
 
 
 def test_an_order_keeps_arguments_that_are_no_utf_8() -> None:
-    order = Order.of(["--set", "vast_config=/caf\udce9/vast.yaml"], web=True)
-    read = msgspec.json.decode(msgspec.json.encode(order), type=Order)
-    assert read.arguments == ["--set", "vast_config=/caf\udce9/vast.yaml"]
+    arguments = [b"--set", b"vast_config=/caf\xe9/vast.yaml"]
+    read = msgspec.json.decode(msgspec.json.encode(Order(arguments, True)), type=Order)
+    assert read.arguments == arguments
     assert read.web
 
 

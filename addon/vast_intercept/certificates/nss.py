@@ -3,10 +3,11 @@
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .own_ca import CaError, CertificateAuthority
+from .system_store import run_tool
 
 _NICKNAME = "vast-intercept"
 _SECONDS = 10.0
@@ -18,68 +19,40 @@ def trusted_in_nss(ca: CertificateAuthority, environ: Mapping[str, str]) -> Iter
 
     Raises CaError if that cannot be done.
     """
-    certutil = _Certutil(_folder(environ), environ)
-    if certutil.knows(ca):
+    tool = shutil.which("certutil", path=environ.get("PATH"))
+    if tool is None:
+        raise CaError(
+            "--nss needs certutil. On Debian and Ubuntu: apt-get install libnss3-tools;"
+            " on Fedora: dnf install nss-tools."
+        )
+    folder = _folder(environ)
+
+    def certutil(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        return run_tool(tool, *arguments, "-d", f"sql:{folder}", seconds=_SECONDS)
+
+    known = certutil("-L", "-n", _NICKNAME, "-a").stdout
+    if "".join(known.split()) == "".join(ca.path.read_text().split()):
         yield  # as the user, or another run, wants it
         return
-    certutil.add(ca)
+    certutil("-D", "-n", _NICKNAME)  # one from before, which may be left of a run that was killed
+    try:
+        folder.mkdir(0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot(folder, str(error.strerror)) from None
+    new = [] if (folder / "cert9.db").exists() else [("-N", "--empty-password")]
+    for step in (*new, ("-A", "-n", _NICKNAME, "-t", "C,,", "-i", str(ca.path))):
+        done = certutil(*step)
+        if done.returncode:
+            raise _cannot(folder, done.stderr.strip())
     try:
         yield
     finally:
-        certutil.remove()
+        with suppress(CaError):  # the app has run
+            certutil("-D", "-n", _NICKNAME)
 
 
-class _Certutil:
-    """NSS's own tool `certutil`, for one database."""
-
-    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
-        path = shutil.which("certutil", path=environ.get("PATH"))
-        if path is None:
-            raise CaError(
-                "--nss needs certutil. On Debian and Ubuntu: apt-get install libnss3-tools;"
-                " on Fedora: dnf install nss-tools."
-            )
-        self._path = path
-        self._folder = folder
-
-    def knows(self, ca: CertificateAuthority) -> bool:
-        known = self._run("-L", "-n", _NICKNAME, "-a").stdout
-        return bool(known) and "".join(known.split()) == "".join(ca.path.read_text().split())
-
-    def add(self, ca: CertificateAuthority) -> None:
-        steps: list[tuple[str, ...]] = [("-A", "-n", _NICKNAME, "-t", "C,,", "-i", str(ca.path))]
-        if not (self._folder / "cert9.db").exists():
-            steps.insert(0, ("-N", "--empty-password"))
-        self.remove()  # one from before, which may be left of a run that was killed
-        try:
-            self._folder.mkdir(0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._cannot(str(error.strerror)) from None
-        for step in steps:
-            done = self._run(*step)
-            if done.returncode:
-                raise self._cannot(done.stderr.strip())
-
-    def remove(self) -> None:
-        self._run("-D", "-n", _NICKNAME)
-
-    def _cannot(self, why: str) -> CaError:
-        return CaError(f"The CA cannot be put into NSS's database {self._folder}: {why}")
-
-    def _run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = [self._path, *arguments, "-d", f"sql:{self._folder}"]
-        try:
-            return subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,  # it would ask for a password
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_SECONDS,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return subprocess.CompletedProcess(command, 1, "", str(error))
+def _cannot(folder: Path, why: str) -> CaError:
+    return CaError(f"The CA cannot be put into NSS's database {folder}: {why}")
 
 
 def _folder(environ: Mapping[str, str]) -> Path:

@@ -37,6 +37,22 @@ _SYSTEMS = (
 )
 
 
+def run_tool(*command: str, seconds: float) -> "subprocess.CompletedProcess[str]":
+    """Runs a program that would ask nobody. Raises CaError if it cannot run, or takes longer."""
+    try:
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CaError(f"{Path(command[0]).name} does not work: {error}") from None
+
+
 class SystemTrust:
     """The list of CAs of this system. Raises CaError where it has neither of the two commands."""
 
@@ -89,20 +105,9 @@ class SystemTrust:
 
     def _update(self, *more: str) -> None:
         name, *arguments = self._system.command
-        try:
-            done = subprocess.run(
-                [self._tool, *arguments, *more],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=_SECONDS,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise CaError(f"{name} does not work: {error}") from None
+        done = run_tool(self._tool, *arguments, *more, seconds=_SECONDS)
         if done.returncode:
-            raise CaError(f"{name} failed:\n{done.stdout.rstrip()}")
+            raise CaError(f"{name} failed:\n{(done.stdout + done.stderr).rstrip()}")
 
 
 def _needs_root(file: Path, error: OSError) -> CaError:

@@ -7,14 +7,8 @@ import click
 from .. import __version__
 
 # Where each command is. They are imported when they are used: mitmproxy alone takes half a second.
-_COMMANDS = {
-    "serve": "vast_intercept.cli.serve",
-    "run": "vast_intercept.cli.run",
-    "env": "vast_intercept.cli.env",
-    "ca": "vast_intercept.cli.ca",
-    "check": "vast_intercept.cli.check",
-    "standin": "vast_intercept.standin.command",
-}
+_COMMANDS = {name: f"vast_intercept.cli.{name}" for name in ("serve", "run", "env", "ca", "check")}
+_COMMANDS["standin"] = "vast_intercept.standin.command"
 
 
 class _Commands(click.Group):

@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
+import msgspec
 import yaml
 
 from ..urls import DEFAULT_PORTS
@@ -86,12 +87,8 @@ def _prefix_parts(prefix: str) -> tuple[str, ...]:
 def built_in_providers() -> dict[str, Provider]:
     """The built-in table, by name."""
     table = yaml.safe_load((files(__package__) / "providers.yaml").read_text("utf-8"))
-    return {
-        name: Provider(
-            name, tuple(row["hosts"]), tuple(row["prefixes"]), keys=tuple(row.get("keys", ("",)))
-        )
-        for name, row in table.items()
-    }
+    rows = msgspec.convert(table, dict[str, dict[str, tuple[str, ...]]])
+    return {name: Provider(name, **row) for name, row in rows.items()}  # type: ignore[arg-type]
 
 
 def own_provider(name: str, host: str, port: int | None, prefix: str, scheme: Scheme) -> Provider:

@@ -6,6 +6,7 @@ for whatever reason.
 """
 
 import asyncio
+import os
 import socket
 import sys
 from functools import partial
@@ -60,7 +61,7 @@ def main(descriptor: int) -> None:
         order = msgspec.json.decode(line, type=Order)
         run_master(
             InspectingMaster if order.web else LeanMaster,
-            order.arguments,
+            [os.fsdecode(argument) for argument in order.arguments],
             herald=partial(Reporter, connection=connection),
             of_run=True,
         )

@@ -3,10 +3,6 @@
 Each message is a line of JSON on the socket between them.
 """
 
-import os
-from collections.abc import Sequence
-from typing import Self
-
 import msgspec
 
 from ..status import Status, Tally
@@ -16,19 +12,9 @@ class Order(msgspec.Struct):
     """The first message to the interceptor: what it shall be."""
 
     #: mitmproxy's command line. In bytes, since JSON holds no path that is not UTF-8.
-    encoded: list[bytes]
+    arguments: list[bytes]
     #: Whether it is mitmweb.
     web: bool
-
-    @classmethod
-    def of(cls, arguments: Sequence[str], *, web: bool) -> Self:
-        """An order for an interceptor with mitmproxy's command-line arguments."""
-        return cls([os.fsencode(argument) for argument in arguments], web)
-
-    @property
-    def arguments(self) -> list[str]:
-        """mitmproxy's command-line arguments."""
-        return [os.fsdecode(argument) for argument in self.encoded]
 
 
 class Ready(msgspec.Struct):

@@ -1,6 +1,7 @@
 """Starts an interceptor in another process, waits until it listens, and stops it."""
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -26,10 +27,8 @@ def interceptor_arguments(config: str | None, endpoint: str | None) -> list[str]
     `config` and `endpoint` are the values of the options `vast_config` and `vast_endpoint`.
     """
     arguments = ["--listen-host", "127.0.0.1"]
-    if config is not None:
-        arguments += ["--set", f"vast_config={config}"]
-    if endpoint is not None:
-        arguments += ["--set", f"vast_endpoint={endpoint}"]
+    for name, value in (("vast_config", config), ("vast_endpoint", endpoint)):
+        arguments += ["--set", f"{name}={value}"] if value is not None else []
     return arguments
 
 
@@ -75,7 +74,7 @@ class InterceptorProcess:
         self._reader = threading.Thread(target=self._read_output, daemon=True)
         self._reader.start()
         # On the socket, since everyone on this machine can read a process's arguments.
-        order = Order.of(arguments, web=web)
+        order = Order(list(map(os.fsencode, arguments)), web)
         with contextlib.suppress(OSError):
             ours.sendall(msgspec.json.encode(order) + b"\n")
 
