@@ -1,6 +1,5 @@
 """Puts an answer together, whole or streamed: the message of each choice. Pure, never fails."""
 
-import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +8,7 @@ import msgspec
 
 from ...openai_api.sse import DONE, Event, EventParser
 from .extent import ends_of_stream
-from .layout import typed
+from .layout import json_value, typed
 
 _DATA = b"data:"
 _DONE = DONE.encode()
@@ -68,48 +67,6 @@ class ChatAnswer:
         return bool(self.choices) and all(each.finish_reason for each in self.choices.values())
 
 
-class _Function(msgspec.Struct):
-    name: str | None = None
-    arguments: str | dict[str, Any] | None = None
-
-
-class _ToolCall(msgspec.Struct):
-    index: int | None = None
-    id: str | None = None
-    function: _Function | None = None
-
-
-class _Message(msgspec.Struct):
-    role: str | None = None
-    content: str | list[Any] | None = None
-    reasoning: str | None = None
-    reasoning_content: str | None = None
-    refusal: str | None = None
-    tool_calls: list[_ToolCall] | None = None
-    function_call: _Function | None = None
-
-
-class _Choice(msgspec.Struct):
-    index: int = 0
-    delta: _Message | None = None
-    message: _Message | None = None
-    text: str | None = None
-    finish_reason: str | None = None
-
-
-class _Body(msgspec.Struct):
-    """A whole answer, or a chunk of a stream: they differ in `message` and `delta`."""
-
-    choices: list[_Choice] | None = None
-    model: str | None = None
-    usage: dict[str, Any] | None = None
-    error: Any = None
-
-
-_body = msgspec.json.Decoder(_Body)
-_FAILURES = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-
-
 def assemble_whole(body: bytes) -> ChatAnswer | None:
     """Reads a whole answer. None if the body is something else."""
     answer = ChatAnswer()
@@ -166,114 +123,69 @@ def _parsed(part: bytes) -> Iterator[bytes]:
 
 def _data_of(event: Event) -> bytes:
     data = event.data.encode()
-    if event.event != "error":
-        return data
     # What some servers send in place of OpenAI's `{"error": ...}`: the error itself.
-    try:
-        error = msgspec.json.decode(data)
-    except _FAILURES:
-        error = event.data
-    return data if typed(error, dict).get("error") else msgspec.json.encode({"error": error})
+    if event.event == "error":
+        error = json_value(data) or event.data
+        return data if typed(error, dict).get("error") else msgspec.json.encode({"error": error})
+    return data
 
 
 def _add(answer: ChatAnswer, data: bytes) -> bool:
-    """Adds a body or a chunk to the answer. False if the data are something else."""
-    try:
-        body = _body.decode(data)
-    except _FAILURES:
-        return _add_loosely(answer, data)
-    _add_body(answer, body)
+    """Adds a whole answer or a chunk of a stream, but for the members whose type is wrong.
+
+    Returns False if the data are something else.
+    """
+    body = json_value(data)
+    if not isinstance(body, dict):
+        return False
+    answer.model = typed(body.get("model"), str) or answer.model
+    answer.usage = typed(body.get("usage"), dict) or answer.usage
+    answer.error = body.get("error") or answer.error
+    for chunk in typed(body.get("choices"), list):
+        _add_choice(answer, typed(chunk, dict))
     return True
 
 
-def _add_loosely(answer: ChatAnswer, data: bytes) -> bool:
-    """Adds a body or a chunk of which some members have the wrong type, without those members."""
-    try:
-        value = msgspec.json.decode(data.decode(errors="replace"))
-    except _FAILURES:
-        return False
-    if not isinstance(value, dict):
-        return False
-    usage, model = value.get("usage"), value.get("model")
-    body = _Body(
-        choices=[_loose_choice(each) for each in typed(value.get("choices"), list)],
-        model=model if isinstance(model, str) else None,
-        usage=usage if isinstance(usage, dict) else None,
-        error=value.get("error"),
+def _add_choice(answer: ChatAnswer, chunk: dict[str, Any]) -> None:
+    index = _number(chunk.get("index"), 0)
+    choice = answer.choices.get(index)
+    if choice is None:
+        choice = answer.choices[index] = Choice()
+    choice.finish_reason = typed(chunk.get("finish_reason"), str) or choice.finish_reason
+    _append(choice.text, chunk.get("text"))
+    # A whole answer and a chunk of a stream differ in these.
+    message = typed(chunk.get("delta") or chunk.get("message"), dict)
+    content = message.get("content")
+    _append(choice.text, text_of_parts(content) if isinstance(content, list) else content)
+    _append(
+        choice.reasoning, typed(message.get("reasoning_content"), str) or message.get("reasoning")
     )
-    _add_body(answer, body)
-    return True
+    _append(choice.refusal, message.get("refusal"))
+    choice.role = typed(message.get("role"), str) or choice.role
+    for position, call in enumerate(typed(message.get("tool_calls"), list)):
+        _add_call(choice, position, typed(call, dict))
+    if function := message.get("function_call"):
+        _add_call(choice, 0, {"function": function})
 
 
-def _loose_choice(value: Any) -> _Choice:
-    choice = _what_fits(value, _Choice)
-    value = typed(value, dict)
-    choice.delta = _what_fits(value.get("delta"), _Message) if "delta" in value else None
-    choice.message = _what_fits(value.get("message"), _Message) if "message" in value else None
-    return choice
+def _number(value: Any, default: int) -> int:
+    return value if type(value) is int else default
 
 
-def _what_fits[T: msgspec.Struct](value: Any, kind: type[T]) -> T:
-    """A struct of that kind, with those of the value's members that have the right type."""
-    made = kind()
-    for name, member in typed(value, dict).items():
-        if name in kind.__struct_fields__:
-            with contextlib.suppress(*_FAILURES):
-                setattr(made, name, getattr(msgspec.convert({name: member}, kind), name))
-    return made
+def _append(pieces: list[str], text: Any) -> None:
+    if text and isinstance(text, str):
+        pieces.append(text)
 
 
-def _add_body(answer: ChatAnswer, body: _Body) -> None:
-    if body.model:
-        answer.model = body.model
-    if body.usage:
-        answer.usage = body.usage
-    if body.error:
-        answer.error = body.error
-    for chunk in body.choices or ():
-        choice = answer.choices.get(chunk.index)
-        if choice is None:
-            choice = answer.choices[chunk.index] = Choice()
-        if chunk.finish_reason:
-            choice.finish_reason = chunk.finish_reason
-        if chunk.text:
-            choice.text.append(chunk.text)
-        message = chunk.delta or chunk.message
-        if message is not None:
-            _add_message(choice, message)
-
-
-def _add_message(choice: Choice, message: _Message) -> None:
-    if message.content:
-        text = message.content
-        choice.text.append(text if isinstance(text, str) else text_of_parts(text))
-    if reasoning := message.reasoning_content or message.reasoning:
-        choice.reasoning.append(reasoning)
-    if message.refusal:
-        choice.refusal.append(message.refusal)
-    if message.role:
-        choice.role = message.role
-    if message.tool_calls:
-        for position, call in enumerate(message.tool_calls):
-            _add_call(
-                choice, position if call.index is None else call.index, call.id, call.function
-            )
-    if message.function_call:
-        _add_call(choice, 0, None, message.function_call)
-
-
-def _add_call(choice: Choice, index: int, name: str | None, function: _Function | None) -> None:
-    call = choice.tool_calls.setdefault(index, ToolCall())
-    if name:
-        call.id = name
-    if function is None:
-        return
-    if function.name:
-        call.name.append(function.name)
-    if isinstance(function.arguments, str):
-        call.arguments.append(function.arguments)
-    elif function.arguments:
-        call.arguments.append(msgspec.json.encode(function.arguments).decode())
+def _add_call(choice: Choice, position: int, piece: dict[str, Any]) -> None:
+    call = choice.tool_calls.setdefault(_number(piece.get("index"), position), ToolCall())
+    call.id = typed(piece.get("id"), str) or call.id
+    function = typed(piece.get("function"), dict)
+    _append(call.name, function.get("name"))
+    arguments = function.get("arguments")
+    if arguments and isinstance(arguments, dict):
+        arguments = msgspec.json.encode(arguments).decode()
+    _append(call.arguments, arguments)
 
 
 def text_of_parts(parts: Iterable[Any]) -> str:

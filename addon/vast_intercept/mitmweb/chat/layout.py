@@ -20,6 +20,14 @@ def typed[T](value: Any, kind: type[T]) -> T:
     return value if isinstance(value, kind) else kind()
 
 
+def json_value(data: bytes) -> Any:
+    """The value of JSON, or None if the data are something else. What is not UTF-8 is replaced."""
+    try:
+        return msgspec.json.decode(data.decode(errors="replace").removeprefix("\ufeff"))
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+
+
 def indented(text: str) -> str:
     """Indents each line, also empty ones: mitmweb hides a line without a character."""
     return "\n".join(f"  {line}" for line in text.split("\n"))

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import msgspec
-
 from .assembly import text_of_parts
-from .layout import block, compact, dotted, paragraphs, tool_call, typed
+from .layout import block, compact, dotted, json_value, paragraphs, tool_call, typed
 
 # The values that OpenAI assumes for parameters that are not given.
 _DEFAULTS: dict[str, tuple[Any, ...]] = {
@@ -28,10 +26,7 @@ _ELSEWHERE = frozenset({"messages", "prompt", "model", "stream", "tools", "funct
 
 def transcript(body: bytes) -> str | None:
     """The request as text. None if the body is something else."""
-    try:
-        request = msgspec.json.decode(body.decode(errors="replace").removeprefix("\ufeff"))
-    except (msgspec.MsgspecError, RecursionError):
-        return None
+    request = json_value(body)
     if not isinstance(request, dict) or not request.keys() & {"messages", "prompt"}:
         return None
     parts = [_head(request)]
