@@ -2,14 +2,13 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from .. import __version__
 from ..config import Config, EndpointId
 from ..relay.progress import Progress
-from ..relay.retrying.endpoint_health import EndpointHealth
 from ..telemetry.history import Charts
 from ..telemetry.monitor import LISTED, EndpointCalls, Monitor
 from ..telemetry.report import CallReport, report_of
@@ -147,10 +146,8 @@ def state_of(
             "uncounted_answers": tally.uncounted,
         },
         running=_running_calls(monitor.running.values(), now),
-        endpoints=_endpoints(monitor, config),
-        latest=[
-            _latest(report, show_prompts=config.inspect.show_prompts) for report in monitor.latest
-        ],
+        endpoints=list(_endpoints(monitor, config)),
+        latest=[_latest(each, show_prompts=config.inspect.show_prompts) for each in monitor.latest],
         refused=[
             Refused(reason, operation, refusals.count, refusals.last)
             for (reason, operation), refusals in sorted(
@@ -164,11 +161,8 @@ def state_of(
 
 def _running_calls(calls: Iterable[Progress], now: float) -> RunningCalls:
     calls = list(calls)
-    return RunningCalls(
-        len(calls),
-        sum(each.waiting is not None for each in calls),
-        [_running(each, now) for each in calls[:LISTED]],
-    )
+    waiting = sum(each.waiting is not None for each in calls)
+    return RunningCalls(len(calls), waiting, [_running(each, now) for each in calls[:LISTED]])
 
 
 def _running(progress: Progress, now: float) -> RunningCall:
@@ -186,26 +180,21 @@ def _latest(report: CallReport, *, show_prompts: bool) -> EndedCall:
     return shown if show_prompts else msgspec.structs.replace(shown, prompt=None)
 
 
-def _endpoints(monitor: Monitor, config: Config) -> list[EndpointRow]:
+def _endpoints(monitor: Monitor, config: Config) -> Iterator[EndpointRow]:
     """The endpoints of the configuration, in its order, then others that were called."""
     called = {health.id: health for health in monitor.endpoints()}
     configured = [EndpointId(config.interface, name) for name in config.endpoints()]
     running = Counter(each.endpoint for each in monitor.running.values())
-    rows = list(dict.fromkeys([*configured, *called]))[:LISTED]
-    return [_row(each, called.get(each), monitor, running[each]) for each in rows]
-
-
-def _row(
-    endpoint: EndpointId, health: EndpointHealth | None, monitor: Monitor, running: int
-) -> EndpointRow:
-    calls = monitor.endpoint_calls.get(endpoint, EndpointCalls())
-    return EndpointRow(
-        name=endpoint.name,
-        interface=endpoint.kind,
-        state=health.state if health else "closed",
-        running=running,
-        waiting=health.waiting if health else 0,
-        calls=calls.calls,
-        failed=calls.failed,
-        trouble=health.trouble if health else "",
-    )
+    for endpoint in list(dict.fromkeys([*configured, *called]))[:LISTED]:
+        health = called.get(endpoint)
+        calls = monitor.endpoint_calls.get(endpoint, EndpointCalls())
+        yield EndpointRow(
+            name=endpoint.name,
+            interface=endpoint.kind,
+            state=health.state if health else "closed",
+            running=running[endpoint],
+            waiting=health.waiting if health else 0,
+            calls=calls.calls,
+            failed=calls.failed,
+            trouble=health.trouble if health else "",
+        )

@@ -58,40 +58,32 @@ _COUNTERS = {
     ),
 }
 
-_QUEUE_WAIT = "queue_wait_seconds"
+# By the field of a report that each observes: name, help, buckets and labels.
 _HISTOGRAMS = {
-    "time_to_first_token_seconds": (
+    "time_to_first_token": (
+        "time_to_first_token_seconds",
         "Seconds from the app's complete request to the first token of a stream.",
         _FIRST_TOKEN,
         ("endpoint",),
     ),
-    "call_duration_seconds": (
+    "duration": (
+        "call_duration_seconds",
         "Seconds from the app's complete request to the end of Vast's answer.",
         _DURATION,
         ("operation", "endpoint"),
     ),
-    "time_per_output_token_seconds": (
+    "time_per_output_token": (
+        "time_per_output_token_seconds",
         "Seconds between two tokens of a stream, on average.",
         _PER_TOKEN,
         ("endpoint",),
     ),
-    "added_latency_seconds": (
+    "added_latency": (
+        "added_latency_seconds",
         "Seconds that the interceptor itself added before the call and after the answer.",
         _ADDED,
         (),
     ),
-    _QUEUE_WAIT: (
-        "Seconds that calls waited for a ready worker (serverless interface only).",
-        _WAIT,
-        ("endpoint",),
-    ),
-}
-# The fields of a report that go into a histogram each, for calls that were sent on.
-_OBSERVED = {
-    "duration": "call_duration_seconds",
-    "time_to_first_token": "time_to_first_token_seconds",
-    "time_per_output_token": "time_per_output_token_seconds",
-    "added_latency": "added_latency_seconds",
 }
 
 # A second series for each counter, of when it was made, says nothing here.
@@ -116,20 +108,19 @@ class Metrics(Collector):
             for name, (text, labels) in _COUNTERS.items()
         }
         histograms = {
-            name: Histogram(_PREFIX + name, text, labels, buckets=buckets, registry=registry)
-            for name, (text, buckets, labels) in _HISTOGRAMS.items()
+            field: Histogram(_PREFIX + name, text, labels, buckets=buckets, registry=registry)
+            for field, (name, text, buckets, labels) in _HISTOGRAMS.items()
         }
-
+        histograms["waits"] = Histogram(
+            f"{_PREFIX}queue_wait_seconds",
+            "Seconds that calls waited for a ready worker (serverless interface only).",
+            ("endpoint",),
+            buckets=_WAIT,
+            registry=registry,
+        )
         # prometheus_client looks labels up slowly, and there are few of them.
-        @cache
-        def count(name: str, *labels: str) -> Counter:
-            return counters[name].labels(*labels) if labels else counters[name]
-
-        @cache
-        def histogram(name: str, *labels: str) -> Histogram:
-            return histograms[name].labels(*labels) if labels else histograms[name]
-
-        self._counter, self._histogram = count, histogram
+        self._counter = cache(lambda name, *labels: _child(counters[name], labels))
+        self._histogram = cache(lambda name, *labels: _child(histograms[name], labels))
         self._config, self._running, self._endpoints = config, running, endpoints
         registry.register(self)
         self._reasons: set[str] = set()
@@ -145,13 +136,12 @@ class Metrics(Collector):
         if not report.attempts:
             return
         labels = {"operation": operation, "endpoint": endpoint}
-        for field, name in _OBSERVED.items():
+        for field, (*_, names) in _HISTOGRAMS.items():
             if (seconds := getattr(report, field)) is not None:
-                values = (labels[label] for label in _HISTOGRAMS[name][-1])
-                self._histogram(name, *values).observe(seconds)
+                self._histogram(field, *(labels[name] for name in names)).observe(seconds)
         if config.interface is UpstreamKind.SERVERLESS:
             for name, waited in (report.waits or {endpoint: 0.0}).items():
-                self._histogram(_QUEUE_WAIT, _label(config, name)).observe(waited)
+                self._histogram("waits", _label(config, name)).observe(waited)
         if report.prompt_tokens is not None:
             count("prompt_tokens", endpoint).inc(report.prompt_tokens)
             count("completion_tokens", endpoint).inc(report.completion_tokens or 0)
@@ -203,6 +193,10 @@ class Metrics(Collector):
         if len(self._reasons) < _MAX_REASONS:
             self._reasons.add(code)
         return code if code in self._reasons else OTHER
+
+
+def _child[M: (Counter, Histogram)](metric: M, labels: tuple[str, ...]) -> M:
+    return metric.labels(*labels) if labels else metric
 
 
 def _label(config: Config, name: str | None) -> str:

@@ -5,6 +5,7 @@ from mitmproxy import http
 from mitmproxy.contentviews import Contentview, Metadata, SyntaxHighlight
 
 from ...openai_api.operations import normalize_path
+from ...openai_api.sse import EVENT_STREAM
 from ...openai_api.usage import MOST_TOKENS
 from ..notes import all_noted
 from .assembly import ChatAnswer, assemble_stream, assemble_whole
@@ -15,7 +16,6 @@ from .transcript import transcript
 
 _UNDERSTOOD = 2.0  # mitmproxy's own view for JSON says 1
 _NOT_UNDERSTOOD = -1.0
-_EVENT_STREAM = "text/event-stream"
 _START = 64  # bytes that are looked at to see what something is
 
 
@@ -37,7 +37,7 @@ class ChatContentview(Contentview):
         message, flow = metadata.http_message, metadata.flow
         if not isinstance(flow, http.HTTPFlow) or not data:
             return _NOT_UNDERSTOOD
-        start = data[:_START].lstrip(b"\xef\xbb\xbf \t\r\n")
+        start = _start(data)
         if _is_completion(flow.request):
             looks_right = start.startswith(b"{") or (
                 message is flow.response and start.startswith((b"data:", b":", b"event:"))
@@ -49,32 +49,30 @@ class ChatContentview(Contentview):
     def prettify(self, data: bytes, metadata: Metadata) -> str:
         """The content as text. It never raises."""
         flow = metadata.flow if isinstance(metadata.flow, http.HTTPFlow) else None
-        if not _is_stream(data, metadata) and not is_small_enough(data):
+        small, stream = is_small_enough(data), _is_stream(data, metadata)
+        if not stream and not small:
             return beginning(data)
         if flow is None or metadata.http_message is not flow.response:
             text = transcript(data)
             if text is not None:
                 return text
-        answer = _assemble(data, metadata)
-        if answer is None:
-            small = is_small_enough(data)
-            return pretty_json(data.decode(errors="replace")) if small else beginning(data)
-        if answer.left_out and not answer.choices:
+        answer = assemble_stream(data) if stream else assemble_whole(data)
+        if answer is None and small:
+            return pretty_json(data.decode(errors="replace"))
+        if answer is None or (answer.left_out and not answer.choices):
             return beginning(data)
         about = _circumstances(flow, answer) if flow else Circumstances()
         if answer.error and not answer.choices and not answer.streamed:
-            who = f"answered by {about.who}" if about.who else ""
-            return paragraphs([error_text(answer.error, about), who])
+            return paragraphs([error_text(answer.error, about), about.answered_by])
         return answer_text(answer, about)
 
 
-def _assemble(data: bytes, metadata: Metadata) -> ChatAnswer | None:
-    return assemble_stream(data) if _is_stream(data, metadata) else assemble_whole(data)
+def _start(data: bytes) -> bytes:
+    return data[:_START].lstrip(b"\xef\xbb\xbf \t\r\n")
 
 
 def _is_stream(data: bytes, metadata: Metadata) -> bool:
-    start = data[:_START].lstrip(b"\xef\xbb\xbf \t\r\n")
-    return metadata.content_type == _EVENT_STREAM or not start.startswith((b"{", b"["))
+    return metadata.content_type == EVENT_STREAM or not _start(data).startswith((b"{", b"["))
 
 
 def _is_completion(request: http.Request) -> bool:

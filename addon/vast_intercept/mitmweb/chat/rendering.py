@@ -33,6 +33,11 @@ class Circumstances:
     ended: bool = True
     times: Times = Times()  # noqa: RUF009  (it is frozen)
 
+    @property
+    def answered_by(self) -> str:
+        """Who answered, in words, or nothing."""
+        return f"answered by {self.who}" if self.who else ""
+
 
 def answer_text(answer: ChatAnswer, about: Circumstances) -> str:
     """The answer as text."""
@@ -43,14 +48,9 @@ def answer_text(answer: ChatAnswer, about: Circumstances) -> str:
     ]
     if answer.error:
         parts.append(error_text(answer.error, about))
-    parts.append(_end(answer, about))
-    facts = [
-        _tokens(answer.usage),
-        dotted(_times(about.times)),
-        dotted([f"model {answer.model}" if answer.model else "", _from(about)]),
-    ]
-    parts.append("\n".join(fact for fact in facts if fact))
-    return paragraphs(parts)
+    model = f"model {answer.model}" if answer.model else ""
+    facts = [_tokens(answer.usage), _times(about.times), dotted([model, about.answered_by])]
+    return paragraphs([*parts, _end(answer, about), "\n".join(filter(None, facts))])
 
 
 def error_text(error: Any, about: Circumstances) -> str:
@@ -73,15 +73,15 @@ def error_text(error: Any, about: Circumstances) -> str:
 
 
 def _choice(choice: Choice, head: str, answer: ChatAnswer) -> str:
-    texts = []
-    if reasoning := "".join(choice.reasoning):
-        texts.append(block("reasoning", reasoning))
-    if text := "".join(choice.text):
-        texts.append(text)
-    if refusal := "".join(choice.refusal):
-        texts.append(block("refusal", refusal))
-    for _, call in sorted(choice.tool_calls.items()):
-        texts.append(tool_call("".join(call.name), call.id, "".join(call.arguments)))
+    texts = [
+        block("reasoning", "".join(choice.reasoning)) if choice.reasoning else "",
+        "".join(choice.text),
+        block("refusal", "".join(choice.refusal)) if choice.refusal else "",
+        *[
+            tool_call("".join(call.name), call.id, "".join(call.arguments))
+            for _, call in sorted(choice.tool_calls.items())
+        ],
+    ]
     if choice.finish_reason:
         head = dotted([head, f"finished: {choice.finish_reason}"])
     elif not answer.streamed:
@@ -124,7 +124,7 @@ def _tokens(usage: Mapping[str, Any] | None) -> str:
     return f"{text} ({', '.join(details)})" if details else text
 
 
-def _times(times: Times) -> list[str]:
+def _times(times: Times) -> str:
     texts = []
     if times.time_to_first_token is not None:
         texts.append(f"first token after {seconds(times.time_to_first_token)}")
@@ -136,8 +136,4 @@ def _times(times: Times) -> list[str]:
         texts.append(f"longest gap {seconds(times.longest_gap)}")
     if times.duration is not None:
         texts.append(f"{seconds(times.duration)} in all")
-    return texts
-
-
-def _from(about: Circumstances) -> str:
-    return f"answered by {about.who}" if about.who else ""
+    return dotted(texts)

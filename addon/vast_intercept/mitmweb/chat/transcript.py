@@ -6,19 +6,12 @@ from .assembly import text_of_parts
 from .layout import block, compact, dotted, json_value, paragraphs, tool_call, typed
 
 # The values that OpenAI assumes for parameters that are not given.
-_DEFAULTS: dict[str, tuple[Any, ...]] = {
-    "temperature": (1,),
-    "top_p": (1,),
-    "n": (1,),
-    "presence_penalty": (0,),
-    "frequency_penalty": (0,),
-    "logprobs": (False,),
-    "parallel_tool_calls": (True,),
-    "tool_choice": ("auto",),
-    "function_call": ("auto",),
-    "best_of": (1,),
-    "echo": (False,),
-    "store": (False,),
+_DEFAULTS: dict[str, Any] = {
+    **dict.fromkeys(("temperature", "top_p", "n", "best_of"), 1),
+    **dict.fromkeys(("presence_penalty", "frequency_penalty"), 0),
+    **dict.fromkeys(("logprobs", "echo", "store"), False),
+    **dict.fromkeys(("tool_choice", "function_call"), "auto"),
+    "parallel_tool_calls": True,
 }
 # These parameters are shown in places of their own.
 _ELSEWHERE = frozenset({"messages", "prompt", "model", "stream", "tools", "functions"})
@@ -42,27 +35,20 @@ def transcript(body: bytes) -> str | None:
 
 
 def _head(request: dict[str, Any]) -> str:
-    model = request.get("model")
-    return dotted(
-        [
-            model if isinstance(model, str) and model else "no model",
-            "stream" if request.get("stream") else "",
-            *[
-                f"{name}={_parameter(value)}"
-                for name, value in request.items()
-                if name not in _ELSEWHERE and not _is_default(name, value)
-            ],
-        ]
-    )
+    parameters = [
+        f"{name}={_parameter(value)}"
+        for name, value in request.items()
+        if name not in _ELSEWHERE and not _is_default(name, value)
+    ]
+    model = typed(request.get("model"), str) or "no model"
+    return dotted([model, "stream" if request.get("stream") else "", *parameters])
 
 
 def _is_default(name: str, value: Any) -> bool:
-    if value is None:
-        return True
+    default = _DEFAULTS.get(name)
     # True is equal to 1 in Python, but not in JSON.
-    return any(
-        value == default and isinstance(value, bool) == isinstance(default, bool)
-        for default in _DEFAULTS.get(name, ())
+    return value is None or (
+        value == default and isinstance(value, bool) == (type(default) is bool)
     )
 
 
@@ -81,11 +67,10 @@ def _parameter(value: Any) -> str:
 def _message(message: Any) -> str:
     if not isinstance(message, dict):
         return compact(message)
-    role = message.get("role")
-    head = role if isinstance(role, str) and role else "no role"
-    names = [message.get("name"), message.get("tool_call_id")]
-    if names := [name for name in names if isinstance(name, str) and name]:
-        head += f" ({', '.join(names)})"
+    head = typed(message.get("role"), str) or "no role"
+    names = [typed(message.get(member), str) for member in ("name", "tool_call_id")]
+    if any(names):
+        head += f" ({', '.join(filter(None, names))})"
     texts = []
     reasoning = typed(message.get("reasoning_content"), str) or typed(message.get("reasoning"), str)
     if reasoning:
@@ -115,11 +100,11 @@ def _call(function: Any, call_id: Any) -> str:
 def _prompts(prompt: Any) -> list[str]:
     if isinstance(prompt, str):
         return [block("prompt", prompt)]
-    if isinstance(prompt, list) and prompt and all(isinstance(each, str) for each in prompt):
+    kinds = set(map(type, typed(prompt, list)))
+    if kinds == {str}:
         return [block(f"prompt {number}", each) for number, each in enumerate(prompt)]
-    if isinstance(prompt, list) and prompt and all(type(each) is int for each in prompt):
-        return [block(f"prompt, {len(prompt):,} tokens", compact(prompt, 2_000))]
-    return [block("prompt", compact(prompt, 2_000))]
+    head = f"prompt, {len(prompt):,} tokens" if kinds == {int} else "prompt"
+    return [block(head, compact(prompt, 2_000))]
 
 
 def _tools(request: dict[str, Any]) -> str:
@@ -140,8 +125,7 @@ def _tool(tool: Any) -> str:
         for name, one in typed(schema.get("properties"), dict).items()
     ]
     text = f"{function['name']}({', '.join(parameters)})"
-    description = function.get("description")
-    if isinstance(description, str) and (lines := description.strip().splitlines()):
+    if lines := typed(function.get("description"), str).strip().splitlines():
         text += f": {lines[0]}"
     return text
 
