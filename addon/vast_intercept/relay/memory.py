@@ -1,26 +1,28 @@
 """How much of bodies is held in memory at a time, by all calls together."""
 
+from dataclasses import dataclass
+
 from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import ApiError, bad_gateway
 from ..openai_api.limits import ALWAYS_HELD, MAX_HELD_BY_ALL
 
 
+@dataclass(slots=True)
 class Memory:
     """Counts the bytes that are held."""
 
-    def __init__(self) -> None:
-        self.most = MAX_HELD_BY_ALL
-        self.held = 0
+    most: int = MAX_HELD_BY_ALL
+    held: int = 0
 
 
+@dataclass(slots=True, eq=False)
 class Share:
     """What one call holds. It gives it back when it is closed, or gone."""
 
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
-        self._held = 0
-        self._ahead = 0
-        self._closed = False
+    _memory: Memory
+    _held: int = 0
+    _ahead: int = 0
+    _closed: bool = False
 
     def has_room_for(self, size: int) -> bool:
         """Takes so many bytes more if they can be held. The first ones always can."""

@@ -17,10 +17,6 @@ from ..secret import Secret, Secrets
 from .call import Call
 
 
-def _nobody() -> None:
-    pass
-
-
 @dataclass(slots=True, eq=False)
 class Progress:
     """The progress of one call. Moments are in seconds by `clock`, None for what has not happened.
@@ -81,8 +77,8 @@ class Progress:
     longest_gap: float = 0.0
     events: int = 0
 
-    _changed: Callable[[], None] = _nobody
-    _arrived: Callable[[], None] = _nobody
+    _changed: Callable[[], None] = lambda: None
+    _arrived: Callable[[], None] = lambda: None
     _waiting_since: float = 0.0
 
     @property
@@ -95,8 +91,6 @@ class Progress:
         """Seconds that the call waited for workers in all."""
         return sum(self.waits.values(), 0.0)
 
-    # --- who is told ---------------------------------------------------------------------------
-
     def tell(self, *, changed: Callable[[], None], arrived: Callable[[], None]) -> None:
         """Names who is told: `changed` that there is something to show at once, `arrived` once that
         the relay has the request's head.
@@ -105,9 +99,7 @@ class Progress:
 
     def tell_nobody(self) -> None:
         """Tells nobody any more, since the call has ended."""
-        self._changed = self._arrived = _nobody
-
-    # --- the request ---------------------------------------------------------------------------
+        self._changed = self._arrived = lambda: None
 
     def prepare_again(self, **changes: Any) -> None:
         """Replaces `call` by one with these fields changed, before all of the call has come."""
@@ -115,8 +107,7 @@ class Progress:
 
     def receive(self, *, held: bool) -> None:
         """Notes that the app's whole request is there. `held`: a person may hold it from now on."""
-        self.received_at = self.clock()
-        self.held = held
+        self.received_at, self.held = self.clock(), held
 
     def arrive(self) -> None:
         """Notes that the relay has the request's head, and tells so."""
@@ -128,10 +119,7 @@ class Progress:
         self, *, model: str | None, stream: bool, left_out: tuple[str, ...], prompt: str | None
     ) -> None:
         """Notes what the body asks for. `left_out` are members of it that Vast does not get."""
-        self.model, self.stream = model, stream
-        self.left_out, self.prompt = left_out, prompt
-
-    # --- attempts ------------------------------------------------------------------------------
+        self.model, self.stream, self.left_out, self.prompt = model, stream, left_out, prompt
 
     def turn_to(self, endpoint: EndpointId) -> None:
         """Turns to an endpoint or provider, which stands in for the one before, if any."""
@@ -177,13 +165,10 @@ class Progress:
         assert self.endpoint is not None
         self.retried.append(self.endpoint.name)
 
-    # --- the answer ----------------------------------------------------------------------------
-
     def first_byte(self, model: str | None = None) -> None:
         """Notes that a success has begun. `model` is the one that answers, as far as it says so."""
         assert self.attempts
-        self.first_byte_at = self.clock()
-        self.response_model = model
+        self.first_byte_at, self.response_model = self.clock(), model
 
     def begin_answer(self) -> None:
         """Notes that the relay begins to write an answer."""
@@ -208,10 +193,8 @@ class Progress:
     def end_whole(self, usage: Usage | None, model: str | None) -> None:
         """Notes that all of an answer has come that is no stream."""
         self.last_byte_at = self.clock()
-        self.usage, self.response_model = usage, model
-        self.answered = True
+        self.usage, self.response_model, self.answered = usage, model, True
 
     def fail(self, error: ApiError) -> None:
         """Notes that the call has failed: the app gets the error."""
-        self.error = error
-        self.answered = True
+        self.error, self.answered = error, True

@@ -25,28 +25,20 @@ class Refuse:
 
 
 @dataclass(frozen=True, slots=True)
-class ToVast:
-    """Have Vast answer a chat or text completion.
-
-    `model` and `endpoint` are set if the path names them.
-    """
+class Generating:
+    """Have a chat or text completion answered. `model`, `endpoint`: those that the path names."""
 
     operation: Operation
     model: str | None = None
     endpoint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ToProvider:
-    """Have the provider that the app meant answer a chat or text completion, and nobody else.
-
-    The fields are those of `ToVast`, so that the two calls can be compared.
-    """
-
-    operation: Operation
-    model: str | None = None
-    endpoint: str | None = None
+class ToVast(Generating):
+    """Have Vast answer it."""
 
 
-type Generating = ToVast | ToProvider
-type Work = AnswerHere | Refuse | Generating
+class ToProvider(Generating):
+    """Have the provider that the app meant answer it, and nobody else."""
+
+
+type Work = AnswerHere | Refuse | ToVast | ToProvider

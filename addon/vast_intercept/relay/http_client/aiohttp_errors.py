@@ -15,6 +15,8 @@ type HttpError = aiohttp.ClientError | TimeoutError
 
 _unreachable = partial(bad_gateway, code=ErrorCode.VAST_UNREACHABLE)
 _disconnected = partial(bad_gateway, code=ErrorCode.VAST_DISCONNECTED)
+_no_http = partial(bad_gateway, code=ErrorCode.BAD_UPSTREAM_ANSWER)
+_no_tls = partial(bad_gateway, code=ErrorCode.VAST_TLS_ERROR)
 _timed_out = partial(bad_gateway, code=ErrorCode.VAST_TIMEOUT, status=504)
 
 
@@ -34,14 +36,14 @@ def failure(error: HttpError, host: str, *, sent: bool = False) -> AttemptFailed
 def attempt_failed(error: HttpError, host: str, *, sent: bool) -> AttemptFailed:
     """As `failure`, once there is a connection."""
     connecting = isinstance(error, aiohttp.ClientConnectorError | TimeoutError)
-    broken_off = isinstance(error, aiohttp.ClientPayloadError)
-    dropped = broken_off or isinstance(
+    dropped = not connecting and isinstance(
         error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError
     )
+    broken_off = isinstance(error, aiohttp.ClientPayloadError)
     return AttemptFailed(
         describe_failure(error, host),
-        at_once=dropped and not connecting and not broken_off,
-        lost=dropped and not connecting and sent,
+        at_once=dropped,
+        lost=(dropped or broken_off) and sent,
         # A resolver that may open no file says that there is no such name, as for a wrong one.
         local=_is_lack(error) or isinstance(getattr(error, "os_error", error), socket.gaierror),
     )
@@ -51,11 +53,8 @@ def describe_failure(error: HttpError, host: str) -> ApiError:
     """An aiohttp failure of a call to `host` as an error that tells the reader what to look at."""
     match error:
         case aiohttp.ClientOSError() if _is_lack(error):
-            return bad_gateway(
-                f"Something is missing on this machine for a connection to {host!r}: {error}.",
-                NO_ROOM,
-                503,
-            )
+            lack = f"Something is missing on this machine for a connection to {host!r}: {error}."
+            return bad_gateway(lack, NO_ROOM, 503)
         case aiohttp.ClientConnectorError() | aiohttp.ClientHttpProxyError():
             return _not_connected(error, host)
         case aiohttp.ConnectionTimeoutError():
@@ -67,16 +66,14 @@ def describe_failure(error: HttpError, host: str) -> ApiError:
         case aiohttp.ClientPayloadError():
             return _disconnected(f"{host!r} broke off in the middle of its answer.")
         case aiohttp.ClientResponseError():  # (FACTS M41)
-            return bad_gateway(
+            return _no_http(
                 f"{host!r} did not answer in HTTP as it should: the head of its answer cannot be"
                 " read, or has a header of more than 8 kB.",
-                ErrorCode.BAD_UPSTREAM_ANSWER,
                 retry=False,
             )
         case _:
-            return bad_gateway(
-                f"{host!r} did not answer in HTTP as it should ({type(error).__name__}).",
-                ErrorCode.BAD_UPSTREAM_ANSWER,
+            return _no_http(
+                f"{host!r} did not answer in HTTP as it should ({type(error).__name__})."
             )
 
 
@@ -94,17 +91,14 @@ def _not_connected(
             )
         case aiohttp.ClientConnectorCertificateError():
             problem = error.certificate_error
-            return bad_gateway(
+            return _no_tls(
                 f"The TLS certificate of {host!r} is not trusted:"
                 f" {getattr(problem, 'verify_message', '') or problem}."
                 " If it is right, name its CA in vast.ca_file.",
-                ErrorCode.VAST_TLS_ERROR,
                 retry=False,
             )
         case aiohttp.ClientConnectorSSLError():
-            return bad_gateway(
-                f"No TLS connection to {host!r}: {error.os_error}.", ErrorCode.VAST_TLS_ERROR
-            )
+            return _no_tls(f"No TLS connection to {host!r}: {error.os_error}.")
     reason = error.os_error.strerror or str(error.os_error)
     if isinstance(error, aiohttp.ClientProxyConnectionError):
         return _unreachable(

@@ -1,24 +1,26 @@
-"""Connections to Vast: kept, and shared by all calls."""
+"""Connections to Vast, kept and shared by all calls, and the answers that come over them."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypedDict
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 import aiohttp
 from yarl import URL
 
 from ...config import TimeoutSection
 from ...openai_api.error_codes import ErrorCode
-from ...openai_api.errors import bad_gateway
+from ...openai_api.errors import ApiError, bad_gateway
 from ...openai_api.requests import Piece
 from ..failures import BUSY_STATUSES, RETRIED_STATUSES, AttemptFailed
 from . import far_clients
-from .aiohttp_errors import failure
-from .answer import Explain, HttpAnswer, retry_after_of
-from .upstream_proxy import UpstreamProxy
+from .aiohttp_errors import attempt_failed, failure
 
 _MAX_CONNECTIONS = 1_000
 _KEEP_ALIVE = 60  # seconds that an idle connection is kept
@@ -30,7 +32,99 @@ _SLICE = 64 * 1024
 # What the router and the console have to say comes at once, as the SDK expects, too (FACTS V3).
 _SHORT = aiohttp.ClientTimeout(total=10)
 
-type SocketFactory = Callable[[tuple[Any, ...]], socket.socket]
+# How long the rest of an answer is read that nobody waits for, and how much of it.
+_REST_SECONDS = 1.0
+_MAX_REST = 64 * 1024
+
+type Explain = Callable[[int, bytes], ApiError]
+"""Says what a status and a body that are no success mean to an app."""
+
+
+class ProxyOptions(TypedDict, total=False):
+    """The parameters of aiohttp's requests that concern a proxy."""
+
+    proxy: URL
+    proxy_auth: aiohttp.BasicAuth
+
+
+class UpstreamProxy:
+    """The proxy through which Vast is reached: none, unless mitmproxy's mode is `upstream:`.
+
+    `no_proxy` has its usual meaning.
+    """
+
+    _options = ProxyOptions()
+
+    def use(self, url: str | None, auth: str | None) -> None:
+        """Replaces the proxy. `auth` is `user:password`."""
+        self._options = ProxyOptions(proxy=URL(url)) if url else ProxyOptions()
+        if url and auth:
+            user, _, password = auth.partition(":")
+            self._options["proxy_auth"] = aiohttp.BasicAuth(user, password, "utf-8")
+
+    def options_for(self, url: URL) -> ProxyOptions:
+        """What a request to the URL needs."""
+        bypassed = not self._options or proxy_bypass_environment(url.authority)
+        return ProxyOptions() if bypassed else self._options
+
+
+class HttpAnswer:
+    """An answer whose head has come. Whoever has it ends it with `finish` or `close`."""
+
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        explain: Explain,
+        finishing: set[asyncio.Task[None]],
+    ) -> None:
+        self._response = response
+        self._content = response.content
+        self._finishing = finishing
+        self.explain = explain
+        self.status = response.status
+        self.host = response.url.host or "Vast"
+        #: Without its parameters, and with them.
+        self.media_type = response.content_type
+        self.content_type = response.headers.get("content-type", self.media_type)
+        self.retry_after = _retry_after_of(response)
+
+    async def read(self) -> bytes:
+        """What has come of the body since the last time, or comes next; nothing at its end.
+
+        Raises AttemptFailed if the server breaks off, or is silent for too long.
+        """
+        try:
+            return self._content.read_nowait() or await self._content.readany()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise attempt_failed(error, self.host, sent=True) from None
+
+    def limit_silence(self, seconds: float) -> None:
+        """From now on, silence of so many seconds ends the answer.
+
+        aiohttp has one limit for the time before the answer and within it.
+        """
+        connection = self._response.connection
+        # A protocol is empty, and so false, when nothing of it is to be read.
+        if connection and connection.protocol is not None:
+            connection.protocol.read_timeout = seconds
+            connection.protocol.start_timeout()
+
+    def finish(self) -> None:
+        """Reads the rest for a moment, beside the calls: its connection can then be used again."""
+        if not self._response.closed:
+            task = asyncio.create_task(self._finish(), name="read the rest of an answer")
+            self._finishing.add(task)
+            task.add_done_callback(self._finishing.discard)
+
+    async def _finish(self) -> None:
+        try:
+            await read_rest(self.read, _REST_SECONDS)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Closes the connection, unless the answer was read to its end: then it is kept."""
+        self._response.close()
 
 
 class HttpClient:
@@ -153,19 +247,13 @@ class HttpClient:
                 while piece := await response.content.readany():
                     received += piece
                     if len(received) > limit:
-                        raise AttemptFailed(
-                            bad_gateway(
-                                f"{url.host!r} answered with more than {limit:,} bytes to {asked}.",
-                                ErrorCode.BAD_UPSTREAM_ANSWER,
-                            )
-                        )
+                        said = f"{url.host!r} answered with more than {limit:,} bytes to {asked}."
+                        raise AttemptFailed(bad_gateway(said, ErrorCode.BAD_UPSTREAM_ANSWER))
                 if response.status in RETRIED_STATUSES:
+                    said = f"{url.host!r} answered with status {response.status} to {asked}."
                     raise AttemptFailed(
-                        bad_gateway(
-                            f"{url.host!r} answered with status {response.status} to {asked}.",
-                            ErrorCode.BAD_GATEWAY,
-                        ),
-                        retry_after=retry_after_of(response),
+                        bad_gateway(said, ErrorCode.BAD_GATEWAY),
+                        retry_after=_retry_after_of(response),
                         busy=response.status in BUSY_STATUSES,
                     )
                 return response.status, bytes(received)
@@ -174,7 +262,7 @@ class HttpClient:
 
 
 def _session(
-    make_socket: SocketFactory | None = None, *, keep: bool = True
+    make_socket: Callable[[tuple[Any, ...]], socket.socket] | None = None, *, keep: bool = True
 ) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
@@ -215,3 +303,37 @@ def _client_timeout(timeout: TimeoutSection) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(
         total=None, sock_connect=timeout.connect, sock_read=timeout.first_byte
     )
+
+
+async def read_rest(read: Callable[[], Awaitable[bytes]], seconds: float) -> bytes:
+    """What comes of an answer within so many seconds. It stops at its end, or at a failure."""
+    rest = b""
+    with contextlib.suppress(AttemptFailed, TimeoutError):
+        async with asyncio.timeout(seconds):
+            while len(rest) < _MAX_REST and (chunk := await read()):
+                rest += chunk
+    return rest
+
+
+def _retry_after_of(response: aiohttp.ClientResponse) -> float | None:
+    """The header `Retry-After`, in seconds."""
+    value = response.headers.get("retry-after")
+    return parse_retry_after(value, datetime.now(UTC)) if value else None
+
+
+def parse_retry_after(value: str, now: datetime) -> float | None:
+    """Seconds from `Retry-After` (RFC 9110, section 10.2.3), or None if it is neither of its forms.
+
+    >>> parse_retry_after("120", datetime.now(UTC))
+    120.0
+    """
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:12])
+    try:
+        date = parsedate_to_datetime(value)
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=UTC)
+        return max((date - now).total_seconds(), 0.0)
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None  # the email package raises all of these

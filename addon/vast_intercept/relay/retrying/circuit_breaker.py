@@ -30,12 +30,11 @@ class CircuitState(StrEnum):
     HALF_OPEN = "half-open"
 
 
+@dataclass(eq=False)
 class CircuitOpen(Exception):  # noqa: N818  (the call was not even tried)
     """Not now. `retry_after` is in how many seconds it may be tried again."""
 
-    def __init__(self, retry_after: float) -> None:
-        super().__init__(retry_after)
-        self.retry_after = retry_after
+    retry_after: float
 
 
 @dataclass(slots=True)
@@ -98,8 +97,7 @@ class CircuitBreaker:
         if probe:
             self._probing = False
             # What the call itself may have brought about does not make the pause longer.
-            pause = self._open_for if suspect else min(self._open_for * 2, _LONGEST_OPEN)
-            self._open(now, pause)
+            self._open(now, self._open_for if suspect else min(self._open_for * 2, _LONGEST_OPEN))
             return
         failing = self._failing.setdefault(call, _Failing(now, now, suspect))
         failing.last, failing.suspect = now, failing.suspect and suspect
@@ -131,8 +129,7 @@ class CircuitBreaker:
         return not successes or sum(not call.suspect for call in calls) > successes
 
     def _open(self, now: float, seconds: float) -> None:
-        self._open_for = seconds
-        self._probe_at = now + seconds
+        self._open_for, self._probe_at = seconds, now + seconds
 
 
 class _RecentCount:
@@ -153,5 +150,4 @@ class _RecentCount:
     def _turn(self, now: float) -> None:
         if now - self._began >= _WINDOW:
             self._before = self._now if now - self._began < 2 * _WINDOW else 0
-            self._now = 0
-            self._began = now
+            self._now, self._began = 0, now

@@ -151,10 +151,8 @@ class Dispatcher:
             raise
 
     def _health_of(self, destination: EndpointId) -> EndpointHealth:
-        health = self._healths.get(destination)
-        if health is None:
-            clock = asyncio.get_running_loop().time
-            health = EndpointHealth(destination, clock)
+        clock = asyncio.get_running_loop().time
+        health = self._healths.get(destination) or EndpointHealth(destination, clock)
         self._healths[destination] = health
         return health
 

@@ -66,14 +66,11 @@ class EndpointHealth:
     def left_alone(self, circuit: CircuitOpen) -> ApiError:
         """What an app is told whose call was not admitted."""
         seconds = math.ceil(circuit.retry_after)
-        trouble = self._trouble.message if self._trouble else ""
-        return bad_gateway(
+        message = (
             f"{self.id.name!r} has failed again and again, and is left alone for another"
-            f" {seconds} s. The last trouble was: {trouble}",
-            ErrorCode.VAST_ENDPOINT_DOWN,
-            503,
-            retry_after=seconds,
+            f" {seconds} s. The last trouble was: {self._trouble.message if self._trouble else ''}"
         )
+        return bad_gateway(message, ErrorCode.VAST_ENDPOINT_DOWN, 503, retry_after=seconds)
 
     def begins_waiting(self, status: str) -> None:
         """A call has found no ready worker. `status` is the router's word for it."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -20,28 +21,22 @@ from ..retrying.answer_start import LOOK, StartedAnswer
 _MOMENT = 0.15
 
 
+@dataclass(slots=True, eq=False)
 class EventStream:
     """The answer to a streamed call. `begun` once its head is out: no other answer can follow.
 
     `rewrite`, if there is one, makes of Vast's events those that the app gets.
     """
 
-    def __init__(
-        self,
-        request: web.BaseRequest,
-        headers: Mapping[str, str],
-        progress: Progress,
-        rewrite: Callable[[bytes], bytes] | None = None,
-    ) -> None:
-        self._request = request
-        self._headers = headers
-        self._progress = progress
-        self._rewrite = rewrite
-        self._out: web.StreamResponse | None = None
-        self._stream: AnswerStream | None = None
-        #: All of the answer has come; of it, `_last` is still to be sent.
-        self.over = False
-        self._last = b""
+    _request: web.BaseRequest
+    _headers: Mapping[str, str]
+    _progress: Progress
+    _rewrite: Callable[[bytes], bytes] | None = None
+    _out: web.StreamResponse | None = field(default=None, init=False)
+    _stream: AnswerStream | None = field(default=None, init=False)
+    #: All of the answer has come; of it, `_last` is still to be sent.
+    over: bool = field(default=False, init=False)
+    _last: bytes = field(default=b"", init=False)
 
     @property
     def begun(self) -> bool:

@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -27,7 +28,7 @@ from ..retrying.answer_start import StartedAnswer
 from ..retrying.dispatch import Dispatcher
 from ..turns import Turns
 from ..upstreams.base import UpstreamAnswer, UpstreamRequest
-from ..work import AnswerHere, Generating, Refuse, ToProvider, ToVast
+from ..work import AnswerHere, Generating, Refuse
 from .event_stream import EventStream
 from .whole_answer import JSON, check_content_type, read_whole
 
@@ -36,25 +37,19 @@ type Headers = dict[str, str]
 _SLICE = 64 * 1024
 
 
+@dataclass(slots=True, eq=False)
 class Generation:
     """Has a call answered, and can be told to end."""
 
-    def __init__(
-        self,
-        progress: Progress,
-        dispatcher: Dispatcher,
-        request: web.BaseRequest,
-        turns: Turns,
-    ) -> None:
-        self._progress = progress
-        self._work: Generating
-        self._dispatcher = dispatcher
-        self._request = request
-        self._turns = turns
-        #: The timeout around the current wait, if any. `end` expires it.
-        self._limit: asyncio.Timeout | None = None
-        self._ended_with: ApiError | None = None
-        self._answer: UpstreamAnswer | None = None
+    _progress: Progress
+    _dispatcher: Dispatcher
+    _request: web.BaseRequest
+    _turns: Turns
+    _work: Generating = field(init=False)
+    #: The timeout around the current wait, if any. `end` expires it.
+    _limit: asyncio.Timeout | None = field(default=None, init=False)
+    _ended_with: ApiError | None = field(default=None, init=False)
+    _answer: UpstreamAnswer | None = field(default=None, init=False)
 
     @property
     def _call(self) -> Call:
@@ -73,7 +68,7 @@ class Generation:
         `body` is None if it is too large. `headers` are those of the answer, and get some more.
         """
         received = await self._received(body)
-        if not isinstance(work := self._call.work, ToVast | ToProvider):
+        if not isinstance(work := self._call.work, Generating):
             # The call was changed in mitmproxy while its body came.
             return answered_here(self._progress, headers)
         self._work = work
@@ -84,7 +79,10 @@ class Generation:
         sent = await self._read(received)
         total = self._call.config.timeout.total
         deadline = asyncio.get_running_loop().time() + total
-        stream = self._stream(headers) if sent.generation.stream else None
+        stream = None
+        if sent.generation.stream:
+            rewrite = with_both_names_in_events if self._both_names_of_reasoning() else None
+            stream = EventStream(self._request, headers, self._progress, rewrite)
         try:
             if stream is None:
                 async with self._until(deadline):
@@ -202,10 +200,6 @@ class Generation:
         route = self._route_for(self._progress.model)
         return route is not None and route.reasoning == "both"
 
-    def _stream(self, headers: Headers) -> EventStream:
-        rewrite = with_both_names_in_events if self._both_names_of_reasoning() else None
-        return EventStream(self._request, headers, self._progress, rewrite)
-
     def _roles_for(self, model: str | None) -> Mapping[str, str]:
         route = self._route_for(self._work.model or model)
         return route.roles if route else {}
@@ -231,15 +225,9 @@ class Generation:
 
     def _out_of_time(self, total: float) -> ApiError:
         # How attempts failed says more than that there was no time for another one.
-        return (
-            self._ended_with
-            or self._progress.failure
-            or bad_gateway(
-                f"There was no answer within {total:g} s (vast.timeout.total).",
-                ErrorCode.VAST_TIMEOUT,
-                504,
-            )
-        )
+        said = f"There was no answer within {total:g} s (vast.timeout.total)."
+        late = bad_gateway(said, ErrorCode.VAST_TIMEOUT, 504)
+        return self._ended_with or self._progress.failure or late
 
 
 def answered_here(progress: Progress, headers: Headers) -> web.Response:

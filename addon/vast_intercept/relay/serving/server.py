@@ -24,7 +24,7 @@ from ..retrying.dispatch import Dispatcher
 from ..retrying.endpoint_health import EndpointHealth
 from ..turns import Turns
 from ..upstreams.all import Upstreams
-from ..work import ToProvider, ToVast
+from ..work import Generating
 from .generation import Generation, answered_here
 from .http_log import http_logger
 
@@ -53,7 +53,8 @@ class Relay:
         self._calls: dict[str, Progress] = {}
         self._running: set[Generation] = set()
         self._idle = asyncio.Event()
-        self._draining = False
+        #: It takes no more calls for Vast.
+        self.draining = False
         self._starting: asyncio.Task[None] | None = None
         self._runner: web.ServerRunner | None = None
         self._upstreams: Upstreams | None = None
@@ -78,7 +79,7 @@ class Relay:
     async def _start(self) -> None:
         self._upstreams = Upstreams(self.folder, self.proxy)
         self._dispatcher = Dispatcher(self._upstreams.by_kind)
-        self._draining = False
+        self.draining = False
         server = web.Server(
             self._handle,
             handler_cancellation=True,  # an app that leaves ends the call to Vast
@@ -122,18 +123,13 @@ class Relay:
         return self._dispatcher.endpoints() if self._dispatcher else []
 
     @property
-    def draining(self) -> bool:
-        """Whether it takes no more calls for Vast."""
-        return self._draining
-
-    @property
     def running(self) -> int:
         """How many calls for Vast have not ended."""
         return len(self._running)
 
     async def drain(self, seconds: float) -> None:
         """Takes no more calls for Vast, and waits for those that run; in the end, ends them."""
-        self._draining = True
+        self.draining = True
         if await self._idle_within(seconds):
             return
         for generation in list(self._running):
@@ -173,7 +169,10 @@ class Relay:
             headers["access-control-allow-origin"] = "*"
             headers["access-control-expose-headers"] = _EXPOSED
         try:
-            return await self._answer(request, progress, headers)
+            if not isinstance(progress.call.work, Generating):
+                await _drop_body(request)
+                return answered_here(progress, headers)
+            return await self._generate(request, progress, headers)
         except ApiError as error:
             failure = replace(error, message=progress.keys.redact(error.message))
         except Exception as error:  # noqa: BLE001  (whatever happens, the app gets an answer)
@@ -185,20 +184,12 @@ class Relay:
             headers={**headers, **failure.response_headers()},
         )
 
-    async def _answer(
-        self, request: web.BaseRequest, progress: Progress, headers: dict[str, str]
-    ) -> web.StreamResponse:
-        if isinstance(progress.call.work, ToVast | ToProvider):
-            if not self._draining:
-                return await self._generate(request, progress, headers)
-            await _drop_body(request)
-            raise _shutting_down("and takes no more calls")
-        await _drop_body(request)
-        return answered_here(progress, headers)
-
     async def _generate(
         self, request: web.BaseRequest, progress: Progress, headers: dict[str, str]
     ) -> web.StreamResponse:
+        if self.draining:
+            await _drop_body(request)
+            raise _shutting_down("and takes no more calls")
         assert self._dispatcher
         generation = Generation(progress, self._dispatcher, request, self._turns)
         self._running.add(generation)
@@ -223,20 +214,21 @@ async def _read_body(request: web.BaseRequest, limit: int, share: Share) -> Buff
     Raises ApiError (503) if calls hold too much already.
     """
     body = bytearray()  # it grows in place: to join many pieces would hold up other calls
+    refusal: ApiError | None = None
     while piece := await request.content.readany():
-        if len(body) + len(piece) > limit:
-            share.give_back(len(body))
-            body.clear()
-            await _drop_body(request)
-            return None
         try:
-            share.take(len(piece))
-        except ApiError:
-            share.give_back(len(body))
-            body.clear()
-            await _drop_body(request)
-            raise
-        body += piece
+            if len(body) + len(piece) <= limit:
+                share.take(len(piece))
+                body += piece
+                continue
+        except ApiError as error:
+            refusal = error
+        share.give_back(len(body))
+        body.clear()
+        await _drop_body(request)
+        if refusal:
+            raise refusal
+        return None
     return body
 
 

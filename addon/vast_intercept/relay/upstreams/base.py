@@ -90,8 +90,6 @@ class Upstream(Protocol):
 
 def explain_vast(attempt: Attempt, status: int, body: bytes) -> ApiError:
     """What Vast's answer that is no success means to an app."""
-    request = attempt.request
-    error = from_upstream(
-        status, body, endpoint=attempt.endpoint, redact=request.progress.keys.redact
-    )
-    return explain_refused_role(error, request.generation.pieces)
+    redact = attempt.request.progress.keys.redact
+    error = from_upstream(status, body, endpoint=attempt.endpoint, redact=redact)
+    return explain_refused_role(error, attempt.request.generation.pieces)

@@ -170,12 +170,9 @@ def _no_route(keys: Secrets, endpoint: str, status: int, body: bytes) -> ApiErro
 
 
 def _no_worker(endpoint: str, patience: float, status: str) -> EndpointFailed:
-    error = bad_gateway(
+    message = (
         f"Vast's endpoint {endpoint!r} had no ready worker for {patience:g} s"
         + (f" ({status})" if status else "")
-        + ". Look at its workers in Vast's console; vast.timeout.queue says how long a call waits.",
-        ErrorCode.VAST_NO_WORKER,
-        503,
-        retry_after=10,
+        + ". Look at its workers in Vast's console; vast.timeout.queue says how long a call waits."
     )
-    return EndpointFailed(error)
+    return EndpointFailed(bad_gateway(message, ErrorCode.VAST_NO_WORKER, 503, retry_after=10))
