@@ -3,11 +3,14 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mitmproxy import http
 
+from vast_intercept.relay.serving import server
 from vast_intercept.relay.serving.server import Relay
+from vast_intercept.secret import sha256_of
 
 from .in_process import InProcess, Upstream, mitmproxy_with_addon, request_to
 
@@ -100,3 +103,42 @@ async def test_a_call_does_not_wait_for_a_relay_that_could_not_start(
 
 async def succeeds(relay: Relay) -> None:
     """There is nothing to stop."""
+
+
+def elsewhere(flow: http.HTTPFlow) -> None:
+    flow.request.scheme, flow.request.host, flow.request.port = "https", "example.com", 443
+
+
+@pytest.mark.parametrize(
+    ("sections", "status"),
+    [
+        ({"clients": {"keys": [{"name": "another", "sha256": sha256_of("another key")}]}}, 401),
+        ({"nonsense": 3}, 500),
+    ],
+    ids=["its client is not listed", "the configuration is broken"],
+)
+async def test_a_refused_call_that_is_sent_elsewhere_by_another_addon_stays_refused(
+    sections: dict[str, Any], status: int, tmp_path: Path
+) -> None:
+    vast = {"api_key": "vast-key-of-a-test", "endpoint": "e"}
+    async with mitmproxy_with_addon(tmp_path, vast=vast, **sections) as mitmproxy:
+        mitmproxy.other.in_request = elsewhere
+        flow = call()
+        await answered(mitmproxy, flow)
+        assert flow.response
+        assert flow.response.status_code == status
+
+
+async def test_a_relay_that_could_not_start_can_be_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay = Relay()
+    relay.folder = tmp_path
+
+    def fail(*_: object) -> None:
+        raise OSError("no socket")
+
+    monkeypatch.setattr(server, "Upstreams", fail)
+    with pytest.raises(OSError, match="no socket"):
+        await relay.start()
+    await relay.stop()

@@ -100,6 +100,16 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any], object]] = {
         LeaveAlone(),
     ),
     "another host by an edit": ({"provider": None, "origin": Origin.EDITED}, {}, LeaveAlone()),
+    "another host by an edit, of a client that is not listed": (
+        {"provider": None, "origin": Origin.EDITED, "client": STRANGER},
+        {},
+        refused("invalid_api_key", 401, None),
+    ),
+    "another host by an edit, without a valid configuration": (
+        {"provider": None, "origin": Origin.EDITED_AT_RELAY, "client": STRANGER},
+        {"problem": UNREADABLE},
+        refused("configuration_invalid", 500, None),
+    ),
     "another host by an edit, with keys": (
         {"provider": None, "origin": Origin.EDITED_WITH_KEYS},
         {},

@@ -123,9 +123,8 @@ class Settings:
         if updated & PUBLIC_KEY_OPTIONS:
             check_signing_key(ctx.options)
         if "confdir" in updated:
-            confdir = Path(ctx.options.confdir).expanduser()
-            check_authority(confdir)
-            self._relay.folder = confdir
+            self._relay.folder = Path(ctx.options.confdir).expanduser()
+            check_authority(self._relay.folder)
         if updated & {"mode", "upstream_auth"}:
             self._use_upstream_proxy()
         limit = getattr(ctx.options, "stream_large_bodies", None) or _BODY_LIMIT

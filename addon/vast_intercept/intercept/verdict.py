@@ -5,6 +5,10 @@
 ====================================================== ============================================
 What was asked                                         Verdict
 ====================================================== ============================================
+a call that was changed to be for another host, while  Refuse (500 configuration_invalid)
+there is no valid configuration
+the same, of a client that `clients.keys` does not     Refuse (401 invalid_api_key)
+list
 a host that is no provider's                           LeaveAlone
 a flow that was loaded from a file                     LeaveAlone
 no file descriptors left                               RefuseAtOnce (503 interceptor_overloaded)
@@ -152,6 +156,8 @@ def judge(asked: Asked, policy: Policy) -> Verdict:
 def _first_that_fits(asked: Asked, policy: Policy) -> Verdict:
     config, provider = policy.config, asked.provider
     if provider is None:
+        if asked.origin in _KEYS_ARE_GONE and (refusal := _refusal_of_all(asked, policy)):
+            return refusal
         return PassOn() if asked.origin is Origin.EDITED_AT_RELAY else LeaveAlone()
     api_path, call = _find_call(asked, provider) or (None, None)
     operation = call.operation if call and asked.method != "OPTIONS" else None
@@ -167,10 +173,8 @@ def _first_that_fits(asked: Asked, policy: Policy) -> Verdict:
         return PassOn()
     if operation is None:
         return _preflight(asked)
-    if policy.problem:
-        return Refuse(_invalid_configuration(policy.problem), operation)
-    if not asked.client.may_call:
-        return Refuse(invalid_api_key(asked.client), operation)
+    if refusal := _refusal_of_all(asked, policy, operation):
+        return refusal
     if api_path.endpoint and operation in _BY_ENDPOINT and not config.may_call(api_path.endpoint):
         return Refuse(_not_allowed(api_path.endpoint), operation)
     if operation in GENERATING:
@@ -187,6 +191,17 @@ def _first_that_fits(asked: Asked, policy: Policy) -> Verdict:
     if config.unsupported.get(operation) == "pass":
         return PassOn(operation)
     return Refuse(_unsupported(asked, provider, operation), operation)
+
+
+def _refusal_of_all(
+    asked: Asked, policy: Policy, operation: Operation | None = None
+) -> Refuse | None:
+    """Why no call is served now, or none of this client's; None if calls are served."""
+    if policy.problem:
+        return Refuse(_invalid_configuration(policy.problem), operation)
+    if not asked.client.may_call:
+        return Refuse(invalid_api_key(asked.client), operation)
+    return None
 
 
 # --- which call a path is ---------------------------------------------------------------------

@@ -109,9 +109,8 @@ class Relay:
         starting, self._starting = self._starting, None
         if starting is None:
             return
-        await starting
+        await asyncio.wait({starting})  # what it raised was told to whoever waited for it
         self.address = None
-        self._begun.clear()
         self._calls.clear()
         if self._runner:
             await self._runner.cleanup()
