@@ -1,9 +1,9 @@
 """The calls that the stand-in received and how they ended, for tests to read and wait for."""
 
-import base64
 from collections import deque
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from .answering import Json
 from .waiting import Signal
@@ -16,14 +16,13 @@ _KEPT_BODY = 1024 * 1024
 _KEPT_BYTES = 64 * _KEPT_BODY
 
 
-@dataclass(slots=True, eq=False)
-class ReceivedCall:
+class ReceivedCall(msgspec.Struct, eq=False):
     """A request as it was received. Only the beginning of a large body is kept."""
 
     method: str
     path: str
     headers: Headers
-    body: bytes
+    body: bytes = msgspec.field(name="body_base64")
     body_size: int
     worker: int | None = None
     outcome: CallOutcome = "running"
@@ -36,18 +35,11 @@ class ReceivedCall:
 
     def to_json(self) -> Json:
         """The call, as the control interface shows it."""
-        return {
-            "method": self.method,
-            "path": self.path,
-            "headers": [
-                [each.decode("utf-8", "replace") for each in pair] for pair in self.headers
-            ],
-            "body_base64": base64.b64encode(self.body).decode(),
-            "body_size": self.body_size,
-            "worker": self.worker,
-            "outcome": self.outcome,
-            "status": self.status,
-        }
+        shown: dict[str, Json] = msgspec.to_builtins(self)
+        shown["headers"] = [
+            [each.decode("utf-8", "replace") for each in pair] for pair in self.headers
+        ]
+        return shown
 
 
 class ReceivedCalls:

@@ -46,7 +46,7 @@ class Forwarder:
     async def _serve_all(self, redirected: socket.socket, allowed: Sequence[socket.socket]) -> None:
         await self._serve(redirected, self._through_interceptor)
         for each in allowed:
-            await self._serve(each, self._straight)
+            await self._serve(each, _straight)
         await self._closed.wait()
 
     async def _serve(
@@ -80,9 +80,9 @@ class Forwarder:
             raise ConnectionRefusedError
         return reader, writer
 
-    @staticmethod
-    async def _straight(accepted: socket.socket) -> _Streams:
-        return await asyncio.open_connection(*accepted.getsockname()[:2], limit=_CHUNK)
+
+async def _straight(accepted: socket.socket) -> _Streams:
+    return await asyncio.open_connection(*accepted.getsockname()[:2], limit=_CHUNK)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

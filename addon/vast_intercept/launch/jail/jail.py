@@ -52,9 +52,8 @@ class Jail(AbstractContextManager["Jail"]):
         self._network: Network | None = None
         self._forwarder: Forwarder | None = None
         self._listening: list[socket.socket] = []
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.settimeout(_STEP_SECONDS)
-        self._link = ours
+        self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._link.settimeout(_STEP_SECONDS)
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(_INSIDE), str(theirs.fileno()), *command],

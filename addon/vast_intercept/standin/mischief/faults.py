@@ -34,7 +34,7 @@ async def stay_silent() -> NoReturn:
 
 async def play(exchange: Exchange, fault: Fault) -> web.StreamResponse:
     """Answers with the fault. Raises HangUp where the connection is to end."""
-    answer = exchange.answer
+    answer, body = exchange.answer, exchange.answer.body
     match fault:
         case "hang":
             await stay_silent()
@@ -53,13 +53,11 @@ async def play(exchange: Exchange, fault: Fault) -> web.StreamResponse:
         case "not_json":
             return whole(b'{"id": "chatcmpl-1", "choices": [{"index": oops', 200)
         case "compressed":
-            body = gzip.compress(answer.body, mtime=0)
-            return whole(body, 200, answer.content_type, {"content-encoding": "gzip"})
+            compressed = gzip.compress(body, mtime=0)
+            return whole(compressed, 200, answer.content_type, {"content-encoding": "gzip"})
         case "wrong_length":
-            body = answer.body
             await exchange.send_raw(exchange.raw_head(len(body) // 2) + body)
         case "cut" if not answer.stream:
-            body = answer.body
             await exchange.send_raw(exchange.raw_head(len(body)) + body[: len(body) // 2])
     return await _spoil_stream(exchange, fault)
 
