@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 from prometheus_client import exposition
 
-from ..relay.serving.http_log import http_logger
+from ..relay.serving.server import http_logger
 from ..telemetry.metrics import Metrics
 from .state import DashboardState
 

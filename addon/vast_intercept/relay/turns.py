@@ -17,11 +17,9 @@ class Turns:
     async def take[T](self, work: Generator[None, None, T]) -> T:
         """Does the work up to its end, and returns what it does. What is short is done at once."""
         try:
-            next(work)
             while True:
-                async with self._lock:
-                    await asyncio.sleep(0)
-                    next(work)
+                next(work)
+                await self.wait()
         except StopIteration as done:
             result: T = done.value
             return result

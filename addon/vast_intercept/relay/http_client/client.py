@@ -72,10 +72,7 @@ class HttpAnswer:
     """An answer whose head has come. Whoever has it ends it with `finish` or `close`."""
 
     def __init__(
-        self,
-        response: aiohttp.ClientResponse,
-        explain: Explain,
-        finishing: set[asyncio.Task[None]],
+        self, response: aiohttp.ClientResponse, explain: Explain, finishing: set[asyncio.Task[None]]
     ) -> None:
         self._response = response
         self._content = response.content

@@ -13,9 +13,6 @@ from ...openai_api.errors import ApiError, bad_gateway
 class ThisMachineError(OSError):
     """The address leads to this machine. The text is the same for every address (see aiohttp)."""
 
-    def __init__(self) -> None:
-        super().__init__("leads to the machine of the interceptor")
-
 
 def make_socket(address_info: tuple[Any, ...]) -> socket.socket:
     """Makes the socket for a connection to an address that was resolved.
@@ -26,7 +23,7 @@ def make_socket(address_info: tuple[Any, ...]) -> socket.socket:
     family, kind, protocol, _, address = address_info
     found = parse_address(str(address[0]))
     if found is None or is_this_machine(found):
-        raise ThisMachineError
+        raise ThisMachineError("leads to the machine of the interceptor")
     return socket.socket(family, kind, protocol)
 
 

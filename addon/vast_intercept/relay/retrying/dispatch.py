@@ -21,6 +21,10 @@ from .retry import MAX_ATTEMPTS, MAX_LOST, RetryBudget, backoff
 _MAX_ENDPOINTS = 256
 # What another endpoint would say, too, and the provider should not be paid for.
 _THE_SAME_EVERYWHERE = frozenset({ErrorCode.VAST_KEY_MISSING, ErrorCode.VAST_KEY_REFUSED})
+_LOST_TO_IT = (
+    "Two workers were lost once they had the whole call: the call itself may be the reason, and no"
+    " other worker is tried."
+)
 _LONGEST_NAME = 200  # characters of what an app has made up
 # A call is known again by so many bytes of each end of its body.
 _KNOWN_BY = 16 * 1024
@@ -120,7 +124,8 @@ class Dispatcher:
             lost += last.lost
             progress.fail_attempt(last.error)
             if lost >= MAX_LOST:
-                raise EndpointFailed(_lost_to_it(last.error))
+                said = f"{last.error.message} {_LOST_TO_IT}"
+                raise EndpointFailed(replace(last.error, message=said))
             await _pause(last, failures, health.budget, deadline)
             progress.retry()
 
@@ -189,14 +194,6 @@ def _known_as(request: UpstreamRequest, failed: AttemptFailed) -> Hashable:
     return hash((len(body), body[:_KNOWN_BY], body[-_KNOWN_BY:]))
 
 
-def _lost_to_it(error: ApiError) -> ApiError:
-    return replace(
-        error,
-        message=f"{error.message} Two workers were lost once they had the whole call: the call"
-        " itself may be the reason, and no other worker is tried.",
-    )
-
-
 async def _pause(
     failed: AttemptFailed, failures: int, budget: RetryBudget, deadline: float
 ) -> None:
@@ -204,9 +201,8 @@ async def _pause(
     now = asyncio.get_running_loop().time()
     wait = 0.0 if failed.at_once and failures == 1 else backoff(failures)
     due = now + max(wait, failed.retry_after or 0.0)
-    if failures >= MAX_ATTEMPTS or due >= deadline:
-        raise EndpointFailed(failed.error)
-    turn = budget.take(now, deadline)
+    tried_enough = failures >= MAX_ATTEMPTS or due >= deadline
+    turn = None if tried_enough else budget.take(now, deadline)
     if turn is None:
         raise EndpointFailed(failed.error)
     await asyncio.sleep(max(due, turn) - now)

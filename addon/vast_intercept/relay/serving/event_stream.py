@@ -23,7 +23,7 @@ _MOMENT = 0.15
 
 @dataclass(slots=True, eq=False)
 class EventStream:
-    """The answer to a streamed call. `begun` once its head is out: no other answer can follow.
+    """The answer to a streamed call. Once `out` is there, its head is out: no other can follow.
 
     `rewrite`, if there is one, makes of Vast's events those that the app gets.
     """
@@ -32,25 +32,21 @@ class EventStream:
     _headers: Mapping[str, str]
     _progress: Progress
     _rewrite: Callable[[bytes], bytes] | None = None
-    _out: web.StreamResponse | None = field(default=None, init=False)
+    #: What the server is to be given back in the end.
+    out: web.StreamResponse | None = field(default=None, init=False)
     _stream: AnswerStream | None = field(default=None, init=False)
     #: All of the answer has come; of it, `_last` is still to be sent.
     over: bool = field(default=False, init=False)
     _last: bytes = field(default=b"", init=False)
 
-    @property
-    def begun(self) -> bool:
-        """Whether the head is out."""
-        return self._out is not None
-
     async def _begin(self) -> web.StreamResponse:
-        if self._out is None:
+        if self.out is None:
             headers = {"content-type": EVENT_STREAM, **self._headers}
-            out = self._out = web.StreamResponse(headers=headers)
+            out = self.out = web.StreamResponse(headers=headers)
             out.enable_chunked_encoding()
             self._progress.begin_stream()
             await out.prepare(self._request)
-        return self._out
+        return self.out
 
     @asynccontextmanager
     async def kept_alive(self, seconds: float, chunk: Callable[[], bytes]) -> AsyncIterator[None]:
@@ -114,7 +110,7 @@ class EventStream:
                 try:
                     chunk = await read()
                 except AttemptFailed as failed:
-                    self._broken_off(started, failed.error)
+                    self._ended(started, failed.error)
                     break
                 progress.last_byte_at = now = clock()
                 progress.longest_gap = max(progress.longest_gap, now - last)
@@ -131,19 +127,15 @@ class EventStream:
     def _rewritten(self, events: bytes) -> bytes:
         return self._rewrite(events) if self._rewrite else events
 
-    def _broken_off(self, started: StartedAnswer, failure: ApiError) -> None:
-        last = started.stream.end()
-        if not started.stream.over:
-            raise failure
-        self._note(started, last + b"\n\n")  # what was lost of its last event is the blank line
-
-    def _ended(self, started: StartedAnswer) -> None:
-        last = started.stream.end()
-        if not started.stream.over and not started.stream.finished:
-            raise bad_gateway(
-                "Vast ended the stream before the answer was complete.", ErrorCode.VAST_DISCONNECTED
-            )
-        self._note(started, last)
+    def _ended(self, started: StartedAnswer, failure: ApiError | None = None) -> None:
+        """Raises ApiError if the bytes end, or break off with a failure, before the answer does."""
+        stream = started.stream
+        last = stream.end()
+        if not stream.over and (failure or not stream.finished):
+            early = "Vast ended the stream before the answer was complete."
+            raise failure or bad_gateway(early, ErrorCode.VAST_DISCONNECTED)
+        # What a failure took of the last event is the blank line.
+        self._note(started, last + b"\n\n" if failure else last)
 
     async def _hold(self, out: web.StreamResponse, started: StartedAnswer, last: bytes) -> None:
         """Keeps `[DONE]` back until Vast has ended the stream, for a moment at most.
@@ -184,9 +176,3 @@ class EventStream:
         with contextlib.suppress(ConnectionError):
             await out.write((b"\n\n" if within_event else b"") + error_event(error))
             await out.write_eof()
-
-    @property
-    def response(self) -> web.StreamResponse:
-        """What the server is to be given back in the end."""
-        assert self._out
-        return self._out

@@ -99,14 +99,14 @@ class Generation:
                 await stream.send(started)
         except (ApiError, TimeoutError) as error:
             failure = error if isinstance(error, ApiError) else self._out_of_time(total)
-            if stream is None or not stream.begun:
+            if not (stream and stream.out):
                 raise failure from None
             await self._fail(stream, failure)
         except ConnectionError:  # of the app: those of Vast have become an ApiError
-            if stream is None or not stream.begun:
+            if not (stream and stream.out):
                 raise
         except Exception as error:  # whatever happens, a stream ends with an event
-            if stream is None or not stream.begun:
+            if not (stream and stream.out):
                 raise
             await self._fail(stream, internal_error(error, self._call.request_id))
         finally:
@@ -117,7 +117,8 @@ class Generation:
                     self._answer.finish()
                 else:
                     self._answer.close()
-        return stream.response
+        assert stream.out
+        return stream.out
 
     async def _fail(self, stream: EventStream, failure: ApiError) -> None:
         """Ends a stream that has begun."""

@@ -7,11 +7,13 @@ names a prepared call with a random token that works once; nothing else is serve
 
 import asyncio
 import contextlib
+import logging
 import secrets
 from dataclasses import replace
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway
@@ -26,7 +28,6 @@ from ..turns import Turns
 from ..upstreams.all import Upstreams
 from ..work import Generating
 from .generation import Generation, answered_here
-from .http_log import http_logger
 
 TOKEN_HEADER = "x-vast-intercept-call"  # noqa: S105  (a header's name)
 
@@ -236,3 +237,15 @@ async def _drop_body(request: web.BaseRequest) -> None:
         async with asyncio.timeout(_DROP_SECONDS):
             while await request.content.readany():
                 pass
+
+
+def http_logger(name: str) -> logging.Logger:
+    """The logger for a server. Whoever sends rubbish gets a 400, and no traceback into the log."""
+    logger = logging.getLogger(f"{name}.http")
+    if not logger.filters:
+        logger.addFilter(_is_ours)
+    return logger
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))

@@ -88,8 +88,5 @@ def _not_an_object(why: str) -> ApiError:
 def check_content_type(answer: UpstreamAnswer, expected: str) -> None:
     """Raises ApiError unless the answer is what was asked for."""
     if answer.media_type != expected:
-        raise bad_gateway(
-            f"Vast answered with the content type {answer.media_type!r} where {expected!r} was"
-            " due.",
-            ErrorCode.BAD_UPSTREAM_ANSWER,
-        )
+        found = f"Vast answered with the content type {answer.media_type!r}"
+        raise bad_gateway(f"{found} where {expected!r} was due.", ErrorCode.BAD_UPSTREAM_ANSWER)

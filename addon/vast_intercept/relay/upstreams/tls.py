@@ -18,11 +18,6 @@ def public_context(config: Config) -> ssl.SSLContext:
     return _context(config.ca_file, config.ca_only)
 
 
-@lru_cache(maxsize=8)
-def _context(ca_file: Path | None, ca_only: bool) -> ssl.SSLContext:
-    return new_context(ca_file, ca_only)
-
-
 def new_context(ca_file: Path | None, ca_only: bool) -> ssl.SSLContext:
     """As `public_context`, for whoever adds to it. Raises ApiError if `ca_file` cannot be used."""
     own = _own(ca_file) if ca_file else ""
@@ -31,6 +26,9 @@ def new_context(ca_file: Path | None, ca_only: bool) -> ssl.SSLContext:
     if own:
         context.load_verify_locations(cadata=own)
     return context
+
+
+_context = lru_cache(maxsize=8)(new_context)
 
 
 def _own(ca_file: Path) -> str:

@@ -42,7 +42,6 @@ _REFRESH_AGAIN = 60
 
 _NAMES_SHOWN = 20
 
-
 logger = logging.getLogger(__name__)
 
 type Refuser = Literal["router", "worker"]
@@ -53,7 +52,7 @@ class _Account:
     """The keys of one account, by the names of its endpoints."""
 
     keys: dict[str, Secret] = field(default_factory=dict)
-    fetched_at: float | None = None
+    fetched_at: float = float("-inf")
     asked_at: float = 0.0
     #: Since then: whether a name was missing, and whose keys were refused, by whom.
     missing: bool = False
@@ -80,11 +79,11 @@ class EndpointKeys:
     async def key_of(self, progress: Progress, endpoint: str) -> Secret:
         """The endpoint's own key. Raises ApiError if there is none, AttemptFailed for failures."""
         account, config = self._account_of(progress), progress.call.config
-        age = self._age(account)
+        age = self._clock() - account.fetched_at
         missing = endpoint not in account.keys
-        if missing and account.missing and age is not None and age < _ASK_AGAIN:
+        if missing and account.missing and age < _ASK_AGAIN:
             raise _unknown_endpoint(endpoint, account.keys, config)
-        if missing or age is None or age > _FIRM_REFRESH:
+        if missing or age > _FIRM_REFRESH:
             await self._fetch(account, config)
         elif age > _SOFT_REFRESH and self._clock() - account.asked_at > _REFRESH_AGAIN:
             self._start_fetching(account, config)
@@ -103,8 +102,8 @@ class EndpointKeys:
         account, config = self._account_of(progress), progress.call.config
         if account.keys.get(endpoint) != key:
             return True  # another call was faster
-        age = self._age(account)
-        if (endpoint, by) not in account.refused or age is None or age > _ASK_AGAIN:
+        age = self._clock() - account.fetched_at
+        if (endpoint, by) not in account.refused or age > _ASK_AGAIN:
             await self._fetch(account, config)
         if account.keys.get(endpoint) != key:
             return True
@@ -119,9 +118,6 @@ class EndpointKeys:
             self._of, self._account = of, _Account()
         return self._account
 
-    def _age(self, account: _Account) -> float | None:
-        return None if account.fetched_at is None else self._clock() - account.fetched_at
-
     async def _fetch(self, account: _Account, config: Config) -> None:
         # Whoever leaves does not end it for the others.
         await asyncio.shield(self._start_fetching(account, config))
@@ -129,10 +125,8 @@ class EndpointKeys:
     def _start_fetching(self, account: _Account, config: Config) -> asyncio.Task[None]:
         if account.fetching is None:
             account.asked_at = self._clock()
-            task = asyncio.create_task(
-                self._replace_keys(account, config), name="look up Vast endpoints"
-            )
-            account.fetching = task
+            work = self._replace_keys(account, config)
+            task = account.fetching = asyncio.create_task(work, name="look up Vast endpoints")
             task.add_done_callback(lambda task: _forget_task(account, task))
         return account.fetching
 

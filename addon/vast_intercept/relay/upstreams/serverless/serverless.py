@@ -61,11 +61,9 @@ class ServerlessUpstream:
         worker = await self._find_worker(attempt)
         url = call_url(worker.url, request.operation)
         progress.send_to(str(url))
-        tls = (
-            await self._trust.context(call.config)
-            if url.scheme == "https"
-            else public_context(call.config)
-        )
+        tls = public_context(call.config)
+        if url.scheme == "https":
+            tls = await self._trust.context(call.config)
         try:
             answer = await self._client.post(
                 url,

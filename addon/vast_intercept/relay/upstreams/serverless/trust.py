@@ -104,13 +104,11 @@ class WorkerTrust:
 
 
 def _no_root(url: URL, problem: str) -> AttemptFailed:
-    return AttemptFailed(
-        bad_gateway(
-            f"Vast's root certificate cannot be fetched from {url} ({problem}), and without it"
-            " workers cannot be verified. If you have it in a file, name that in vast.ca_file.",
-            ErrorCode.VAST_ROOT_UNAVAILABLE,
-        )
+    message = (
+        f"Vast's root certificate cannot be fetched from {url} ({problem}), and without it"
+        " workers cannot be verified. If you have it in a file, name that in vast.ca_file."
     )
+    return AttemptFailed(bad_gateway(message, ErrorCode.VAST_ROOT_UNAVAILABLE))
 
 
 def _worker_context(config: Config, root: str | None) -> ssl.SSLContext:
