@@ -76,9 +76,8 @@ class Secret:
     def redact_bytes[B: bytes | bytearray](self, data: B) -> B:
         """`data` with every occurrence of the key masked."""
         value = _encoded(self._value)
-        if not value or value not in data:
-            return data
-        return type(data)(data.replace(value, _encoded(mask(self._value))))
+        found = value and value in data
+        return type(data)(data.replace(value, _encoded(mask(self._value)))) if found else data
 
     def __str__(self) -> str:
         return mask(self._value)

@@ -4,6 +4,8 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 
 import msgspec
@@ -54,12 +56,8 @@ class _Server(web.Server):
     """
 
     def __init__(self, handler: Handler) -> None:
-        super().__init__(
-            handler,
-            access_log=None,
-            keepalive_timeout=_KEEP_ALIVE,
-            logger=http_logger(__name__),
-        )
+        log = http_logger(__name__)
+        super().__init__(handler, access_log=None, keepalive_timeout=_KEEP_ALIVE, logger=log)
         self._used: dict[web.RequestHandler, None] = {}
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
@@ -82,23 +80,20 @@ class _Server(web.Server):
         self._used[handler] = None
 
 
+@dataclass(eq=False, slots=True)
 class Dashboard:
-    """Serves the dashboard on a port of 127.0.0.1. `listen_on` may be called repeatedly."""
+    """Serves the dashboard on a port of 127.0.0.1. `listen_on` may be called repeatedly.
 
-    def __init__(
-        self,
-        state: Callable[[], DashboardState],
-        metrics: Metrics,
-        not_ready: Callable[[], list[str]],
-    ) -> None:
-        self._state = state
-        self._metrics = metrics
-        self._not_ready = not_ready
-        self._port = 0
-        self._server: _Server | None = None
-        self._runner: web.ServerRunner | None = None
-        self._try_again = 0.0
-        self._pages: dict[str, tuple[bytes, str]] = {}
+    `state` gives what the page shows, `not_ready` the reasons why calls cannot be served, if any.
+    """
+
+    state: Callable[[], DashboardState]
+    metrics: Metrics
+    not_ready: Callable[[], list[str]]
+    _port: int = 0
+    _server: _Server | None = None
+    _runner: web.ServerRunner | None = None
+    _try_again: float = 0.0
 
     @property
     def url(self) -> str | None:
@@ -118,7 +113,6 @@ class Dashboard:
         self._port = port
         if not port:
             return
-        self._pages = self._pages or _read_pages()
         server = _Server(self._handle)
         runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN)
         await runner.setup()
@@ -155,41 +149,39 @@ class Dashboard:
 
     def _answer(self, request: web.BaseRequest) -> web.Response:
         if not _names_this_machine(request.headers.get("host", "")):
-            return _text("Only for names of this machine, such as localhost.\n", 403)
+            text = "Only for names of this machine, such as localhost.\n"
+            return web.Response(text=text, status=403)
         if _is_of_another_site(request):
-            return _text("Not for other sites' pages.\n", 403)
+            return web.Response(text="Not for other sites' pages.\n", status=403)
         if request.method not in {"GET", "HEAD"}:
             return web.Response(status=405, headers={"Allow": "GET, HEAD"})
         path = request.path
-        if page := self._pages.get(path):
+        if page := _read_pages().get(path):
             return web.Response(body=page[0], content_type=page[1], charset="utf-8")
         if path == "/state":
-            body = msgspec.json.encode(self._state())
+            body = msgspec.json.encode(self.state())
             return web.Response(body=body, content_type="application/json")
         if path == "/metrics":
             encode, content_type = exposition.choose_encoder(request.headers.get("accept", ""))
-            body = encode(self._metrics.registry)
+            body = encode(self.metrics.registry)
             return web.Response(body=body, headers={"Content-Type": content_type})
         if path == "/healthz":
-            return _text("ok\n")
+            return web.Response(text="ok\n")
         if path == "/readyz":
-            problems = self._not_ready()
-            return _text(
-                "".join(f"{line}\n" for line in problems or ["ok"]), 503 if problems else 200
-            )
-        return _text("There are /, /metrics, /healthz and /readyz here.\n", 404)
+            problems = self.not_ready()
+            lines = "".join(f"{line}\n" for line in problems or ["ok"])
+            return web.Response(text=lines, status=503 if problems else 200)
+        text = "There are /, /metrics, /healthz and /readyz here.\n"
+        return web.Response(text=text, status=404)
 
 
+@cache
 def _read_pages() -> dict[str, tuple[bytes, str]]:
     folder = resources.files(__package__) / "page"
     return {
         path: (folder.joinpath(file).read_bytes(), content_type)
         for path, (file, content_type) in _PAGE.items()
     }
-
-
-def _text(text: str, status: int = 200) -> web.Response:
-    return web.Response(status=status, text=text)
 
 
 def _names_this_machine(host: str) -> bool:

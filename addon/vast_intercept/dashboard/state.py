@@ -120,12 +120,7 @@ class DashboardState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def state_of(
-    monitor: Monitor,
-    config: Config,
-    problem: str,
-    how_to: HowTo,
-    *,
-    notices: Iterable[str] = (),
+    monitor: Monitor, config: Config, problem: str, how_to: HowTo, *, notices: Iterable[str] = ()
 ) -> DashboardState:
     """The present state. `problem` says why the configuration cannot be used, or is empty."""
     now = time.time()

@@ -131,7 +131,7 @@ class Connections:
         return request is not None and self._settings.takes_over(request.host, request.port)
 
     def _refused(self, client: connection.Client, why: str) -> None:
-        self._monitor.refused_connection("not_http")
+        self._monitor.metrics.refused_connection("not_http")
         client.error = why
         host = _host_of(client)
         self._warn(
@@ -156,7 +156,7 @@ class Connections:
         calls = chain(self._passed_on.get(client, ()), self._replayed)
         if any(_goes_to(flow, address) for flow in calls):
             return
-        self._monitor.refused_connection("not_passed_on")
+        self._monitor.metrics.refused_connection("not_passed_on")
         server.error = "no call is passed on there"
         host, where = _host_of(client), format_address(address)
         self._warn(

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import Protocol
 
 from mitmproxy import http
@@ -27,6 +28,22 @@ class Recording(Protocol):
     def body(self) -> bytes | None: ...
 
 
+@dataclass(slots=True)
+class _Stream:
+    flow: http.HTTPFlow
+    recording: Recording
+    shown: int = 0  # bytes
+    next_turn: float = 0.0
+
+    def show(self, now: float) -> None:
+        size, body = self.recording.size, self.recording.body
+        self.shown = size
+        self.next_turn = now + size / _SHOWN_PER_SECOND
+        if self.flow.response and body is not None:
+            self.flow.response.data.content = body
+            show_anew([self.flow])
+
+
 class LiveStreams:
     """Gives flows the part of their answer that has arrived, again and again.
 
@@ -49,7 +66,7 @@ class LiveStreams:
 
     def running(self) -> None:
         """Starts the task that shows streams."""
-        showing = repeat(self._show_watched, _INTERVAL, "Showing streams")
+        showing = repeat(self._show, _INTERVAL, "Showing streams")
         self._task = asyncio.create_task(showing, name="show streams")
 
     def done(self) -> None:
@@ -57,36 +74,14 @@ class LiveStreams:
         if self._task:
             self._task.cancel()
 
-    def _show_watched(self) -> None:
-        if self._streams and is_watched():
-            self._show()
-
     def _show(self) -> None:
         """Shows streams until the time is used up, those first that waited for longest."""
+        if not self._streams or not is_watched():
+            return
         end = time.perf_counter() + _INTERVAL * _SHARE
         for name, stream in list(self._streams.items()):
             if (now := time.perf_counter()) > end:
                 return
-            if stream.is_due(now):
+            if stream.recording.size != stream.shown and now >= stream.next_turn:
                 stream.show(now)
                 self._streams[name] = self._streams.pop(name)
-
-
-class _Stream:
-    def __init__(self, flow: http.HTTPFlow, recording: Recording) -> None:
-        self._flow = flow
-        self._recording = recording
-        self._shown = 0
-        self._next = 0.0
-
-    def is_due(self, now: float) -> bool:
-        """Whether the stream has grown, and its next turn has come."""
-        return self._recording.size != self._shown and now >= self._next
-
-    def show(self, now: float) -> None:
-        size, body = self._recording.size, self._recording.body
-        self._shown = size
-        self._next = now + size / _SHOWN_PER_SECOND
-        if self._flow.response and body is not None:
-            self._flow.response.data.content = body
-            show_anew([self._flow])

@@ -35,8 +35,7 @@ MARKERS = {
 
 def note(flow: http.HTTPFlow, **facts: Any) -> None:
     """Adds facts to the flow's metadata. They are text, numbers and lists: flow files keep them."""
-    known = {name: value for name, value in facts.items() if value is not None}
-    flow.metadata[METADATA] = all_noted(flow) | known
+    flow.metadata[METADATA] = all_noted(flow) | _known(facts)
 
 
 def begin_notes(flow: http.HTTPFlow, **facts: Any) -> None:
@@ -45,7 +44,11 @@ def begin_notes(flow: http.HTTPFlow, **facts: Any) -> None:
         say(flow, "")
         if flow.marked in MARKERS.values():
             flow.marked = ""
-    flow.metadata[METADATA] = {name: value for name, value in facts.items() if value is not None}
+    flow.metadata[METADATA] = _known(facts)
+
+
+def _known(facts: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def all_noted(flow: http.HTTPFlow) -> dict[str, Any]:
@@ -77,8 +80,8 @@ def _is_url(text: str) -> bool:
 
 def note_report(flow: http.HTTPFlow, report: CallReport) -> None:
     """Notes what became of the call: metadata, comment and marker."""
-    facts = facts_of(report, _NOTED)
-    note(flow, **{name: _rounded(value) for name, value in facts.items()})
+    facts = facts_of(report, _NOTED).items()
+    note(flow, **{name: round(x, 4) if isinstance(x, float) else x for name, x in facts})
     say(flow, comment(report))
     mark(flow, report.outcome)
 
@@ -107,7 +110,3 @@ def request_id_of(request: http.Request) -> str | None:
     request_id = request.headers.get("x-request-id", "")
     good = _REQUEST_ID.fullmatch(request_id) and mask_shapes(request_id) == request_id
     return request_id if good else None
-
-
-def _rounded(value: Any) -> Any:
-    return round(value, 4) if isinstance(value, float) else value

@@ -59,25 +59,20 @@ class Retention:
         for each, size in zip(flows, sizes, strict=True):
             if too_many <= 0 and too_large <= 0:
                 return
-            if self._may_go(each) and not (wanted and wanted(each)):
+            may_go = not _is_in_progress(each) and each.marked in self._not_a_persons
+            if may_go and not (wanted and wanted(each)):
                 view.remove([each])  # one by one: it logs when several are removed
                 too_many -= 1
                 too_large -= size
 
-    def _may_go(self, each: flow.Flow) -> bool:
-        return not _is_in_progress(each) and each.marked in self._not_a_persons
-
 
 def _is_in_progress(each: flow.Flow) -> bool:
-    if each.live or each.intercepted:
-        return True
-    # One that waits for its turn to be replayed.
-    return (
+    waits_for_its_replay = (
         isinstance(each, http.HTTPFlow)
         and each.is_replay == "request"
-        and not each.response
-        and not each.error
+        and not (each.response or each.error)
     )
+    return bool(each.live or each.intercepted or waits_for_its_replay)
 
 
 def _body_bytes(each: flow.Flow) -> int:
@@ -85,10 +80,6 @@ def _body_bytes(each: flow.Flow) -> int:
         return sum(len(message.content) for message in each.messages)
     if not isinstance(each, http.HTTPFlow):
         return 0
-    response = each.response.raw_content if each.response else None
-    messages = each.websocket.messages if each.websocket else ()
-    return (
-        len(each.request.raw_content or b"")
-        + len(response or b"")
-        + sum(len(message.content) for message in messages)
-    )
+    bodies = [message.raw_content for message in (each.request, each.response) if message]
+    bodies += [message.content for message in each.websocket.messages] if each.websocket else []
+    return sum(len(body or b"") for body in bodies)

@@ -155,14 +155,12 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """The gauges at this moment. The registry calls this for each scrape."""
         calls = list(self._running())
-        yield GaugeMetricFamily(
-            f"{_PREFIX}calls_in_progress", "Calls that have not ended.", len(calls)
-        )
-        yield GaugeMetricFamily(
-            f"{_PREFIX}calls_waiting",
-            "Calls that wait for a ready worker.",
-            sum(each.waiting is not None for each in calls),
-        )
+        waiting = sum(each.waiting is not None for each in calls)
+        for name, text, number in (
+            ("calls_in_progress", "Calls that have not ended.", len(calls)),
+            ("calls_waiting", "Calls that wait for a ready worker.", waiting),
+        ):
+            yield GaugeMetricFamily(_PREFIX + name, text, number)
         breakers = GaugeMetricFamily(
             f"{_PREFIX}circuit_breaker_state",
             "1 for the present state of the endpoint's circuit breaker, 0 for others.",
@@ -171,14 +169,10 @@ class Metrics(Collector):
         config = self._config()
         # Of two upstreams that lead to one name, which is the label, the one in use counts.
         healths = sorted(self._endpoints(), key=lambda each: each.id.kind == config.interface)
-        states = {
-            health.id.name: health.state
-            for health in healths
-            if config.names_destination(health.id.name)
-        }
-        for name, now in states.items():
-            for state in CircuitState:
-                breakers.add_metric((name, state), state is now)
+        for name, now in {each.id.name: each.state for each in healths}.items():
+            if config.names_destination(name):
+                for state in CircuitState:
+                    breakers.add_metric((name, state), state is now)
         yield breakers
 
     def tls_failed(self) -> None:
@@ -186,7 +180,7 @@ class Metrics(Collector):
         self._counter("client_tls_failures").inc()
 
     def refused_connection(self, reason: str) -> None:
-        """Counts a connection to a provider that was refused."""
+        """Counts a connection to a provider that was refused, or what an app sent on one."""
         self._counter("refused_connections", reason).inc()
 
     def _reason(self, code: str) -> str:
@@ -200,6 +194,4 @@ def _child[M: (Counter, Histogram)](metric: M, labels: tuple[str, ...]) -> M:
 
 
 def _label(config: Config, name: str | None) -> str:
-    if name is None:
-        return ""
-    return name if config.names_destination(name) else OTHER
+    return "" if name is None else name if config.names_destination(name) else OTHER

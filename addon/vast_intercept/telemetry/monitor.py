@@ -43,9 +43,7 @@ class Monitor:
     """
 
     def __init__(
-        self,
-        config: Callable[[], Config],
-        endpoints: Callable[[], Iterable[EndpointHealth]],
+        self, config: Callable[[], Config], endpoints: Callable[[], Iterable[EndpointHealth]]
     ) -> None:
         self.started = time.time()
         #: By identity: apps may give several calls the same request id.
@@ -129,7 +127,3 @@ class Monitor:
         """Counts a handshake that an app broke off."""
         self.tls_failures += 1
         self.metrics.tls_failed()
-
-    def refused_connection(self, reason: str) -> None:
-        """Counts a connection to a provider that was refused, or what an app sent on one."""
-        self.metrics.refused_connection(reason)

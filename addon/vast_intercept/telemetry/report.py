@@ -208,10 +208,8 @@ def _added_latency(progress: Progress) -> float | None:
     if progress.attempts != 1 or progress.waited or progress.held or progress.error:
         return None
     there = progress.first_byte_at if progress.streamed else progress.last_byte_at
-    before, after = (
-        _between(progress.received_at, progress.sent_at),
-        _between(there, progress.passed_on_at),
-    )
+    before = _between(progress.received_at, progress.sent_at)
+    after = _between(there, progress.passed_on_at)
     return before + after if before is not None and after is not None else None
 
 

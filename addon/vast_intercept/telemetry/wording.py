@@ -89,13 +89,10 @@ def _numbers(report: CallReport) -> list[str]:
 
 
 def _trouble(report: CallReport, *, quoting: bool) -> list[str]:
+    ending = report.outcome.replace("_", " ")
     if report.error is None:
-        return (
-            []
-            if report.outcome in {Ending.OK, Ending.PASSED_ON}
-            else [report.outcome.replace("_", " ")]
-        )
-    words = f"{report.outcome.replace('_', ' ')}: {printable(report.error)}"
+        return [] if report.outcome in {Ending.OK, Ending.PASSED_ON} else [ending]
+    words = f"{ending}: {printable(report.error)}"
     if quoting and report.error_message:
         message = " ".join(report.error_message.split())
         return [f"{words}: {printable(message, _LONGEST_MESSAGE)}"]

@@ -8,7 +8,7 @@ import msgspec
 
 from ...openai_api.sse import DONE, Event, EventParser
 from .extent import ends_of_stream
-from .layout import json_value, typed
+from .layout import compact, json_value, typed
 
 _DATA = b"data:"
 _DONE = DONE.encode()
@@ -153,13 +153,14 @@ def _add_choice(answer: ChatAnswer, chunk: dict[str, Any]) -> None:
         choice = answer.choices[index] = Choice()
     choice.finish_reason = typed(chunk.get("finish_reason"), str) or choice.finish_reason
     _append(choice.text, chunk.get("text"))
-    # A whole answer and a chunk of a stream differ in these.
-    message = typed(chunk.get("delta") or chunk.get("message"), dict)
-    content = message.get("content")
-    _append(choice.text, text_of_parts(content) if isinstance(content, list) else content)
-    _append(
-        choice.reasoning, typed(message.get("reasoning_content"), str) or message.get("reasoning")
-    )
+    add_message(choice, typed(chunk.get("delta") or chunk.get("message"), dict))
+
+
+def add_message(choice: Choice, message: dict[str, Any]) -> None:
+    """Adds a message of a request, of a whole answer, or a delta of a stream to `choice`."""
+    _append(choice.text, _text_of_content(message.get("content")))
+    reasoning = typed(message.get("reasoning_content"), str) or message.get("reasoning")
+    _append(choice.reasoning, reasoning)
     _append(choice.refusal, message.get("refusal"))
     choice.role = typed(message.get("role"), str) or choice.role
     for position, call in enumerate(typed(message.get("tool_calls"), list)):
@@ -183,14 +184,16 @@ def _add_call(choice: Choice, position: int, piece: dict[str, Any]) -> None:
     function = typed(piece.get("function"), dict)
     _append(call.name, function.get("name"))
     arguments = function.get("arguments")
-    if arguments and isinstance(arguments, dict):
+    if arguments and not isinstance(arguments, str):
         arguments = msgspec.json.encode(arguments).decode()
     _append(call.arguments, arguments)
 
 
-def text_of_parts(parts: Iterable[Any]) -> str:
-    """The parts of a message's content as text: anything but text is abbreviated."""
-    return "\n".join(_text_of_part(part) for part in parts)
+def _text_of_content(content: Any) -> str:
+    """A message's content as text: those of its parts that are not text are abbreviated."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    return "\n".join(map(_text_of_part, content)) if isinstance(content, list) else compact(content)
 
 
 _SHOWN = 80  # characters of what is not text

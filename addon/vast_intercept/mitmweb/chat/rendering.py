@@ -72,8 +72,9 @@ def error_text(error: Any, about: Circumstances) -> str:
     return block(head, paragraphs([text, details]))
 
 
-def _choice(choice: Choice, head: str, answer: ChatAnswer) -> str:
-    texts = [
+def texts_of(choice: Choice) -> list[str]:
+    """What the choice says, in parts, of which some are empty."""
+    return [
         block("reasoning", "".join(choice.reasoning)) if choice.reasoning else "",
         "".join(choice.text),
         block("refusal", "".join(choice.refusal)) if choice.refusal else "",
@@ -82,11 +83,14 @@ def _choice(choice: Choice, head: str, answer: ChatAnswer) -> str:
             for _, call in sorted(choice.tool_calls.items())
         ],
     ]
+
+
+def _choice(choice: Choice, head: str, answer: ChatAnswer) -> str:
     if choice.finish_reason:
         head = dotted([head, f"finished: {choice.finish_reason}"])
     elif not answer.streamed:
         head = dotted([head, "no finish reason"])
-    return block(head, paragraphs(texts) or "(nothing)")
+    return block(head, paragraphs(texts_of(choice)) or "(nothing)")
 
 
 def _end(answer: ChatAnswer, about: Circumstances) -> str:

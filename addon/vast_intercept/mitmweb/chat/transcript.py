@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from .assembly import text_of_parts
-from .layout import block, compact, dotted, json_value, paragraphs, tool_call, typed
+from .assembly import Choice, add_message
+from .layout import block, compact, dotted, json_value, paragraphs, typed
+from .rendering import texts_of
 
 # The values that OpenAI assumes for parameters that are not given.
 _DEFAULTS: dict[str, Any] = {
@@ -71,30 +72,9 @@ def _message(message: Any) -> str:
     names = [typed(message.get(member), str) for member in ("name", "tool_call_id")]
     if any(names):
         head += f" ({', '.join(filter(None, names))})"
-    texts = []
-    reasoning = typed(message.get("reasoning_content"), str) or typed(message.get("reasoning"), str)
-    if reasoning:
-        texts.append(block("reasoning", reasoning))
-    content = message.get("content")
-    if isinstance(content, str):
-        texts.append(content)
-    elif isinstance(content, list):
-        texts.append(text_of_parts(content))
-    elif content is not None:
-        texts.append(compact(content))
-    calls = (typed(each, dict) for each in typed(message.get("tool_calls"), list))
-    texts += [_call(call.get("function"), call.get("id")) for call in calls]
-    if message.get("function_call") is not None:
-        texts.append(_call(message["function_call"], None))
-    return block(head, "\n".join(text for text in texts if text))
-
-
-def _call(function: Any, call_id: Any) -> str:
-    function = typed(function, dict)
-    arguments = function.get("arguments")
-    if arguments is not None and not isinstance(arguments, str):
-        arguments = compact(arguments, 10_000)
-    return tool_call(typed(function.get("name"), str), typed(call_id, str), arguments or "")
+    said = Choice()
+    add_message(said, message)
+    return block(head, "\n".join(filter(None, texts_of(said))))
 
 
 def _prompts(prompt: Any) -> list[str]:
