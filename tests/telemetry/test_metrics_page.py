@@ -1,5 +1,6 @@
 """/metrics: what Prometheus gets says exactly what happened, in its own conventions."""
 
+import itertools
 import json
 import re
 import socket
@@ -17,10 +18,10 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 
 from ..end_to_end.resilience import apps
-from ..end_to_end.resilience.apps import MESSAGES, TEXT, App, ask
+from ..end_to_end.resilience.apps import MESSAGES, TEXT, App, Reply, ask
 from ..end_to_end.resilience.test_fallback import Provider, have, own_provider, provider, routes
 from ..end_to_end.resilience.test_leaving import LeavingApp
-from ..fixtures.watching import Numbers, Watching, until
+from ..fixtures.watching import Dashboard, Numbers, Watching, until
 from ..fixtures.workers import WORKERS
 from ..harness import APP_KEY, PROJECT, Interceptor, StandIn
 
@@ -37,8 +38,30 @@ def ask_for(url: str, method: str = "POST", **body: Any) -> requests.Response:
     return requests.request(method, url, json=body or None, headers=headers, timeout=30)
 
 
-# What comes all at once has no speed.
-SLOWLY = {"delay": 0.002}
+_GATES = itertools.count()
+
+
+@dataclass
+class Streaming:
+    """Asks for streams that have a speed, whatever else the machine does.
+
+    The rest of a stream is sent only after the interceptor has its first chunk. A delay between
+    chunks would not do: a busy machine reads several of them at once.
+    """
+
+    vast: StandIn
+    dashboard: Dashboard
+
+    def ask(self, standin: Any = None, **options: Any) -> Reply:
+        """A stream, read to its end."""
+        gate = f"streaming-{next(_GATES)}"
+        app = App(ask, stream=True, standin={"gate": gate, **(standin or {})}, **options)
+        until(lambda: self.dashboard.state()["running"]["calls"] and _tokens(self.dashboard) >= 1)
+        time.sleep(0.002)  # the shortest stream that has a speed takes a millisecond
+        while app.is_alive():
+            self.vast.open_gate(gate)
+        reply: Reply = app.result()
+        return reply
 
 
 # --- what is counted -----------------------------------------------------------------------------
@@ -53,51 +76,51 @@ class Sent:
     attempts: int = 1
 
 
-def whole() -> Sent:
+def whole(_: Streaming) -> Sent:
     usage = json.loads(ask().body)["usage"]
     return Sent(usage["prompt_tokens"], usage["completion_tokens"])
 
 
-def streamed() -> Sent:
-    assert ask(stream=True, standin=SLOWLY).text == TEXT
+def streamed(streaming: Streaming) -> Sent:
+    assert streaming.ask().text == TEXT
     return Sent()
 
 
-def streamed_with_usage() -> Sent:
-    body = ask(stream=True, stream_options={"include_usage": True}, standin=SLOWLY).body.decode()
+def streamed_with_usage(streaming: Streaming) -> Sent:
+    body = streaming.ask(stream_options={"include_usage": True}).body.decode()
     (usage,) = re.findall(r'"usage":(\{"prompt[^}]*\})', body)
     counted = json.loads(usage)
     return Sent(counted["prompt_tokens"], counted["completion_tokens"])
 
 
-def embeddings() -> Sent:
+def embeddings(_: Streaming) -> Sent:
     assert ask_for(EMBEDDINGS, model="m", input="x").status_code == 404
     return Sent()
 
 
-def an_image() -> Sent:
+def an_image(_: Streaming) -> Sent:
     assert ask(messages=[{"role": "user", "content": IMAGE}]).status == 400
     return Sent()
 
 
-def models() -> Sent:
+def models(_: Streaming) -> Sent:
     assert ask_for(MODELS, "GET").status_code == 200
     return Sent()
 
 
-def failing() -> Sent:
+def failing(_: Streaming) -> Sent:
     reply = ask(standin={"status": 500})
     assert reply.status == 500
     return Sent(attempts=int(reply.headers["x-vast-attempts"]))
 
 
-def cut_whole() -> Sent:
+def cut_whole(_: Streaming) -> Sent:
     assert ask(standin={"fault": "cut"}).status == 502
     return Sent()
 
 
-def broken_off() -> Sent:
-    assert ask(stream=True, standin={"fault": "cut", "after": 5, **SLOWLY}).status == 200
+def broken_off(streaming: Streaming) -> Sent:
+    assert streaming.ask({"fault": "cut", "after": 5}).status == 200
     return Sent()
 
 
@@ -115,7 +138,7 @@ CHAT = "chat/completions"
 FIRST = {"time_to_first_token_seconds_count{my-endpoint}": 1}
 PER_TOKEN = {"time_per_output_token_seconds_count{my-endpoint}": 1}
 
-COUNTED: dict[str, tuple[Callable[[], Sent], Callable[[Sent], dict[str, float]]]] = {
+COUNTED: dict[str, tuple[Callable[[Streaming], Sent], Callable[[Sent], dict[str, float]]]] = {
     "ok, whole": (whole, lambda sent: ended_with_usage(sent, CHAT)),
     "ok, a stream": (
         streamed,
@@ -174,18 +197,19 @@ COUNTED: dict[str, tuple[Callable[[], Sent], Callable[[Sent], dict[str, float]]]
 }
 
 
-def test_numbers_are_what_was_sent(watching: Watching) -> None:
+def test_numbers_are_what_was_sent(vast: StandIn, watching: Watching) -> None:
     """One call after the other, so that each change has one cause."""
     dashboard = watching(interface="openai").dashboard
+    streaming = Streaming(vast, dashboard)
     before = dashboard.metrics()
     for name, (call, expected) in COUNTED.items():
-        sent = call()
+        sent = call(streaming)
         now = dashboard.metrics()
         assert now.since(before) == {k: n for k, n in expected(sent).items() if n}, name
         assert now["calls_in_progress"] == now["calls_waiting"] == 0
         before = now
     for _ in range(20):
-        whole()
+        whole(streaming)
     assert dashboard.metrics().since(before)[f"calls_total{{my-endpoint, {CHAT}, ok}}"] == 20
 
 
@@ -369,10 +393,12 @@ def _tokens(dashboard: Any) -> int:
     return dashboard.state()["running"]["calls"][0]["tokens"] or 0
 
 
-def test_histograms_are_sound(watching: Watching) -> None:
+def test_histograms_are_sound(vast: StandIn, watching: Watching) -> None:
     dashboard = watching(interface="openai").dashboard
-    for number in range(30):
-        ask(stream=bool(number % 2), standin=SLOWLY)
+    streaming = Streaming(vast, dashboard)
+    for _ in range(15):
+        ask()
+        streaming.ask()
     families = list(text_string_to_metric_families(dashboard.get("/metrics").text))
     histograms = [family for family in families if family.type == "histogram"]
     assert len(histograms) == 5
@@ -403,8 +429,9 @@ def test_histograms_are_sound(watching: Watching) -> None:
 def busy(vast: StandIn, watching: Watching) -> Any:
     """A dashboard that has seen calls of every kind, through workers."""
     dashboard = watching(timeout={"total": 5}).dashboard
+    streaming = Streaming(vast, dashboard)
     for call in (whole, streamed, streamed_with_usage, embeddings, an_image, models, broken_off):
-        call()
+        call(streaming)
     (worker, *_) = (call["worker"] for call in vast.calls(path="/v1/chat/completions"))
     vast.set_worker((worker + 1) % WORKERS, "refusing", status=503)
     for _ in range(WORKERS):
