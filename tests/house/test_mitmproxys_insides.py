@@ -126,5 +126,5 @@ def test_the_room_imports_only_what_is_below_it() -> None:
 
 def test_each_module_of_the_room_is_listed() -> None:
     text = (ROOM / "__init__.py").read_text("utf-8")
-    listed = set(re.findall(r"^(\w+\.py) ", text, re.MULTILINE))
+    listed = set(re.findall(r"\b\w+\.py\b", text))
     assert listed == {each.name for each in ROOM.glob("*.py")} - {"__init__.py"}

@@ -40,18 +40,9 @@ from mitmproxy.tools.web.master import WebMaster
 from mitmproxy.utils import typecheck
 from tornado.web import OutputTransform
 
-from vast_intercept.mitm import (
-    accepting,
-    borrowed,
-    interfaces,
-    log,
-    programs,
-    transports,
-    turns,
-    type_checks,
-)
+from vast_intercept.mitm import borrowed, direct_hooks, programs, sockets, turns
 from vast_intercept.mitm import master as our_master
-from vast_intercept.mitm.server_replay import match_asked_urls
+from vast_intercept.mitm.saving import match_asked_urls
 
 _COMMANDS = "collections.abc.Generator[mitmproxy.proxy.commands.Command, typing.Any, {}]"
 _NOTHING = _COMMANDS.format("NoneType")
@@ -218,7 +209,7 @@ async def listening(*addons: Any) -> AsyncIterator[int]:
         server = context.master.addons.get("proxyserver")
         assert await server.setup_servers()
         server.running()
-        [(host, port)] = accepting.listening()
+        [(host, port)] = sockets.listening()
         assert host == "127.0.0.1"
         try:
             yield port
@@ -245,29 +236,29 @@ class Answering:
         self.gone = asyncio.Event()
 
     def client_connected(self, client: Client) -> None:
-        handler = transports.handler_of(client)
+        handler = sockets.handler_of(client)
         assert handler
         assert isinstance(handler.transports[client].reader, asyncio.StreamReader)
         assert isinstance(handler.transports[client].writer, asyncio.StreamWriter)
         assert handler.max_conns[("a.test", 80)]._value == 5
-        transports.read_in_slices(client)
+        sockets.read_in_slices(client)
         self.reader = handler.transports[client].reader
-        transports.allow_connections(client, ("b.test", 80), 70)
+        sockets.allow_connections(client, ("b.test", 80), 70)
         assert handler.max_conns[("b.test", 80)]._value == 70
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        handler = transports.handler_of(flow.client_conn)
+        handler = sockets.handler_of(flow.client_conn)
         assert handler
         assert handler.transports[flow.client_conn].reader is self.reader
         turns.after_others(flow, lambda: self.said.append("after others"))
-        assert transports.unsent_bytes() == 0
+        assert sockets.unsent_bytes() == 0
 
     def request(self, flow: http.HTTPFlow) -> None:
         self.said.append("request")
         flow.response = http.Response.make(200, b"said")
 
     def client_disconnected(self, client: Client) -> None:
-        assert transports.handler_of(client)
+        assert sockets.handler_of(client)
         self.gone.set()
 
 
@@ -317,11 +308,11 @@ async def test_its_servers_can_stop_accepting_and_begin_again() -> None:
     room = False
     addon = Answering()
     async with listening(addon) as port:
-        assert accepting._servers()
-        pausing = accepting.Accepting(lambda: room)
+        pausing = sockets.Accepting(lambda: room)
         pausing.pause()
+        assert pausing._paused
         asking = asyncio.create_task(ask(port))
-        await asyncio.sleep(3 * accepting._LOOK_AGAIN)
+        await asyncio.sleep(3 * sockets._LOOK_AGAIN)
         assert addon.reader is None
         room = True
         assert (await asking).endswith(b"said")
@@ -377,17 +368,17 @@ async def test_server_replay_compares_what_its_hash_is_made_of() -> None:
 
 async def test_only_interfaces_have_a_list_and_only_mitmweb_a_page() -> None:
     with made(DumpMaster):
-        assert interfaces.list_of_flows() is None
-        assert interfaces.page_url() is None
-        assert not interfaces.is_watched()
+        assert our_master.list_of_flows() is None
+        assert our_master.page_url() is None
+        assert not our_master.is_watched()
     with made(WebMaster) as web:
-        assert interfaces.list_of_flows() is web.view
-        assert str(interfaces.page_url()).startswith("http://")
-        assert not interfaces.is_watched()
+        assert our_master.list_of_flows() is web.view
+        assert str(our_master.page_url()).startswith("http://")
+        assert not our_master.is_watched()
         opened: Any = object()
         web_app.ClientConnection.connections.add(opened)
         try:
-            assert interfaces.is_watched()
+            assert our_master.is_watched()
         finally:
             web_app.ClientConnection.connections.discard(opened)
         programs.transform_pages(web, OutputTransform)
@@ -412,7 +403,7 @@ async def test_an_update_has_the_list_show_a_flow_anew() -> None:
             updated.append(flow)
 
         web.view.sig_view_update.connect(see)
-        interfaces.show_anew([shown])
+        our_master.show_anew([shown])
         assert updated == [shown]
 
 
@@ -434,9 +425,9 @@ def test_a_wrong_type_is_refused_each_time_and_a_right_one_looked_at_once(
 ) -> None:
     checked: list[str] = []
     monkeypatch.setattr(http.MessageData, "__post_init__", http.MessageData.__post_init__)
-    monkeypatch.setattr(type_checks, "_checked", set())
+    monkeypatch.setattr(direct_hooks, "_checked", set())
     monkeypatch.setattr(typecheck, "check_option_type", _noting(checked, typecheck))
-    type_checks.install()
+    direct_hooks.check_types_once()
     http.Response.make(200)
     once = len(checked)
     assert set(checked) == {each.name for each in dataclasses.fields(http.ResponseData)}
@@ -462,11 +453,11 @@ def _noting(noted: list[str], module: types.ModuleType) -> Callable[..., None]:
 
 async def test_the_terminals_log_has_a_formatter_that_can_be_changed() -> None:
     with made(master.Master) as one:
-        assert log.terminal_handler() is None
+        assert our_master.terminal_handler() is None
         one.addons.add(termlog.TermLog())
-        handler = log.terminal_handler()
+        handler = our_master.terminal_handler()
         assert handler
-        assert type(log.own_formatter(handler)) is type(handler.formatter)
+        assert type(our_master.own_formatter(handler)) is type(handler.formatter)
         one.addons.get("termlog").uninstall()
 
 
@@ -477,11 +468,11 @@ async def test_a_line_is_read_by_others_than_the_handler_of_the_deprecated_hook(
         theirs = one._legacy_log_events
         assert type(theirs) is LegacyLogEvents
         monkeypatch.setattr(logging.getLogger(), "handlers", [theirs])
-        assert not log.is_read(logging.ERROR)
+        assert not our_master.is_read(logging.ERROR)
         reader = logging.NullHandler(logging.WARNING)
         monkeypatch.setattr(logging.getLogger(), "handlers", [theirs, reader])
-        assert not log.is_read(logging.INFO)
-        assert log.is_read(logging.WARNING)
+        assert not our_master.is_read(logging.INFO)
+        assert our_master.is_read(logging.WARNING)
 
 
 def test_a_refused_certificate_is_logged_in_these_words() -> None:

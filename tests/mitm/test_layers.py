@@ -15,7 +15,7 @@ from mitmproxy.proxy.layers import ClientQuicLayer, ServerQuicLayer, modes
 from mitmproxy.proxy.mode_specs import ProxyMode
 
 from vast_intercept.mitm import layers
-from vast_intercept.mitm.first_bytes import NeedsMoreError
+from vast_intercept.mitm.first_bytes import NeedsMoreError, named_in_datagram
 from vast_intercept.mitm.http_server import AppHttpLayer
 
 MAKE_HTTP = partial(AppHttpLayer, refused=lambda *_: None, is_for_provider=lambda _: True)
@@ -49,7 +49,7 @@ def context(monkeypatch: pytest.MonkeyPatch) -> Context:
 
 def test_http3_names_its_host_and_is_spoken(context: Context) -> None:
     data = datagrams("api.openai.com")
-    assert layers.named_in_datagram(data) == "api.openai.com"
+    assert named_in_datagram(data) == "api.openai.com"
     assert isinstance(layers.layer_for_provider(context, data, MAKE_HTTP), ServerQuicLayer)
     ClientQuicLayer(context)
     context.client.alpn = b"h3"
@@ -58,7 +58,7 @@ def test_http3_names_its_host_and_is_spoken(context: Context) -> None:
 
 def test_a_hello_that_is_cut_is_waited_for() -> None:
     with pytest.raises(NeedsMoreError):
-        layers.named_in_datagram(b"\x16\xfe\xfd" + bytes(8) + b"\x00\x50\x01")
+        named_in_datagram(b"\x16\xfe\xfd" + bytes(8) + b"\x00\x50\x01")
 
 
 def test_quic_without_http3_is_refused(context: Context) -> None:

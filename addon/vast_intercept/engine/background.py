@@ -15,7 +15,7 @@ import msgspec
 from mitmproxy import ctx
 
 from ..intercept.addon import VastIntercept
-from ..mitm.interfaces import page_url
+from ..mitm.master import page_url
 from .masters import InspectingMaster, LeanMaster, run_master
 from .messages import Ended, Order, Ready
 

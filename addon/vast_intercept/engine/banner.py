@@ -9,8 +9,8 @@ from mitmproxy.proxy.mode_specs import ProxyMode
 from ..config import Config
 from ..hints.how_to import commands_for
 from ..intercept.addon import VastIntercept
-from ..mitm.accepting import listening
 from ..mitm.borrowed import format_address
+from ..mitm.sockets import listening
 from ..telemetry.call_log import JSON
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from mitmproxy import ctx, exceptions, options
 
 from ..intercept.addon import VastIntercept
-from ..mitm.log import leave_out_refused_certificates
-from ..mitm.master import configure, put_first
+from ..mitm.master import configure, leave_out_refused_certificates, put_first
 from ..mitm.programs import (
     DumpMaster,
     ErrorCheck,

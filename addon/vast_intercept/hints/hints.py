@@ -10,7 +10,7 @@ from mitmproxy.proxy.mode_specs import RegularMode, UpstreamMode
 
 from ..bounded import BoundedDict
 from ..certificates.own_ca import CaError, ca_path
-from ..mitm.accepting import listening
+from ..mitm.sockets import listening
 from ..telemetry.monitor import Monitor
 from ..telemetry.wording import printable
 from ..warn_once import WarnOnce

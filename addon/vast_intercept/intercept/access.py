@@ -8,8 +8,8 @@ from mitmproxy.proxy import server_hooks
 
 from ..addresses import Address, parse_address, reaches_loopback
 from ..descriptors import Descriptors
-from ..mitm.accepting import Accepting
 from ..mitm.borrowed import format_address, is_valid_host
+from ..mitm.sockets import Accepting
 from ..relay.serving.server import Relay
 from ..warn_once import WarnOnce
 from .clients import is_allowed

@@ -7,10 +7,9 @@ from ..config import Config
 from ..dashboard.server import Dashboard
 from ..descriptors import Descriptors, raise_limit
 from ..hints.hints import Hints
-from ..mitm import type_checks, wire
-from ..mitm.direct_hooks import DirectAddonManager
-from ..mitm.saving import keep_going
-from ..mitm.server_replay import match_asked_urls
+from ..mitm import wire
+from ..mitm.direct_hooks import DirectAddonManager, check_types_once
+from ..mitm.saving import keep_going, match_asked_urls
 from ..mitmweb.live import LiveStreams
 from ..mitmweb.notes import MARKERS, original_url
 from ..mitmweb.retention import Retention
@@ -65,7 +64,7 @@ class VastIntercept:
         del loader
         masked_log.install()
         wire.install()
-        type_checks.install()
+        check_types_once()
         raise_limit()
         DirectAddonManager.take_over(ctx.master.addons)
         match_asked_urls(original_url)

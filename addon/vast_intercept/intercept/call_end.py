@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from mitmproxy import http
 
-from ..mitm.log import is_read
+from ..mitm.master import is_read
 from ..mitmweb.notes import note_report, noted, original_url
 from ..relay.progress import Progress
 from ..telemetry.call_log import log_call

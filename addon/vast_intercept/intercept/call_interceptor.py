@@ -8,6 +8,7 @@ from mitmproxy.flow import Error
 
 from ..config import Config
 from ..descriptors import Descriptors
+from ..mitm.http_server import error_response
 from ..mitm.turns import change_answers
 from ..mitmweb.live import LiveStreams
 from ..mitmweb.notes import begin_notes, note, original_url
@@ -18,7 +19,7 @@ from ..relay.work import Work
 from ..telemetry.monitor import Monitor
 from .call_end import tell_of_end
 from .destination import target_of
-from .fail_closed import after_others, answer_with, contained, fail
+from .fail_closed import after_others, contained, fail
 from .flow_commands import key_problem
 from .identify import Judged, asked_by
 from .masked_log import mask_quoted
@@ -114,8 +115,8 @@ class CallInterceptor:
         progress.fail(error)
         flow.request.stream = False  # with an answer that is there, mitmproxy would crash
         # Without its connection, the app takes no descriptor, either.
-        headers = {"connection": "close", "x-request-id": progress.call.request_id}
-        flow.response = answer_with(error, headers)
+        request_id = progress.call.request_id
+        flow.response = error_response(error, connection="close", **{"x-request-id": request_id})
         self._ended(flow, progress, left=False)
 
     @contained
@@ -165,7 +166,7 @@ class CallInterceptor:
             # The relay's HTTP server refused what was made for it.
             error = bad_request("The request is not valid HTTP.", ErrorCode.INVALID_REQUEST)
             progress.fail(error)
-            flow.response = answer_with(error, {"x-request-id": progress.call.request_id})
+            flow.response = error_response(error, **{"x-request-id": progress.call.request_id})
         elif not relayed.keep_response_body():
             progress.pass_on()
         self._ended(flow, progress, left=False)

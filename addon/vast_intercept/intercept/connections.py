@@ -20,15 +20,14 @@ from mitmproxy.proxy.mode_specs import UpstreamMode
 from ..mitm import first_bytes as first
 from ..mitm import layers
 from ..mitm.borrowed import format_address
-from ..mitm.http_server import AppHttpLayer
-from ..mitm.http_stream import IsForProvider
-from ..mitm.transports import close_forgotten, read_in_slices
+from ..mitm.http_server import AppHttpLayer, IsForProvider, error_response
+from ..mitm.sockets import close_forgotten, read_in_slices
 from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import bad_gateway
 from ..relay.serving.server import Relay
 from ..telemetry.monitor import Monitor
 from ..warn_once import WarnOnce
-from .fail_closed import answer_with, refused_if_unchecked, tell
+from .fail_closed import refused_if_unchecked, tell
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -178,7 +177,7 @@ class Connections:
         self._refused(flow.client_conn, why)
         error = bad_gateway(f"Refused: {why}.", ErrorCode.BAD_GATEWAY, retry=False)
         # Without the connection, what the app may send behind its request goes nowhere.
-        flow.response = answer_with(error, {"connection": "close"})
+        flow.response = error_response(error, connection="close")
 
     # --- their end ----------------------------------------------------------------------------
 
@@ -216,7 +215,7 @@ def _names_of_host(context: Context, received: bytes) -> Iterator[str]:
     if layers.is_within_tls(context):
         name = context.client.sni
     elif context.client.transport_protocol == "udp":
-        name = layers.named_in_datagram(received)
+        name = first.named_in_datagram(received)
     elif first.starts_tls(received):
         name = first.named_in_hello(received)
     else:

@@ -6,14 +6,14 @@ mitmproxy would go on as if the hook had nothing to say (FACTS M52).
 import contextlib
 import logging
 import traceback
-import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from functools import wraps
 
 from mitmproxy import connection, exceptions, http
 
 from ..mitm import turns
-from ..openai_api.errors import ApiError, interceptor_failed
+from ..mitm.http_server import error_response
+from ..openai_api.errors import interceptor_failed
 from .message_keys import mask_unreadable
 
 logger = logging.getLogger(__name__)
@@ -30,18 +30,12 @@ def tell(what: str, error: Exception) -> None:
     )
 
 
-def answer_with(error: ApiError, headers: dict[str, str]) -> http.Response:
-    """The error as an answer of our own, with those headers besides its own."""
-    return http.Response.make(error.status, error.body(), error.response_headers() | headers)
-
-
 def fail(flow: http.HTTPFlow, error: Exception) -> None:
     """Answers a request whose hook has failed. Otherwise mitmproxy would send it on."""
     tell("A request", error)
     # mitmproxy cannot do both: send a request on while it comes, and have an addon answer it.
     flow.request.stream = False
-    request_id = f"req_{uuid.uuid4().hex}"
-    flow.response = answer_with(interceptor_failed(), {"x-request-id": request_id})
+    flow.response = error_response(interceptor_failed())
     with contextlib.suppress(Exception):
         mask_unreadable(flow.request)
 

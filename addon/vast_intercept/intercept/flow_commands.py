@@ -11,7 +11,7 @@ from mitmproxy import command, ctx, exceptions, flow, http
 
 from ..addresses import is_loopback_name
 from ..config import Provider, built_in_providers, find_provider
-from ..mitm.interfaces import list_of_flows, show_anew
+from ..mitm.master import list_of_flows, show_anew
 from ..mitmweb.notes import noted, original_url
 from ..openai_api.errors import ApiError
 from ..openai_api.operations import GENERATING, Operation

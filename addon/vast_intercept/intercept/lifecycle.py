@@ -9,9 +9,8 @@ from mitmproxy import ctx
 from mitmproxy.addonmanager import Loader
 
 from ..dashboard.server import Dashboard
-from ..mitm.accepting import tell_once_of_refused_connections
 from ..mitm.master import add_commands, asked_to_exit_again, is_exiting
-from ..mitm.transports import unsent_bytes
+from ..mitm.sockets import tell_once_of_refused_connections, unsent_bytes
 from ..relay.serving.server import Relay
 from ..repeating import repeat
 from .flow_commands import FlowCommands

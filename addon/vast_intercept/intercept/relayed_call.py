@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from mitmproxy import connection, http
 
 from ..mitm.http_server import is_without_body
-from ..mitm.transports import allow_connections
+from ..mitm.sockets import allow_connections
 from ..openai_api.limits import MAX_HELD
 from ..relay.progress import Progress
 from ..relay.serving.server import TOKEN_HEADER

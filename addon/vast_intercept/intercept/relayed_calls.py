@@ -6,7 +6,7 @@ import uuid
 
 from mitmproxy import http
 
-from ..mitm.interfaces import show_anew
+from ..mitm.master import show_anew
 from ..mitmweb.notes import note, noted, request_id_of, say
 from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import bad_request

@@ -13,8 +13,7 @@ from mitmproxy.proxy.mode_specs import ProxyMode, UpstreamMode
 from ..certificates.signing import PUBLIC_KEY_OPTIONS, check_authority, check_signing_key
 from ..config import SETTLED, Config, ConfigWatch, find_config_file, find_provider, load_config
 from ..mitm.borrowed import format_address, parse_size
-from ..mitm.interfaces import list_of_flows
-from ..mitm.log import own_formatter, terminal_handler
+from ..mitm.master import list_of_flows, own_formatter, terminal_handler
 from ..mitmweb.chat.contentview import ChatContentview
 from ..openai_api.limits import MAX_HELD
 from ..relay.serving.server import Relay

@@ -12,9 +12,9 @@ from ..addresses import parse_address
 from ..certificates.own_ca import ca_path
 from ..dashboard.state import DashboardState, HowTo, state_of
 from ..hints.how_to import commands_for
-from ..mitm.accepting import listening
 from ..mitm.borrowed import format_address
 from ..mitm.saving import trouble_with_saving
+from ..mitm.sockets import listening
 from ..relay.serving.server import Relay
 from ..shut_down_models import shut_down, what_it_means
 from ..status import STATUS_HEADER, STATUS_HOST, STATUS_PATH, Status

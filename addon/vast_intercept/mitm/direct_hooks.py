@@ -1,17 +1,18 @@
-"""An addon manager that knows beforehand which functions a hook has."""
+"""What each call takes time for in mitmproxy, made faster: calling hooks, and checking types."""
 
 import inspect
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
-from mitmproxy import addonmanager, exceptions, hooks
+from mitmproxy import addonmanager, exceptions, hooks, http
 
 #: An addon and its function for a hook; None if the addon is asked each time.
 type Step = tuple[Any, Callable[..., Any] | None]
 
+_OURS = f"{__package__.partition('.')[0]}."
 # Classes whose instances get no hooks later: mitmproxy's own, and those of this package.
-_SETTLED = ("mitmproxy.", f"{__package__.partition('.')[0]}.")
+_SETTLED = ("mitmproxy.", _OURS)
 
 
 class DirectAddonManager(addonmanager.AddonManager):
@@ -40,13 +41,17 @@ class DirectAddonManager(addonmanager.AddonManager):
             assert isinstance(manager, cls)
             manager.found, manager.parents = {}, []
 
-    def register(self, addon: Any) -> Any:
+    def _forget(self) -> None:
         self.found.clear()
+        self.parents.clear()  # which hold addons that may be gone
+
+    def register(self, addon: Any) -> Any:
+        self._forget()
         return super().register(addon)
 
     def add(self, *addons: Any) -> None:
         super().add(*addons)
-        self.found.clear()  # an addon is in the chain only after it was registered
+        self._forget()  # an addon is in the chain only after it was registered
 
     def remove(self, addon: Any) -> None:
         super().remove(addon)
@@ -61,7 +66,7 @@ class DirectAddonManager(addonmanager.AddonManager):
             super().trigger(event)
         finally:
             if isinstance(event, hooks.ConfigureHook):
-                self.found.clear()  # the scripts may have another order
+                self._forget()  # the scripts may have another order
 
     async def trigger_event(self, event: hooks.Hook) -> None:
         for parent, addons in self.parents:
@@ -87,10 +92,6 @@ class DirectAddonManager(addonmanager.AddonManager):
                 with addonmanager.safecall():
                     raise
 
-    def _forget(self) -> None:
-        self.found.clear()
-        self.parents.clear()
-
     def _find(self, name: str) -> list[list[Step]]:
         self.parents = [
             (addon, [*getattr(addon, "addons", ())])
@@ -110,7 +111,12 @@ def _steps(addon: Any, name: str) -> Iterator[Step]:
             yield each, function
 
 
-def _is_settled(addon: Any) -> bool:
+def is_ours(addon: object) -> bool:
+    """Whether an addon is one of this package."""
+    return type(addon).__module__.startswith(_OURS)
+
+
+def _is_settled(addon: object) -> bool:
     return type(addon).__module__.startswith(_SETTLED)
 
 
@@ -122,3 +128,24 @@ def _function_of(addon: Any, name: str) -> Callable[..., Any] | None:
     if not callable(function):
         raise exceptions.AddonManagerError(f"Addon handler {name} ({addon}) not callable")
     return function  # type: ignore[no-any-return]
+
+
+# --- types (FACTS M62) ----------------------------------------------------------------------------
+
+_checked: set[tuple[type, ...]] = set()
+
+# Python leaves mitmproxy's check out with -O.
+_check: Callable[[http.MessageData], None] | None = getattr(http.MessageData, "__post_init__", None)
+
+
+def check_types_once() -> None:
+    """Has mitmproxy check each combination of a message's types once. May be called again."""
+    if _check:
+        http.MessageData.__post_init__ = _check_once  # type: ignore[method-assign]
+
+
+def _check_once(data: http.MessageData) -> None:
+    types = (type(data), *map(type, vars(data).values()))
+    if types not in _checked and _check:
+        _check(data)  # raises TypeError
+        _checked.add(types)

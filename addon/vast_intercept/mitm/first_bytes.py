@@ -1,10 +1,14 @@
 """What the first bytes of a connection say: is it TLS, is it HTTP, and for which host. Pure."""
 
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from mitmproxy.net.tls import starts_like_tls_record
-from mitmproxy.proxy.layers.tls import parse_client_hello
+from mitmproxy.proxy.layers.quic import quic_parse_client_hello_from_datagrams
+from mitmproxy.proxy.layers.tls import dtls_parse_client_hello, parse_client_hello
+from mitmproxy.tls import ClientHello
 
 #: More than this is not waited for: neither a ClientHello nor a request's head is that long.
 MAX_HEAD: Final = 64 * 1024
@@ -42,13 +46,23 @@ def starts_http(data: bytes) -> bool:
 
 def named_in_hello(data: bytes) -> str | None:
     """The host that a ClientHello names (SNI). Raises NeedsMoreError if the ClientHello is cut."""
-    try:
-        hello = parse_client_hello(data)
-    except ValueError:
-        return None
-    if hello is None:
-        raise NeedsMoreError
-    return hello.sni
+    return _named_in(data, parse_client_hello)
+
+
+def named_in_datagram(data: bytes) -> str | None:
+    """The host that a ClientHello of QUIC or DTLS names. Raises NeedsMoreError if it is cut."""
+    quic = quic_parse_client_hello_from_datagrams
+    return _named_in(data, lambda each: quic([each]), dtls_parse_client_hello)
+
+
+def _named_in(data: bytes, *parsers: Callable[[bytes], ClientHello | None]) -> str | None:
+    for parse in parsers:
+        with suppress(ValueError):
+            hello = parse(data)
+            if hello is None:
+                raise NeedsMoreError
+            return hello.sni
+    return None
 
 
 def named_in_request(data: bytes) -> str | None:

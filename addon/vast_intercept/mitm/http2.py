@@ -13,7 +13,7 @@ from mitmproxy.proxy.layers.http import HttpLayer
 from mitmproxy.proxy.layers.http._http1 import Http1Client
 from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection, SendH2Data
 
-from .transports import handler_of
+from .sockets import handler_of
 
 # Bytes that may wait for one stream's window, and for all of a connection where an answer comes
 # over HTTP/2 itself, so that it is not known for which of its streams it comes.

@@ -1,7 +1,8 @@
 """mitmproxy's side towards apps, made to refuse in OpenAI's shape, and to take what is valid HTTP.
 
-What mitmproxy's own does otherwise (FACTS M25): it answers what it refuses with a page of HTML,
-loses a request that follows an empty line, crashes at trailers, and reads a head without an end.
+What mitmproxy's own does otherwise: it answers what it refuses with a page of HTML, loses a request
+that follows an empty line, crashes at trailers, and reads a head without an end (FACTS M25). It
+looks at any head, and keeps a body of any size for an answer that is there already (FACTS M53).
 """
 
 import uuid
@@ -19,16 +20,9 @@ from mitmproxy.net.http import http1
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator
-from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
+from mitmproxy.proxy.layers.http import DropStream, HttpLayer, HTTPMode, HttpStream, SendHttp
+from mitmproxy.proxy.layers.http import _events as parts
 from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
-from mitmproxy.proxy.layers.http._events import (
-    ErrorCode as HttpErrorCode,
-)
-from mitmproxy.proxy.layers.http._events import (
-    RequestHeaders,
-    RequestProtocolError,
-    ResponseProtocolError,
-)
 from mitmproxy.proxy.layers.http._http1 import Http1Server
 from mitmproxy.proxy.layers.http._http2 import Http2Server, StreamState
 
@@ -36,10 +30,11 @@ from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import ApiError, bad_gateway, bad_request
 from .first_bytes import MAX_HEAD, starts_http
 from .http2 import AppH2Connection, hold_back
-from .http_stream import AppHttpStream, IsForProvider
 
 #: Is told of a client that does not speak HTTP, or not well, and in which way.
 type Refused = Callable[[Client, str], None]
+#: Says whether a request is for a provider, or (for None) all of the connection's are.
+type IsForProvider = Callable[[http.Request | None], bool]
 
 _HTTP_1_ONLY: Final = "it is no request of HTTP/1, and no other protocol was agreed on (ALPN)"
 _BAD_HEAD: Final = "its head cannot be read"
@@ -49,6 +44,27 @@ _LONG_LINE: Final = f"its body has a line of more than {MAX_HEAD:,} bytes betwee
 _MOST_TOGETHER: Final = 64 * 1024
 _MAX_AHEAD: Final = 4 * 1024 * 1024
 _TOO_MUCH_AHEAD: Final = f"more than {_MAX_AHEAD:,} bytes came while a request was being answered"
+# Each header, and each part of a path, is looked at several times. No app sends nearly as many.
+_MAX_HEADERS: Final = 500
+_MAX_PATH: Final = 16 * 1024
+# Of a body that nobody is to have, since its request is answered already.
+_MAX_UNWANTED: Final = 64 * 1024
+
+_without_body: WeakSet[http.Request] = WeakSet()
+
+
+def is_without_body(request: http.Request) -> bool:
+    """Whether a request of HTTP/2 has ended with its head. HTTP/1 says so in the head."""
+    return request in _without_body
+
+
+def error_response(error: ApiError, **headers: str) -> http.Response:
+    """The answer to an app that an error becomes, with these headers besides its own.
+
+    Without an `x-request-id` among them it gets a new one.
+    """
+    fields = {"x-request-id": f"req_{uuid.uuid4().hex}", **error.response_headers(), **headers}
+    return http.Response.make(error.status, error.body(), fields)
 
 
 class AppHttpLayer(HttpLayer):
@@ -58,41 +74,39 @@ class AppHttpLayer(HttpLayer):
         self, context: Context, mode: HTTPMode, *, refused: Refused, is_for_provider: IsForProvider
     ) -> None:
         super().__init__(context, mode)
-        self._refused = refused
-        self._is_for_provider = is_for_provider
+        self.refused = refused
+        self.is_for_provider = is_for_provider
 
     def make_stream(self, stream_id: int) -> CommandGenerator[None]:
-        stream = self.streams[stream_id] = AppHttpStream(
-            self.context.fork(), stream_id, self._is_for_provider
-        )
+        stream = self.streams[stream_id] = _AppHttpStream(self.context.fork(), stream_id)
+        stream.is_for_provider = self.is_for_provider
         yield from self.event_to_child(stream, events.Start())
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
-        if isinstance(event, RequestProtocolError):
+        client = self.context.client
+        if isinstance(event, parts.RequestProtocolError):
             # Within a tunnel, of a client that has ended its side at once. mitmproxy's own layer
             # crashes over it.
-            event = events.ConnectionClosed(self.context.client)
+            event = events.ConnectionClosed(client)
         if isinstance(event, events.Start):
-            client = self.context.client
             # mitmproxy leaves alone what is there already: its own replays need that, too.
             if client.alpn == b"h2":
-                server = _Http2Server(self.context.fork(), self._is_for_provider)
-                self.connections[client] = server
+                self.connections[client] = server = _AppHttp2Server(self.context.fork())
+                server.is_for_provider = self.is_for_provider
                 hold_back(client, self, server.h2_conn)
             elif client.transport_protocol == "tcp":
-                self.connections[client] = _Http1Server(
-                    self.context.fork(), self._refused, self._is_for_provider
-                )
+                self.connections[client] = one = _AppHttp1Server(self.context.fork())
+                one.refused, one.is_for_provider = self.refused, self.is_for_provider
         yield from sent_together(super()._handle_event(event))
 
 
-def sent_together(parts: CommandGenerator[None]) -> CommandGenerator[None]:
+def sent_together(yielded: CommandGenerator[None]) -> CommandGenerator[None]:
     """Joins what is sent over one connection in a row, up to 64 KiB: each part is a system call.
 
     mitmproxy sends the head and the body of a message by themselves (FACTS M64).
     """
     held: commands.SendData | None = None
-    for command in parts:
+    for command in yielded:
         if held and isinstance(command, commands.SendData):
             whole = len(held.data) + len(command.data)
             if command.connection is held.connection and whole <= _MOST_TOGETHER:
@@ -107,11 +121,42 @@ def sent_together(parts: CommandGenerator[None]) -> CommandGenerator[None]:
         yield held
 
 
-class _Http1Server(Http1Server):
-    def __init__(self, context: Context, refused: Refused, is_for_provider: IsForProvider) -> None:
-        super().__init__(context)
-        self._refused = refused
-        self._is_for_provider = is_for_provider
+class _AppHttpStream(HttpStream):
+    """Refuses a head that takes long to judge, and drops a body once its request is answered."""
+
+    is_for_provider: IsForProvider
+    _unwanted = False
+
+    def state_wait_for_request_headers(self, event: parts.RequestHeaders) -> CommandGenerator[None]:
+        request, problem = event.request, None
+        if event.end_stream and request.is_http2:
+            _without_body.add(request)
+        if len(request.headers.fields) > _MAX_HEADERS:
+            problem = f"The request has more than {_MAX_HEADERS:,} headers."
+        elif len(request.data.path) > _MAX_PATH:
+            problem = f"The request's path is longer than {_MAX_PATH:,} bytes."
+        if problem is None or not self.is_for_provider(request):
+            yield from super().state_wait_for_request_headers(event)
+            return
+        # There is no flow of it: nobody gets to look at such a head.
+        too_large = parts.ErrorCode.REQUEST_TOO_LARGE
+        error = parts.ResponseProtocolError(self.stream_id, problem, too_large)
+        yield SendHttp(error, self.context.client)
+        yield DropStream(self.stream_id)
+
+    def state_consume_request_body(self, event: events.Event) -> CommandGenerator[None]:
+        if self.flow.response and isinstance(event, parts.RequestData):
+            size = len(self.request_body_buf) + len(event.data)
+            self._unwanted = self._unwanted or size > _MAX_UNWANTED
+            if self._unwanted:
+                self.request_body_buf.clear()
+                return
+        yield from super().state_consume_request_body(event)
+
+
+class _AppHttp1Server(Http1Server):
+    refused: Refused
+    is_for_provider: IsForProvider
 
     def read_headers(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
         if isinstance(event, events.DataReceived) and not starts_http(self._without_empty_lines()):
@@ -119,11 +164,11 @@ class _Http1Server(Http1Server):
             return
         for command in super().read_headers(event):
             if isinstance(command, commands.SendData):  # mitmproxy's page
-                yield from self._answer(_error(400, f"The request is not valid HTTP: {_BAD_HEAD}."))
-                self._refused(self.context.client, _BAD_HEAD)
+                yield from self._answer(400, f"The request is not valid HTTP: {_BAD_HEAD}.")
+                self.refused(self.context.client, _BAD_HEAD)
             elif isinstance(command, commands.Log):  # it has the bytes, and the key that is in them
                 if isinstance(event, events.ConnectionClosed):
-                    self._refused(self.context.client, _CUT_HEAD)
+                    self.refused(self.context.client, _CUT_HEAD)
             else:
                 yield command
         if self.state == self.read_headers and len(self.buf) > MAX_HEAD:
@@ -134,33 +179,25 @@ class _Http1Server(Http1Server):
             self.body_reader = _AppChunkedReader()
         for command in super().read_body(event):
             if isinstance(command, commands.CloseConnection) and self._unanswered:
-                yield from self._answer(_error(400, "The request's body is not valid HTTP."))
+                yield from self._answer(400, "The request's body is not valid HTTP.")
             yield command
         # What a reader of chunks leaves is the beginning of a line.
         if self.state == self.read_body and len(self.buf) > MAX_HEAD:
             yield from self._refuse(431, _LONG_LINE)
-            yield ReceiveHttp(
-                RequestProtocolError(self.stream_id, _LONG_LINE, HttpErrorCode.GENERIC_CLIENT_ERROR)
-            )
+            yield self._ended(_LONG_LINE, parts.ErrorCode.GENERIC_CLIENT_ERROR)
 
     def wait(self, event: events.Event) -> CommandGenerator[None]:
         yield from super().wait(event)
         # Requests that are sent ahead (RFC 9112, section 9.3.2): mitmproxy would hold them all.
         if len(self.buf) > _MAX_AHEAD and self.state == self.wait:
-            yield commands.CloseConnection(self.conn)
-            self.state = self.done
-            self._refused(self.context.client, _TOO_MUCH_AHEAD)
-            yield ReceiveHttp(
-                RequestProtocolError(
-                    self.stream_id, _TOO_MUCH_AHEAD, HttpErrorCode.CLIENT_DISCONNECTED
-                )
-            )
+            yield from self._close(_TOO_MUCH_AHEAD)
+            yield self._ended(_TOO_MUCH_AHEAD, parts.ErrorCode.CLIENT_DISCONNECTED)
 
     def send(self, event: HttpEvent) -> CommandGenerator[None]:
-        if isinstance(event, ResponseProtocolError) and self._unanswered:
+        if isinstance(event, parts.ResponseProtocolError) and self._unanswered:
             status = event.code.http_status_code()
-            if status is not None and self._is_for_provider(self.request):
-                yield from self._answer(_error(status, event.message))
+            if status is not None and self.is_for_provider(self.request):
+                yield from self._answer(status, event.message)
                 yield commands.CloseConnection(self.conn)
                 return
         yield from super().send(event)
@@ -178,15 +215,20 @@ class _Http1Server(Http1Server):
         return head
 
     def _refuse(self, status: int, why: str) -> CommandGenerator[None]:
-        yield from self._answer(_error(status, f"The request is not valid HTTP: {why}."))
+        yield from self._answer(status, f"The request is not valid HTTP: {why}.")
+        yield from self._close(why)
+
+    def _close(self, why: str) -> CommandGenerator[None]:
         yield commands.CloseConnection(self.conn)
         self.state = self.done
-        self._refused(self.context.client, why)
+        self.refused(self.context.client, why)
 
-    def _answer(self, error: ApiError) -> CommandGenerator[None]:
+    def _ended(self, why: str, code: parts.ErrorCode) -> ReceiveHttp:
+        return ReceiveHttp(parts.RequestProtocolError(self.stream_id, why, code))
+
+    def _answer(self, status: int, message: str) -> CommandGenerator[None]:
         if self.conn.state & ConnectionState.CAN_WRITE:
-            headers = {**_headers(error), "connection": "close"}
-            response = http.Response.make(error.status, error.body(), headers)
+            response = error_response(_error(status, message), connection="close")
             yield commands.SendData(self.conn, http1.assemble_response(response))
 
 
@@ -196,9 +238,7 @@ class _AppChunkedReader(ChunkedReader):
     Discards trailers, as RFC 9110, section 6.5.1 allows: mitmproxy has no use for them.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._ended = False
+    _ended = False
 
     def __call__(self, buf: Any) -> Any:
         data = bytearray()
@@ -213,28 +253,28 @@ class _AppChunkedReader(ChunkedReader):
         return h11.EndOfMessage() if self._ended else None
 
 
-class _Http2Server(Http2Server):
+class _AppHttp2Server(Http2Server):
     h2_conn: AppH2Connection
+    is_for_provider: IsForProvider
 
-    def __init__(self, context: Context, is_for_provider: IsForProvider) -> None:
+    def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.h2_conn = AppH2Connection(self.h2_conf)
-        self._is_for_provider = is_for_provider
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
-        if isinstance(event, ResponseProtocolError) and self._is_for_provider(None):
-            status = event.code.http_status_code()
-            stream = self.h2_conn.streams.get(event.stream_id)
+        if isinstance(event, parts.ResponseProtocolError) and self.is_for_provider(None):
+            status, stream_id = event.code.http_status_code(), event.stream_id
+            stream = self.h2_conn.streams.get(stream_id)
             if (
                 status is not None
                 and stream is not None
-                and self.is_open_for_us(event.stream_id)
+                and self.is_open_for_us(stream_id)
                 and not stream.state_machine.headers_sent
             ):
-                error = _error(status, event.message)
-                headers = {":status": str(status), **_headers(error)}
-                self.h2_conn.send_headers(event.stream_id, list(headers.items()))
-                self.h2_conn.send_data(event.stream_id, error.body(), end_stream=True)
+                response = error_response(_error(status, event.message))
+                headers = [(":status", str(status)), *response.headers.items()]
+                self.h2_conn.send_headers(stream_id, headers)
+                self.h2_conn.send_data(stream_id, response.content or b"", end_stream=True)
                 yield commands.SendData(self.conn, self.h2_conn.data_to_send())
                 return
         yield from super()._handle_event(event)
@@ -246,40 +286,13 @@ class _Http2Server(Http2Server):
             # One that came together with the end of its request: mitmproxy has forgotten the
             # stream by now, but not the call (FACTS M37).
             self.streams.setdefault(event.stream_id, StreamState.HEADERS_RECEIVED)
-        parsing = super().handle_h2_event(event)
-        if not (isinstance(event, h2.events.RequestReceived) and event.stream_ended):
-            return (yield from parsing)
-        while True:
-            try:
-                command = next(parsing)
-            except StopIteration as end:
-                return bool(end.value)
-            if isinstance(command, ReceiveHttp) and isinstance(command.event, RequestHeaders):
-                _without_body.add(command.event.request)
-            yield command
-
-
-_without_body: WeakSet[http.Request] = WeakSet()
-
-
-def is_without_body(request: http.Request) -> bool:
-    """Whether a request of HTTP/2 has ended with its head. HTTP/1 says so in the head."""
-    return request in _without_body
+        return (yield from super().handle_h2_event(event))
 
 
 def _error(status: int, message: str) -> ApiError:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return bad_gateway(
-            f"The provider cannot be reached: {message}", ErrorCode.BAD_GATEWAY, status
-        )
+        message = f"The provider cannot be reached: {message}"
+        return bad_gateway(message, ErrorCode.BAD_GATEWAY, status)
     too_large = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    return bad_request(
-        message,
-        ErrorCode.REQUEST_TOO_LARGE if too_large else ErrorCode.INVALID_REQUEST,
-        None,
-        status,
-    )
-
-
-def _headers(error: ApiError) -> dict[str, str]:
-    return {**error.response_headers(), "x-request-id": f"req_{uuid.uuid4().hex}"}
+    code = ErrorCode.REQUEST_TOO_LARGE if too_large else ErrorCode.INVALID_REQUEST
+    return bad_request(message, code, status=status)

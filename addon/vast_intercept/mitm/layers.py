@@ -18,12 +18,10 @@ from mitmproxy.proxy.layers import (
     modes,
 )
 from mitmproxy.proxy.layers.http import HTTPMode
-from mitmproxy.proxy.layers.quic import quic_parse_client_hello_from_datagrams
-from mitmproxy.proxy.layers.tls import HTTP_ALPNS, dtls_parse_client_hello
+from mitmproxy.proxy.layers.tls import HTTP_ALPNS
 from mitmproxy.proxy.mode_specs import ReverseMode
-from mitmproxy.tls import ClientHello
 
-from .first_bytes import MAX_HEAD, NeedsMoreError, starts_tls
+from .first_bytes import MAX_HEAD, starts_tls
 from .http_server import AppHttpLayer
 
 # mitmproxy's words for it, behind which it does not blame the certificate.
@@ -76,19 +74,6 @@ def is_raw_by_mode(context: Context) -> bool:
     return isinstance(mode, ReverseMode) and mode.scheme not in {"http", "https", "http3"}
 
 
-def named_in_datagram(data: bytes) -> str | None:
-    """The host that a ClientHello of QUIC or DTLS names. Raises NeedsMoreError if it is cut."""
-    for parse in (_quic_hello, dtls_parse_client_hello):
-        try:
-            hello = parse(data)
-        except ValueError:
-            continue
-        if hello is None:
-            raise NeedsMoreError
-        return hello.sni
-    return None
-
-
 def explicit_proxy_layer(context: Context, data: bytes, make_http: MakeHttp) -> Layer | None:
     """The HTTP layer for an explicit proxy, within TLS if the client speaks TLS to the proxy."""
     if context.client.transport_protocol == "udp":
@@ -131,7 +116,3 @@ def _datagram_layer(context: Context, data: bytes, make_http: MakeHttp) -> Layer
             stack /= make_http(context, HTTPMode.transparent)
         return stack[0]
     raise NotHttpError("it is UDP without HTTP/3")
-
-
-def _quic_hello(data: bytes) -> ClientHello | None:
-    return quic_parse_client_hello_from_datagrams([data])

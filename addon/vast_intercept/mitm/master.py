@@ -1,9 +1,17 @@
-"""mitmproxy's master: the order of its addons, its commands, its end (FACTS M61)."""
+"""mitmproxy's master: its addons and commands, its list of flows, its log, its end."""
 
+import logging
+import sys
+from collections.abc import Sequence
 from typing import Any
 
-from mitmproxy import ctx, hooks
+from mitmproxy import ctx, flow, hooks
+from mitmproxy.addons.termlog import TermLogHandler
+from mitmproxy.addons.view import View
+from mitmproxy.log import LegacyLogEvents, MitmFormatter
 from mitmproxy.master import Master
+
+# --- addons, commands, the end (FACTS M61) --------------------------------------------------------
 
 
 def put_first(master: Master, addon: Any) -> None:
@@ -39,3 +47,66 @@ async def asked_to_exit_again() -> None:
     """Returns when the process is told to end once more than it was by now."""
     ctx.master.should_exit.clear()
     await ctx.master.should_exit.wait()
+
+
+# --- user interfaces (FACTS M59) ------------------------------------------------------------------
+
+
+def list_of_flows() -> View | None:
+    """The list that mitmweb and mitmproxy's console keep; None under mitmdump, which has none."""
+    return getattr(ctx.master, "view", None)
+
+
+def is_watched() -> bool:
+    """Whether a page of mitmweb is open, or this is mitmproxy's console."""
+    if list_of_flows() is None:
+        return False
+    web = sys.modules.get("mitmproxy.tools.web.app")
+    return page_url() is None or bool(web and web.ClientConnection.connections)
+
+
+def page_url() -> str | None:
+    """Where mitmweb's page is; None if this is not mitmweb."""
+    return getattr(ctx.master, "web_url", None)
+
+
+def show_anew(flows: Sequence[flow.Flow]) -> None:
+    """Has the interfaces show what the flows are by now. Scripts get their `update` hook."""
+    ctx.master.addons.trigger(hooks.UpdateHook(flows))
+
+
+# --- the log (FACTS M60) --------------------------------------------------------------------------
+
+
+def terminal_handler() -> TermLogHandler | None:
+    """What writes the log to the terminal; None in mitmproxy's console, which shows it itself."""
+    termlog = ctx.master.addons.get("termlog")
+    return termlog.logger if termlog else None
+
+
+def own_formatter(handler: TermLogHandler) -> logging.Formatter:
+    """The formatter that mitmproxy gave the handler in the beginning."""
+    return MitmFormatter(handler.has_vt_codes)
+
+
+def is_read(level: int) -> bool:
+    """Whether anybody reads lines of the level.
+
+    mitmproxy has one more handler, for addons with a hook that is deprecated. It asks all addons
+    for each line, which takes as long as everything else that is done for the line.
+    """
+    return any(
+        handler.level <= level and not isinstance(handler, LegacyLogEvents)
+        for handler in logging.getLogger().handlers
+    )
+
+
+def leave_out_refused_certificates() -> None:
+    """Leaves out mitmproxy's line for each connection whose client refuses the certificate.
+
+    The hints say it once for each app, with its name and what helps.
+    """
+    refused = "Client TLS handshake failed. The client"
+    logging.getLogger("mitmproxy.proxy.server").addFilter(
+        lambda record: not record.getMessage().startswith(refused)
+    )

@@ -1,5 +1,7 @@
 """mitmproxy's programs, and what a leaner one is made of (FACTS M62)."""
 
+import logging
+
 from mitmproxy.addons import default_addons
 from mitmproxy.addons.errorcheck import ErrorCheck
 from mitmproxy.addons.termlog import TermLog
@@ -10,8 +12,6 @@ from mitmproxy.tools.dump import DumpMaster
 from mitmproxy.tools.main import run
 from mitmproxy.tools.web.master import WebMaster
 from tornado.web import OutputTransform
-
-from .log import leave_out_connections
 
 # What is mitmproxy's own, for whoever makes and runs a master.
 __all__ = ["DumpMaster", "ErrorCheck", "Master", "WebMaster", "cmdline", "run"]
@@ -31,7 +31,8 @@ class MinimalMaster(Master):
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
-        leave_out_connections()
+        # Not a line for each connection that begins or ends (FACTS M60).
+        logging.getLogger("mitmproxy.proxy").setLevel(logging.WARNING)
         self._termlog_addon = TermLog()
         needed = (each for each in default_addons() if type(each).__name__ in _NEEDED)
         self.addons.add(self._termlog_addon, *needed)

@@ -1,4 +1,7 @@
-"""Saving and logging that go on when a disk is full, where mitmproxy ends (FACTS M46)."""
+"""mitmproxy's addons that keep flows: saving and logging with a full disk, and server replay.
+
+Where a disk is full, mitmproxy's own end the process (FACTS M46).
+"""
 
 import errno
 import io
@@ -6,11 +9,13 @@ import logging
 import os
 import stat
 import time
+from collections.abc import Callable, Hashable
 from typing import Any, BinaryIO, cast
 
-from mitmproxy import ctx, flow, flowfilter
+from mitmproxy import ctx, flow, flowfilter, http
 from mitmproxy.addonmanager import AddonManager
 from mitmproxy.addons import save, termlog
+from mitmproxy.addons.serverplayback import ServerPlayback
 from mitmproxy.io import FlowWriter
 
 logger = logging.getLogger(__name__)
@@ -79,7 +84,10 @@ class SteadySave(save.Save):
         try:
             if ctx.options.save_stream_file:
                 self.maybe_rotate_to_new_file()
-            self._append(flow)
+            assert self.stream
+            whole = io.BytesIO()
+            FlowWriter(whole).add(flow)
+            _append_whole(cast("io.FileIO", self.stream.fo), whole.getbuffer())
         except OSError as error:
             self._stopped(error)
         else:
@@ -87,22 +95,15 @@ class SteadySave(save.Save):
                 logger.warning("Flows are saved again; %d were not.", self._missed)
             self.trouble, self._missed = "", 0
 
-    def _append(self, flow: flow.Flow) -> None:
-        assert self.stream
-        whole = io.BytesIO()
-        FlowWriter(whole).add(flow)
-        _append_whole(cast("io.FileIO", self.stream.fo), whole.getbuffer())
-
     def _stopped(self, error: OSError) -> None:
         self._missed += 1
         self._try_again = time.monotonic() + _TRY_AGAIN
-        if self.trouble:
-            return
-        self.trouble = (
-            f"Flows are not saved to {ctx.options.save_stream_file}: {error.strerror}. Calls are"
-            " served as ever, and saving goes on once it can."
-        )
-        logger.warning("%s", self.trouble)
+        if not self.trouble:
+            self.trouble = (
+                f"Flows are not saved to {ctx.options.save_stream_file}: {error.strerror}. Calls"
+                " are served as ever, and saving goes on once it can."
+            )
+            logger.warning("%s", self.trouble)
 
     def _unbuffer(self) -> None:
         """Takes the buffer off the file: a part of it could be written at any time, and stay."""
@@ -113,13 +114,11 @@ class SteadySave(save.Save):
 def _append_whole(file: io.FileIO, content: memoryview) -> None:
     """Writes all of it, or leaves the file as it was and raises OSError."""
     status = os.fstat(file.fileno())
-    regular = stat.S_ISREG(status.st_mode)
     try:
         while content:
-            written = file.write(content)
-            content = content[written or 0 :]
+            content = content[file.write(content) or 0 :]
     except OSError:
-        if regular:
+        if stat.S_ISREG(status.st_mode):
             file.truncate(status.st_size)
             file.seek(status.st_size)
         raise
@@ -134,3 +133,25 @@ class SteadyLog(termlog.TermLogHandler):
         except OSError as error:
             if error.errno in {errno.EPIPE, errno.EBADF}:
                 super().emit(record)  # ends the process
+
+
+def match_asked_urls(asked: Callable[[http.HTTPFlow], str | None]) -> None:
+    """Has server replay (`-S`) find answers by the URL that an app asked for, if `asked` knows it.
+
+    A recorded flow shows where its call went, and a new one where it is to go (FACTS M33).
+    """
+    playback = ctx.master.addons.get("serverplayback")
+    if not isinstance(playback, ServerPlayback):
+        return
+
+    def hash_of(flow: http.HTTPFlow) -> Hashable:
+        url = asked(flow)
+        if url is not None:
+            shown, flow = flow, http.HTTPFlow(flow.client_conn, flow.server_conn)
+            flow.request = shown.request.copy()
+            flow.request.url = url
+        return ServerPlayback._hash(playback, flow)  # noqa: SLF001
+
+    playback._hash = hash_of  # type: ignore[method-assign]  # noqa: SLF001
+    if playback.flowmap:
+        playback.recompute_hashes()

@@ -6,6 +6,8 @@ from typing import Any
 from mitmproxy import addonmanager, ctx, http
 from mitmproxy.proxy.layers.http._hooks import HttpRequestHook
 
+from .direct_hooks import is_ours
+
 _FRAMING = ("content-length", "transfer-encoding")
 
 
@@ -17,7 +19,7 @@ def after_others(flow: http.HTTPFlow, then: Callable[[], Awaitable[None] | None]
 
     async def wait_and_go_on() -> None:
         del flow.wait_for_resume
-        await _resumed(flow)
+        await http.HTTPFlow.wait_for_resume(flow)  # of the class: the instance may have ours
         result = then()
         if result is not None:
             await result
@@ -36,7 +38,7 @@ async def hear_others_now(flow: http.HTTPFlow) -> None:
     flow.request.data.content = b""
     try:
         await ctx.master.addons.handle_lifecycle(HttpRequestHook(flow))
-        await _resumed(flow)
+        await http.HTTPFlow.wait_for_resume(flow)
     finally:
         flow.request.data.content = None
         for name, value in framing:
@@ -44,11 +46,6 @@ async def hear_others_now(flow: http.HTTPFlow) -> None:
                 flow.request.headers[name] = value
             else:
                 flow.request.headers.pop(name, None)
-
-
-async def _resumed(flow: http.HTTPFlow) -> None:
-    # Of the class: an instance may have one of those above.
-    await http.HTTPFlow.wait_for_resume(flow)
 
 
 def change_answers(flow: http.HTTPFlow) -> bool:
@@ -65,10 +62,6 @@ def scripts_see_answers() -> bool:
     """Whether a script of the person who runs mitmproxy has a `response` hook."""
     scripts: Any = ctx.master.addons.get("scriptloader")
     return scripts is not None and any(
-        callable(getattr(addon, "response", None)) and not _is_ours(addon)
+        callable(getattr(addon, "response", None)) and not is_ours(addon)
         for addon in addonmanager.traverse(scripts.addons)
     )
-
-
-def _is_ours(addon: object) -> bool:
-    return type(addon).__module__.startswith(f"{__package__.partition('.')[0]}.")

@@ -74,18 +74,10 @@ class Masked:
         data = request.data
         method = self.method[1] if self.method and self.method[0] == data.method else data.method
         sent = http.Request(
-            data.host,
-            data.port,
-            method,
-            data.scheme,
-            data.authority,
-            self._sent_path(data.path),
-            data.http_version,
-            self._sent_fields(request.headers),
-            None,  # the body and the trailers are sent by themselves
-            None,
-            data.timestamp_start,
-            data.timestamp_end,
+            *(data.host, data.port, method, data.scheme, data.authority),
+            *(self._sent_path(data.path), data.http_version, self._sent_fields(request.headers)),
+            *(None, None),  # the body and the trailers are sent by themselves
+            *(data.timestamp_start, data.timestamp_end),
         )
         self.method = self.path = None
         self.pieces.clear()

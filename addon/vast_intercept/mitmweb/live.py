@@ -7,7 +7,7 @@ from typing import Protocol
 
 from mitmproxy import http
 
-from ..mitm.interfaces import is_watched, show_anew
+from ..mitm.master import is_watched, show_anew
 from ..repeating import repeat
 
 # How often a stream is shown anew, in seconds; and which part of all time that may take here. What

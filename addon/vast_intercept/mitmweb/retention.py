@@ -7,7 +7,7 @@ from weakref import WeakSet
 from mitmproxy import flow, flowfilter, http, tcp, udp
 
 from ..config import InspectSection
-from ..mitm.interfaces import list_of_flows
+from ..mitm.master import list_of_flows
 from ..repeating import repeat
 
 # Seconds between two looks at the list of flows: between them it may be longer.
