@@ -109,7 +109,7 @@ class Secrets:
         return bool(self._keys)
 
     def add(self, *keys: Secret) -> None:
-        """Has these keys masked, too, from now on."""
+        """Adds keys to mask."""
         self._keys.update(dict.fromkeys(keys))
 
     def redact(self, text: str) -> str:
@@ -125,7 +125,7 @@ class Secrets:
         return data
 
     def redact_in_steps[B: bytes | bytearray](self, data: B) -> Generator[None, None, B]:
-        """As `redact_bytes`, for many bytes: each step takes a few milliseconds."""
+        """`data` with every key masked, in steps of a few milliseconds: for large data."""
         for key in self._keys:
             value = _encoded(key.reveal())
             for start in range(0, len(data), _SEARCHED_AT_ONCE):

@@ -92,7 +92,10 @@ def built_in_providers() -> dict[str, Provider]:
 
 
 def own_provider(name: str, host: str, port: int | None, prefix: str, scheme: Scheme) -> Provider:
-    """A provider of the user's own, such as a self-hosted vLLM."""
+    """A provider of the user's own, such as a self-hosted vLLM.
+
+    `prefix` is the path in front of its API's paths. Without a `port`, `scheme` says which it is.
+    """
     # The host may be an IPv6 address; mitmproxy writes those without brackets.
     return Provider(name, (host.strip("[]"),), (prefix,), (port or DEFAULT_PORTS[scheme],))
 

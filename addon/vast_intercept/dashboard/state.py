@@ -122,7 +122,11 @@ class DashboardState(msgspec.Struct, frozen=True, kw_only=True):
 def state_of(
     monitor: Monitor, config: Config, problem: str, how_to: HowTo, *, notices: Iterable[str] = ()
 ) -> DashboardState:
-    """The present state. `problem` says why the configuration cannot be used, or is empty."""
+    """The present state of the dashboard.
+
+    `problem` says why the configuration cannot be used, or is empty. `how_to` is how an app is
+    pointed at this interceptor. `notices` are sentences that are shown beside the warnings.
+    """
     now = time.time()
     tally = monitor.tally
     prompt_tokens, completion_tokens = monitor.tokens

@@ -61,7 +61,10 @@ class PassedOnCalls:
     def begin(
         self, flow: http.HTTPFlow, asked: Asked, operation: Operation | None, config: Config
     ) -> None:
-        """A request is to go on to its provider: its keys are hidden from now on."""
+        """Follows a request that goes on to its provider, and hides its keys from now on.
+
+        `operation` is None for a request that is no call of the provider's API.
+        """
         request = flow.request
         request.path = clean_path(request.path)
         hidden = HiddenKeys(flow)

@@ -32,7 +32,10 @@ _NOT_PASSED_ON = frozenset(
 
 
 def url_of(scheme: str, host: str, port: int, path: str) -> str:
-    """The URL with its keys masked, in ASCII, so that a flow file can hold it."""
+    """The URL with its keys masked, in ASCII, so that a flow file can hold it.
+
+    `path` is as it was sent, with its query. An IPv6 `host` has no brackets.
+    """
     return f"{scheme}://{authority_of(scheme, host, port)}{_encoded(mask_path(path))}"
 
 

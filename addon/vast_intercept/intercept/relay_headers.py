@@ -54,7 +54,11 @@ def closes(version: str, asked: Fields) -> bool:
 
 
 def answer_for_app(version: str, asked: Fields, answered: Fields) -> Fields:
-    """The headers of the relay's answer as they go to the app, on its own connection."""
+    """The headers of the relay's answer as they go to the app, on its own connection.
+
+    `version` is the HTTP version and `asked` the headers of the app's request; `answered` are the
+    headers that came from the relay.
+    """
     if version not in {"HTTP/1.0", "HTTP/1.1"}:
         return answered  # mitmproxy leaves those of a connection out
     # An answer after which the other end closes is the last one on the app's connection as well:

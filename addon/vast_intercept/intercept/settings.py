@@ -147,11 +147,11 @@ class Settings:
         self._take_over_providers()
 
     def running(self) -> None:
-        """Looks after the configuration while no calls come."""
+        """Watches the configuration's files, also while no calls come."""
         self._background = asyncio.create_task(self._check_config(), name="watch configuration")
 
     def done(self) -> None:
-        """Looks after nothing any more."""
+        """Stops watching the configuration."""
         if self._background:
             self._background.cancel()
 
@@ -161,7 +161,7 @@ class Settings:
             self.refresh()
 
     def _use_upstream_proxy(self) -> None:
-        """Vast, too, is behind the proxy that mitmproxy goes through."""
+        """Reaches Vast through the proxy that mitmproxy itself uses (mode `upstream:`)."""
         modes = [ProxyMode.parse(spec) for spec in ctx.options.mode]
         proxies = [mode for mode in modes if isinstance(mode, UpstreamMode)]
         urls = [f"{proxy.scheme}://{format_address(proxy.address)}" for proxy in proxies]
@@ -169,7 +169,7 @@ class Settings:
         self._relay.proxy.use(urls[0] if urls else None, auth)
 
     def _take_over_providers(self) -> None:
-        """Has mitmproxy tunnel every other host untouched (FACTS M2)."""
+        """Makes mitmproxy tunnel every host that is no provider's, untouched (FACTS M2)."""
         ours = [regex for provider in self.config.providers for regex in provider.host_regexes()]
         ours.append(_STATUS)
         users = [regex for regex in ctx.options.allow_hosts if regex not in self._allow_hosts]

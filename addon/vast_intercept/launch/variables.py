@@ -45,7 +45,7 @@ def trust_variables(files: TrustFiles, environ: Mapping[str, str]) -> dict[str, 
 
 
 def bundle_variables(files: TrustFiles, environ: Mapping[str, str]) -> dict[str, str]:
-    """The same without Java's variable, which each JVM reports on standard error."""
+    """Those of `trust_variables` without Java's, which each JVM reports on standard error."""
     scanned = environ.get("PHP_INI_SCAN_DIR", "").removesuffix(f":{files.php}")
     return {
         **{name: str(files.bundle_for(name)) for name in CA_VARIABLES},
@@ -56,7 +56,7 @@ def bundle_variables(files: TrustFiles, environ: Mapping[str, str]) -> dict[str,
 
 
 def app_variables(proxy: str, files: TrustFiles, environ: Mapping[str, str]) -> dict[str, str]:
-    """All these variables. `environ` is what the app would have without them."""
+    """All variables for an app: proxy and trust. `environ` is its environment without them."""
     using = proxy_variables(proxy, environ)
     return using | trust_variables(files, {**environ, **using})
 

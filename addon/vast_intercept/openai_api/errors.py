@@ -93,7 +93,10 @@ class ApiError(_Fields, Exception):
 def bad_request(
     message: str, code: ErrorCode, param: str | None = None, status: int = 400
 ) -> ApiError:
-    """An error of the app's own making: repeating the call cannot help."""
+    """An error of the app's own making, with that status: repeating the call cannot help.
+
+    `param` is the place in the request that the message is about, as OpenAI names places.
+    """
     return ApiError(status, message, "invalid_request_error", code, param)
 
 
@@ -115,7 +118,10 @@ def bad_gateway(
     retry: bool | None = None,
     retry_after: float | None = None,
 ) -> ApiError:
-    """A failure between us and Vast, or Vast's own."""
+    """A failure between us and Vast, or Vast's own, with that status.
+
+    `retry` and `retry_after` (seconds) say whether and when to try again (see ApiError).
+    """
     return ApiError(status, message, "server_error", code, retry=retry, retry_after=retry_after)
 
 
@@ -166,7 +172,7 @@ def from_upstream(
 
 
 def error_of_event(data: bytes) -> tuple[int, bytes]:
-    """Status and body of an error that comes within an answer, as if it had come in its place.
+    """The status and the body of an error that comes within an answer, as those of an answer.
 
     vLLM puts the status into `code`. An event named `error` may be the bare error.
     """

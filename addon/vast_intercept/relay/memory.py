@@ -35,7 +35,7 @@ class Share:
         return True
 
     def has_room_for_two(self, size: int) -> bool:
-        """As above for a body that mitmproxy holds, and then the relay: that takes it unasked."""
+        """Reserves memory for a body that mitmproxy holds, and then the relay, if there is room."""
         if not self.has_room_for(2 * size):
             return False
         self._ahead = size
@@ -49,7 +49,7 @@ class Share:
             raise too_much_held(self._memory.most)
 
     def give_back(self, size: int) -> None:
-        """So many bytes are not held any more."""
+        """Notes that so many bytes are no longer held."""
         if not self._closed:
             self._held -= size
             self._memory.held -= size

@@ -118,7 +118,10 @@ class Progress:
     def read(
         self, *, model: str | None, stream: bool, left_out: tuple[str, ...], prompt: str | None
     ) -> None:
-        """Notes what the body asks for. `left_out` are members of it that Vast does not get."""
+        """Notes what the body asks for.
+
+        `left_out` are members of it that Vast does not get, `prompt` is how its prompt begins.
+        """
         self.model, self.stream, self.left_out, self.prompt = model, stream, left_out, prompt
 
     def turn_to(self, endpoint: EndpointId) -> None:
@@ -183,7 +186,10 @@ class Progress:
         self.passed_on_at = self.clock()
 
     def end_stream(self, usage: Usage | None, events: int, error: ApiError | None) -> None:
-        """Notes that the end of a stream has come, which may be an error."""
+        """Notes that the end of a stream has come.
+
+        `events` is how many events it had. `error` is set if the stream ended with one.
+        """
         self.usage, self.events = usage, events
         self.last_byte_at = self.last_byte_at or self.first_byte_at
         self.complete = error is None

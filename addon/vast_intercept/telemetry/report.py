@@ -76,7 +76,7 @@ class CallReport(msgspec.Struct, frozen=True, kw_only=True):
     left_out: tuple[str, ...] = ()
     #: Seconds that the call waited for a ready worker.
     waited: float = 0.0
-    #: The same, by endpoint.
+    #: Seconds that the call waited for a ready worker, by endpoint.
     waits: dict[str, float] = {}
     time_to_first_token: float | None = None
     duration: float | None = None

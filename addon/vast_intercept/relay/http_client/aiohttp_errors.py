@@ -34,7 +34,7 @@ def failure(error: HttpError, host: str, *, sent: bool = False) -> AttemptFailed
 
 
 def attempt_failed(error: HttpError, host: str, *, sent: bool) -> AttemptFailed:
-    """As `failure`, once there is a connection."""
+    """What to raise for a failed request, whether or not a retry can help (see `failure`)."""
     connecting = isinstance(error, aiohttp.ClientConnectorError | TimeoutError)
     dropped = not connecting and isinstance(
         error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError

@@ -224,9 +224,10 @@ class HttpClient:
         limit: int,
         body: bytes | None = None,
     ) -> tuple[int, bytes]:
-        """Status and body of a short answer of at most `limit` bytes. Raises AttemptFailed.
+        """Status and body of a short answer of at most `limit` bytes, within ten seconds.
 
-        That is raised for a status that is worth another attempt, too.
+        `tls` says whom to trust, if the URL is https. Raises AttemptFailed, also for a status that
+        is worth another attempt.
         """
         asked = f"{method} {url.path}"
         try:

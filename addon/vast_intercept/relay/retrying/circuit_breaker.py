@@ -60,7 +60,7 @@ class CircuitBreaker:
 
     @property
     def state(self) -> CircuitState:
-        """What it does with the next call."""
+        """Whether the next call is let through, refused, or a probe."""
         if not self._open_for:
             return CircuitState.CLOSED
         return CircuitState.HALF_OPEN if self._clock() >= self._probe_at else CircuitState.OPEN

@@ -61,7 +61,7 @@ class Dispatcher:
     async def _in_half_the_time(
         self, request: UpstreamRequest, destination: EndpointId, deadline: float
     ) -> StartedAnswer:
-        """As `_attempts`, but leaves the other half to the next destination."""
+        """Tries a destination for half of the time that is left. The next gets the other half."""
         now = asyncio.get_running_loop().time()
         half = (deadline - now) / 2
         try:

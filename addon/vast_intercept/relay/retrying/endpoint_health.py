@@ -30,7 +30,7 @@ class EndpointHealth:
 
     @property
     def state(self) -> CircuitState:
-        """Whether it is called, left alone, or being tried again."""
+        """Whether the endpoint is called, left alone, or being tried again."""
         return self.breaker.state
 
     @property
@@ -39,15 +39,16 @@ class EndpointHealth:
         return self._trouble.code if self._trouble else ""
 
     def succeeded(self) -> None:
-        """It answers."""
+        """Notes that the endpoint answered a call."""
         if self.state is not CircuitState.CLOSED:
             logger.info("%r answers again.", self.id.name)
         self.breaker.succeeded()
 
     def failed(self, failed: AttemptFailed, call: Hashable, *, probe: bool) -> None:
-        """An attempt of the call failed. Who has too much to do is not taken for broken.
+        """Counts a failed attempt of the call, unless it says nothing about the endpoint.
 
-        Nor is who was not reached for want of something on this machine.
+        An endpoint that is only busy is not taken for broken. Nor is one that could not be reached
+        because this machine lacks something, such as file descriptors.
         """
         if not failed.local:
             self._trouble = failed.error
@@ -73,7 +74,7 @@ class EndpointHealth:
         return bad_gateway(message, ErrorCode.VAST_ENDPOINT_DOWN, 503, retry_after=seconds)
 
     def begins_waiting(self, status: str) -> None:
-        """A call has found no ready worker. `status` is the router's word for it."""
+        """Notes a call that found no ready worker. `status` is the router's word for why."""
         self.waiting += 1
         if self.waiting == 1:
             self._waiting_since = self._clock()
@@ -84,7 +85,7 @@ class EndpointHealth:
             )
 
     def ends_waiting(self) -> None:
-        """It has found one, or given up."""
+        """Notes that a waiting call has found a worker, or has given up."""
         self.waiting -= 1
         if not self.waiting:
             logger.info(

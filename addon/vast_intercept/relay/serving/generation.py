@@ -39,7 +39,7 @@ _SLICE = 64 * 1024
 
 @dataclass(slots=True, eq=False)
 class Generation:
-    """Has a call answered, and can be told to end."""
+    """Answers one call, and can be told to end it."""
 
     _progress: Progress
     _dispatcher: Dispatcher
@@ -139,7 +139,7 @@ class Generation:
                 self._limit = None
 
     async def _received(self, body: Awaitable[Buffer | None]) -> Buffer | None:
-        """The app may take its time to send it."""
+        """The app's body, without a time limit. Raises the ApiError that `end` was given."""
         try:
             async with self._until(None):
                 return await body

@@ -30,12 +30,12 @@ class UpstreamRequest:
 
     @property
     def call(self) -> Call:
-        """What was prepared."""
+        """The prepared call that the request is for."""
         return self.progress.call
 
 
 type Waiting = Callable[[str | None], None]
-"""Is told that a call waits for a worker, with the router's word for why; or that it has one."""
+"""Called with the router's reason when a call waits for a worker, and with None when it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class UpstreamAnswer(Protocol):
         ...
 
     def limit_silence(self, seconds: float) -> None:
-        """From now on, silence of so many seconds breaks the answer off."""
+        """Breaks the answer off from now on if nothing comes for so many seconds."""
 
     def finish(self) -> None:
         """The answer is complete: what may follow is read and dropped, to keep the connection."""
@@ -77,7 +77,7 @@ class UpstreamAnswer(Protocol):
 
 
 class Upstream(Protocol):
-    """A way to endpoints."""
+    """A way to send a request to an endpoint. Each upstream is one class with this method."""
 
     async def send(self, attempt: Attempt) -> UpstreamAnswer:
         """The answer, as soon as its head is there. Raises AttemptFailed or ApiError.
