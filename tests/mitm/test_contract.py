@@ -40,7 +40,7 @@ from mitmproxy.tools.web.master import WebMaster
 from mitmproxy.utils import typecheck
 from tornado.web import OutputTransform
 
-from vast_intercept.mitm import borrowed, direct_hooks, programs, sockets, turns
+from vast_intercept.mitm import borrowed, direct_hooks, other_addons, programs, sockets
 from vast_intercept.mitm import master as our_master
 from vast_intercept.mitm.saving import match_asked_urls
 
@@ -250,7 +250,7 @@ class Answering:
         handler = sockets.handler_of(flow.client_conn)
         assert handler
         assert handler.transports[flow.client_conn].reader is self.reader
-        turns.after_others(flow, lambda: self.said.append("after others"))
+        other_addons.after_others(flow, lambda: self.said.append("after others"))
         assert sockets.unsent_bytes() == 0
 
     def request(self, flow: http.HTTPFlow) -> None:
@@ -322,7 +322,7 @@ async def test_a_replay_waits_for_the_flow_too() -> None:
     said: list[str] = []
     with taddons.context() as context:
         replayed = tflow.tflow()
-        turns.after_others(replayed, lambda: said.append("resumed"))
+        other_addons.after_others(replayed, lambda: said.append("resumed"))
         handler = clientplayback.ReplayHandler(replayed, context.options)
         await handler.handle_hook(HttpRequestHook(replayed))
     assert said == ["resumed"]
@@ -334,11 +334,11 @@ async def test_a_replay_waits_for_the_flow_too() -> None:
 async def test_addons_say_whether_they_change_or_hold_an_answer() -> None:
     with taddons.context(modifybody.ModifyBody(), intercept.Intercept()) as context:
         answered = tflow.tflow(resp=True)
-        assert not turns.change_answers(answered)
+        assert not other_addons.change_answers(answered)
         context.options.update(modify_body=["/~s/a/b"])
-        assert turns.change_answers(answered)
+        assert other_addons.change_answers(answered)
         context.options.update(modify_body=[], intercept="~s", intercept_active=True)
-        assert turns.change_answers(answered)
+        assert other_addons.change_answers(answered)
 
 
 async def test_the_loader_of_scripts_has_their_addons(tmp_path: Path) -> None:
@@ -347,9 +347,9 @@ async def test_the_loader_of_scripts_has_their_addons(tmp_path: Path) -> None:
     with taddons.context() as context:
         loader = script.ScriptLoader()
         context.master.addons.add(loader)
-        assert not turns.scripts_see_answers()
+        assert not other_addons.scripts_see_answers()
         loader.addons.append(script.Script(str(path), reload=False))
-        assert turns.scripts_see_answers()
+        assert other_addons.scripts_see_answers()
 
 
 async def test_server_replay_compares_what_its_hash_is_made_of() -> None:

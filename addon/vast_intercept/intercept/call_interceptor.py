@@ -9,7 +9,7 @@ from mitmproxy.flow import Error
 from ..config import Config
 from ..descriptors import Descriptors
 from ..mitm.http_server import error_response
-from ..mitm.turns import change_answers
+from ..mitm.other_addons import change_answers
 from ..mitmweb.live import LiveStreams
 from ..mitmweb.notes import begin_notes, note, original_url
 from ..openai_api.error_codes import ErrorCode

@@ -11,7 +11,7 @@ from functools import wraps
 
 from mitmproxy import connection, exceptions, http
 
-from ..mitm import turns
+from ..mitm import other_addons
 from ..mitm.http_server import error_response
 from ..openai_api.errors import interceptor_failed
 from .message_keys import mask_unreadable
@@ -79,4 +79,4 @@ def after_others(flow: http.HTTPFlow, then: Callable[[], Awaitable[None] | None]
         except Exception as error:  # noqa: BLE001  (what was not judged is not sent on)
             fail(flow, error)
 
-    turns.after_others(flow, guarded)
+    other_addons.after_others(flow, guarded)

@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary, WeakSet
 from mitmproxy import http
 
 from ..config import Config, EndpointId, UpstreamKind
-from ..mitm.turns import change_answers, hear_others_now, scripts_see_answers
+from ..mitm.other_addons import change_answers, hear_others_now, scripts_see_answers
 from ..mitmweb.notes import mark, note, noted, request_id_of, say, unmark
 from ..openai_api.operations import Operation, clean_path
 from ..openai_api.sse import EVENT_STREAM
