@@ -3,6 +3,7 @@
 import signal
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -21,11 +22,18 @@ from .ways import all_ways
     help="Also write a page of markdown, such as docs/benchmarks.md.",
 )
 @click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    default=FULL.rounds,
+    show_default=True,
+    help="How many times everything is measured in turn. Fewer are faster, and noisier.",
+)
+@click.option(
     "--before",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Another checkout of this project, to compare with in the same run.",
 )
-def main(quick: bool, output: Path | None, before: Path | None) -> None:
+def main(quick: bool, output: Path | None, rounds: int, before: Path | None) -> None:
     """Measure the interceptor beside a bare mitmdump. Exits with 1 if a target is missed."""
     if quick and output:
         raise click.UsageError("--quick measures too little to be written down.")
@@ -35,7 +43,8 @@ def main(quick: bool, output: Path | None, before: Path | None) -> None:
         tempfile.TemporaryDirectory(prefix="vast-bench-") as folder,
         all_ways(Path(folder), before) as ways,
     ):
-        results = measure(ways, QUICK if quick else FULL, Path(folder))
+        plan = QUICK if quick else replace(FULL, rounds=rounds)
+        results = measure(ways, plan, Path(folder))
     print(machine(), table(results), wrapper_table(results), watching_table(results), sep="\n\n")
     if before:
         print("", before_table(results), sep="\n")
