@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -104,7 +104,8 @@ def wrapped(
     finally:
         left = [psutil.Process(started.process.pid), *started.children()] if _runs(started) else []
         for each in left:
-            each.kill()
+            with suppress(psutil.NoSuchProcess):  # the first one took it along
+                each.kill()
         started.end()
 
 

@@ -24,6 +24,8 @@ _FLUSH_SECONDS = 5.0
 _LOOK_AGAIN = 0.02
 # Seconds between two looks at which port the dashboard is to listen on.
 _LOOK_AFTER = 1.0
+# mitmproxy closes sockets of UDP in threads of its own, which crash if Python ends meanwhile (M65).
+_LAST_MOMENT = 0.1
 
 
 @dataclass(eq=False)
@@ -69,6 +71,7 @@ class Lifecycle:
             task.cancel()
         if self.dashboard:
             await self.dashboard.close()
+        await asyncio.sleep(_LAST_MOMENT)
 
     async def _drain(self) -> None:
         seconds = self.settings.config.drain

@@ -13,9 +13,9 @@ from ..pyworker import InstallationError, PyWorker, pyworker_python, worker_cert
 
 
 @pytest.fixture(scope="session")
-def worker_certs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+def worker_certs(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """The root of the workers, and a worker's certificate and key."""
-    return worker_certificate(tmp_path_factory.mktemp("worker-certs"))
+    return Certificates(*worker_certificate(tmp_path_factory.mktemp("worker-certs")))
 
 
 @pytest.fixture(scope="session")
