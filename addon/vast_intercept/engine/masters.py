@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from mitmproxy import ctx, exceptions, options
 
 from ..intercept.addon import VastIntercept
+from ..mitm.direct_hooks import check_no_types
 from ..mitm.master import configure, leave_out_refused_certificates, put_first
 from ..mitm.programs import (
     DumpMaster,
@@ -54,6 +55,7 @@ class LeanMaster(MinimalMaster, _WithInterceptor):
 
     def add_interceptor(self, herald: Herald, *, of_run: bool) -> None:
         super().add_interceptor(herald, of_run=of_run)
+        check_no_types()
         self.addons.add(ErrorCheck())
 
 

@@ -144,6 +144,12 @@ def check_types_once() -> None:
         http.MessageData.__post_init__ = _check_once  # type: ignore[method-assign]
 
 
+def check_no_types() -> None:
+    """Has mitmproxy leave that check out, in a process that is ours alone."""
+    if _check:
+        http.MessageData.__post_init__ = lambda _: None  # type: ignore[method-assign]
+
+
 def _check_once(data: http.MessageData) -> None:
     types = (type(data), *map(type, vars(data).values()))
     if types not in _checked and _check:
