@@ -44,7 +44,6 @@ from .validation import (
 )
 
 _PROJECT_CONFIG = Path(__file__).parents[3] / "config" / "vast.yaml"
-_INTERFACES = ("openai", "serverless")
 _URLS = ("openai_url", "route_url", "console_url")
 
 
@@ -54,6 +53,9 @@ class UpstreamKind(StrEnum):
     OPENAI = "openai"
     SERVERLESS = "serverless"
     PROVIDER = "provider"
+
+
+_INTERFACES = tuple(kind for kind in UpstreamKind if kind is not UpstreamKind.PROVIDER)
 
 
 class EndpointId(NamedTuple):

@@ -10,7 +10,7 @@ from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
-from ..config import PROVIDER, Config
+from ..config import Config
 from ..engine.running import NotRunningError
 from ..launch.named_proxy import NamedProxy, NamedProxyError, named_proxy
 from ..status import Status
@@ -96,7 +96,7 @@ def named_endpoints(subject: Subject) -> dict[str, str]:
     for number, route in enumerate(config.routes):
         named.setdefault(route.endpoint, f"routes[{number}].endpoint")
         for place, name in enumerate(route.fallback):
-            if name != PROVIDER:
+            if name in config.endpoints():  # else it is the app's own provider
                 named.setdefault(name, f"routes[{number}].fallback[{place}]")
     return named
 

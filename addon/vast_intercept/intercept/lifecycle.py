@@ -76,7 +76,7 @@ class Lifecycle:
     async def _drain(self) -> None:
         seconds = self.settings.config.drain
         if running := self.relay.running:
-            told = "Shutting down: %d running calls have %g s to end. Once more, and they end now."
+            told = "Shutting down: %d running calls have %g s to end. A second signal ends them."
             logger.info(told, running, seconds)
         told_again = asyncio.create_task(asked_to_exit_again())
         drained = asyncio.create_task(self.relay.drain(seconds))

@@ -67,3 +67,13 @@ def test_a_route_without_a_url_and_without_a_place_is_asked_for_again(
     reply: Any = ask()
     assert reply.text == TEXT
     assert reply.headers["x-vast-attempts"] == "1"
+
+
+def test_a_route_that_cannot_be_read_is_asked_for_by_another_attempt(
+    vast: StandIn, intercepting: Intercepting
+) -> None:
+    intercepting(timeout={"total": 30})
+    vast.override("route", body="<html>", times=1)
+    reply = ask()
+    assert reply.text == TEXT
+    assert reply.headers["x-vast-attempts"] == "2"

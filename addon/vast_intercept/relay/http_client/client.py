@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from ...config import TimeoutSection
@@ -176,7 +177,8 @@ class HttpClient:
         slices = None
         if size >= _LARGE_BODY:
             slices = _Slices(body)
-            headers = {**headers, "content-length": str(size)}
+            headers = CIMultiDict(headers)  # an app may have sent one several times
+            headers["content-length"] = str(size)
         try:
             response = await session.post(
                 url,

@@ -161,7 +161,7 @@ class Relay:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         progress = self._calls.pop(request.headers.get(TOKEN_HEADER, ""), None)
         if progress is None:
-            return web.Response(status=404, text="Not for you.\n")
+            return web.Response(status=404, text="There is no such call.\n")
         progress.arrive()
         request_id = progress.call.request_id
         headers = {"x-request-id": request_id, "server": "vast-intercept"}
