@@ -73,3 +73,14 @@ async def test_a_ca_that_cannot_be_written_is_told_at_once(
     (tmp_path / "a-file").write_text("")
     with pytest.raises(exceptions.OptionsError, match="a-file"):
         ctx.options.update(confdir=str(tmp_path / "a-file" / "below"))
+
+
+async def test_what_is_wrong_with_the_configuration_is_logged_once(
+    mitmproxy: InProcess, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mitmproxy.settings._background = None  # as at the start, it may be waited for
+    ctx.options.update(vast_config=str(tmp_path / "missing.yaml"))
+    mitmproxy.settings.configure(set(ctx.options.keys()))  # as `serve` tells of all of them
+    told = [each for each in caplog.messages if "missing.yaml: cannot be read" in each]
+    assert len(told) == 1
+    assert "missing.yaml" in mitmproxy.settings.problem

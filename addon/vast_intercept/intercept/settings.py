@@ -55,6 +55,8 @@ class Settings:
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
         self._watch = ConfigWatch(_from_options, None)
+        #: The values of the options that the watch was made with.
+        self._watched: list[str] = []
         self._background: asyncio.Task[None] | None = None
         self._allow_hosts: list[str] = []
         #: The limit of a body that is looked into, in bytes.
@@ -139,6 +141,10 @@ class Settings:
             self._read_config()
 
     def _read_config(self) -> None:
+        options = [getattr(ctx.options, name) for name in _CONFIG_OPTIONS]
+        if options == self._watched:
+            return  # told of options once more: what is wrong was logged already
+        self._watched = options
         self._watch = ConfigWatch(_from_options, find_config_file(ctx.options.vast_config))
         if self._background:
             self._watch.refresh()
