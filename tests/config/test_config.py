@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from vast_intercept.config import Config, ConfigError, EndpointId, UpstreamKind, load_config
 from vast_intercept.config.config import defaults
-from vast_intercept.openai_api.operations import UNSUPPORTED, Operation
+from vast_intercept.openai_api.operations import CONFIGURABLE, Operation
 from vast_intercept.secret import Secret
 
 PROJECT = Path(__file__).parents[2]
@@ -76,7 +76,7 @@ def test_the_contract_s_example_loads(load: Load) -> None:
     assert config.destinations_for("gpt-4o") == (vasts("big-one"),)
     assert config.destinations_for("gpt-3.5-turbo") == (vasts("my-endpoint"),)
     assert config.destinations_for(None) == (vasts("my-endpoint"),)
-    assert config.unsupported == dict.fromkeys(UNSUPPORTED, "reject")
+    assert config.unsupported == dict.fromkeys(CONFIGURABLE, "reject")
     assert config.allow_from == (
         ipaddress.ip_network("127.0.0.0/8"),
         ipaddress.ip_network("::1/128"),
@@ -180,9 +180,9 @@ def test_what_is_set_is_taken(load: Load, tmp_path: Path) -> None:
 
 
 def test_unsupported_holds_for_all_operations_or_by_name(load: Load) -> None:
-    assert load("unsupported: pass").unsupported == dict.fromkeys(UNSUPPORTED, "pass")
-    every = "unsupported: {" + ", ".join(f"{one}: pass" for one in UNSUPPORTED) + "}"
-    assert load(every).unsupported == dict.fromkeys(UNSUPPORTED, "pass")
+    assert load("unsupported: pass").unsupported == dict.fromkeys(CONFIGURABLE, "pass")
+    every = "unsupported: {" + ", ".join(f"{one}: pass" for one in CONFIGURABLE) + "}"
+    assert load(every).unsupported == dict.fromkeys(CONFIGURABLE, "pass")
 
 
 # --- what wins -----------------------------------------------------------------------------------

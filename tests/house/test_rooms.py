@@ -24,6 +24,7 @@ ROOMS = [
     "relay",
     "certificates",
     "config",
+    "bridges",
     "vast_api",
     "mitm",
     "openai_api",

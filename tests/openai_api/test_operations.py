@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from vast_intercept.openai_api.operations import (
     GENERATING,
-    UNSUPPORTED,
+    CONFIGURABLE,
     ApiCall,
     Operation,
     classify,
@@ -128,8 +128,8 @@ def test_bytes_that_are_not_utf_8_are_replaced() -> None:
 
 
 def test_only_what_vast_serves_generates_and_everything_else_is_up_to_the_configuration() -> None:
-    assert {*GENERATING, Operation.MODELS, *UNSUPPORTED} == set(Operation)
-    assert set(UNSUPPORTED).isdisjoint(GENERATING | {Operation.MODELS})
+    assert {*GENERATING, Operation.MODELS, *CONFIGURABLE} == set(Operation)
+    assert set(CONFIGURABLE).isdisjoint(GENERATING | {Operation.MODELS})
 
 
 @given(st.text(), st.text())

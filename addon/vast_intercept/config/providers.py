@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 import yaml
 
+from ..openai_api.operations import Api
 from ..urls import DEFAULT_PORTS
 
 Scheme = Literal["https", "http"]
@@ -36,6 +37,7 @@ class Provider:
     ports: tuple[int, ...] = tuple(DEFAULT_PORTS.values())
     #: The beginnings of its keys, as far as they are known.
     keys: tuple[str, ...] = ("",)
+    api: Api = "openai"
 
     def may_have_issued(self, key: str) -> bool:
         """Whether a key can be one of the provider's, by its looks. Most placeholders cannot."""
@@ -87,7 +89,7 @@ def _prefix_parts(prefix: str) -> tuple[str, ...]:
 def built_in_providers() -> dict[str, Provider]:
     """The built-in table, by name."""
     table = yaml.safe_load((files(__package__) / "providers.yaml").read_text("utf-8"))
-    rows = msgspec.convert(table, dict[str, dict[str, tuple[str, ...]]])
+    rows = msgspec.convert(table, dict[str, dict[str, tuple[str, ...] | Api]])
     return {name: Provider(name, **row) for name, row in rows.items()}  # type: ignore[arg-type]
 
 

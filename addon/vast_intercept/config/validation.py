@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..addresses import is_loopback_name
-from ..openai_api.operations import UNSUPPORTED, Operation
+from ..openai_api.operations import BRIDGED, CONFIGURABLE, Operation
 from ..secret import VAST_KEY_VARIABLE, Secret, is_sendable
 from .file import (
     DEFAULT_API_KEY,
@@ -184,11 +184,12 @@ def _check_distinct(provider: Provider, other: Provider, place: str) -> None:
 
 
 def read_unsupported(setting: str | dict[str, Any]) -> dict[Operation, Unsupported]:
-    """The setting for each operation that Vast does not serve."""
+    """The setting for each operation that is not served; of others, for those that are named."""
+    every = [operation for operation in CONFIGURABLE if operation not in BRIDGED]
     if isinstance(setting, str):
-        return dict.fromkeys(UNSUPPORTED, _unsupported_setting(setting, "unsupported"))
-    known = {operation.value: operation for operation in UNSUPPORTED}
-    chosen: dict[Operation, Unsupported] = dict.fromkeys(UNSUPPORTED, Unsupported.REJECT)
+        return dict.fromkeys(every, _unsupported_setting(setting, "unsupported"))
+    known = {operation.value: operation for operation in CONFIGURABLE}
+    chosen: dict[Operation, Unsupported] = dict.fromkeys(every, Unsupported.REJECT)
     for name, value in setting.items():
         if name not in known:
             raise ConfigError(f"unsupported.{name}: unknown operation.{nearest(name, known)}")

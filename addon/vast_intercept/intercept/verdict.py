@@ -46,7 +46,9 @@ from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import ApiError, bad_request, misconfigured
 from ..openai_api.models import model_list, model_not_found, model_object
 from ..openai_api.operations import (
+    BRIDGED,
     GENERATING,
+    SERVED_BY_VAST,
     ApiCall,
     Operation,
     at_end,
@@ -177,7 +179,8 @@ def _first_that_fits(asked: Asked, policy: Policy) -> Verdict:
         return refusal
     if api_path.endpoint and operation in _BY_ENDPOINT and not config.may_call(api_path.endpoint):
         return Refuse(_not_allowed(api_path.endpoint), operation)
-    if operation in GENERATING:
+    setting = config.unsupported.get(operation)
+    if operation in SERVED_BY_VAST or (_is_bridged(asked, call) and setting is None):
         model = call.model or api_path.model
         if asked.origin is not Origin.REPLAYED_FOR_PROVIDER:
             return ToVast(operation, model, api_path.endpoint)
@@ -188,7 +191,7 @@ def _first_that_fits(asked: Asked, policy: Policy) -> Verdict:
         return ToProvider(operation, model, api_path.endpoint)
     if operation is Operation.MODELS:
         return _models(config, call, api_path.endpoint)
-    if config.unsupported.get(operation) == "pass":
+    if setting == "pass":
         return PassOn(operation)
     return Refuse(_unsupported(asked, provider, operation), operation)
 
@@ -219,7 +222,7 @@ def _find_call(asked: Asked, provider: Provider) -> tuple[ApiPath, ApiCall] | No
 @lru_cache(maxsize=1_024)
 def _call_in_api(provider: Provider, method: str, path: str) -> tuple[ApiPath, ApiCall] | None:
     api_path = provider.find_api(normalize_path(path))
-    return (api_path, classify(method, api_path.segments)) if api_path else None
+    return (api_path, classify(method, api_path.segments, provider.api)) if api_path else None
 
 
 def _may_hold_a_prompt(asked: Asked) -> bool:
@@ -240,6 +243,10 @@ def _stray_call(method: str, path: str) -> tuple[ApiPath, ApiCall] | None:
     if call.operation in GENERATING and method not in {"POST", "OPTIONS"}:
         call = ApiCall(Operation.OTHER)
     return ApiPath(()), call
+
+
+def _is_bridged(asked: Asked, call: ApiCall) -> bool:
+    return call.operation in BRIDGED and asked.method == "POST" and not call.rest
 
 
 # --- answers ----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 from urllib.parse import quote, unquote
 
 
@@ -12,6 +13,9 @@ class Operation(StrEnum):
     CHAT_COMPLETIONS = "chat/completions"
     COMPLETIONS = "completions"
     MODELS = "models"
+    #: Served through chat completions.
+    RESPONSES = "responses"
+    MESSAGES = "messages"
 
     ASSISTANTS = "assistants"
     AUDIO = "audio"
@@ -29,9 +33,9 @@ class Operation(StrEnum):
     ORGANIZATION = "organization"
     REALTIME = "realtime"
     RERANK = "rerank"
-    RESPONSES = "responses"
     STORED_COMPLETIONS = "stored_completions"
     THREADS = "threads"
+    TRACES = "traces"
     UPLOADS = "uploads"
     VECTOR_STORES = "vector_stores"
     VIDEOS = "videos"
@@ -39,12 +43,21 @@ class Operation(StrEnum):
 
 
 #: Operations that Vast serves (FACTS V1). Only `POST` makes them.
-GENERATING = frozenset({Operation.CHAT_COMPLETIONS, Operation.COMPLETIONS})
+SERVED_BY_VAST = frozenset({Operation.CHAT_COMPLETIONS, Operation.COMPLETIONS})
+
+#: Operations that are served through chat completions, unless the configuration says otherwise.
+BRIDGED = frozenset({Operation.RESPONSES, Operation.MESSAGES})
+
+#: Operations whose calls generate text.
+GENERATING = SERVED_BY_VAST | BRIDGED
 
 #: Operations that the configuration may reject or pass on.
-UNSUPPORTED = tuple(
-    operation for operation in Operation if operation not in GENERATING | {Operation.MODELS}
+CONFIGURABLE = tuple(
+    operation for operation in Operation if operation not in SERVED_BY_VAST | {Operation.MODELS}
 )
+
+type Api = Literal["openai", "anthropic"]
+"""In whose API a provider speaks: which paths it has, and what its errors look like."""
 
 # Other names of the first part of a path.
 _ALIASES = {
@@ -74,10 +87,14 @@ _DELIMITERS = re.compile(r"[/\\]")
 
 @dataclass(frozen=True, slots=True)
 class ApiCall:
-    """The operation that a request asks for, and the model if the path names one."""
+    """The operation that a request asks for, and the model if the path names one.
+
+    `rest` are the segments behind `responses` or `messages`.
+    """
 
     operation: Operation
     model: str | None = None
+    rest: tuple[str, ...] = ()
 
 
 def normalize_path(path: str) -> tuple[str, ...]:
@@ -115,7 +132,7 @@ def clean_path(path: str) -> str:
     return f"/{'/'.join(segments)}{mark}{query}"
 
 
-def classify(method: str, segments: tuple[str, ...]) -> ApiCall:
+def classify(method: str, segments: tuple[str, ...], api: Api = "openai") -> ApiCall:
     """Classifies a request by its method and by the path's segments below the API's prefix.
 
     >>> classify("POST", ("engines", "davinci", "completions"))
@@ -141,6 +158,12 @@ def classify(method: str, segments: tuple[str, ...]) -> ApiCall:
         case ("models", *parts):
             # Names of models may hold slashes: /v1/models/meta-llama/Llama-3-8b
             operation, model = Operation.MODELS, "/".join(parts)
+        case ("responses", *rest):
+            return ApiCall(Operation.RESPONSES, model, tuple(rest))
+        case ("messages", "batches", *_) if api == "anthropic":
+            return ApiCall(Operation.BATCHES)
+        case ("messages", *rest) if api == "anthropic":
+            return ApiCall(Operation.MESSAGES, model, tuple(rest))
         case (first, *_):
             return ApiCall(_operation_named(first), model)
         case _:
@@ -181,4 +204,4 @@ def _operation_named(segment: str) -> Operation:
         operation = Operation(segment)
     except ValueError:
         return Operation.OTHER
-    return operation if operation in UNSUPPORTED else Operation.OTHER
+    return Operation.OTHER if operation in GENERATING else operation

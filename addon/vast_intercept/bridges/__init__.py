@@ -1,0 +1,6 @@
+"""Other APIs through chat completions: Responses, Messages, and the old functions. Pure, no I/O.
+
+A bridge makes a chat completion of an app's request, and turns the answer back, whole or event by
+event. `bridge` says what a bridge is, `plain` is the stream of calls that need none. `relay` and
+everybody above may import from here. Nothing here imports from another room than `openai_api`.
+"""

@@ -1,0 +1,80 @@
+"""What a bridge is: one call of another API, carried by a chat completion."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..openai_api.errors import ApiError
+from ..openai_api.outline import Buffer
+
+
+class AppEvents(Protocol):
+    """Turns the events of a chat completion's stream into those that the app gets.
+
+    It belongs to one answer, and remembers what has come of it.
+    """
+
+    #: What is to be kept of the answer, once it is complete.
+    record: "Record | None"
+
+    def feed(self, events: bytes) -> bytes:
+        """Takes the next bytes of the chat stream, and returns what leaves for the app at once.
+
+        The bytes are whole events, except those of an event that is very long. Events that report
+        an error are dropped: `fail` words them.
+        """
+        ...
+
+    def end(self) -> bytes:
+        """Returns what is still due once the chat stream has ended well, with `[DONE]` or not."""
+        ...
+
+    def fail(self, error: ApiError) -> bytes:
+        """Returns the events that end the stream with an error."""
+        ...
+
+    def keep_alive(self) -> bytes:
+        """Returns what keeps a waiting stream alive, which may be before the first `feed`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An answer that the app may come back to: a response that is stored.
+
+    `items` and `response` are JSON. `previous` is the id of the response that this one continues.
+    """
+
+    id: str
+    previous: str | None
+    #: The input of this turn alone, as a JSON array of items, each with an id.
+    items: bytes
+    #: The whole answer, as the app got it.
+    response: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BridgedAnswer:
+    """A whole answer in the app's API, and what is to be kept of it."""
+
+    body: bytes
+    record: Record | None = None
+
+
+class Bridge(Protocol):
+    """A call of another API whose request has been read and found good."""
+
+    #: The body of the chat completion that takes the request's place.
+    chat: bytes
+    #: What the app asked for that the model does not get, such as built-in tools, by name.
+    left_out: tuple[str, ...]
+
+    def answer(self, body: Buffer) -> BridgedAnswer:
+        """The app's answer, from a whole chat completion.
+
+        Raises ApiError (502) for what is not one.
+        """
+        ...
+
+    def events(self) -> AppEvents:
+        """The app's stream, about to begin."""
+        ...
