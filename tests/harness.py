@@ -203,6 +203,14 @@ class StandIn(Process):
         """What goes wrong from now on: seed, probability, schedule."""
         self._control("PUT", "faults", json=plan)
 
+    def play(self, *turns: dict[str, Any]) -> None:
+        """Has the model answer by this script. Each turn is as the field `standin` of a body."""
+        self._control("PUT", "script", json={"turns": turns})
+
+    def end_script(self) -> None:
+        """Has the model answer as usual."""
+        self._control("DELETE", "script")
+
     def clear_faults(self) -> None:
         """Has nothing go wrong any more. Workers stay as they are."""
         self._control("DELETE", "faults")

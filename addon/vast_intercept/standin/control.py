@@ -11,6 +11,7 @@ from .answering import Json, Refusal, decode, json_answer, method_not_allowed, n
 from .mischief.fault_plan import FaultPlan, FaultPlayer, NoSuchWorkerError
 from .mischief.gates import Gates
 from .mischief.overrides import Override, Overrides
+from .mischief.script import Script, ScriptPlayer
 from .mischief.worker_state import WorkerState
 from .received_calls import ReceivedCalls
 from .vast.account import Account
@@ -34,6 +35,7 @@ class Control:
     account: Account
     overrides: Overrides
     fault_player: FaultPlayer
+    script_player: ScriptPlayer
 
     async def answer(self, method: str, target: str, body: bytes) -> web.StreamResponse:
         """Answers a request. Raises Refusal for unknown paths and for bodies without sense."""
@@ -71,13 +73,25 @@ class Control:
                     await self.fault_player.start(decode(body, FaultPlan, "detail"))
                 except NoSuchWorkerError as error:
                     raise Refusal(400, {"detail": str(error)}) from None
+            case ["script"], "PUT":
+                self.script_player.script = decode(body, Script, "detail")
+            case ["script"], "DELETE":
+                self.script_player.script = Script()
             case ["faults"], "DELETE":
                 await self.fault_player.stop()
             case ["calls" | "stats" | "workers"], _:
                 raise method_not_allowed("GET")
             case ["gates", _], _:
                 raise method_not_allowed("POST")
-            case ((["workers", _] | ["endpoints", _, "key"] | ["overrides", _] | ["faults"]), _):
+            case (
+                (
+                    ["workers", _]
+                    | ["endpoints", _, "key"]
+                    | ["overrides", _]
+                    | ["faults" | "script"]
+                ),
+                _,
+            ):
                 raise method_not_allowed("PUT")
             case _:
                 raise not_found()

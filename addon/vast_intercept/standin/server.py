@@ -16,6 +16,7 @@ from .mischief.fault_plan import FaultPlan, FaultPlayer
 from .mischief.gates import Gates
 from .mischief.mishaps import Chance
 from .mischief.overrides import Overrides
+from .mischief.script import ScriptPlayer
 from .model_server.model import CHAT, COMPLETION, Model
 from .model_server.vllm import Vllm
 from .received_calls import ReceivedCalls
@@ -80,7 +81,8 @@ class StandIn:
         chance = Chance()
         overrides = Overrides()
         account = Account(config.endpoints, config.api_key)
-        self._vllm = Vllm(Model(config.model, config.context), gates)
+        script_player = ScriptPlayer()
+        self._vllm = Vllm(Model(config.model, config.context, script_player), gates)
         self._calls = ReceivedCalls()
         self._admission = Admission(signer)
         shared = (config.host, tls, self._calls, self._admission, chance, self._vllm)
@@ -89,7 +91,14 @@ class StandIn:
         self._fleet = Fleet(workers)
         self._fault_player = FaultPlayer([worker.set for worker in workers], chance)
         self._control = Control(
-            self._calls, gates, self.stats, self._fleet, account, overrides, self._fault_player
+            self._calls,
+            gates,
+            self.stats,
+            self._fleet,
+            account,
+            overrides,
+            self._fault_player,
+            script_player,
         )
         self._gateway = OpenAIGateway(account, self._vllm, chance, lambda: self.url)
         router = Router(account, signer, self._fleet.ready)

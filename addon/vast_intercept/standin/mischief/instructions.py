@@ -4,7 +4,7 @@ vLLM ignores fields that it does not know, and so does everything between an app
 can therefore steer the far end through any number of proxies.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -43,6 +43,18 @@ type Seconds = Annotated[float, Meta(ge=0)]
 type Status = Annotated[int, Meta(ge=200, le=599)]
 
 
+class ScriptedCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A tool call that the model is told to make."""
+
+    name: str
+    """The tool's name, or a pattern such as `*shell*`, which the first matching tool is called by.
+
+    A name without `*`, `?` and `[` is used as it stands, even if the request offers no such tool.
+    """
+    arguments: dict[str, Any] | str = {}
+    """The arguments. A string is sent as it stands, whether or not it is JSON."""
+
+
 class Instructions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The instructions, all optional. Without any, the stand-in answers as vLLM does."""
 
@@ -50,8 +62,12 @@ class Instructions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The text to answer."""
     chunks: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
     """Answer so many tokens: "w0 ", "w1 ", ..."""
-    tool_calls: Annotated[int, Meta(ge=0, le=100)] | None = None
-    """How many of the tools to call. Without it one, or none where a text is given."""
+    reasoning: str | None = None
+    """The model's reasoning, which comes before the text and the tool calls."""
+    reasoning_field: Literal["reasoning", "reasoning_content"] = "reasoning"
+    """The field with the reasoning: newer vLLM has `reasoning`, older `reasoning_content`."""
+    tool_calls: Annotated[int, Meta(ge=0, le=100)] | list[ScriptedCall] | None = None
+    """How many of the tools to call, or which. Without it one, or none where a text is given."""
 
     first_delay: Seconds = 0
     """Wait before the head of the answer."""

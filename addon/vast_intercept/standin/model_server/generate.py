@@ -1,9 +1,11 @@
 """Generates answers without a model: everything follows from the request."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 
-from . import tokens
+from ..mischief.instructions import ScriptedCall
+from . import refusals, tokens
 from .model_requests import ChatRequest, CompletionRequest, ModelRequest, Tool
 from .schema import instance
 
@@ -31,23 +33,30 @@ class Generated:
     finish_reason: str
     stop_reason: str | None = None
     echoed: int = 0
+    reasoning: list[str] = field(default_factory=list)
 
     @property
     def tokens(self) -> int:
         """The number of tokens. The token that ends an answer counts as well."""
-        seen = len(self.pieces) - self.echoed + sum(call.tokens for call in self.calls)
+        seen = len(self.reasoning) + len(self.pieces) - self.echoed
+        seen += sum(call.tokens for call in self.calls)
         return seen if self.finish_reason == "length" else seen + 1
 
 
 def generate_chat(chat: ChatRequest, context: int) -> Generated:
-    """The answer to a chat: a text, calls of tools, or both."""
+    """The answer to a chat: a text, calls of tools, or both.
+
+    Raises Refusal if it was told to call a tool by a pattern that none of the tools matches.
+    """
     calls = _calls(chat)
     told = _told(chat)
     pieces = told if told is not None else [] if calls else tokens.split(_chat_text(chat))
     # As recorded: a named call ends with "stop", an automatic or required one does not.
     named = isinstance(chat.tool_choice, Tool)
     finish_reason = "tool_calls" if calls and not named else "stop"
-    return _limited(Generated(pieces, calls, finish_reason), chat, context)
+    reasoning = tokens.split(chat.told.reasoning or "")
+    generated = Generated(pieces, calls, finish_reason, reasoning=reasoning)
+    return _limited(generated, chat, context)
 
 
 def generate_completion(completion: CompletionRequest, prompt: str, context: int) -> Generated:
@@ -101,10 +110,28 @@ def _calls(chat: ChatRequest) -> list[GeneratedToolCall]:
         # There is no call if a text is wanted, or after the result of a call, unless one is forced.
         has_text = chat.told.text is not None or chat.told.chunks is not None
         count = 1 if forced or not (has_text or _last_is_tool(chat)) else 0
-    calls = [_call(tools[index % len(tools)]) for index in range(count)] if tools else []
+    if isinstance(count, list):
+        calls = [_scripted_call(call, tools) for call in count]
+    else:
+        calls = [_call(tools[index % len(tools)]) for index in range(count)] if tools else []
     if chat.parallel_tool_calls is False:
         calls[1:] = [replace(call, withheld=True) for call in calls[1:]]
     return calls
+
+
+def _scripted_call(call: ScriptedCall, tools: list[Tool]) -> GeneratedToolCall:
+    name = call.name
+    if any(character in name for character in "*?["):
+        offered = [tool.function.name for tool in tools]
+        matching = next((each for each in offered if fnmatchcase(each, call.name)), None)
+        if matching is None:
+            message = f"The script calls {name!r}, but the request offers {offered}."
+            raise refusals.bad_request(message, "standin.tool_calls")
+        name = matching
+    arguments = call.arguments
+    if not isinstance(arguments, str):
+        arguments = json.dumps(arguments, ensure_ascii=False)
+    return GeneratedToolCall(name, tokens.split(arguments))
 
 
 def _call(tool: Tool) -> GeneratedToolCall:
@@ -121,15 +148,18 @@ def _limited(generated: Generated, request: ModelRequest, context: int) -> Gener
     limit = room if request.limit is None else min(request.limit, room)
     if limit >= generated.tokens:
         return generated
+    reasoning = generated.reasoning[:limit]
+    limit -= len(reasoning)
     pieces = generated.pieces[:limit]
-    calls = []
     limit -= len(pieces)
+    calls = []
     for call in generated.calls:
         if limit < 1:
             break
         calls.append(replace(call, pieces=call.pieces[: limit - 1]))
         limit -= calls[-1].tokens
-    return replace(generated, pieces=pieces, calls=calls, finish_reason="length", stop_reason=None)
+    cut = replace(generated, reasoning=reasoning, pieces=pieces, calls=calls)
+    return replace(cut, finish_reason="length", stop_reason=None)
 
 
 def _stopped(generated: Generated, stops: list[str]) -> Generated:

@@ -6,6 +6,7 @@ import msgspec
 
 from ..mischief.exchange import DONE, ModelAnswer
 from ..mischief.instructions import STREAM_FAULTS, Instructions
+from ..mischief.script import ScriptPlayer
 from .model_requests import ChatRequest, CompletionRequest, read_request
 from .refusals import bad_request
 from .vllm_answers import Label, Object, chunks_of, whole_of
@@ -17,9 +18,10 @@ COMPLETION = ("/v1/completions", "/completions")
 class Model:
     """Answers the requests for one model."""
 
-    def __init__(self, name: str, context: int) -> None:
+    def __init__(self, name: str, context: int, script_player: ScriptPlayer | None = None) -> None:
         self._name = name
         self._context = context
+        self._script_player = script_player or ScriptPlayer()
         self._ids = count(1)
 
     def generate(
@@ -30,6 +32,8 @@ class Model:
         `operation` is a path of CHAT or COMPLETION. Raises Refusal for what vLLM does not serve.
         """
         request = read_request(ChatRequest if operation in CHAT else CompletionRequest, body)
+        if isinstance(request, ChatRequest):
+            request = request.scripted(self._script_player.script)
         request.check(self._name, self._context)
         told = request.told
         if told.fault in STREAM_FAULTS and not request.stream:

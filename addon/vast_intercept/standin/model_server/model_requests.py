@@ -2,13 +2,15 @@
 
 import json
 import re
+from itertools import groupby
 from typing import Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from ..answering import Refusal
 from ..mischief.instructions import NONE, Instructions
+from ..mischief.script import Script
 from . import refusals
 from .tokens import count_tokens
 
@@ -146,6 +148,27 @@ class ChatRequest(ModelRequest, frozen=True, kw_only=True):
     tool_choice: str | Tool | None = None
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
+
+    def scripted(self, script: Script) -> "ChatRequest":
+        """This request, with the instructions of its turn of the script.
+
+        Its own instructions come first. A request that offers no tools (as for the title of a
+        conversation) does not take part in a turn that calls tools.
+        """
+        turn = script.turn(self.answered)
+        callable_tools = self.tools and self.tool_choice != "none"
+        if turn is None or self.instructions or (turn.tool_calls and not callable_tools):
+            return self
+        return structs.replace(self, instructions=turn)
+
+    @property
+    def answered(self) -> int:
+        """How often the model has answered in this conversation, with text or tool calls.
+
+        Assistant messages in a row are one answer: some apps send its parts as several.
+        """
+        roles = [message.role for message in self.messages]
+        return sum(role == "assistant" for role, _ in groupby(roles))
 
     @property
     def limit(self) -> int | None:

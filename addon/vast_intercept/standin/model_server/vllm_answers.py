@@ -49,7 +49,7 @@ def whole_of(request: ChatRequest | CompletionRequest, label: Label) -> Object:
     if isinstance(request, ChatRequest):
         head = label.of("chat.completion")
         choices = [
-            _choice(each, index, {"message": _message(each, label, index)}, {})
+            _choice(each, index, {"message": _message(each, request, label, index)}, {})
             for index, each in enumerate(answers)
         ]
         end = {"prompt_logprobs": None, "prompt_token_ids": None, "prompt_text": None} | end
@@ -81,7 +81,7 @@ def chunks_of(request: ChatRequest | CompletionRequest, label: Label) -> list[Ob
             choice = _chat_choice(index, {"role": "assistant", "content": ""})
             prompt = {"prompt_token_ids": None, "prompt_text": None}
             chunks.append(head | {"choices": [choice]} | prompt)
-        streams = [_chat_choices(each, label, index) for index, each in enumerate(answers)]
+        streams = [_chat_choices(each, request, label, index) for index, each in enumerate(answers)]
     else:
         head = label.of("text_completion")
         streams = [_completion_choices(each, index) for index, each in enumerate(answers)]
@@ -128,7 +128,7 @@ def _choice(generated: Generated, index: int, said: Object, unknown: Object) -> 
     }
 
 
-def _message(generated: Generated, label: Label, choice: int) -> Object:
+def _message(generated: Generated, request: ChatRequest, label: Label, choice: int) -> Object:
     text = "".join(generated.pieces)
     message: Object = {
         "role": "assistant",
@@ -146,15 +146,19 @@ def _message(generated: Generated, label: Label, choice: int) -> Object:
     ]
     if calls:
         message["tool_calls"] = calls
-    return message | {"reasoning": None}
+    return message | {request.told.reasoning_field: "".join(generated.reasoning) or None}
 
 
 def _chat_choice(index: int, delta: Json) -> Object:
     return {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
 
 
-def _chat_choices(generated: Generated, label: Label, index: int) -> list[Object]:
-    deltas: list[Object] = [{"content": piece} for piece in generated.pieces]
+def _chat_choices(
+    generated: Generated, request: ChatRequest, label: Label, index: int
+) -> list[Object]:
+    field = request.told.reasoning_field
+    deltas: list[Object] = [{field: piece} for piece in generated.reasoning]
+    deltas += [{"content": piece} for piece in generated.pieces]
     for number, call in enumerate(generated.calls):
         deltas += _call_deltas(call, number, label.tool_call_id(index, number))
     # An answer that runs out of tokens says so in its last chunk. One that ends by itself has one
