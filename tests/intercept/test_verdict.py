@@ -26,7 +26,7 @@ from vast_intercept.intercept.verdict import (
     judge,
 )
 from vast_intercept.openai_api.errors import bad_request
-from vast_intercept.openai_api.operations import GENERATING, CONFIGURABLE, Operation
+from vast_intercept.openai_api.operations import CONFIGURABLE, GENERATING, Operation
 from vast_intercept.relay.work import AnswerHere, Refuse, ToProvider, ToVast
 
 OPENAI = built_in_providers()["openai"]

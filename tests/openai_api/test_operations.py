@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vast_intercept.openai_api.operations import (
-    GENERATING,
     CONFIGURABLE,
+    GENERATING,
     ApiCall,
     Operation,
     classify,
