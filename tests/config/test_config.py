@@ -11,14 +11,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from vast_intercept.config import Config, ConfigError, EndpointId, UpstreamKind, load_config
+from vast_intercept.config import (
+    Config,
+    ConfigError,
+    EndpointId,
+    ResponseStoreKind,
+    UpstreamKind,
+    load_config,
+)
 from vast_intercept.config.config import defaults
-from vast_intercept.openai_api.operations import CONFIGURABLE, Operation
+from vast_intercept.openai_api.operations import BRIDGED, CONFIGURABLE, Operation
 from vast_intercept.secret import Secret
 
 PROJECT = Path(__file__).parents[2]
 KEY = "vast-0123456789abcdefghijklmnopqrstuvwxyz"
 HASH = hashlib.sha256(b"sk-app").hexdigest()
+
+NOT_SERVED = [operation for operation in CONFIGURABLE if operation not in BRIDGED]
 
 Load = Callable[..., Config]
 
@@ -76,7 +85,7 @@ def test_the_contract_s_example_loads(load: Load) -> None:
     assert config.destinations_for("gpt-4o") == (vasts("big-one"),)
     assert config.destinations_for("gpt-3.5-turbo") == (vasts("my-endpoint"),)
     assert config.destinations_for(None) == (vasts("my-endpoint"),)
-    assert config.unsupported == dict.fromkeys(CONFIGURABLE, "reject")
+    assert config.unsupported == dict.fromkeys(NOT_SERVED, "reject")
     assert config.allow_from == (
         ipaddress.ip_network("127.0.0.0/8"),
         ipaddress.ip_network("::1/128"),
@@ -111,6 +120,22 @@ def test_what_is_kept_and_shown(load: Load) -> None:
     assert (set_by_user.port, set_by_user.keep_flows, set_by_user.keep_body_bytes) == (0, 1, 0)
     assert set_by_user.keep_filter == '~marked & !(~b "x")'
     assert set_by_user.show_prompts
+
+
+def test_where_responses_are_kept(load: Load, tmp_path: Path) -> None:
+    """The defaults, what the project's own file says of them in its comments, and all else."""
+    responses = load("").responses
+    assert (responses.store, responses.builtin_tools) == ("memory", "leave_out")
+    text = (PROJECT / "config" / "vast.yaml").read_text()
+    assert "store: memory" in text
+    assert "builtin_tools: leave_out" in text
+    # YAML 1.1 reads a bare `off` as false.
+    assert load("responses: {store: off}").responses.store is ResponseStoreKind.OFF
+    assert load("responses: {store: 'off'}").responses.store is ResponseStoreKind.OFF
+    assert load("responses: {builtin_tools: reject}").responses.builtin_tools == "reject"
+    file = tmp_path / "kept.sqlite"
+    assert load(f"responses: {{store: {file}}}").responses.store == file
+    assert load("responses: {store: ~/kept}").responses.store == Path.home() / "kept"
 
 
 NOTHING = {
@@ -180,7 +205,7 @@ def test_what_is_set_is_taken(load: Load, tmp_path: Path) -> None:
 
 
 def test_unsupported_holds_for_all_operations_or_by_name(load: Load) -> None:
-    assert load("unsupported: pass").unsupported == dict.fromkeys(CONFIGURABLE, "pass")
+    assert load("unsupported: pass").unsupported == dict.fromkeys(NOT_SERVED, "pass")
     every = "unsupported: {" + ", ".join(f"{one}: pass" for one in CONFIGURABLE) + "}"
     assert load(every).unsupported == dict.fromkeys(CONFIGURABLE, "pass")
 
@@ -443,6 +468,27 @@ WRONG: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "a filter that is a number": ("inspect: {keep_filter: 3}", ["inspect.keep_filter:", "text"]),
     "show_prompts a text": ("inspect: {show_prompts: 'on'}", ["inspect.show_prompts:", "true"]),
+    "a store that is misspelled": (
+        "responses: {store: memroy}",
+        ["responses.store:", "'memroy'", "a path with a slash", "Did you mean 'memory'?"],
+    ),
+    "a store that is on": ("responses: {store: on}", ["responses.store:", "'on'", "'memory'"]),
+    "a store that is a number": ("responses: {store: 3}", ["responses.store:", "a text"]),
+    "a store that is a folder": ("responses: {store: /}", ["responses.store:", "is a folder"]),
+    "a store in no folder": (
+        "responses: {store: /does/not/exist.sqlite}",
+        ["responses.store:", "there is no folder /does/not"],
+    ),
+    "a store of nobody's": ("responses: {store: ~no-such-user/x}", ["responses.store"]),
+    "a store with a null byte": ('responses: {store: "/a\\0b"}', ["responses.store"]),
+    "a way with built-in tools that there is not": (
+        "responses: {builtin_tools: drop}",
+        ["responses.builtin_tools:", "'drop' is unknown", "leave_out"],
+    ),
+    "an unknown key of responses": (
+        "responses: {stroe: memory}",
+        ["responses.stroe: unknown key. Did you mean 'store'?"],
+    ),
     "a missing ca_file": (
         "vast: {ca_file: /does/not/exist.pem}",
         ["vast.ca_file", "/does/not/exist"],

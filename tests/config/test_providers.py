@@ -113,6 +113,7 @@ URLS: list[tuple[str, str, str, ToVast | Operation | None]] = [
         "/v1beta/models/gemini-2.0-flash:generateContent?key=x",
         None,
     ),
+    ("anthropic", "api.anthropic.com", "/v1/messages", ToVast(Operation.MESSAGES)),
     ("vast", "openai.vast.ai", "/my-ep/v1/chat/completions", ToVast(CHAT, None, "my-ep")),
     ("vast", "openai.vast.ai", "/my-ep/chat/completions", ToVast(CHAT, None, "my-ep")),
     ("vast", "openai.vast.ai", "/my%20ep/v1/completions", ToVast(TEXT, None, "my ep")),

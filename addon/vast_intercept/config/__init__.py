@@ -20,5 +20,5 @@ from .file import (
     read_config_file,
 )
 from .providers import ApiPath, Provider, built_in_providers, find_provider
-from .validation import Network
+from .validation import BuiltinTools, Network, Responses, ResponseStoreKind
 from .watch import SETTLED, ConfigWatch

@@ -32,11 +32,13 @@ from .file import (
 from .providers import Provider
 from .validation import (
     Network,
+    Responses,
     read_ca_file,
     read_filter,
     read_key,
     read_networks,
     read_providers,
+    read_responses,
     read_routes,
     read_unsupported,
     read_url,
@@ -80,6 +82,7 @@ class Config(VastSettings, frozen=True):
     unsupported: dict[Operation, Unsupported] = msgspec.field(default_factory=dict)
     allow_from: tuple[Network, ...] = ()
     client_keys: tuple[ClientKey, ...] = ()
+    responses: Responses = Responses()
     models: tuple[str, ...] = ()
     inspect: InspectSection = InspectSection()
     warnings: tuple[str, ...] = ()
@@ -214,6 +217,7 @@ def _config_of(file: ConfigFile, environ: Mapping[str, str]) -> Config:
         unsupported=read_unsupported(file.unsupported),
         allow_from=tuple(read_networks(file.clients.allow_from)),
         client_keys=file.clients.keys,
+        responses=read_responses(file.responses),
         models=file.models,
         inspect=file.inspect,
     )

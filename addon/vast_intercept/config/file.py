@@ -120,6 +120,14 @@ class ClientsSection(Section, frozen=True):
     keys: tuple[ClientKey, ...] = ()
 
 
+class ResponsesSection(Section, frozen=True):
+    """`responses`: where responses are kept that apps come back to, and built-in tools."""
+
+    #: `memory`, `off`, or the path of an SQLite file. YAML reads `off` as false.
+    store: str | bool = "memory"
+    builtin_tools: str = "leave_out"
+
+
 class InspectSection(Section, frozen=True):
     """`inspect`: what is kept and shown of calls."""
 
@@ -139,6 +147,7 @@ class ConfigFile(Section, frozen=True):
     routes: list[Route] = []
     unsupported: str | dict[str, Any] = "reject"
     clients: ClientsSection = msgspec.field(default_factory=ClientsSection)
+    responses: ResponsesSection = msgspec.field(default_factory=ResponsesSection)
     models: tuple[str, ...] = ()
     inspect: InspectSection = msgspec.field(default_factory=InspectSection)
 
@@ -204,6 +213,7 @@ _SECTION_AT: dict[str, type[Section]] = {
     "providers[...]": OwnProvider,
     "routes[...]": Route,
     "clients.keys[...]": ClientKey,
+    "responses": ResponsesSection,
     "inspect": InspectSection,
 }
 
@@ -215,6 +225,7 @@ _PLAIN_TERMS = {
     "`object | null`": "a mapping",
     "`str | object`": "a text or a mapping",
     "`str | null`": "a text",
+    "`bool | str`": "a text",
     "`int | null`": "a number",
     "`object`": "a mapping",
     "`array`": "a list",

@@ -7,9 +7,12 @@ import ipaddress
 import os
 import re
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+import msgspec
 
 from ..addresses import is_loopback_name
 from ..openai_api.operations import BRIDGED, CONFIGURABLE, Operation
@@ -18,6 +21,7 @@ from .file import (
     DEFAULT_API_KEY,
     ConfigError,
     OwnProvider,
+    ResponsesSection,
     Route,
     Unsupported,
     check_known,
@@ -26,6 +30,29 @@ from .file import (
 from .providers import Provider, built_in_providers, own_provider
 
 type Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class ResponseStoreKind(StrEnum):
+    """Where responses are kept if it is not a file."""
+
+    MEMORY = "memory"
+    OFF = "off"
+
+
+class BuiltinTools(StrEnum):
+    """What happens to tools that a provider itself would run, such as `web_search`."""
+
+    LEAVE_OUT = "leave_out"
+    REJECT = "reject"
+
+
+class Responses(msgspec.Struct, frozen=True, kw_only=True):
+    """`responses`, checked."""
+
+    #: A path is that of an SQLite file.
+    store: ResponseStoreKind | Path = ResponseStoreKind.MEMORY
+    builtin_tools: BuiltinTools = BuiltinTools.LEAVE_OUT
+
 
 _MAX_KEY_BYTES = 4096
 _REASONING = ("as_is", "both")
@@ -202,6 +229,33 @@ def _unsupported_setting(value: Any, place: str) -> Unsupported:
         return Unsupported(value)
     except ValueError:
         raise ConfigError(f"{place}: {value!r} is neither 'reject' nor 'pass'.") from None
+
+
+def read_responses(section: ResponsesSection) -> Responses:
+    """Checks `responses`. The file of a store need not be there, but its folder must."""
+    check_known(section.builtin_tools, tuple(BuiltinTools), "responses.builtin_tools")
+    return Responses(
+        store=_read_store("off" if section.store is False else section.store),
+        builtin_tools=BuiltinTools(section.builtin_tools),
+    )
+
+
+def _read_store(text: str | bool) -> ResponseStoreKind | Path:
+    place = "responses.store"
+    if text in tuple(ResponseStoreKind):
+        return ResponseStoreKind(text)
+    if isinstance(text, bool) or "/" not in text:  # more likely a mistyped word than a file
+        shown = "on" if isinstance(text, bool) else text
+        raise ConfigError(
+            f"{place}: {shown!r} is neither 'memory', 'off' nor a path with a slash in it, such as"
+            f" ./responses.sqlite.{nearest(shown, tuple(map(str, ResponseStoreKind)))}"
+        )
+    path = _path(text, place)
+    if path.is_dir() or text.endswith("/"):
+        raise ConfigError(f"{place}: {path} is a folder. Name a file in it.")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{place}: there is no folder {path.parent}.")
+    return path
 
 
 def read_networks(texts: list[str]) -> Iterator[Network]:
