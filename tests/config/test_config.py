@@ -20,14 +20,12 @@ from vast_intercept.config import (
     load_config,
 )
 from vast_intercept.config.config import defaults
-from vast_intercept.openai_api.operations import BRIDGED, CONFIGURABLE, Operation
+from vast_intercept.openai_api.operations import CONFIGURABLE, UNSERVED, Operation
 from vast_intercept.secret import Secret
 
 PROJECT = Path(__file__).parents[2]
 KEY = "vast-0123456789abcdefghijklmnopqrstuvwxyz"
 HASH = hashlib.sha256(b"sk-app").hexdigest()
-
-NOT_SERVED = [operation for operation in CONFIGURABLE if operation not in BRIDGED]
 
 Load = Callable[..., Config]
 
@@ -85,7 +83,7 @@ def test_the_contract_s_example_loads(load: Load) -> None:
     assert config.destinations_for("gpt-4o") == (vasts("big-one"),)
     assert config.destinations_for("gpt-3.5-turbo") == (vasts("my-endpoint"),)
     assert config.destinations_for(None) == (vasts("my-endpoint"),)
-    assert config.unsupported == dict.fromkeys(NOT_SERVED, "reject")
+    assert config.unsupported == dict.fromkeys(UNSERVED, "reject")
     assert config.allow_from == (
         ipaddress.ip_network("127.0.0.0/8"),
         ipaddress.ip_network("::1/128"),
@@ -205,7 +203,7 @@ def test_what_is_set_is_taken(load: Load, tmp_path: Path) -> None:
 
 
 def test_unsupported_holds_for_all_operations_or_by_name(load: Load) -> None:
-    assert load("unsupported: pass").unsupported == dict.fromkeys(NOT_SERVED, "pass")
+    assert load("unsupported: pass").unsupported == dict.fromkeys(UNSERVED, "pass")
     every = "unsupported: {" + ", ".join(f"{one}: pass" for one in CONFIGURABLE) + "}"
     assert load(every).unsupported == dict.fromkeys(CONFIGURABLE, "pass")
 

@@ -26,7 +26,7 @@ from vast_intercept.intercept.verdict import (
     judge,
 )
 from vast_intercept.openai_api.errors import bad_request
-from vast_intercept.openai_api.operations import CONFIGURABLE, GENERATING, Operation
+from vast_intercept.openai_api.operations import GENERATING, UNSERVED, Operation
 from vast_intercept.relay.work import AnswerHere, Refuse, ToProvider, ToVast
 
 OPENAI = built_in_providers()["openai"]
@@ -497,11 +497,11 @@ SAMPLES = {
         Operation.STORED_COMPLETIONS: ("GET", "/v1/chat/completions"),
         Operation.OTHER: ("POST", "/v1/no/such/thing"),
     }.get(operation, ("POST", f"/v1/{operation}/x"))
-    for operation in CONFIGURABLE
+    for operation in UNSERVED
 }
 
 
-@pytest.mark.parametrize("operation", CONFIGURABLE, ids=str)
+@pytest.mark.parametrize("operation", UNSERVED, ids=str)
 def test_what_vast_does_not_serve_is_refused_or_passed_on(
     operation: Operation, config: Config, tmp_path: Path
 ) -> None:

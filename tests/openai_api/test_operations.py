@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vast_intercept.openai_api.operations import (
-    CONFIGURABLE,
     GENERATING,
+    UNSERVED,
     ApiCall,
     Operation,
     classify,
@@ -56,7 +56,8 @@ CALLS: list[tuple[str, str, ApiCall]] = [
     ("POST", "embeddings", ApiCall(O.EMBEDDINGS)),
     ("POST", "moderations", ApiCall(O.MODERATIONS)),
     ("POST", "responses", ApiCall(O.RESPONSES)),
-    ("GET", "responses/resp_1", ApiCall(O.RESPONSES)),
+    ("POST", "responses", ApiCall(O.RESPONSES)),
+    ("GET", "responses/resp_1", ApiCall(O.RESPONSES, rest=("resp_1",))),
     ("POST", "files", ApiCall(O.FILES)),
     ("GET", "files/file-1/content", ApiCall(O.FILES)),
     ("GET", "realtime", ApiCall(O.REALTIME)),
@@ -128,8 +129,8 @@ def test_bytes_that_are_not_utf_8_are_replaced() -> None:
 
 
 def test_only_what_vast_serves_generates_and_everything_else_is_up_to_the_configuration() -> None:
-    assert {*GENERATING, Operation.MODELS, *CONFIGURABLE} == set(Operation)
-    assert set(CONFIGURABLE).isdisjoint(GENERATING | {Operation.MODELS})
+    assert {*GENERATING, Operation.MODELS, *UNSERVED} == set(Operation)
+    assert set(UNSERVED).isdisjoint(GENERATING | {Operation.MODELS})
 
 
 @given(st.text(), st.text())

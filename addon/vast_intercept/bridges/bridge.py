@@ -19,17 +19,20 @@ class AppEvents(Protocol):
     def feed(self, events: bytes) -> bytes:
         """Takes the next bytes of the chat stream, and returns what leaves for the app at once.
 
-        The bytes are whole events, except those of an event that is very long. Events that report
-        an error are dropped: `fail` words them.
+        The bytes are whole events, except those of an event that is very long. A bridge drops
+        `[DONE]` and events that report an error: `end` has what comes in their place.
         """
         ...
 
-    def end(self) -> bytes:
-        """Returns what is still due once the chat stream has ended well, with `[DONE]` or not."""
+    def end(self, error: ApiError | None = None) -> bytes:
+        """Returns what is still due once all of the chat stream was fed, with `[DONE]` or without.
+
+        `error` is what the stream itself reported, if it did.
+        """
         ...
 
     def fail(self, error: ApiError) -> bytes:
-        """Returns the events that end the stream with an error."""
+        """Returns the events that end the stream with an error of ours, wherever it is."""
         ...
 
     def keep_alive(self) -> bytes:

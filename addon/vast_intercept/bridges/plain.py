@@ -6,6 +6,9 @@ from ..openai_api.errors import ApiError
 from ..openai_api.sse import error_event
 from .bridge import Record
 
+# How bytes end behind a whole event.
+_BLANK_LINES = (b"\n\n", b"\r\r", b"\n\r", b"\n\r\n")
+
 
 class PlainEvents:
     """Lets events through as they are. `rewrite`, if there is one, is what happens to each."""
@@ -25,11 +28,11 @@ class PlainEvents:
         self._last = events
         return self._rewrite(events) if self._rewrite else events
 
-    def end(self) -> bytes:
-        """Returns nothing: `[DONE]` is Vast's."""
+    def end(self, error: ApiError | None = None) -> bytes:
+        """Returns nothing: `[DONE]` and errors are Vast's own events."""
         return b""
 
     def fail(self, error: ApiError) -> bytes:
         """Returns the error as an event, behind what has come of an event that is cut."""
-        cut = self._last and not self._last.endswith((b"\n\n", b"\r\r", b"\n\r\n"))
+        cut = self._last and not self._last.endswith(_BLANK_LINES)
         return (b"\n\n" if cut else b"") + error_event(error)

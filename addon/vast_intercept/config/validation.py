@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ..addresses import is_loopback_name
-from ..openai_api.operations import BRIDGED, CONFIGURABLE, Operation
+from ..openai_api.operations import CONFIGURABLE, UNSERVED, Operation
 from ..secret import VAST_KEY_VARIABLE, Secret, is_sendable
 from .file import (
     DEFAULT_API_KEY,
@@ -212,11 +212,10 @@ def _check_distinct(provider: Provider, other: Provider, place: str) -> None:
 
 def read_unsupported(setting: str | dict[str, Any]) -> dict[Operation, Unsupported]:
     """The setting for each operation that is not served; of others, for those that are named."""
-    every = [operation for operation in CONFIGURABLE if operation not in BRIDGED]
     if isinstance(setting, str):
-        return dict.fromkeys(every, _unsupported_setting(setting, "unsupported"))
+        return dict.fromkeys(UNSERVED, _unsupported_setting(setting, "unsupported"))
     known = {operation.value: operation for operation in CONFIGURABLE}
-    chosen: dict[Operation, Unsupported] = dict.fromkeys(every, Unsupported.REJECT)
+    chosen: dict[Operation, Unsupported] = dict.fromkeys(UNSERVED, Unsupported.REJECT)
     for name, value in setting.items():
         if name not in known:
             raise ConfigError(f"unsupported.{name}: unknown operation.{nearest(name, known)}")

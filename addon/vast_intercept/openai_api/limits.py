@@ -45,3 +45,7 @@ STEP = 64 * _KIB
 #: Bytes of a body that mitmproxy holds in one piece, to show it, to save it, and for other addons
 #: to look into. A larger one passes through it piece by piece.
 MAX_HELD = 8 * _MIB
+
+#: Bytes of a body, or of a whole answer, of another API than chat and text completions. It is
+#: converted in one go.
+MAX_BRIDGED = 8 * _MIB

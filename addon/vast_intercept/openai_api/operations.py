@@ -51,10 +51,13 @@ BRIDGED = frozenset({Operation.RESPONSES, Operation.MESSAGES})
 #: Operations whose calls generate text.
 GENERATING = SERVED_BY_VAST | BRIDGED
 
-#: Operations that the configuration may reject or pass on.
-CONFIGURABLE = tuple(
-    operation for operation in Operation if operation not in SERVED_BY_VAST | {Operation.MODELS}
+#: Operations that are not served, unless the configuration passes them on.
+UNSERVED = tuple(
+    operation for operation in Operation if operation not in GENERATING | {Operation.MODELS}
 )
+
+#: Operations that the configuration may reject or pass on.
+CONFIGURABLE = (*UNSERVED, *sorted(BRIDGED))
 
 type Api = Literal["openai", "anthropic"]
 """In whose API a provider speaks: which paths it has, and what its errors look like."""

@@ -1,17 +1,17 @@
-"""A stream of events to an app: empty chunks while it waits, the worker's bytes, and an end."""
+"""A stream of events to an app: something while it waits, what the worker says, and an end."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from ...openai_api.answer_stream import AnswerStream
+from ...bridges.bridge import AppEvents, Record
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway
-from ...openai_api.sse import EVENT_STREAM, error_event
+from ...openai_api.sse import EVENT_STREAM
 from ..failures import AttemptFailed
 from ..http_client import read_rest
 from ..progress import Progress
@@ -25,16 +25,17 @@ _MOMENT = 0.15
 class EventStream:
     """The answer to a streamed call. Once `out` is there, its head is out: no other can follow.
 
-    `rewrite`, if there is one, makes of Vast's events those that the app gets.
+    `events` makes of Vast's events those that the app gets. `keep` is awaited with what is to be
+    kept of a complete answer, before the app has the end of it.
     """
 
     _request: web.BaseRequest
     _headers: Mapping[str, str]
     _progress: Progress
-    _rewrite: Callable[[bytes], bytes] | None = None
+    events: AppEvents
+    _keep: Callable[[Record], Awaitable[None]]
     #: What the server is to be given back in the end.
     out: web.StreamResponse | None = field(default=None, init=False)
-    _stream: AnswerStream | None = field(default=None, init=False)
     #: All of the answer has come; of it, `_last` is still to be sent.
     over: bool = field(default=False, init=False)
     _last: bytes = field(default=b"", init=False)
@@ -49,8 +50,10 @@ class EventStream:
         return self.out
 
     @asynccontextmanager
-    async def kept_alive(self, seconds: float, chunk: Callable[[], bytes]) -> AsyncIterator[None]:
-        """Sends `chunk` each time that so many seconds have passed in the block; never if 0.
+    async def kept_alive(self, seconds: float) -> AsyncIterator[None]:
+        """Keeps the stream alive each time that so many seconds have passed in the block.
+
+        It is never done if `seconds` is 0.
 
         Nothing is done, and the head is not sent, if the block is faster than that.
         """
@@ -61,7 +64,9 @@ class EventStream:
         senders: list[asyncio.Task[None]] = []
 
         def begin() -> None:
-            senders.append(asyncio.create_task(self._repeat(seconds, chunk(), finished)))
+            senders.append(
+                asyncio.create_task(self._repeat(seconds, self.events.keep_alive(), finished))
+            )
 
         timer = asyncio.get_running_loop().call_later(seconds, begin)
         try:
@@ -92,8 +97,8 @@ class EventStream:
         Only whole events are sent, so that `fail` can add one of its own.
         """
         out = await self._begin()
-        rewrite = self._rewrite
-        stream = self._stream = started.stream
+        feed = self.events.feed
+        stream = started.stream
         read = started.answer.read
         ready, rest = started.first, started.rest
         progress = self._progress
@@ -101,7 +106,8 @@ class EventStream:
         last = progress.first_byte_at or clock()
         while not stream.over:
             if ready:
-                await out.write(rewrite(ready) if rewrite else ready)
+                if for_app := feed(ready):
+                    await out.write(for_app)
                 progress.events = stream.events
             if rest:
                 chunk = rest
@@ -124,9 +130,6 @@ class EventStream:
             await self._hold(out, started, ready)
         await self.end()
 
-    def _rewritten(self, events: bytes) -> bytes:
-        return self._rewrite(events) if self._rewrite else events
-
     def _ended(self, started: StartedAnswer, failure: ApiError | None = None) -> None:
         """Raises ApiError if the bytes end, or break off with a failure, before the answer does."""
         stream = started.stream
@@ -147,8 +150,8 @@ class EventStream:
         if stream.error is None:
             text = max(last.rfind(b"data:", 0, last.rfind(b"[DONE]")), 0)
         self._note(started, last[text:])
-        if text:
-            await out.write(self._rewritten(last[:text]))
+        if text and (for_app := self.events.feed(last[:text])):
+            await out.write(for_app)
         rest = await read_rest(started.answer.read, _MOMENT)
         if not stream.done:
             self._last += stream.feed(rest)  # `[DONE]` behind an error
@@ -164,15 +167,18 @@ class EventStream:
     async def end(self) -> None:
         """Sends what is still to be sent of an answer that is over."""
         out = await self._begin()
+        last, self._last = self._last, b""
+        last = (self.events.feed(last) if last else b"") + self.events.end(self._progress.error)
+        if record := self.events.record:
+            await self._keep(record)
         with contextlib.suppress(ConnectionError):
-            if last := self._last:
-                await out.write(self._rewritten(last))
+            if last:
+                await out.write(last)
             await out.write_eof()
 
     async def fail(self, error: ApiError) -> None:
-        """Ends the stream with the error as its last event, if the app is still there."""
+        """Ends the stream with the error, if the app is still there."""
         out = await self._begin()
-        within_event = self._stream and self._stream.within_event
         with contextlib.suppress(ConnectionError):
-            await out.write((b"\n\n" if within_event else b"") + error_event(error))
+            await out.write(self.events.fail(error))
             await out.write_eof()

@@ -2,22 +2,23 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from ...config import Route
-from ...openai_api.chunks import empty_chunk
+from ...bridges.bridge import Bridge, Record
+from ...bridges.plain import PlainEvents
+from ...config import Route, UpstreamKind
 from ...openai_api.content_coding import decode_content, request_too_large
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway
 from ...openai_api.limits import MAX_DECOMPRESSED, READ_TOGETHER
+from ...openai_api.operations import Operation
 from ...openai_api.outline import Buffer, needs_outline
 from ...openai_api.prompt import beginning_of_prompt
-from ...openai_api.reasoning import with_both_names, with_both_names_in_events
+from ...openai_api.reasoning import with_both_names
 from ...openai_api.requests import check_content_type as check_request_type
 from ...openai_api.requests import outline_of, read_request
 from ...openai_api.sse import EVENT_STREAM
@@ -29,6 +30,7 @@ from ..retrying.dispatch import Dispatcher
 from ..turns import Turns
 from ..upstreams.base import UpstreamAnswer, UpstreamRequest
 from ..work import AnswerHere, Generating, Refuse
+from .bridging import bridge_for, plain_events
 from .event_stream import EventStream
 from .whole_answer import JSON, check_content_type, read_whole
 
@@ -50,6 +52,8 @@ class Generation:
     _limit: asyncio.Timeout | None = field(default=None, init=False)
     _ended_with: ApiError | None = field(default=None, init=False)
     _answer: UpstreamAnswer | None = field(default=None, init=False)
+    #: What the app speaks, if it is not what Vast does.
+    _bridge: Bridge | None = field(default=None, init=False)
 
     @property
     def _call(self) -> Call:
@@ -81,8 +85,8 @@ class Generation:
         deadline = asyncio.get_running_loop().time() + total
         stream = None
         if sent.generation.stream:
-            rewrite = with_both_names_in_events if self._both_names_of_reasoning() else None
-            stream = EventStream(self._request, headers, self._progress, rewrite)
+            events = self._bridge.events() if self._bridge else self._plain_events()
+            stream = EventStream(self._request, headers, self._progress, events, self._keep)
         try:
             if stream is None:
                 async with self._until(deadline):
@@ -90,12 +94,11 @@ class Generation:
                     whole = await self._whole(started, headers)
                 return await self._send(started.answer.status, whole, headers)
             async with self._until(deadline) as limit:
-                async with stream.kept_alive(self._call.config.keepalive, self._empty_chunk):
+                async with stream.kept_alive(self._call.config.keepalive):
                     started = await self._start(sent, deadline, headers)
                 if self._ended_with is None:
                     limit.reschedule(None)  # from now on it only must not fall silent
-                check_content_type(started.answer, EVENT_STREAM)
-                headers["content-type"] = started.answer.content_type
+                self._use(stream, started, headers)
                 await stream.send(started)
         except (ApiError, TimeoutError) as error:
             failure = error if isinstance(error, ApiError) else self._out_of_time(total)
@@ -119,6 +122,13 @@ class Generation:
                     self._answer.close()
         assert stream.out
         return stream.out
+
+    def _use(self, stream: EventStream, started: StartedAnswer, headers: Headers) -> None:
+        """Makes the stream one of this answer. Raises ApiError (502) if that is no stream."""
+        check_content_type(started.answer, EVENT_STREAM)
+        headers["content-type"] = started.answer.content_type
+        if self._bridge and self._is_providers_own:
+            stream.events = self._plain_events()
 
     async def _fail(self, stream: EventStream, failure: ApiError) -> None:
         """Ends a stream that has begun."""
@@ -157,26 +167,33 @@ class Generation:
             self._call.share.take(MAX_DECOMPRESSED)
             body = await self._turns.take(decode_content(body, coding, self._call.max_body))
             self._call.share.give_back(MAX_DECOMPRESSED - min(len(body), MAX_DECOMPRESSED))
+        original = body if self._call.provider else b""
         outline = await self._turns.take(outline_of(body)) if needs_outline(body) else None
         if len(body) > READ_TOGETHER:
             await self._turns.wait()
-        wanted = read_request(self._work.operation, body, outline, self._roles_for)
+        operation = self._work.operation
+        self._bridge = await bridge_for(operation, body, self._progress)
+        if self._bridge:
+            operation, body = Operation.CHAT_COMPLETIONS, self._bridge.chat
+            self._call.share.take(len(body))
+            outline = await self._turns.take(outline_of(body)) if needs_outline(body) else None
+        wanted = read_request(operation, body, outline, self._roles_for)
         shown = self._call.config.inspect.show_prompts
         self._progress.read(
             model=self._work.model or wanted.model,
             stream=wanted.stream,
-            left_out=wanted.left_out,
+            left_out=wanted.left_out + (self._bridge.left_out if self._bridge else ()),
             prompt=beginning_of_prompt(outline.text if outline else body) if shown else None,
         )
         accept = headers.get("accept") or (EVENT_STREAM if wanted.stream else JSON)
-        original = body if self._call.provider else b""
-        return UpstreamRequest(self._progress, self._work.operation, wanted, original, accept)
+        return UpstreamRequest(self._progress, operation, wanted, original, accept)
 
-    def _empty_chunk(self) -> bytes:
-        # With the id that vLLM gives the answer to a call with this request id.
-        return empty_chunk(
-            self._work.operation, self._call.request_id, self._progress.model, int(time.time())
-        )
+    def _plain_events(self) -> PlainEvents:
+        both_names = self._both_names_of_reasoning()
+        return plain_events(self._work.operation, self._progress, both_names=both_names)
+
+    async def _keep(self, record: Record) -> None:
+        """Keeps what the app may come back to."""
 
     async def _start(
         self, sent: UpstreamRequest, deadline: float, headers: Headers
@@ -209,8 +226,19 @@ class Generation:
         whole = await read_whole(started, self._call, self._turns)
         headers["content-type"] = started.answer.content_type
         self._progress.end_whole(whole.usage, whole.model)
-        body = with_both_names(whole.body) if self._both_names_of_reasoning() else whole.body
-        return await self._turns.take(self._progress.keys.redact_in_steps(body))
+        body = await self._turns.take(self._progress.keys.redact_in_steps(whole.body))
+        if self._bridge and not self._is_providers_own:
+            answer = self._bridge.answer(body)
+            if answer.record:
+                await self._keep(answer.record)
+            return answer.body
+        return with_both_names(body) if self._both_names_of_reasoning() else body
+
+    @property
+    def _is_providers_own(self) -> bool:
+        """Whether the answer is from the app's own provider, which speaks the app's own API."""
+        endpoint = self._progress.endpoint
+        return endpoint is not None and endpoint.kind is UpstreamKind.PROVIDER
 
     async def _send(self, status: int, body: Buffer, headers: Headers) -> web.StreamResponse:
         """Sends a whole answer; a large one in slices, since one go would hold up other calls."""
