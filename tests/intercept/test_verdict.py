@@ -27,7 +27,15 @@ from vast_intercept.intercept.verdict import (
 )
 from vast_intercept.openai_api.errors import bad_request
 from vast_intercept.openai_api.operations import GENERATING, UNSERVED, Operation
-from vast_intercept.relay.work import AnswerHere, Refuse, ToProvider, ToVast
+from vast_intercept.relay.work import (
+    AnswerHere,
+    CountTokens,
+    Refuse,
+    StoredAction,
+    StoredResponse,
+    ToProvider,
+    ToVast,
+)
 
 OPENAI = built_in_providers()["openai"]
 AZURE = built_in_providers()["azure"]
@@ -79,6 +87,7 @@ def judged(
 CHAT = "/v1/chat/completions"
 IMAGES = "/v1/images/generations"
 IMAGES_AT_OPENAI = "https", "api.openai.com", 443, IMAGES
+RESPONSE = "/v1/responses/resp_1"
 EMBEDDINGS = "/v1/embeddings"  # which is passed on
 IS_CHAT, IS_IMAGES = Operation.CHAT_COMPLETIONS, Operation.IMAGES
 MISDIRECTED = bad_request("Not here.", "misdirected_request", status=421)
@@ -287,6 +296,21 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any], object]] = {
         {},
         refused("misdirected_request", 421, None),
     ),
+    "a stored response, edited when its body was with the relay": (
+        {"path": RESPONSE, "method": "GET", "origin": Origin.EDITED_AT_RELAY},
+        {},
+        refused("edited_call_not_served", 400, Operation.RESPONSES),
+    ),
+    "a stored response, replayed for its provider": (
+        {"path": RESPONSE, "method": "GET", "origin": Origin.REPLAYED_FOR_PROVIDER},
+        {},
+        refused("unsupported_endpoint", 404, Operation.RESPONSES),
+    ),
+    "a websocket for responses": (
+        {"path": "/v1/responses", "method": "GET", "headers": ((b"upgrade", b"websocket"),)},
+        {},
+        refused("websocket_not_served", 426, Operation.RESPONSES),
+    ),
     "refused": ({"path": IMAGES}, {}, refused("unsupported_endpoint", 404, IS_IMAGES)),
     "edited into what is refused": (
         {"path": IMAGES, "origin": Origin.EDITED_AT_RELAY},
@@ -431,6 +455,7 @@ STRAY = {
     "/chat/completions%20": Operation.CHAT_COMPLETIONS,
     "/engines/davinci/completions": Operation.COMPLETIONS,
     "/responses": Operation.RESPONSES,
+    "/responses/compact": Operation.RESPONSES,
     "/images/generations": Operation.IMAGES,
     "/audio/transcriptions": Operation.AUDIO,
     "/moderations": Operation.MODERATIONS,
@@ -444,7 +469,7 @@ def test_a_call_outside_of_the_api_is_never_passed_on_by_accident(
 ) -> None:
     decision = judged(config, OPENAI, "POST", path)
     assert decision.operation is operation
-    if operation in GENERATING:
+    if operation in GENERATING and not path.endswith("/compact"):
         assert decision == ToVast(operation)
     else:
         assert isinstance(decision, Refuse)
@@ -535,6 +560,68 @@ def test_a_call_is_not_to_be_passed_on_with_what_is_no_key(key: str, config: Con
     assert isinstance(work, Refuse)
     assert "openai would refuse these calls, too: the app has no key for it." in work.error.message
     assert "unsupported:" not in work.error.message
+
+
+ITEMS, CANCEL = StoredAction.INPUT_ITEMS, StoredAction.CANCEL
+ASKED = (("order", "asc"), ("limit", "2"), ("after", "a b"))
+
+#: What is asked of Responses, besides `POST /v1/responses`, and what the relay is to do; None if
+#: nothing is served.
+OF_RESPONSES: dict[str, object] = {
+    "GET /v1/responses/resp_1": StoredResponse(StoredAction.RETRIEVE, "resp_1"),
+    "HEAD /v1/responses/resp_1/": StoredResponse(StoredAction.RETRIEVE, "resp_1"),
+    "GET /v1/responses/resp_1?stream=true&key=sk-secret": StoredResponse(
+        StoredAction.RETRIEVE, "resp_1", (("stream", "true"),)
+    ),
+    "GET /v1/responses/a%2Fb": StoredResponse(StoredAction.RETRIEVE, "a/b"),
+    "DELETE /v1/responses/resp_1": StoredResponse(StoredAction.DELETE, "resp_1"),
+    "GET /v1/responses/resp_1/input_items": StoredResponse(ITEMS, "resp_1"),
+    "GET /v1/responses/resp_1/input_items?order=asc&limit=2&x=y&after=a+b": StoredResponse(
+        ITEMS, "resp_1", ASKED
+    ),
+    "POST /v1/responses/resp_1/cancel": StoredResponse(CANCEL, "resp_1"),
+    "POST /v1/responses/input_tokens": CountTokens(Operation.RESPONSES),
+    "POST /v1/responses/compact": None,
+    "POST /v1/responses/resp_1": None,
+    "GET /v1/responses": None,
+    "PUT /v1/responses": None,
+    "DELETE /v1/responses": None,
+    "GET /v1/responses/resp_1/cancel": None,
+    "GET /v1/responses/resp_1/input_items/msg_1": None,
+}
+
+
+@pytest.mark.parametrize(("line", "work"), OF_RESPONSES.items(), ids=OF_RESPONSES.keys())
+def test_what_is_asked_of_responses_is_answered_here(
+    line: str, work: object, config: Config
+) -> None:
+    method, _, path = line.partition(" ")
+    given = judged(config, OPENAI, method, path)
+    assert given.operation is Operation.RESPONSES
+    if work is None:
+        assert isinstance(given, Refuse)
+        assert given.error.code == "unsupported_endpoint"
+    else:
+        assert given == work
+
+
+@pytest.mark.parametrize("line", ["POST /v1/responses", *OF_RESPONSES])
+@pytest.mark.parametrize("setting", ["pass", "reject"])
+def test_the_configuration_says_what_happens_to_all_of_responses(
+    line: str, setting: str, tmp_path: Path
+) -> None:
+    (tmp_path / "vast.yaml").write_text(f"unsupported: {{responses: {setting}}}")
+    configured = load_config(tmp_path / "vast.yaml", {})
+    method, _, path = line.partition(" ")
+    given = judged(configured, OPENAI, method, path)
+    assert type(given) is (PassOn if setting == "pass" else Refuse)
+    assert given.operation is Operation.RESPONSES
+
+
+def test_tokens_of_messages_are_counted_here(config: Config) -> None:
+    anthropic = built_in_providers()["anthropic"]
+    given = judged(config, anthropic, "POST", "/v1/messages/count_tokens")
+    assert given == CountTokens(Operation.MESSAGES)
 
 
 @pytest.mark.parametrize(

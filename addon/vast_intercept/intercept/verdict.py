@@ -23,6 +23,8 @@ an endpoint that the configuration does not name       Refuse (403 endpoint_not_
 a completion, replayed for its provider                ToProvider, or Refuse where its key is not
                                                        to go (500 provider_key_missing)
 a completion                                           ToVast
+a response that was stored, the number of tokens       StoredResponse, CountTokens, or Refuse (426
+                                                       websocket_not_served)
 models                                                 AnswerHere (200), or Refuse (404
                                                        model_not_found)
 what `unsupported: pass` lets go                       PassOn
@@ -31,7 +33,7 @@ everything else                                        Refuse (404 unsupported_e
 
 What cannot be carried out any more becomes a refusal in the end: PassOn for a request with more
 keys than any app sends (400 request_too_complex), PassOn for a call whose keys are masked for good,
-and a completion whose body the relay has already (400 edited_call_not_served).
+and what the relay would answer from a body that it has already (400 edited_call_not_served).
 """
 
 from dataclasses import dataclass
@@ -56,8 +58,17 @@ from ..openai_api.operations import (
     normalize_path,
 )
 from ..relay.failures import no_room
-from ..relay.work import AnswerHere, Refuse, ToProvider, ToVast, Work
+from ..relay.work import (
+    AnswerHere,
+    CountTokens,
+    Refuse,
+    StoredResponse,
+    ToProvider,
+    ToVast,
+    Work,
+)
 from ..secret import mask_shapes
+from .bridged_calls import work_on
 from .clients import ANYBODY, Client, invalid_api_key
 from .destination import Parts
 from .message_keys import Fields, api_key_of, keys_in
@@ -150,7 +161,8 @@ def judge(asked: Asked, policy: Policy) -> Verdict:
             return Refuse(_edited_call_not_served(), verdict.operation)
         if asked.origin not in _EDITED and _has_many_keys(asked):
             return Refuse(_too_complex(), verdict.operation)
-    if isinstance(verdict, ToVast) and asked.origin is Origin.EDITED_AT_RELAY:
+    served = isinstance(verdict, ToVast | StoredResponse | CountTokens)
+    if served and asked.origin is Origin.EDITED_AT_RELAY:
         return Refuse(_edited_call_not_served(), verdict.operation)
     return verdict
 
@@ -180,7 +192,9 @@ def _first_that_fits(asked: Asked, policy: Policy) -> Verdict:
     if api_path.endpoint and operation in _BY_ENDPOINT and not config.may_call(api_path.endpoint):
         return Refuse(_not_allowed(api_path.endpoint), operation)
     setting = config.unsupported.get(operation)
-    if operation in SERVED_BY_VAST or (_is_bridged(asked, call) and setting is None):
+    bridged = operation in BRIDGED and setting is None
+    generates = asked.method == "POST" and not call.rest
+    if operation in SERVED_BY_VAST or (bridged and generates):
         model = call.model or api_path.model
         if asked.origin is not Origin.REPLAYED_FOR_PROVIDER:
             return ToVast(operation, model, api_path.endpoint)
@@ -189,6 +203,10 @@ def _first_that_fits(asked: Asked, policy: Policy) -> Verdict:
                 misconfigured(policy.key_problem, ErrorCode.PROVIDER_KEY_MISSING), operation
             )
         return ToProvider(operation, model, api_path.endpoint)
+    if bridged and asked.origin is not Origin.REPLAYED_FOR_PROVIDER:
+        websocket = "upgrade" in Headers(asked.headers)
+        if work := work_on(call, asked.method, asked.path, websocket=websocket):
+            return work
     if operation is Operation.MODELS:
         return _models(config, call, api_path.endpoint)
     if setting == "pass":
@@ -243,10 +261,6 @@ def _stray_call(method: str, path: str) -> tuple[ApiPath, ApiCall] | None:
     if call.operation in GENERATING and method not in {"POST", "OPTIONS"}:
         call = ApiCall(Operation.OTHER)
     return ApiPath(()), call
-
-
-def _is_bridged(asked: Asked, call: ApiCall) -> bool:
-    return call.operation in BRIDGED and asked.method == "POST" and not call.rest
 
 
 # --- answers ----------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ class ErrorCode(StrEnum):
     UNSUPPORTED_ENCODING = auto()
     UNSUPPORTED_ENDPOINT = auto()
     UNSUPPORTED_PARAMETER = auto()
+    WEBSOCKET_NOT_SERVED = auto()
 
     # The interceptor, or its configuration.
     CALL_ENDED = auto()

@@ -85,6 +85,8 @@ _AT_END = frozenset(Operation) - {
     Operation.OTHER,
 }
 _OF_TWO_PARTS = frozenset({"audio", "chat", "images", "realtime", "threads"})
+# What is posted to these holds a prompt.
+_BEHIND_RESPONSES = frozenset({("responses", "compact"), ("responses", "input_tokens")})
 _DELIMITERS = re.compile(r"[/\\]")
 
 
@@ -195,9 +197,13 @@ def at_end(path: str) -> ApiCall | None:
     segments = tuple(word for part in words if (word := part.partition(";")[0].strip()))
     for length in (2, 1):
         call = classify("POST", segments[-length:])
-        if call.operation in _AT_END and (length == 1 or segments[-2:][0] in _OF_TWO_PARTS):
+        if call.operation in _AT_END and (length == 1 or _is_of_two_parts(segments[-2:])):
             return call
     return None
+
+
+def _is_of_two_parts(segments: tuple[str, ...]) -> bool:
+    return segments[0] in _OF_TWO_PARTS or segments in _BEHIND_RESPONSES
 
 
 def _operation_named(segment: str) -> Operation:

@@ -1,6 +1,8 @@
 """What the relay is told to do with a call."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar
 
 from ..openai_api.errors import ApiError
 from ..openai_api.operations import Operation
@@ -41,4 +43,30 @@ class ToProvider(Generating):
     """Have the provider that the app meant answer it, and nobody else."""
 
 
-type Work = AnswerHere | Refuse | ToVast | ToProvider
+class StoredAction(StrEnum):
+    """What an app can ask of a response that was stored."""
+
+    RETRIEVE = "retrieve"
+    DELETE = "delete"
+    INPUT_ITEMS = "input_items"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResponse:
+    """Answer from the responses that the relay keeps. `parameters` are those of the query."""
+
+    action: StoredAction
+    id: str
+    parameters: tuple[tuple[str, str], ...] = ()
+    operation: ClassVar[Operation] = Operation.RESPONSES
+
+
+@dataclass(frozen=True, slots=True)
+class CountTokens:
+    """Estimate how many tokens the call in the body would have for a model."""
+
+    operation: Operation
+
+
+type Work = AnswerHere | Refuse | ToVast | ToProvider | StoredResponse | CountTokens

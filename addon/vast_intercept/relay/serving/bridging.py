@@ -1,12 +1,9 @@
 """Chooses the bridge that carries a call, and the events of calls that need none."""
 
-import secrets
 import time
 
 from ...bridges.bridge import Bridge
 from ...bridges.plain import PlainEvents
-from ...bridges.responses.bridge import ResponsesBridge
-from ...bridges.responses.request import read
 from ...openai_api.chunks import empty_chunk
 from ...openai_api.content_coding import request_too_large
 from ...openai_api.error_codes import ErrorCode
