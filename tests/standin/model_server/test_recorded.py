@@ -31,8 +31,6 @@ OUT_OF_SCOPE = {
     "models_list": NOT_SERVED,
     "moderations": NOT_SERVED,
     "nows_responses_tool_auto_stream": NOT_SERVED,
-    "responses_nonstream": NOT_SERVED,
-    "responses_stream": NOT_SERVED,
     "chat_logprobs_stream": LOGPROBS,
     "completions_logprobs": LOGPROBS,
 }
@@ -62,7 +60,12 @@ TELLING = {"finish_reason", "index", "model", "object", "role", "stop_reason", "
 PASSING = {"connection", "content-length", "date", "location", "server", "transfer-encoding"}
 
 NAMES = sorted(path.stem for path in RECORDED.glob("*.json"))
-IN_SCOPE = [name for name in NAMES if name not in OUT_OF_SCOPE]
+# Vast serves neither the Responses nor the Messages API.
+IN_SCOPE = [
+    name
+    for name in NAMES
+    if name not in OUT_OF_SCOPE and not name.startswith(("responses_", "anthropic_"))
+]
 KEY = "the-key"
 
 

@@ -4,11 +4,12 @@ import msgspec
 from mitmproxy import http
 from mitmproxy.contentviews import Contentview, Metadata, SyntaxHighlight
 
-from ...openai_api.operations import normalize_path
+from ...openai_api.operations import BRIDGED, GENERATING, normalize_path
 from ...openai_api.sse import EVENT_STREAM
 from ...openai_api.usage import MOST_TOKENS
-from ..notes import all_noted
-from .assembly import ChatAnswer, assemble_stream, assemble_whole
+from ..notes import all_noted, noted
+from .answer import ChatAnswer
+from .assembly import assemble_stream, assemble_whole
 from .extent import beginning, is_small_enough
 from .layout import paragraphs, pretty_json
 from .rendering import Circumstances, Times, answer_text, error_text
@@ -16,6 +17,10 @@ from .transcript import transcript
 
 _UNDERSTOOD = 2.0  # mitmproxy's own view for JSON says 1
 _NOT_UNDERSTOOD = -1.0
+_BRIDGED = frozenset((each,) for each in BRIDGED)
+_PREFIXES = frozenset({("v1",), ("openai",)})
+# OpenAI's and Anthropic's.
+_ERRORS = (b'{"error"', b'{"type":"error"')
 _START = 64  # bytes that are looked at to see what something is
 
 
@@ -38,12 +43,12 @@ class ChatContentview(Contentview):
         if not isinstance(flow, http.HTTPFlow) or not data:
             return _NOT_UNDERSTOOD
         start = _start(data)
-        if _is_completion(flow.request):
+        if _generates(flow):
             looks_right = start.startswith(b"{") or (
                 message is flow.response and start.startswith((b"data:", b":", b"event:"))
             )
             return _UNDERSTOOD if looks_right else _NOT_UNDERSTOOD
-        refused = message is flow.response and start.startswith(b'{"error"')
+        refused = message is flow.response and start.startswith(_ERRORS)
         return _UNDERSTOOD if refused and all_noted(flow) else _NOT_UNDERSTOOD
 
     def prettify(self, data: bytes, metadata: Metadata) -> str:
@@ -75,8 +80,19 @@ def _is_stream(data: bytes, metadata: Metadata) -> bool:
     return metadata.content_type == EVENT_STREAM or not _start(data).startswith((b"{", b"["))
 
 
-def _is_completion(request: http.Request) -> bool:
-    return request.method == "POST" and normalize_path(request.path)[-1:] == ("completions",)
+def _generates(flow: http.HTTPFlow) -> bool:
+    """Whether a flow is a call of an operation that generates text, by its path or what is noted.
+
+    Web pages have paths that end in `messages`, too, so that the API's prefix counts.
+    """
+    if flow.request.method != "POST":
+        return False
+    segments = normalize_path(flow.request.path)
+    return (
+        segments[-1:] == ("completions",)
+        or (segments[-1:] in _BRIDGED and segments[-2:-1] in _PREFIXES)
+        or noted(flow, "operation") in GENERATING
+    )
 
 
 class _Noted(Times, frozen=True):
@@ -106,7 +122,7 @@ def _measured(flow: http.HTTPFlow, answer: ChatAnswer) -> Times:
     """The times by mitmproxy's clock, for a call that the interceptor did not take over."""
     response, asked = flow.response, flow.request.timestamp_end
     began, over = (response.timestamp_start, response.timestamp_end) if response else (None, None)
-    tokens = answer.usage.get("completion_tokens") if answer.usage and answer.streamed else None
+    tokens = answer.tokens[1] if answer.streamed else None
     generating = _between(began, over)
     return Times(
         time_to_first_byte=_between(asked, began),

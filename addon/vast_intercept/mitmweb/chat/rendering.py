@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from ...telemetry.wording import rate, seconds
-from .assembly import ChatAnswer, Choice
-from .layout import block, compact, dotted, paragraphs, tool_call
+from .answer import ChatAnswer
+from .layout import block, compact, dotted, paragraphs
+from .said import Choice
 
 
 class Times(msgspec.Struct, frozen=True):
@@ -49,14 +50,20 @@ def answer_text(answer: ChatAnswer, about: Circumstances) -> str:
     if answer.error:
         parts.append(error_text(answer.error, about))
     model = f"model {answer.model}" if answer.model else ""
-    facts = [_tokens(answer.usage), _times(about.times), dotted([model, about.answered_by])]
+    facts = [
+        _tokens(answer),
+        _times(about.times),
+        dotted([model, about.answered_by, answer.id or ""]),
+    ]
     return paragraphs([*parts, _end(answer, about), "\n".join(filter(None, facts))])
 
 
 def error_text(error: Any, about: Circumstances) -> str:
     """An error as text: its code, its message and its details."""
     fields: Mapping[str, Any] = error if isinstance(error, dict) else {"message": error}
-    code = fields.get("code") or fields.get("type")
+    # "error" is the type of the event that the Responses API has for an error.
+    kind = fields.get("type") if fields.get("type") != "error" else None
+    code = fields.get("code") or kind
     message = fields.get("message")
     status = f" (status {about.status})" if about.status and about.status >= 400 else ""
     words = f": {code if isinstance(code, str) else compact(code)}" if code else ""
@@ -64,25 +71,12 @@ def error_text(error: Any, about: Circumstances) -> str:
     text = message if isinstance(message, str) else compact(fields, 2_000)
     details = dotted(
         [
-            f"{name} {fields[name]}"
-            for name in ("param", "type")
-            if isinstance(fields.get(name), str) and fields[name] != code
+            f"{name} {value}"
+            for name, value in (("param", fields.get("param")), ("type", kind))
+            if isinstance(value, str) and value != code
         ]
     )
     return block(head, paragraphs([text, details]))
-
-
-def texts_of(choice: Choice) -> list[str]:
-    """What the choice says, in parts, of which some are empty."""
-    return [
-        block("reasoning", "".join(choice.reasoning)) if choice.reasoning else "",
-        "".join(choice.text),
-        block("refusal", "".join(choice.refusal)) if choice.refusal else "",
-        *[
-            tool_call("".join(call.name), call.id, "".join(call.arguments))
-            for _, call in sorted(choice.tool_calls.items())
-        ],
-    ]
 
 
 def _choice(choice: Choice, head: str, answer: ChatAnswer) -> str:
@@ -90,7 +84,7 @@ def _choice(choice: Choice, head: str, answer: ChatAnswer) -> str:
         head = dotted([head, f"finished: {choice.finish_reason}"])
     elif not answer.streamed:
         head = dotted([head, "no finish reason"])
-    return block(head, paragraphs(texts_of(choice)) or "(nothing)")
+    return block(head, paragraphs(choice.texts()) or "(nothing)")
 
 
 def _end(answer: ChatAnswer, about: Circumstances) -> str:
@@ -104,24 +98,33 @@ def _end(answer: ChatAnswer, about: Circumstances) -> str:
         if not about.ended:
             texts.append("still being generated")
         elif not answer.finished:
-            texts.append("broken off: the stream ended without [DONE]")
+            texts.append(f"broken off: the stream ended without {answer.closing}")
     return "\n".join(texts)
 
 
-def _tokens(usage: Mapping[str, Any] | None) -> str:
+# By the section of a usage and the number in it: what so many tokens are. The Messages API has the
+# one that is cached without a section.
+_DETAILS = (
+    ("prompt_tokens_details", "cached_tokens", "cached"),
+    ("input_tokens_details", "cached_tokens", "cached"),
+    ("", "cache_read_input_tokens", "cached"),
+    ("completion_tokens_details", "reasoning_tokens", "of reasoning"),
+    ("output_tokens_details", "reasoning_tokens", "of reasoning"),
+)
+
+
+def _tokens(answer: ChatAnswer) -> str:
+    usage = answer.usage
     if not usage:
         return ""
-    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    prompt, completion = answer.tokens
     if type(prompt) is not int or type(completion or 0) is not int:
         return f"usage {compact(usage)}"
     text = f"{prompt:,} + {completion or 0:,} tokens"
     details = [
         f"{count:,} {word}"
-        for section, name, word in (
-            ("prompt_tokens_details", "cached_tokens", "cached"),
-            ("completion_tokens_details", "reasoning_tokens", "of reasoning"),
-        )
-        if isinstance(found := usage.get(section), dict)
+        for section, name, word in _DETAILS
+        if isinstance(found := usage.get(section) if section else usage, dict)
         and type(count := found.get(name)) is int
         and count
     ]

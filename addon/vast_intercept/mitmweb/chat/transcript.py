@@ -1,12 +1,13 @@
-"""The request of a chat or text completion as a transcript. Pure, and never fails."""
+"""A request that generates text, of any of the APIs, as a transcript. Pure, and never fails."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from .assembly import Choice, add_message
 from .layout import block, compact, dotted, json_value, paragraphs, typed
-from .rendering import texts_of
+from .tools import tools_text
+from .turns import system_turn, turns_of_input, turns_of_messages
 
-# The values that OpenAI assumes for parameters that are not given.
+# The values that the APIs assume for parameters that are not given.
 _DEFAULTS: dict[str, Any] = {
     **dict.fromkeys(("temperature", "top_p", "n", "best_of"), 1),
     **dict.fromkeys(("presence_penalty", "frequency_penalty"), 0),
@@ -14,39 +15,71 @@ _DEFAULTS: dict[str, Any] = {
     **dict.fromkeys(("tool_choice", "function_call"), "auto"),
     "parallel_tool_calls": True,
 }
+_DEFAULTS_OF_RESPONSES = {**_DEFAULTS, "store": True, "truncation": "disabled", "background": False}
 # These parameters are shown in places of their own.
-_ELSEWHERE = frozenset({"messages", "prompt", "model", "stream", "tools", "functions"})
+_ELSEWHERE = frozenset(
+    {
+        *("messages", "prompt", "input", "system", "instructions"),
+        *("model", "stream", "tools", "functions"),
+    }
+)
+_PROMPTS = ("messages", "prompt", "input", "instructions", "previous_response_id")
+# Their members are shown as parameters.
+_GROUPS = frozenset({"text", "reasoning"})
 
 
 def transcript(body: bytes) -> str | None:
     """The request as text. None if the body is something else."""
     request = json_value(body)
-    if not isinstance(request, dict) or not request.keys() & {"messages", "prompt"}:
+    if not isinstance(request, dict) or request.get("object") == "response":
         return None
-    parts = [_head(request)]
-    messages = request.get("messages")
-    if isinstance(messages, list):
-        parts += [_message(each) for each in messages]
-    elif messages is not None:
-        parts.append(block("messages", compact(messages)))
+    if all(request.get(name) is None for name in _PROMPTS):
+        return None
+    return paragraphs(_parts(request))
+
+
+def _parts(request: dict[str, Any]) -> Iterator[str]:
+    yield _head(request)
+    for name in ("system", "instructions"):
+        if request.get(name) is not None:
+            yield system_turn(request[name], name).shown()
+    if request.get("messages") is not None:
+        for turn in turns_of_messages(request["messages"]):
+            yield turn.shown()
+    if request.get("input") is not None:
+        # A turn may grow until the next one is there.
+        for turn in list(turns_of_input(request["input"])):
+            yield turn.shown()
     if "prompt" in request:
-        parts += _prompts(request["prompt"])
-    parts.append(_tools(request))
-    return paragraphs(parts)
+        yield from _prompts(request["prompt"])
+    if tools := tools_text(
+        typed(request.get("tools"), list) + typed(request.get("functions"), list)
+    ):
+        yield block("tools", tools)
 
 
 def _head(request: dict[str, Any]) -> str:
+    defaults = _DEFAULTS_OF_RESPONSES if "input" in request else _DEFAULTS
     parameters = [
         f"{name}={_parameter(value)}"
-        for name, value in request.items()
-        if name not in _ELSEWHERE and not _is_default(name, value)
+        for name, value in _parameters(request)
+        if not _is_default(defaults.get(name), value)
     ]
     model = typed(request.get("model"), str) or "no model"
     return dotted([model, "stream" if request.get("stream") else "", *parameters])
 
 
-def _is_default(name: str, value: Any) -> bool:
-    default = _DEFAULTS.get(name)
+def _parameters(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in request.items():
+        if name in _ELSEWHERE:
+            continue
+        if name in _GROUPS and isinstance(value, dict):
+            yield from ((f"{name}.{inner}", each) for inner, each in value.items())
+        else:
+            yield name, value
+
+
+def _is_default(default: Any, value: Any) -> bool:
     # True is equal to 1 in Python, but not in JSON.
     return value is None or (
         value == default and isinstance(value, bool) == (type(default) is bool)
@@ -57,7 +90,8 @@ def _parameter(value: Any) -> str:
     if isinstance(value, str):
         return value if value.isprintable() and len(value) <= 80 else compact(value)
     if isinstance(value, dict) and isinstance(value.get("type"), str):
-        schema = value.get(value["type"])
+        # Chat completions have a schema's name within, Responses beside.
+        schema = value.get(value["type"], value)
         if isinstance(schema, dict) and isinstance(schema.get("name"), str):
             return f"{value['type']} {schema['name']}"
         if len(value) == 1:
@@ -65,19 +99,9 @@ def _parameter(value: Any) -> str:
     return compact(value)
 
 
-def _message(message: Any) -> str:
-    if not isinstance(message, dict):
-        return compact(message)
-    head = typed(message.get("role"), str) or "no role"
-    names = [typed(message.get(member), str) for member in ("name", "tool_call_id")]
-    if any(names):
-        head += f" ({', '.join(filter(None, names))})"
-    said = Choice()
-    add_message(said, message)
-    return block(head, "\n".join(filter(None, texts_of(said))))
-
-
 def _prompts(prompt: Any) -> list[str]:
+    if prompt is None:
+        return []
     if isinstance(prompt, str):
         return [block("prompt", prompt)]
     kinds = set(map(type, typed(prompt, list)))
@@ -85,40 +109,3 @@ def _prompts(prompt: Any) -> list[str]:
         return [block(f"prompt {number}", each) for number, each in enumerate(prompt)]
     head = f"prompt, {len(prompt):,} tokens" if kinds == {int} else "prompt"
     return [block(head, compact(prompt, 2_000))]
-
-
-def _tools(request: dict[str, Any]) -> str:
-    tools = typed(request.get("tools"), list) + typed(request.get("functions"), list)
-    return block("tools", "\n".join(map(_tool, tools))) if tools else ""
-
-
-def _tool(tool: Any) -> str:
-    if not isinstance(tool, dict):
-        return compact(tool)
-    function = tool.get("function", tool)
-    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-        return compact(tool)
-    schema = typed(function.get("parameters"), dict)
-    required = {name for name in typed(schema.get("required"), list) if isinstance(name, str)}
-    parameters = [
-        f"{name}{'' if name in required else '?'}: {_type(one)}"
-        for name, one in typed(schema.get("properties"), dict).items()
-    ]
-    text = f"{function['name']}({', '.join(parameters)})"
-    if lines := typed(function.get("description"), str).strip().splitlines():
-        text += f": {lines[0]}"
-    return text
-
-
-def _type(schema: Any, depth: int = 0) -> str:
-    if not isinstance(schema, dict) or depth > 5:
-        return "any"
-    values = schema.get("enum")
-    if isinstance(values, list) and values:
-        return " | ".join(compact(each, 40) for each in values[:10])
-    kind = schema.get("type")
-    if isinstance(kind, list):
-        return " | ".join(str(each) for each in kind)
-    if kind == "array":
-        return f"{_type(schema.get('items'), depth + 1)}[]"
-    return kind if isinstance(kind, str) else "any"
