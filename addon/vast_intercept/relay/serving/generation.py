@@ -172,7 +172,9 @@ class Generation:
         if len(body) > READ_TOGETHER:
             await self._turns.wait()
         operation = self._work.operation
-        self._bridge = await bridge_for(operation, body, self._progress)
+        self._bridge = await bridge_for(
+            operation, body, outline, self._progress, self._plain_events
+        )
         if self._bridge:
             operation, body = Operation.CHAT_COMPLETIONS, self._bridge.chat
             self._call.share.take(len(body))
@@ -227,12 +229,14 @@ class Generation:
         headers["content-type"] = started.answer.content_type
         self._progress.end_whole(whole.usage, whole.model)
         body = await self._turns.take(self._progress.keys.redact_in_steps(whole.body))
+        if self._both_names_of_reasoning() and not (self._bridge and self._is_providers_own):
+            body = with_both_names(body)
         if self._bridge and not self._is_providers_own:
             answer = self._bridge.answer(body)
             if answer.record:
                 await self._keep(answer.record)
             return answer.body
-        return with_both_names(body) if self._both_names_of_reasoning() else body
+        return body
 
     @property
     def _is_providers_own(self) -> bool:
