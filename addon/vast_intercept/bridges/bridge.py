@@ -20,7 +20,8 @@ class AppEvents(Protocol):
         """Takes the next bytes of the chat stream, and returns what leaves for the app at once.
 
         The bytes are whole events, except those of an event that is very long. A bridge drops
-        `[DONE]` and events that report an error: `end` has what comes in their place.
+        `[DONE]` and events that report an error: `end` has what comes in their place. Raises
+        ApiError (502) for what it can make nothing of; `end` and `fail` may still be called.
         """
         ...
 

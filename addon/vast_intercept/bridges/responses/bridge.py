@@ -4,9 +4,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
+from ...openai_api.limits import MAX_BRIDGED
 from ...openai_api.outline import Buffer
-from ..bridge import AppEvents, BridgedAnswer
+from ..bridge import BridgedAnswer
+from ..chat_answers import answer_too_large, read_answer
+from .answer import Answer, Call
 from .asked import Asked
+from .event_writer import NoEvents
+from .events import ResponseEvents
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +21,7 @@ class ResponsesBridge:
     """Implements `Bridge` for one call of the Responses API.
 
     `response_id` begins with `resp_`. `created_at` is Unix time in whole seconds, and `now` tells
-    the time at which the answer is complete.
+    Unix time when the answer is complete.
     """
 
     asked: Asked
@@ -26,8 +33,17 @@ class ResponsesBridge:
 
     def answer(self, body: Buffer) -> BridgedAnswer:
         """The response, from a whole chat completion. Raises ApiError (502) for what is not one."""
-        raise NotImplementedError
+        if len(body) > MAX_BRIDGED:
+            raise answer_too_large()
+        call = self._call()
+        answer = Answer(call, NoEvents())
+        answer.take_whole(read_answer(body))
+        response = msgspec.json.encode(answer.ended(self.now()))
+        return BridgedAnswer(response, call.record(response))
 
-    def events(self) -> AppEvents:
+    def events(self) -> ResponseEvents:
         """The stream of the response, about to begin."""
-        raise NotImplementedError
+        return ResponseEvents(self._call(), self.now)
+
+    def _call(self) -> Call:
+        return Call(self.asked, self.response_id, self.created_at)

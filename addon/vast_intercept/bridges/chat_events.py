@@ -1,0 +1,55 @@
+"""Takes the stream of a chat completion apart: bytes in, what the chunks say out."""
+
+from collections.abc import Iterator
+
+from ..openai_api.limits import MAX_BRIDGED
+from ..openai_api.sse import DONE, EventParser
+from .chat_answers import ChatAnswer, answer_too_large, read_answer
+
+_DONE = DONE.encode()
+
+
+class ChatEvents:
+    """Reads chunks from a stream that comes in pieces of any size."""
+
+    def __init__(self) -> None:
+        # Once a piece has not ended with an event, the rest of the stream is parsed by the book.
+        self._parser: EventParser | None = None
+        self._held = 0
+        self._done = False
+
+    def feed(self, piece: bytes) -> Iterator[ChatAnswer]:
+        """Yields the chunks that the piece completes.
+
+        `[DONE]` and what follows it are left out, and so are events that report an error. Raises
+        ApiError (502) for what is no chunk.
+        """
+        if self._parser or b"\r" in piece or not piece.endswith(b"\n\n"):
+            yield from self._parse(piece)
+            return
+        for event in piece.split(b"\n\n"):
+            if event.startswith(b"data:") and b"\n" not in event:
+                yield from self._read(event[5:])
+            elif event:
+                yield from self._parse_with(EventParser(), event + b"\n\n")
+
+    def _parse(self, piece: bytes) -> Iterator[ChatAnswer]:
+        self._parser = self._parser or EventParser()
+        self._held += len(piece)
+        yield from self._parse_with(self._parser, piece)
+        if self._held > MAX_BRIDGED:
+            raise answer_too_large()
+
+    def _parse_with(self, parser: EventParser, piece: bytes) -> Iterator[ChatAnswer]:
+        for event in parser.feed(piece):
+            self._held = 0
+            if event.event != "error":
+                yield from self._read(event.data.encode())
+
+    def _read(self, data: bytes) -> Iterator[ChatAnswer]:
+        if self._done:
+            return
+        if data.lstrip(b" ").startswith(_DONE):
+            self._done = True
+        else:
+            yield read_answer(data)
