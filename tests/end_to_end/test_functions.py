@@ -92,13 +92,19 @@ def test_a_call_with_tools_keeps_its_bytes(standin: StandIn) -> None:
     assert harness.body_of(standin.calls()[0]) == body
 
 
+@pytest.fixture
+def python(request: pytest.FixtureRequest) -> str:
+    """A Python with old packages, installed before the environment leads to the interceptor."""
+    return environments.python(request.param)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["whole", "stream"])
-@pytest.mark.parametrize("package", ["openai_027", "openai_028"])
+@pytest.mark.parametrize("python", ["openai_027", "openai_028"], indirect=True)
 def test_the_package_of_its_time_calls_a_function(
-    package: str, way: str, _mitmdump: Interceptor, standin: StandIn
+    python: str, way: str, mitmdump: Interceptor, standin: StandIn
 ) -> None:
-    printed = run(standin, _mitmdump, package, "openai_functions_app.py", way)
+    printed = run(standin, mitmdump, python, "openai_functions_app.py", way)
     assert printed == [
         "function_call",
         "get_weather Paris",
@@ -110,25 +116,25 @@ def test_the_package_of_its_time_calls_a_function(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["whole", "stream"])
+@pytest.mark.parametrize("python", ["langchain_0"], indirect=True)
 def test_langchain_of_its_time_calls_a_function(
-    way: str, _mitmdump: Interceptor, standin: StandIn
+    python: str, way: str, mitmdump: Interceptor, standin: StandIn
 ) -> None:
-    printed = run(standin, _mitmdump, "langchain_0", "langchain_0_functions_app.py", way)
+    printed = run(standin, mitmdump, python, "langchain_0_functions_app.py", way)
     assert printed == ["The tool says: hot in Paris"]
     check_second_turn(standin)
 
 
 def run(
-    standin: StandIn, interceptor: Interceptor, requirements: str, program: str, way: str
+    standin: StandIn, interceptor: Interceptor, python: str, program: str, way: str
 ) -> list[str]:
     """What a program prints that asks a model which calls a function in its first turn."""
     standin.play(CALLS, {})
     try:
         app = subprocess.run(
-            [environments.python(requirements), str(PROGRAMS / program), way],
+            [python, str(PROGRAMS / program), way],
             env=harness.clean_environ(**interceptor.app_environ()),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             timeout=120,
             check=False,
