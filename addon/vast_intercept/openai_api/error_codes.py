@@ -15,6 +15,7 @@ class ErrorCode(StrEnum):
     INVALID_JSON = auto()
     INVALID_REQUEST = auto()
     INVALID_TYPE = auto()
+    INVALID_VALUE = auto()
     MISDIRECTED_REQUEST = auto()
     MISSING_REQUIRED_PARAMETER = auto()
     MODEL_NOT_FOUND = auto()

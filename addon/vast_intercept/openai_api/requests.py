@@ -4,7 +4,6 @@ Only the fields that a decision needs are decoded. The rest, above all the promp
 JSON and goes to Vast byte for byte as it came.
 """
 
-import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -17,6 +16,7 @@ from .limits import MAX_MEMBERS, MAX_MESSAGES, MAX_PARTS, MAX_STRUCTURE
 from .members import NULL, RepeatedNameError, any_object, split_members
 from .operations import Operation
 from .outline import Buffer, NotJsonError, Outline, TooMuchStructureError, outline
+from .reading import decode, missing, not_json, read_members
 from .roles import renamed
 
 type Piece = bytes | bytearray | memoryview
@@ -26,7 +26,6 @@ type Roles = Mapping[str, str]
 
 _NO_ROLES: Roles = MappingProxyType({})
 
-_BOM = b"\xef\xbb\xbf"
 _COMMA = ord(",")
 
 # Vast documents that it ignores these, but vLLM refuses them (FACTS V1).
@@ -34,9 +33,6 @@ _LEFT_OUT = ("suffix",)
 
 # "Text in, text out" (FACTS V1). A refusal is a text of an earlier answer that is sent back.
 _TEXT_PARTS = frozenset({"text", "refusal"})
-
-# msgspec ends its messages with the place: "... - at `$.messages[0].content`"
-_PLACE = re.compile(r"(?P<what>.*?)(?: - at `(?:key in )?\$(?P<place>.*)`)?", re.DOTALL)
 
 
 class _Part(msgspec.Struct):
@@ -89,7 +85,7 @@ def outline_of(body: Buffer) -> Generator[None, None, Outline]:
     try:
         made = yield from outline(body)
     except NotJsonError as error:
-        raise _not_json(f"is not valid JSON: {error}") from None
+        raise not_json(f"is not valid JSON: {error}") from None
     except TooMuchStructureError:
         raise _too_much(
             f"{MAX_STRUCTURE:,} bytes, not counting long texts and lists of whole numbers"
@@ -115,10 +111,6 @@ def _too_much(what: str) -> ApiError:
     )
 
 
-def _not_json(problem: str, param: str | None = None) -> ApiError:
-    return bad_request(f"The request body {problem}.", ErrorCode.INVALID_JSON, param)
-
-
 def read_request(
     operation: Operation,
     body: Buffer,
@@ -131,10 +123,10 @@ def read_request(
     of messages are renamed.
     """
     text = made.text if made else body
-    members = _decode_members(text)
+    members = read_members(text)
     _check_amounts(len(members))
-    model = _decode(_text_or_null, members.get("model"), "model")
-    stream = _decode(_flag_or_null, members.get("stream"), "stream")
+    model = _optional(_text_or_null, members, "model")
+    stream = _optional(_flag_or_null, members, "stream")
     roles = _NO_ROLES
     if operation is Operation.CHAT_COMPLETIONS:
         _check_messages(_required(members, "messages"))
@@ -161,60 +153,22 @@ def _count(members: Mapping[str, msgspec.Raw], name: str) -> int | None:
     return count if count and count > 0 else None
 
 
-def _decode_members(body: Buffer) -> dict[str, msgspec.Raw]:
-    if not body or body.isspace():
-        raise _not_json("is empty: it must be a JSON object")
-    if body.startswith(_BOM):
-        raise _not_json(
-            "starts with a byte order mark (BOM), which JSON must not (RFC 8259, section 8.1): send"
-            " plain UTF-8"
-        )
-    if not body.isascii():
-        try:
-            body.decode()
-        except UnicodeDecodeError as error:
-            raise _not_json(f"is not valid UTF-8 (at byte {error.start})") from None
-    try:
-        return any_object.decode(body)
-    except msgspec.ValidationError:
-        raise _not_json("must be a JSON object") from None
-    except msgspec.DecodeError as error:
-        raise _not_json(f"is not valid JSON: {error}") from None
-    except RecursionError:
-        raise _not_json("is nested too deeply") from None
-
-
-def _decode[T](decoder: msgspec.json.Decoder[T], value: msgspec.Raw | None, place: str) -> T | None:
-    """Decodes a member, or returns None without one. Raises ApiError (400) for another type."""
-    if value is None:
-        return None
-    try:
-        return decoder.decode(value)
-    except msgspec.ValidationError as error:
-        if match := _PLACE.fullmatch(str(error)):
-            param = place + (match["place"] or "")
-            raise bad_request(
-                f"Invalid type for {param!r}: {match['what'][:1].lower()}{match['what'][1:]}.",
-                ErrorCode.INVALID_TYPE,
-                param,
-            ) from None
-        raise
-    except (msgspec.DecodeError, RecursionError) as error:
-        # Such as half of a surrogate pair, which msgspec accepts within a `Raw`.
-        raise _not_json(f"is not valid JSON in {place!r}: {error}", place) from None
+def _optional[T](
+    decoder: msgspec.json.Decoder[T], members: Mapping[str, msgspec.Raw], name: str
+) -> T | None:
+    value = members.get(name)
+    return None if value is None else decode(decoder, value, name)
 
 
 def _required(members: Mapping[str, msgspec.Raw], name: str) -> msgspec.Raw:
     value = members.get(name)
     if value is None or value == NULL:
-        raise bad_request(
-            f"Missing required parameter: {name!r}.", ErrorCode.MISSING_REQUIRED_PARAMETER, name
-        )
+        raise missing(name)
     return value
 
 
 def _check_messages(messages: msgspec.Raw) -> None:
-    decoded = _decode(_messages, messages, "messages") or []
+    decoded = decode(_messages, messages, "messages")
     _check_amounts(messages=len(decoded))
     parts = 0
     for index, message in enumerate(decoded):
@@ -233,7 +187,7 @@ def _check_messages(messages: msgspec.Raw) -> None:
 
 def _check_parts(content: msgspec.Raw, place: str) -> int:
     """Checks the content parts at `place` of the body. Returns how many there are."""
-    parts = _decode(_parts, content, place) or []
+    parts = decode(_parts, content, place)
     for index, part in enumerate(parts):
         if part.type not in _TEXT_PARTS:
             kind = "no type" if part.type is None else f"the type {part.type[:100]!r}"
@@ -248,7 +202,7 @@ def _check_parts(content: msgspec.Raw, place: str) -> int:
 
 
 def _check_output_is_text(members: Mapping[str, msgspec.Raw]) -> None:
-    modalities = _decode(_texts_or_null, members.get("modalities"), "modalities")
+    modalities = _optional(_texts_or_null, members, "modalities")
     if any(modality != "text" for modality in modalities or ()):
         raise _unsupported_parameter("modalities", "asks for more than text")
     audio = members.get("audio")
@@ -283,7 +237,7 @@ def _pieces_for_vast(
         spans = list(_kept(text, members, roles))
     except RepeatedNameError:
         if made:
-            raise _not_json("has a member twice, which is not served in one so large") from None
+            raise not_json("has a member twice, which is not served in one so large") from None
         # If a name comes twice, the last one counts, here as in vLLM's parser.
         kept = {name: value for name, value in members.items() if name not in _LEFT_OUT}
         once = msgspec.json.encode(kept)
