@@ -5,8 +5,27 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+import msgspec
+
+from ...openai_api.error_codes import ErrorCode
+from ...openai_api.errors import bad_request
+from ...openai_api.limits import MAX_BRIDGED
 from ...openai_api.outline import Buffer
+from ...openai_api.reading import is_null, missing
 from .asked import Asked
+from .conversation import Conversation
+from .fields import Fields, chat_fields, echoed_fields, left_out_fields, read_fields
+from .input_items import (
+    ADDITIONAL_TOOLS,
+    REFERENCE,
+    Found,
+    check_amount,
+    read_items,
+    references,
+    stored,
+)
+from .tool_choice import choose
+from .tools import Tools
 
 type BuiltinTools = Literal["leave_out", "reject"]
 """What becomes of OpenAI's own tools, such as web_search, that no chat completion has."""
@@ -37,6 +56,9 @@ class Request:
     previous: str | None
     #: The ids of stored items that stand in the input in their place: `item_reference`.
     references: tuple[str, ...]
+    _fields: Fields
+    _input: list[Found]
+    _builtin_tools: BuiltinTools
 
     def convert(
         self,
@@ -51,7 +73,51 @@ class Request:
         `references`. Input items without an id get one that is made of `response_id`. Raises
         ApiError (400, 404).
         """
-        raise NotImplementedError
+        fields = self._fields
+        earlier = _read_history(history)
+        given = [_resolved(found, referenced) for found in self._input]
+        check_amount(len(earlier) + len(given))
+        _check_ids(earlier, given)
+
+        tools = Tools(reject_builtin=self._builtin_tools == "reject")
+        echoed_tools = tools.add(fields.tools, "tools")
+        for found in (*earlier, *given):
+            if found.kind == ADDITIONAL_TOOLS:
+                tools.add(found.item.tools, f"{found.place}.tools")
+        chosen = choose(tools, fields.tool_choice)
+
+        instructions = None if is_null(fields.instructions) else fields.instructions
+        conversation = Conversation(tools, instructions)
+        for found in (*earlier, *given):
+            conversation.add(found)
+        messages = conversation.messages()
+        if not messages:
+            raise missing("input")
+
+        chat: dict[str, object] = {"model": self.model} if self.model is not None else {}
+        chat |= {"messages": messages, **chat_fields(fields)}
+        if chosen.functions:
+            chat["tools"] = [
+                {"type": "function", "function": function} for function in chosen.functions.values()
+            ]
+            if chosen.choice is not None:
+                chat["tool_choice"] = chosen.choice
+            if fields.parallel_tool_calls is not None:
+                chat["parallel_tool_calls"] = fields.parallel_tool_calls
+        ignored = (f"item {kind}" for kind in conversation.ignored)
+        return Converted(
+            msgspec.json.encode(chat),
+            (*left_out_fields(fields), *tools.left_out(), *ignored),
+            Asked(
+                stream=self.stream,
+                store=self.store,
+                previous=self.previous,
+                items=_kept(given, response_id) if self.store else b"[]",
+                echoed=echoed_fields(fields, echoed_tools),
+                tools=tools.origins,
+                include=frozenset(fields.include or ()),
+            ),
+        )
 
 
 def read(body: Buffer, *, builtin_tools: BuiltinTools = "leave_out") -> Request:
@@ -59,4 +125,88 @@ def read(body: Buffer, *, builtin_tools: BuiltinTools = "leave_out") -> Request:
 
     A body that `needs_outline` must have been outlined first: this bounds how much it holds.
     """
-    raise NotImplementedError
+    fields = read_fields(body)
+    given = _read_input(fields)
+    referenced = tuple(references(given))
+    return Request(
+        model=fields.model,
+        stream=bool(fields.stream),
+        store=fields.store is not False,
+        previous=fields.previous_response_id,
+        references=referenced,
+        _fields=fields,
+        _input=given,
+        _builtin_tools=builtin_tools,
+    )
+
+
+def _read_input(fields: Fields) -> list[Found]:
+    first = bytes(memoryview(fields.input)[:1])
+    if first == b'"':
+        message = b'{"type":"message","role":"user","content":%b}' % bytes(fields.input)
+        found = [Found(msgspec.Raw(message), "input")] if len(fields.input) > 2 else []
+    elif is_null(fields.input):
+        found = []
+    else:
+        found = read_items(fields.input, "input")
+    if not found and fields.previous_response_id is None:
+        raise bad_request(
+            "One of 'input' or 'previous_response_id' must be provided, and must not be empty.",
+            ErrorCode.MISSING_REQUIRED_PARAMETER,
+            "input",
+        )
+    return found
+
+
+def _read_history(history: Sequence[bytes]) -> list[Found]:
+    if sum(map(len, history)) > MAX_BRIDGED:
+        raise bad_request(
+            f"The conversation that this response continues has more than {MAX_BRIDGED:,} bytes.",
+            ErrorCode.REQUEST_TOO_COMPLEX,
+            "previous_response_id",
+        )
+    found: list[Found] = []
+    for turn in history:
+        found += read_items(msgspec.Raw(turn), "previous_response_id")
+        check_amount(len(found))
+    return found
+
+
+def _resolved(found: Found, referenced: Mapping[str, bytes]) -> Found:
+    if found.kind != REFERENCE:
+        return found
+    identifier = found.item.id
+    item = referenced.get(identifier) if isinstance(identifier, str) else None
+    if item is None:
+        raise bad_request(
+            f"Item with id '{identifier}' not found.", ErrorCode.NOT_FOUND, "input", status=404
+        )
+    return Found(msgspec.Raw(item), found.place)
+
+
+def _check_ids(earlier: list[Found], given: list[Found]) -> None:
+    """Raises ApiError (400) for an item of the input that is already there."""
+    seen = {found.item.id for found in earlier}
+    for found in given:
+        identifier = found.item.id
+        if not isinstance(identifier, str):
+            continue
+        if identifier in seen:
+            raise bad_request(
+                f"Duplicate item found with id {identifier}. Remove duplicate items from your"
+                " input and try again.",
+                ErrorCode.INVALID_VALUE,
+                "input",
+            )
+        seen.add(identifier)
+
+
+def _kept(items: list[Found], response_id: str) -> bytes:
+    """The input of this turn, as it is stored.
+
+    Ids of output items have a 0 where these have a 1.
+    """
+    own = response_id.removeprefix("resp_")
+    return msgspec.json.encode(
+        [stored(found, f"{own}1{index:04x}") for index, found in enumerate(items)]
+    )

@@ -1,0 +1,258 @@
+"""Builds the messages of a chat completion out of the items of a Responses request.
+
+A response's items are one assistant message each, or a part of one: a chat completion has the
+model's reasoning, its text and its calls together, and the outputs of calls right behind them.
+"""
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from ...openai_api.error_codes import ErrorCode
+from ...openai_api.errors import ApiError, bad_request
+from ...openai_api.reading import decode, is_null, missing
+from . import reasoning
+from .input_items import (
+    CALLS,
+    IGNORED,
+    MESSAGE,
+    OUTPUTS,
+    REASONING,
+    Content,
+    Found,
+    RefusalPart,
+    TextPart,
+    Texts,
+    role_of,
+    text,
+)
+from .tools import Tools
+
+# What OpenAI calls a call and an output in its errors.
+_CALL_NAMES = {"function_call": "function call", "custom_tool_call": "custom tool call"}
+
+
+class _Function(msgspec.Struct):
+    name: str
+    arguments: msgspec.Raw | str
+
+
+class _ToolCall(msgspec.Struct):
+    id: str
+    function: _Function
+    type: str = "function"
+
+
+class ChatMessage(msgspec.Struct, omit_defaults=True):
+    """A message of a chat completion. `reasoning` is vLLM's field for what the model thought."""
+
+    role: str
+    content: Content | None
+    reasoning: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+    tool_call_id: str | None = None
+
+
+class _Thought(msgspec.Struct):
+    text: str = ""
+
+
+class _AnyObject(msgspec.Struct):
+    """Any JSON object: its members are checked, not read."""
+
+
+_thoughts = msgspec.json.Decoder(list[_Thought] | None)
+_text = msgspec.json.Decoder(str)
+_any_object = msgspec.json.Decoder(_AnyObject)
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A message, and behind it the outputs of its calls."""
+
+    message: ChatMessage
+    outputs: list[ChatMessage] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Call:
+    kind: str
+    entry: _Entry
+    answered: bool = False
+
+
+class Conversation:
+    """The messages of one call. `add` takes its items in order, `messages` ends it."""
+
+    def __init__(self, tools: Tools, instructions: msgspec.Raw | None = None) -> None:
+        #: The types of items that the model does not get.
+        self.ignored: dict[str, None] = {}
+        self._tools = tools
+        self._texts = Texts()
+        self._head: list[Content] = [] if instructions is None else [instructions]
+        self._entries: list[_Entry] = []
+        #: The assistant's message that is still open: the next item may belong to it.
+        self._open: _Entry | None = None
+        self._thoughts: list[str] = []
+        self._calls: dict[str, _Call] = {}
+        #: Outputs that stand before their calls.
+        self._early: dict[str, Found] = {}
+
+    def add(self, found: Found) -> None:
+        """Takes the next item. Raises ApiError (400) for one that the conversation cannot have."""
+        if found.kind == MESSAGE:
+            self._add_message(found)
+        elif found.kind in CALLS:
+            self._add_call(found)
+        elif found.kind in OUTPUTS:
+            self._add_output(found)
+        elif found.kind == REASONING:
+            if thought := _thought(found):
+                self._thoughts.append(thought)
+        elif found.kind in IGNORED:
+            self.ignored[found.kind] = None
+
+    def messages(self) -> list[ChatMessage]:
+        """All messages. Raises ApiError (400) for calls without outputs, and the reverse."""
+        for call_id, output in self._early.items():
+            kind = _CALL_NAMES[output.kind.removesuffix("_output")]
+            raise _bad_input(f"No tool call found for {kind} output with call_id {call_id}.")
+        for call_id, call in self._calls.items():
+            if not call.answered:
+                kind = _CALL_NAMES[call.kind]
+                raise _bad_input(f"No tool output found for {kind} {call_id}.")
+        made = [] if not self._head else [ChatMessage("system", _joined(self._head))]
+        for entry in self._entries:
+            made.append(entry.message)
+            made += entry.outputs
+        return made
+
+    def _add_message(self, found: Found) -> None:
+        role = role_of(found.item, found.place)
+        content = self._texts.content(found.item.content, f"{found.place}.content")
+        if role == "assistant":
+            if self._open and self._open.message.content is None:
+                self._open.message.content = content
+                self._take_thoughts()
+            else:
+                self._begin(content)
+            return
+        self._end_turn()
+        if role == "user":
+            self._entries.append(_Entry(ChatMessage("user", content)))
+        elif self._entries:
+            self._entries.append(_Entry(ChatMessage("system", content)))
+        else:
+            # Many chat templates take one system message, and only as the first (FACTS C26).
+            self._head.append(content)
+
+    def _add_call(self, found: Found) -> None:
+        item, place = found.item, found.place
+        call_id = _required(item.call_id, f"{place}.call_id")
+        name = self._tools.name(item.namespace, _required(item.name, f"{place}.name"))
+        if found.kind == "function_call":
+            arguments = _arguments(item.arguments, f"{place}.arguments")
+        else:
+            given = text(item.input, f"{place}.input")
+            arguments = f'{{"input":{bytes(given).decode()}}}'
+        known = self._calls.get(call_id)
+        if known and not known.answered:
+            raise _bad_input(f"Two tool calls have the call_id {call_id}.", f"{place}.call_id")
+        entry = self._open or self._begin(None)
+        self._take_thoughts()
+        calls = entry.message.tool_calls = entry.message.tool_calls or []
+        calls.append(_ToolCall(call_id, _Function(name, arguments)))
+        self._calls[call_id] = _Call(found.kind, entry)
+        if early := self._early.pop(call_id, None):
+            self._answer(self._calls[call_id], call_id, early)
+
+    def _add_output(self, found: Found) -> None:
+        call_id = _required(found.item.call_id, f"{found.place}.call_id")
+        self._end_turn()
+        call = self._calls.get(call_id)
+        if call_id in self._early or (call and call.answered):
+            raise _bad_input(
+                f"Two tool outputs have the call_id {call_id}.", f"{found.place}.call_id"
+            )
+        if call:
+            self._answer(call, call_id, found)
+        else:
+            self._early[call_id] = found
+
+    def _answer(self, call: _Call, call_id: str, output: Found) -> None:
+        content = self._texts.content(output.item.output, f"{output.place}.output")
+        call.answered = True
+        call.entry.outputs.append(ChatMessage("tool", content, tool_call_id=call_id))
+
+    def _begin(self, content: Content | None) -> _Entry:
+        self._open = _Entry(ChatMessage("assistant", content))
+        self._entries.append(self._open)
+        self._take_thoughts()
+        return self._open
+
+    def _take_thoughts(self) -> None:
+        if self._thoughts and self._open:
+            message = self._open.message
+            before = [message.reasoning] if message.reasoning else []
+            message.reasoning = "\n\n".join(before + self._thoughts)
+            self._thoughts.clear()
+
+    def _end_turn(self) -> None:
+        """Ends what the assistant said. Reasoning that led to nothing is of no use."""
+        self._open = None
+        self._thoughts.clear()
+
+
+def _thought(found: Found) -> str | None:
+    """What the model thought.
+
+    Ours is whole in `encrypted_content`. A summary that comes with OpenAI's own encrypted reasoning
+    is not what the model thought.
+    """
+    item, place = found.item, found.place
+    if item.encrypted_content:
+        own = reasoning.decode(item.encrypted_content)
+        if own is not None:
+            return own
+    if not is_null(item.content):
+        return _thoughts_in(item.content, f"{place}.content")
+    if item.encrypted_content or is_null(item.summary):
+        return None
+    return _thoughts_in(item.summary, f"{place}.summary")
+
+
+def _thoughts_in(parts: msgspec.Raw, place: str) -> str:
+    thoughts = decode(_thoughts, parts, place) or []
+    return "\n\n".join(thought.text for thought in thoughts if thought.text)
+
+
+def _arguments(value: msgspec.Raw, place: str) -> msgspec.Raw | str:
+    """The arguments of a call, which must be a JSON object: vLLM reads them.
+
+    A model may have written something else, or was cut off. It sees what it wrote.
+    """
+    arguments = decode(_text, text(value, place), place)
+    try:
+        _any_object.decode(arguments)
+    except (msgspec.DecodeError, RecursionError):
+        return msgspec.json.encode({"arguments": arguments}).decode() if arguments else "{}"
+    return value
+
+
+def _joined(contents: list[Content]) -> Content:
+    if len(contents) == 1:
+        return contents[0]
+    parts: list[TextPart | RefusalPart] = []
+    for content in contents:
+        parts += content if isinstance(content, list) else [TextPart(content)]
+    return parts
+
+
+def _required(value: str | None, place: str) -> str:
+    if not value:
+        raise missing(place)
+    return value
+
+
+def _bad_input(message: str, param: str = "input") -> ApiError:
+    return bad_request(message, ErrorCode.INVALID_VALUE, param)
