@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from ...openai_api.content_coding import request_too_large
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import bad_request
 from ...openai_api.limits import MAX_BRIDGED
@@ -71,7 +72,7 @@ class Request:
         `history` are the earlier turns in order: JSON arrays of items, first the input of a turn,
         then the output of its response. `referenced` has those items, by id, that were found of
         `references`. Input items without an id get one that is made of `response_id`. Raises
-        ApiError (400, 404).
+        ApiError (400, 404; 413 for a history of more than `MAX_BRIDGED` bytes).
         """
         fields = self._fields
         earlier = _read_history(history)
@@ -160,11 +161,7 @@ def _read_input(fields: Fields) -> list[Found]:
 
 def _read_history(history: Sequence[bytes]) -> list[Found]:
     if sum(map(len, history)) > MAX_BRIDGED:
-        raise bad_request(
-            f"The conversation that this response continues has more than {MAX_BRIDGED:,} bytes.",
-            ErrorCode.REQUEST_TOO_COMPLEX,
-            "previous_response_id",
-        )
+        raise request_too_large(MAX_BRIDGED)
     found: list[Found] = []
     for turn in history:
         found += read_items(msgspec.Raw(turn), "previous_response_id")
