@@ -20,7 +20,7 @@ from vast_intercept.config import (
     load_config,
 )
 from vast_intercept.config.config import defaults
-from vast_intercept.openai_api.operations import CONFIGURABLE, UNSERVED, Operation
+from vast_intercept.openai_api.operations import CONFIGURABLE, DROPPED, UNSERVED, Operation
 from vast_intercept.secret import Secret
 
 PROJECT = Path(__file__).parents[2]
@@ -203,9 +203,27 @@ def test_what_is_set_is_taken(load: Load, tmp_path: Path) -> None:
 
 
 def test_unsupported_holds_for_all_operations_or_by_name(load: Load) -> None:
-    assert load("unsupported: pass").unsupported == dict.fromkeys(UNSERVED, "pass")
-    every = "unsupported: {" + ", ".join(f"{one}: pass" for one in CONFIGURABLE) + "}"
-    assert load(every).unsupported == dict.fromkeys(CONFIGURABLE, "pass")
+    every = (*UNSERVED, *DROPPED)
+    assert load("unsupported: pass").unsupported == dict.fromkeys(every, "pass")
+    named = "unsupported: {" + ", ".join(f"{one}: pass" for one in CONFIGURABLE) + "}"
+    assert load(named).unsupported == dict.fromkeys(CONFIGURABLE, "pass")
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("{}", None),
+        ("unsupported: reject", None),
+        ("unsupported: {embeddings: pass}", None),
+        ("unsupported: {traces: reject}", "reject"),
+        ("unsupported: {traces: pass}", "pass"),
+        ("unsupported: pass", "pass"),
+    ],
+)
+def test_traces_are_dropped_unless_they_are_named_or_all_is_passed_on(
+    load: Load, file: str, expected: str | None
+) -> None:
+    assert load(file).unsupported.get(Operation.TRACES) == expected
 
 
 # --- what wins -----------------------------------------------------------------------------------

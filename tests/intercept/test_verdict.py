@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from vast_intercept.config import Config, Provider, Route, built_in_providers, load_config
+from vast_intercept.config.file import Unsupported
 from vast_intercept.intercept import verdict
 from vast_intercept.intercept.clients import Client
 from vast_intercept.intercept.verdict import (
@@ -26,7 +27,7 @@ from vast_intercept.intercept.verdict import (
     judge,
 )
 from vast_intercept.openai_api.errors import bad_request
-from vast_intercept.openai_api.operations import GENERATING, UNSERVED, Operation
+from vast_intercept.openai_api.operations import DROPPED, GENERATING, UNSERVED, Operation
 from vast_intercept.relay.work import (
     AnswerHere,
     CountTokens,
@@ -86,6 +87,7 @@ def judged(
 
 CHAT = "/v1/chat/completions"
 IMAGES = "/v1/images/generations"
+TRACES = "/v1/traces/ingest"
 IMAGES_AT_OPENAI = "https", "api.openai.com", 443, IMAGES
 RESPONSE = "/v1/responses/resp_1"
 EMBEDDINGS = "/v1/embeddings"  # which is passed on
@@ -311,6 +313,27 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any], object]] = {
         {},
         refused("websocket_not_served", 426, Operation.RESPONSES),
     ),
+    "traces": ({"path": TRACES}, {}, (AnswerHere, 204, None, Operation.TRACES)),
+    "traces of a client that is not listed": (
+        {"path": TRACES, "client": STRANGER},
+        {},
+        refused("invalid_api_key", 401, Operation.TRACES),
+    ),
+    "traces, to be refused": (
+        {"path": TRACES},
+        {"unsupported": {Operation.TRACES: Unsupported.REJECT}},
+        refused("unsupported_endpoint", 404, Operation.TRACES),
+    ),
+    "traces, to be passed on": (
+        {"path": TRACES},
+        {"unsupported": {Operation.TRACES: Unsupported.TO_PROVIDER}},
+        PassOn(Operation.TRACES),
+    ),
+    "a question for traces": (
+        {"path": TRACES, "method": "GET"},
+        {},
+        refused("unsupported_endpoint", 404, Operation.TRACES),
+    ),
     "refused": ({"path": IMAGES}, {}, refused("unsupported_endpoint", 404, IS_IMAGES)),
     "edited into what is refused": (
         {"path": IMAGES, "origin": Origin.EDITED_AT_RELAY},
@@ -326,6 +349,7 @@ def test_the_first_line_of_the_table_that_fits_is_the_verdict(
 ) -> None:
     policy = dict(policy)
     config = replace(config, endpoint=policy.pop("endpoint", config.endpoint))
+    config = replace(config, unsupported=policy.pop("unsupported", config.unsupported))
     if policy.pop("falls_back", False):
         route = Route(model="*", endpoint="my-endpoint", fallback=["provider"])
         config = replace(config, routes=(route,))
@@ -460,6 +484,7 @@ STRAY = {
     "/audio/transcriptions": Operation.AUDIO,
     "/moderations": Operation.MODERATIONS,
     "/threads/runs": Operation.THREADS,
+    "/traces/ingest": Operation.TRACES,
 }
 
 
@@ -471,6 +496,8 @@ def test_a_call_outside_of_the_api_is_never_passed_on_by_accident(
     assert decision.operation is operation
     if operation in GENERATING and not path.endswith("/compact"):
         assert decision == ToVast(operation)
+    elif operation in DROPPED:
+        assert decision == AnswerHere(204, operation=operation)
     else:
         assert isinstance(decision, Refuse)
         assert decision.error.code == "unsupported_endpoint"

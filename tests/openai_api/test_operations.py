@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vast_intercept.openai_api.operations import (
+    DROPPED,
     GENERATING,
     UNSERVED,
     ApiCall,
@@ -73,6 +74,8 @@ CALLS: list[tuple[str, str, ApiCall]] = [
     ("POST", "videos", ApiCall(O.VIDEOS)),
     ("GET", "organization/costs", ApiCall(O.ORGANIZATION)),
     ("POST", "rerank", ApiCall(O.RERANK)),
+    ("POST", "traces/ingest", ApiCall(O.TRACES, rest=("ingest",))),
+    ("GET", "traces", ApiCall(O.TRACES)),
     # What nobody knows.
     ("POST", "", ApiCall(O.OTHER)),
     ("POST", "chat", ApiCall(O.OTHER)),
@@ -129,8 +132,8 @@ def test_bytes_that_are_not_utf_8_are_replaced() -> None:
 
 
 def test_only_what_vast_serves_generates_and_everything_else_is_up_to_the_configuration() -> None:
-    assert {*GENERATING, Operation.MODELS, *UNSERVED} == set(Operation)
-    assert set(UNSERVED).isdisjoint(GENERATING | {Operation.MODELS})
+    assert {*GENERATING, Operation.MODELS, *UNSERVED, *DROPPED} == set(Operation)
+    assert set(UNSERVED).isdisjoint(GENERATING | DROPPED | {Operation.MODELS})
 
 
 @given(st.text(), st.text())

@@ -207,3 +207,13 @@ def test_a_line_is_made_only_for_who_reads_it(collector: Collector, level: int, 
         assert made.levelno == logging.INFO
         assert made.getMessage().startswith("req_1 billing chat/completions: m → e")
         assert "secret" not in JsonFormatter().format(made)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "level"), [(Ending.OK, logging.DEBUG), (Ending.REFUSED, logging.INFO)]
+)
+def test_traces_that_are_dropped_do_not_fill_the_log(
+    collector: Collector, outcome: Ending, level: int
+) -> None:
+    log_call(CallReport(request_id="req_1", time=0, outcome=outcome, operation="traces"))
+    assert [made.levelno for made in collector.records] == [level]

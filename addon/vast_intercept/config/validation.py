@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ..addresses import is_loopback_name
-from ..openai_api.operations import CONFIGURABLE, UNSERVED, Operation
+from ..openai_api.operations import CONFIGURABLE, DROPPED, UNSERVED, Operation
 from ..secret import VAST_KEY_VARIABLE, Secret, is_sendable
 from .file import (
     DEFAULT_API_KEY,
@@ -213,9 +213,12 @@ def _check_distinct(provider: Provider, other: Provider, place: str) -> None:
 def read_unsupported(setting: str | dict[str, Any]) -> dict[Operation, Unsupported]:
     """The setting for each operation that is not served; of others, for those that are named."""
     if isinstance(setting, str):
-        return dict.fromkeys(UNSERVED, _unsupported_setting(setting, "unsupported"))
+        chosen = dict.fromkeys(UNSERVED, _unsupported_setting(setting, "unsupported"))
+        if setting == Unsupported.TO_PROVIDER:
+            chosen |= dict.fromkeys(DROPPED, Unsupported.TO_PROVIDER)
+        return chosen
     known = {operation.value: operation for operation in CONFIGURABLE}
-    chosen: dict[Operation, Unsupported] = dict.fromkeys(UNSERVED, Unsupported.REJECT)
+    chosen = dict.fromkeys(UNSERVED, Unsupported.REJECT)
     for name, value in setting.items():
         if name not in known:
             raise ConfigError(f"unsupported.{name}: unknown operation.{nearest(name, known)}")

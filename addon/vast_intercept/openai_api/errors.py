@@ -87,6 +87,9 @@ class ApiError(_Fields, Exception):
             headers["retry-after"] = str(math.ceil(self.retry_after))
         if self.retry is not None:
             headers["x-should-retry"] = "true" if self.retry else "false"
+        if self.status == 426:
+            # RFC 9110, section 15.5.22: "The server MUST send an Upgrade header field".
+            headers["upgrade"] = "HTTP/1.1"
         return headers
 
 

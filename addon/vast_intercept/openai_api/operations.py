@@ -51,13 +51,19 @@ BRIDGED = frozenset({Operation.RESPONSES, Operation.MESSAGES})
 #: Operations whose calls generate text.
 GENERATING = SERVED_BY_VAST | BRIDGED
 
+#: Operations that are answered and have no effect, unless the configuration says otherwise. With
+#: traces, OpenAI's Agents SDK tells OpenAI of every prompt and answer (FACTS R28).
+DROPPED = frozenset({Operation.TRACES})
+
 #: Operations that are not served, unless the configuration passes them on.
 UNSERVED = tuple(
-    operation for operation in Operation if operation not in GENERATING | {Operation.MODELS}
+    operation
+    for operation in Operation
+    if operation not in GENERATING | DROPPED | {Operation.MODELS}
 )
 
 #: Operations that the configuration may reject or pass on.
-CONFIGURABLE = (*UNSERVED, *sorted(BRIDGED))
+CONFIGURABLE = (*UNSERVED, *sorted(BRIDGED | DROPPED))
 
 type Api = Literal["openai", "anthropic"]
 """In whose API a provider speaks: which paths it has, and what its errors look like."""
@@ -84,7 +90,7 @@ _AT_END = frozenset(Operation) - {
     Operation.ORGANIZATION,
     Operation.OTHER,
 }
-_OF_TWO_PARTS = frozenset({"audio", "chat", "images", "realtime", "threads"})
+_OF_TWO_PARTS = frozenset({"audio", "chat", "images", "realtime", "threads", "traces"})
 # What is posted to these holds a prompt.
 _BEHIND_RESPONSES = frozenset({("responses", "compact"), ("responses", "input_tokens")})
 _DELIMITERS = re.compile(r"[/\\]")
@@ -94,7 +100,7 @@ _DELIMITERS = re.compile(r"[/\\]")
 class ApiCall:
     """The operation that a request asks for, and the model if the path names one.
 
-    `rest` are the segments behind `responses` or `messages`.
+    `rest` are the segments behind `responses`, `messages` or `traces`.
     """
 
     operation: Operation
@@ -165,6 +171,8 @@ def classify(method: str, segments: tuple[str, ...], api: Api = "openai") -> Api
             operation, model = Operation.MODELS, "/".join(parts)
         case ("responses", *rest):
             return ApiCall(Operation.RESPONSES, model, tuple(rest))
+        case ("traces", *rest):
+            return ApiCall(Operation.TRACES, model, tuple(rest))
         case ("messages", "batches", *_) if api == "anthropic":
             return ApiCall(Operation.BATCHES)
         case ("messages", *rest) if api == "anthropic":

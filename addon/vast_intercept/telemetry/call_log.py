@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from .report import CallReport
+from ..openai_api.operations import DROPPED
+from .report import CallReport, Ending
 from .wording import log_line
 
 logger = logging.getLogger(__name__)
@@ -20,8 +21,10 @@ _NOT_LOGGED = frozenset({"error_message", "prompt", "generating", "time", "upstr
 
 
 def log_call(report: CallReport) -> None:
-    """Writes the line of a call that has ended."""
-    logger.info("%s", log_line(report), extra={"call": report})
+    """Writes the line of a call that has ended. Those that were dropped say nothing new."""
+    dropped = report.operation in DROPPED and report.outcome is Ending.OK
+    level = logging.DEBUG if dropped else logging.INFO
+    logger.log(level, "%s", log_line(report), extra={"call": report})
 
 
 class JsonFormatter(logging.Formatter):
