@@ -147,7 +147,7 @@ def _is_result(message: _Message) -> bool:
 class _Ids:
     """Makes up ids of calls, and finds the one that a result belongs to: the oldest of its name.
 
-    They have nine letters and digits, which Mistral's chat templates demand.
+    They have nine letters and digits, which Mistral's chat templates demand (FACTS R31).
     """
 
     def __init__(self) -> None:
