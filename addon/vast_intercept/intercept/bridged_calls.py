@@ -1,4 +1,4 @@
-"""What happens to calls of a bridged API besides the one that generates. Pure.
+"""What happens to calls that need no model: those of a bridged API, and traces. Pure.
 
 https://platform.openai.com/docs/api-reference/responses and
 https://docs.anthropic.com/en/api/messages-count-tokens have these calls.
@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import ApiError, bad_request
 from ..openai_api.operations import ApiCall, Operation
-from ..relay.work import CountTokens, Refuse, StoredAction, StoredResponse, Work
+from ..relay.work import AnswerHere, CountTokens, Refuse, StoredAction, StoredResponse, Work
 
 # The parameters that a stored response is asked with. Others are ignored: one may be a key.
 _PARAMETERS = frozenset({"after", "limit", "order", "stream"})
@@ -36,6 +36,8 @@ def work_on(call: ApiCall, method: str, path: str, *, websocket: bool) -> Work |
             return CountTokens(call.operation)
         case Operation.MESSAGES, "POST", ("count_tokens",):
             return CountTokens(call.operation)
+        case Operation.TRACES, "POST", ("ingest",):
+            return AnswerHere(204, operation=call.operation)
         case _:
             return None
 

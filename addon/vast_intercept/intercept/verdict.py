@@ -25,7 +25,7 @@ a completion, replayed for its provider                ToProvider, or Refuse whe
 a completion                                           ToVast
 a response that was stored, the number of tokens       StoredResponse, CountTokens, or Refuse (426
                                                        websocket_not_served)
-traces that nobody is to get                           AnswerHere (204)
+traces                                                 AnswerHere (204)
 models                                                 AnswerHere (200), or Refuse (404
                                                        model_not_found)
 what `unsupported: pass` lets go                       PassOn
@@ -49,10 +49,7 @@ from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import ApiError, bad_request, misconfigured
 from ..openai_api.models import model_list, model_not_found, model_object
 from ..openai_api.operations import (
-    BRIDGED,
-    DROPPED,
     GENERATING,
-    SERVED_BY_VAST,
     ApiCall,
     Operation,
     at_end,
@@ -77,8 +74,6 @@ from .message_keys import Fields, api_key_of, keys_in
 
 #: Operations that are answered for an endpoint that the path names.
 _BY_ENDPOINT = GENERATING | {Operation.MODELS}
-# Of `POST /v1/traces/ingest`, the only call there is.
-_INGEST = ("ingest",)
 # The provider's answer is searched for each key of the request.
 _MAX_KEYS = 16
 
@@ -196,9 +191,8 @@ def _first_that_fits(asked: Asked, policy: Policy) -> Verdict:
     if api_path.endpoint and operation in _BY_ENDPOINT and not config.may_call(api_path.endpoint):
         return Refuse(_not_allowed(api_path.endpoint), operation)
     setting = config.unsupported.get(operation)
-    bridged = operation in BRIDGED and setting is None
-    generates = asked.method == "POST" and not call.rest
-    if operation in SERVED_BY_VAST or (bridged and generates):
+    served = setting is None
+    if served and operation in GENERATING and asked.method == "POST" and not call.rest:
         model = call.model or api_path.model
         if asked.origin is not Origin.REPLAYED_FOR_PROVIDER:
             return ToVast(operation, model, api_path.endpoint)
@@ -207,12 +201,10 @@ def _first_that_fits(asked: Asked, policy: Policy) -> Verdict:
                 misconfigured(policy.key_problem, ErrorCode.PROVIDER_KEY_MISSING), operation
             )
         return ToProvider(operation, model, api_path.endpoint)
-    if bridged and asked.origin is not Origin.REPLAYED_FOR_PROVIDER:
+    if served and asked.origin is not Origin.REPLAYED_FOR_PROVIDER:
         websocket = "upgrade" in Headers(asked.headers)
         if work := work_on(call, asked.method, asked.path, websocket=websocket):
             return work
-    if operation in DROPPED and setting is None and asked.method == "POST" and call.rest == _INGEST:
-        return AnswerHere(204, operation=operation)
     if operation is Operation.MODELS:
         return _models(config, call, api_path.endpoint)
     if setting == "pass":
