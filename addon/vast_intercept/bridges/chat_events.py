@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ..openai_api.limits import MAX_BRIDGED
-from ..openai_api.sse import DONE, EventParser
+from ..openai_api.sse import DONE, Event, EventParser
 from .chat_answers import ChatAnswer, answer_too_large, read_answer
 
 _DONE = DONE.encode()
@@ -15,6 +15,7 @@ class ChatEvents:
     def __init__(self) -> None:
         # Once a piece has not ended with an event, the rest of the stream is parsed by the book.
         self._parser: EventParser | None = None
+        # Bytes, at most, of the event that has begun.
         self._held = 0
         self._done = False
 
@@ -31,18 +32,18 @@ class ChatEvents:
             if event.startswith(b"data:") and b"\n" not in event:
                 yield from self._read(event[5:])
             elif event:
-                yield from self._parse_with(EventParser(), event + b"\n\n")
+                yield from self._read_all(EventParser().feed(event + b"\n\n"))
 
     def _parse(self, piece: bytes) -> Iterator[ChatAnswer]:
-        self._parser = self._parser or EventParser()
-        self._held += len(piece)
-        yield from self._parse_with(self._parser, piece)
+        parser = self._parser = self._parser or EventParser()
+        events = parser.feed(piece)
+        self._held = len(piece) + (0 if events else self._held)
+        yield from self._read_all(events)
         if self._held > MAX_BRIDGED:
             raise answer_too_large()
 
-    def _parse_with(self, parser: EventParser, piece: bytes) -> Iterator[ChatAnswer]:
-        for event in parser.feed(piece):
-            self._held = 0
+    def _read_all(self, events: list[Event]) -> Iterator[ChatAnswer]:
+        for event in events:
             if event.event != "error":
                 yield from self._read(event.data.encode())
 
