@@ -28,22 +28,27 @@ from .input_items import (
 )
 from .tools import Tools
 
+#: Bytes of texts that become JSON within a text: inputs of custom tools, and odd arguments.
+MAX_REWRITTEN = 4 * 1024 * 1024
+
+_LENGTH_OF_NOTHING = len(b'""')
+
 # What OpenAI calls a call and an output in its errors.
 _CALL_NAMES = {"function_call": "function call", "custom_tool_call": "custom tool call"}
 
 
-class _Function(msgspec.Struct):
+class _Function(msgspec.Struct, gc=False):
     name: str
     arguments: msgspec.Raw | str
 
 
-class _ToolCall(msgspec.Struct):
+class _ToolCall(msgspec.Struct, gc=False):
     id: str
     function: _Function
     type: str = "function"
 
 
-class ChatMessage(msgspec.Struct, omit_defaults=True):
+class ChatMessage(msgspec.Struct, omit_defaults=True, gc=False):
     """A message of a chat completion. `reasoning` is vLLM's field for what the model thought."""
 
     role: str
@@ -89,6 +94,7 @@ class Conversation:
         self.ignored: dict[str, None] = {}
         self._tools = tools
         self._texts = Texts()
+        self._rewritten = 0
         self._head: list[Content] = [] if instructions is None else [instructions]
         self._entries: list[_Entry] = []
         #: The assistant's message that is still open: the next item may belong to it.
@@ -151,10 +157,9 @@ class Conversation:
         call_id = _required(item.call_id, f"{place}.call_id")
         name = self._tools.name(item.namespace, _required(item.name, f"{place}.name"))
         if found.kind == "function_call":
-            arguments = _arguments(item.arguments, f"{place}.arguments")
+            arguments = self._arguments(text(item.arguments, f"{place}.arguments"), place)
         else:
-            given = text(item.input, f"{place}.input")
-            arguments = f'{{"input":{bytes(given).decode()}}}'
+            arguments = self._object("input", text(item.input, f"{place}.input"))
         known = self._calls.get(call_id)
         if known and not known.answered:
             raise _bad_input(f"Two tool calls have the call_id {call_id}.", f"{place}.call_id")
@@ -165,6 +170,28 @@ class Conversation:
         self._calls[call_id] = _Call(found.kind, entry)
         if early := self._early.pop(call_id, None):
             self._answer(self._calls[call_id], call_id, early)
+
+    def _arguments(self, given: msgspec.Raw, place: str) -> msgspec.Raw | str:
+        """The arguments of a function, which must be a JSON object: vLLM reads them.
+
+        A model may have written something else, or was cut off. It sees what it wrote.
+        """
+        if len(given) == _LENGTH_OF_NOTHING:
+            return "{}"
+        if _is_object(given, f"{place}.arguments"):
+            return given
+        return self._object("arguments", given)
+
+    def _object(self, name: str, value: msgspec.Raw) -> str:
+        """A JSON object with a text, which is a text in turn: that takes long for long ones."""
+        self._rewritten += len(value)
+        if self._rewritten > MAX_REWRITTEN:
+            raise bad_request(
+                f"The inputs of custom tool calls have more than {MAX_REWRITTEN:,} bytes together.",
+                ErrorCode.REQUEST_TOO_COMPLEX,
+                "input",
+            )
+        return f'{{"{name}":{bytes(value).decode()}}}'
 
     def _add_output(self, found: Found) -> None:
         call_id = _required(found.item.call_id, f"{found.place}.call_id")
@@ -226,17 +253,13 @@ def _thoughts_in(parts: msgspec.Raw, place: str) -> str:
     return "\n\n".join(thought.text for thought in thoughts if thought.text)
 
 
-def _arguments(value: msgspec.Raw, place: str) -> msgspec.Raw | str:
-    """The arguments of a call, which must be a JSON object: vLLM reads them.
-
-    A model may have written something else, or was cut off. It sees what it wrote.
-    """
-    arguments = decode(_text, text(value, place), place)
+def _is_object(value: msgspec.Raw, place: str) -> bool:
+    """Whether a text is a JSON object. Its members are not read."""
     try:
-        _any_object.decode(arguments)
+        _any_object.decode(decode(_text, value, place))
     except (msgspec.DecodeError, RecursionError):
-        return msgspec.json.encode({"arguments": arguments}).decode() if arguments else "{}"
-    return value
+        return False
+    return True
 
 
 def _joined(contents: list[Content]) -> Content:

@@ -10,7 +10,10 @@ from ...openai_api.members import NULL, any_object
 from ...openai_api.reading import decode, invalid_type, invalid_value, is_null, missing
 
 #: Items of one call, those of earlier turns included.
-MAX_ITEMS = 10_000
+MAX_ITEMS = 8_000
+
+# Bytes of a list whose entries are not counted first.
+_READ_AT_ONCE = 16 * 1024
 
 #: Content parts of all items together.
 MAX_PARTS = 10_000
@@ -67,7 +70,7 @@ _PREFIXES = {
 }
 
 
-class Item(msgspec.Struct):
+class Item(msgspec.Struct, gc=False):
     """An item, as far as it is read. Texts stay as they came."""
 
     type: str | None = None
@@ -85,19 +88,19 @@ class Item(msgspec.Struct):
     tools: msgspec.Raw = NULL
 
 
-class _Part(msgspec.Struct):
+class _Part(msgspec.Struct, gc=False):
     type: str | None = None
     text: msgspec.Raw = NULL
     refusal: msgspec.Raw = NULL
 
 
-class TextPart(msgspec.Struct, tag_field="type", tag="text"):
+class TextPart(msgspec.Struct, tag_field="type", tag="text", gc=False):
     """A text, as a content part of a chat message."""
 
     text: msgspec.Raw
 
 
-class RefusalPart(msgspec.Struct, tag_field="type", tag="refusal"):
+class RefusalPart(msgspec.Struct, tag_field="type", tag="refusal", gc=False):
     """What a model said instead of an answer, as a content part of a chat message."""
 
     refusal: msgspec.Raw
@@ -107,12 +110,12 @@ type Content = msgspec.Raw | list[TextPart | RefusalPart]
 """The content of a chat message: one text, or several parts."""
 
 
-class _StoredText(msgspec.Struct):
+class _StoredText(msgspec.Struct, gc=False):
     type: str
     text: msgspec.Raw
 
 
-class _StoredMessage(msgspec.Struct):
+class _StoredMessage(msgspec.Struct, gc=False):
     id: str
     role: str
     content: list[_StoredText]
@@ -120,7 +123,12 @@ class _StoredMessage(msgspec.Struct):
     status: str = "completed"
 
 
+class _AnyObject(msgspec.Struct):
+    """Any JSON object: its members are checked, not read."""
+
+
 _item = msgspec.json.Decoder(Item)
+_objects = msgspec.json.Decoder(list[_AnyObject])
 _parts = msgspec.json.Decoder(list[_Part])
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -164,6 +172,9 @@ _KNOWN = frozenset({MESSAGE, REFERENCE, ADDITIONAL_TOOLS, REASONING}) | CALLS | 
 
 def read_items(items: msgspec.Raw, place: str) -> list[Found]:
     """Reads a list of items. Raises ApiError (400), and for more than `MAX_ITEMS`."""
+    if len(items) > _READ_AT_ONCE:
+        # A list of a million numbers ends here, at its first.
+        check_amount(len(decode(_objects, items, place)))
     raws = decode(_raws, items, place)
     check_amount(len(raws))
     return [Found(raw, f"{place}[{index}]") for index, raw in enumerate(raws)]
@@ -246,18 +257,18 @@ def role_of(message: Item, place: str) -> str:
     return message.role
 
 
-def stored(found: Found, new_id: str) -> msgspec.Raw:
-    """An item as it is kept: with an id, and a message with a type and a list of content parts.
+def stored(found: Found, new_id: str) -> object:
+    """An item as it is kept, to be encoded.
 
-    The id that an app gave is kept. `new_id` is a number of its own for the item.
+    It has an id, and a message has a type and a list of content parts. The id that an app gave is
+    kept; `new_id` is for an item without one.
     """
     item, raw = found.item, found.raw
     identifier = item.id or f"{_PREFIXES.get(found.kind, 'item')}_{new_id}"
     if found.kind == MESSAGE and bytes(memoryview(item.content)[:1]) == b'"':
         kind = "output_text" if item.role == "assistant" else "input_text"
         content = [_StoredText(kind, item.content)]
-        message = _StoredMessage(identifier, item.role or "", content)
-        return msgspec.Raw(msgspec.json.encode(message))
+        return _StoredMessage(identifier, item.role or "", content)
     added = {} if item.id else {"id": identifier}
     if item.type is None:
         added["type"] = found.kind
@@ -265,7 +276,7 @@ def stored(found: Found, new_id: str) -> msgspec.Raw:
         return raw
     if item.id is msgspec.UNSET and item.type is not None:
         return msgspec.Raw(b'{"id":%b,%b' % (msgspec.json.encode(identifier), bytes(raw)[1:]))
-    return msgspec.Raw(msgspec.json.encode({**any_object.decode(raw), **added}))
+    return {**any_object.decode(raw), **added}
 
 
 def references(items: list[Found]) -> Iterator[str]:
