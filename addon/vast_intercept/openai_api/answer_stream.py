@@ -8,8 +8,6 @@ from .members import DECODE_ERRORS, NULL, any_object, members_of
 from .sse import DONE, END_OF_EVENT, EventParser, complete_events_end
 from .usage import Usage, model_of, usage_of
 
-# Bytes. A longer event is neither held back until it is complete nor looked into.
-_MAX_HELD = 64 * 1024
 # Choices of one answer that are told apart. No answer has more.
 _MAX_CHOICES = 1_000
 
@@ -45,6 +43,9 @@ _saying = msgspec.json.Decoder(_SayingChunk)
 class AnswerStream:
     """Takes the bytes of a stream in pieces of any size, and returns them as whole events."""
 
+    #: Bytes. A longer event is neither held back until it is complete nor looked into.
+    max_held = 64 * 1024
+
     def __init__(self) -> None:
         #: The beginning of an event whose rest has not come yet.
         self.held = b""
@@ -69,7 +70,7 @@ class AnswerStream:
         if searched:
             chunk = self.held + chunk
         end = complete_events_end(chunk, max(searched - 3, 0))
-        huge = len(chunk) - end > _MAX_HELD
+        huge = len(chunk) - end > self.max_held
         if end:
             self._read(chunk if end == len(chunk) else chunk[:end])
         if huge:
@@ -102,6 +103,12 @@ class AnswerStream:
         """Whether every choice has a finish reason. Some servers send no `[DONE]` after it."""
         return bool(self._choices) and self._choices <= self._finished
 
+    def end_begins(self, events: bytes) -> int:
+        """Where in the bytes that ended the answer its end begins; 0 if that is an error."""
+        if self.error is not None:
+            return 0
+        return max(events.rfind(b"data:", 0, events.rfind(_DONE)), 0)
+
     @property
     def usage(self) -> Usage | None:
         """The usage that the stream states, or None."""
@@ -131,7 +138,7 @@ class AnswerStream:
         if self.done:
             return
         self.events += 1
-        if len(data) > _MAX_HELD:
+        if len(data) > self.max_held:
             self.said = True
             return
         try:

@@ -19,8 +19,19 @@ class Usage(msgspec.Struct, frozen=True):
     completion_tokens: Tokens
 
 
+class _OtherUsage(msgspec.Struct):
+    """That of the Responses and the Messages API."""
+
+    input_tokens: Tokens
+    output_tokens: Tokens
+
+
 class _WithUsage(msgspec.Struct):
     usage: Usage | None = None
+
+
+class _WithOtherUsage(msgspec.Struct):
+    usage: _OtherUsage
 
 
 class _WithModel(msgspec.Struct):
@@ -28,6 +39,7 @@ class _WithModel(msgspec.Struct):
 
 
 _usage = msgspec.json.Decoder(_WithUsage)
+_other_usage = msgspec.json.Decoder(_WithOtherUsage)
 _model = msgspec.json.Decoder(_WithModel)
 
 
@@ -36,7 +48,12 @@ def usage_of(body: bytes | bytearray | str) -> Usage | None:
     try:
         return _usage.decode(body).usage
     except DECODE_ERRORS:
+        pass
+    try:
+        usage = _other_usage.decode(body).usage
+    except DECODE_ERRORS:
         return None
+    return Usage(usage.input_tokens, usage.output_tokens)
 
 
 def model_of(body: bytes | bytearray) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..config import EndpointId
+from ..config import EndpointId, UpstreamKind
 from ..openai_api.errors import ApiError
 from ..openai_api.usage import Usage
 from ..secret import Secret, Secrets
@@ -85,6 +85,11 @@ class Progress:
     def endpoint_name(self) -> str | None:
         """The name of the endpoint, or provider, that the call went to last."""
         return self.endpoint.name if self.endpoint else None
+
+    @property
+    def is_with_provider(self) -> bool:
+        """Whether the call went to the app's own provider last, which speaks the app's own API."""
+        return self.endpoint is not None and self.endpoint.kind is UpstreamKind.PROVIDER
 
     @property
     def waited(self) -> float:

@@ -5,9 +5,11 @@ import contextlib
 import re
 from dataclasses import dataclass, field, replace
 
+from ...bridges.native import NativeStream
 from ...openai_api.answer_stream import AnswerStream, has_only_error
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway, error_of_event
+from ...openai_api.operations import BRIDGED
 from ...openai_api.sse import EVENT_STREAM
 from ..failures import BUSY_STATUSES, GAVE_UP_STATUS, RETRIED_STATUSES, AttemptFailed
 from ..memory import Share
@@ -56,7 +58,8 @@ async def wait_for_first_bytes(
     if not 200 <= answer.status < 300:
         raise await _read_error(answer, call.share)
     if stream and answer.media_type == EVENT_STREAM:
-        started = await _stream(answer)
+        native = progress.is_with_provider and call.operation in BRIDGED
+        started = await _stream(answer, NativeStream() if native else AnswerStream())
     else:
         started = await _whole(answer, call.share)
     progress.first_byte(started.stream.model or None)
@@ -88,8 +91,7 @@ async def _read_error(answer: UpstreamAnswer, share: Share) -> Exception:
     return _failed(answer.status, error, retry_after=answer.retry_after)
 
 
-async def _stream(answer: UpstreamAnswer) -> StartedAnswer:
-    stream = AnswerStream()
+async def _stream(answer: UpstreamAnswer, stream: AnswerStream) -> StartedAnswer:
     chunk = await answer.read()
     ready = stream.feed(chunk[:LOOK])
     with contextlib.suppress(TimeoutError):

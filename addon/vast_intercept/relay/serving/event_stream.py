@@ -141,14 +141,13 @@ class EventStream:
         self._note(started, last + b"\n\n" if failure else last)
 
     async def _hold(self, out: web.StreamResponse, started: StartedAnswer, last: bytes) -> None:
-        """Keeps `[DONE]` back until Vast has ended the stream, for a moment at most.
+        """Keeps `[DONE]`, or another last event, back until the stream ends, for a moment at most.
 
         Apps leave as soon as they have it (FACTS M40). If Vast has ended the stream by then, the
         next call finds the connection free. An error, and what comes with it, is kept back as well.
         """
-        stream, text = started.stream, 0
-        if stream.error is None:
-            text = max(last.rfind(b"data:", 0, last.rfind(b"[DONE]")), 0)
+        stream = started.stream
+        text = stream.end_begins(last)
         self._note(started, last[text:])
         if text and (for_app := self.events.feed(last[:text])):
             await out.write(for_app)

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from ...bridges.bridge import Bridge, Record
+from ...bridges.bridge import AppEvents, Bridge, Record
+from ...bridges.native import NativeEvents, read_native
 from ...bridges.plain import PlainEvents
-from ...config import Route, UpstreamKind
+from ...config import Route
 from ...openai_api.content_coding import decode_content, request_too_large
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway
 from ...openai_api.limits import MAX_DECOMPRESSED, READ_TOGETHER
-from ...openai_api.operations import Operation
+from ...openai_api.operations import BRIDGED, Operation
 from ...openai_api.outline import Buffer, needs_outline
 from ...openai_api.prompt import beginning_of_prompt
 from ...openai_api.reasoning import with_both_names
@@ -29,7 +30,7 @@ from ..retrying.answer_start import StartedAnswer
 from ..retrying.dispatch import Dispatcher
 from ..turns import Turns
 from ..upstreams.base import UpstreamAnswer, UpstreamRequest
-from ..work import AnswerHere, Generating, Refuse
+from ..work import AnswerHere, Generating, Refuse, ToProvider
 from .bridging import bridge_for, plain_events
 from .event_stream import EventStream
 from .whole_answer import JSON, check_content_type, read_whole
@@ -85,8 +86,7 @@ class Generation:
         deadline = asyncio.get_running_loop().time() + total
         stream = None
         if sent.generation.stream:
-            events = self._bridge.events() if self._bridge else self._plain_events()
-            stream = EventStream(self._request, headers, self._progress, events, self._keep)
+            stream = EventStream(self._request, headers, self._progress, self._events(), self._keep)
         try:
             if stream is None:
                 async with self._until(deadline):
@@ -127,8 +127,8 @@ class Generation:
         """Makes the stream one of this answer. Raises ApiError (502) if that is no stream."""
         check_content_type(started.answer, EVENT_STREAM)
         headers["content-type"] = started.answer.content_type
-        if self._bridge and self._is_providers_own:
-            stream.events = self._plain_events()
+        if self._progress.is_with_provider:
+            stream.events = self._events()
 
     async def _fail(self, stream: EventStream, failure: ApiError) -> None:
         """Ends a stream that has begun."""
@@ -172,14 +172,17 @@ class Generation:
         if len(body) > READ_TOGETHER:
             await self._turns.wait()
         operation = self._work.operation
-        self._bridge = await bridge_for(
-            operation, body, outline, self._progress, self._plain_events
-        )
-        if self._bridge:
-            operation, body = Operation.CHAT_COMPLETIONS, self._bridge.chat
-            self._call.share.take(len(body))
-            outline = await self._turns.take(outline_of(body)) if needs_outline(body) else None
-        wanted = read_request(operation, body, outline, self._roles_for)
+        if self._is_native:
+            wanted = read_native(body)
+        else:
+            self._bridge = await bridge_for(
+                operation, body, outline, self._progress, self._plain_events
+            )
+            if self._bridge:
+                operation, body = Operation.CHAT_COMPLETIONS, self._bridge.chat
+                self._call.share.take(len(body))
+                outline = await self._turns.take(outline_of(body)) if needs_outline(body) else None
+            wanted = read_request(operation, body, outline, self._roles_for)
         shown = self._call.config.inspect.show_prompts
         self._progress.read(
             model=self._work.model or wanted.model,
@@ -189,6 +192,20 @@ class Generation:
         )
         accept = headers.get("accept") or (EVENT_STREAM if wanted.stream else JSON)
         return UpstreamRequest(self._progress, operation, wanted, original, accept)
+
+    @property
+    def _is_native(self) -> bool:
+        """Whether the app's provider answers in an API that is not that of chat completions."""
+        with_provider = self._progress.is_with_provider or isinstance(self._work, ToProvider)
+        return with_provider and self._work.operation in BRIDGED
+
+    def _events(self) -> AppEvents:
+        """What makes of the events that come those that the app gets."""
+        if self._is_native:
+            return NativeEvents(self._work.operation, self._call.request_id)
+        if self._bridge and not self._progress.is_with_provider:
+            return self._bridge.events()
+        return self._plain_events()
 
     def _plain_events(self) -> PlainEvents:
         both_names = self._both_names_of_reasoning()
@@ -229,20 +246,14 @@ class Generation:
         headers["content-type"] = started.answer.content_type
         self._progress.end_whole(whole.usage, whole.model)
         body = await self._turns.take(self._progress.keys.redact_in_steps(whole.body))
-        if self._both_names_of_reasoning() and not (self._bridge and self._is_providers_own):
+        if self._both_names_of_reasoning() and not self._is_native:
             body = with_both_names(body)
-        if self._bridge and not self._is_providers_own:
+        if self._bridge and not self._progress.is_with_provider:
             answer = self._bridge.answer(body)
             if answer.record:
                 await self._keep(answer.record)
             return answer.body
         return body
-
-    @property
-    def _is_providers_own(self) -> bool:
-        """Whether the answer is from the app's own provider, which speaks the app's own API."""
-        endpoint = self._progress.endpoint
-        return endpoint is not None and endpoint.kind is UpstreamKind.PROVIDER
 
     async def _send(self, status: int, body: Buffer, headers: Headers) -> web.StreamResponse:
         """Sends a whole answer; a large one in slices, since one go would hold up other calls."""
