@@ -1,5 +1,6 @@
 """Chooses the bridge that carries a call, and the events of calls that need none."""
 
+import secrets
 import time
 from collections.abc import Callable
 
@@ -7,6 +8,8 @@ from ...bridges.bridge import Bridge
 from ...bridges.functions.bridge import functions_bridge
 from ...bridges.functions.request import with_tools
 from ...bridges.plain import PlainEvents
+from ...bridges.responses.bridge import ResponsesBridge
+from ...bridges.responses.request import read
 from ...openai_api.chunks import empty_chunk
 from ...openai_api.content_coding import request_too_large
 from ...openai_api.error_codes import ErrorCode
@@ -36,7 +39,17 @@ async def bridge_for(
         return None
     if len(body) > MAX_BRIDGED:
         raise request_too_large(MAX_BRIDGED)
+    if operation is Operation.RESPONSES:
+        return _responses_bridge(body, progress)
     raise bad_request(f"{operation} is not served yet.", ErrorCode.UNSUPPORTED_ENDPOINT, status=404)
+
+
+def _responses_bridge(body: Buffer, progress: Progress) -> ResponsesBridge:
+    request = read(body, builtin_tools=progress.call.config.responses.builtin_tools)
+    response_id = f"resp_{secrets.token_hex(24)}"
+    made = request.convert(response_id)
+    now = int(time.time())
+    return ResponsesBridge(made.asked, made.chat, made.left_out, response_id, now)
 
 
 def _for_functions(
