@@ -1,6 +1,7 @@
 """What a bridge is: one call of another API, carried by a chat completion."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from ..openai_api.errors import ApiError
@@ -64,13 +65,25 @@ class BridgedAnswer:
     record: Record | None = None
 
 
+class BuiltinTools(StrEnum):
+    """What happens to tools that a provider itself would run, such as `web_search`."""
+
+    LEAVE_OUT = "leave_out"
+    REJECT = "reject"
+
+
 class Bridge(Protocol):
     """A call of another API whose request has been read and found good."""
 
-    #: The body of the chat completion that takes the request's place.
-    chat: bytes
-    #: What the app asked for that the model does not get, such as built-in tools, by name.
-    left_out: tuple[str, ...]
+    @property
+    def chat(self) -> bytes:
+        """The body of the chat completion that takes the request's place."""
+        ...
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What the app asked for that the model does not get, such as built-in tools, by name."""
+        ...
 
     def answer(self, body: Buffer) -> BridgedAnswer:
         """The app's answer, from a whole chat completion.

@@ -6,6 +6,7 @@ calls are served by, made from file, options and environment), `file.py` (the YA
 `providers.py` (whose API a host and a path belong to).
 """
 
+from ..bridges.bridge import BuiltinTools
 from .config import Config, EndpointId, UpstreamKind, find_config_file, load_config
 from .file import (
     PROVIDER,
@@ -20,5 +21,5 @@ from .file import (
     read_config_file,
 )
 from .providers import ApiPath, Provider, built_in_providers, find_provider
-from .validation import BuiltinTools, Network, Responses, ResponseStoreKind
+from .validation import Network, Responses, ResponseStoreKind
 from .watch import SETTLED, ConfigWatch

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ..addresses import is_loopback_name
+from ..bridges.bridge import BuiltinTools
 from ..openai_api.operations import CONFIGURABLE, DROPPED, UNSERVED, Operation
 from ..secret import VAST_KEY_VARIABLE, Secret, is_sendable
 from .file import (
@@ -37,13 +38,6 @@ class ResponseStoreKind(StrEnum):
 
     MEMORY = "memory"
     OFF = "off"
-
-
-class BuiltinTools(StrEnum):
-    """What happens to tools that a provider itself would run, such as `web_search`."""
-
-    LEAVE_OUT = "leave_out"
-    REJECT = "reject"
 
 
 class Responses(msgspec.Struct, frozen=True, kw_only=True):

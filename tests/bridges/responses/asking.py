@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from vast_intercept.bridges.bridge import BuiltinTools
 from vast_intercept.bridges.responses.asked import Asked
-from vast_intercept.bridges.responses.request import BuiltinTools, Converted, read
+from vast_intercept.bridges.responses.request import Converted, read
 from vast_intercept.openai_api.errors import ApiError
 
 RESPONSE_ID = "resp_abc"
@@ -17,7 +18,7 @@ def converted(
     *,
     history: Sequence[Sequence[object]] = (),
     referenced: Mapping[str, object] | None = None,
-    builtin_tools: BuiltinTools = "leave_out",
+    builtin_tools: BuiltinTools = BuiltinTools.LEAVE_OUT,
     **fields: object,
 ) -> Converted:
     """A request with these fields, converted. Without `input` it says "Hi"."""

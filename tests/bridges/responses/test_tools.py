@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from vast_intercept.bridges.bridge import BuiltinTools
 from vast_intercept.bridges.responses.asked import ToolOrigin
 
 from .asking import call, chat, converted, echoed, function, messages, output, refused, user
@@ -195,9 +196,9 @@ def test_built_in_tools_that_may_not_be_called_are_no_loss() -> None:
 
 
 def test_built_in_tools_are_refused_if_the_configuration_says_so() -> None:
-    error = refused(tools=[function(), SEARCH], builtin_tools="reject")
+    error = refused(tools=[function(), SEARCH], builtin_tools=BuiltinTools.REJECT)
     assert (error.code, error.param) == ("unsupported_parameter", "tools[1].type")
-    assert names(tools=[function()], builtin_tools="reject") == ["f"]
+    assert names(tools=[function()], builtin_tools=BuiltinTools.REJECT) == ["f"]
 
 
 NAMED = {"type": "function", "function": {"name": "f"}}

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
 import msgspec
 
@@ -13,6 +12,7 @@ from ...openai_api.errors import bad_request
 from ...openai_api.limits import MAX_BRIDGED
 from ...openai_api.outline import Buffer
 from ...openai_api.reading import is_null, missing
+from ..bridge import BuiltinTools
 from .asked import Asked
 from .conversation import Conversation
 from .fields import Fields, chat_fields, echoed_fields, left_out_fields, read_fields
@@ -27,9 +27,6 @@ from .input_items import (
 )
 from .tool_choice import choose
 from .tools import Tools
-
-type BuiltinTools = Literal["leave_out", "reject"]
-"""What becomes of OpenAI's own tools, such as web_search, that no chat completion has."""
 
 _NOTHING: Mapping[str, bytes] = MappingProxyType({})
 
@@ -80,7 +77,7 @@ class Request:
         check_amount(len(earlier) + len(given))
         _check_ids(earlier, given)
 
-        tools = Tools(reject_builtin=self._builtin_tools == "reject")
+        tools = Tools(reject_builtin=self._builtin_tools is BuiltinTools.REJECT)
         echoed_tools = tools.add(fields.tools, "tools")
         for found in (*earlier, *given):
             if found.kind == ADDITIONAL_TOOLS:
@@ -121,7 +118,7 @@ class Request:
         )
 
 
-def read(body: Buffer, *, builtin_tools: BuiltinTools = "leave_out") -> Request:
+def read(body: Buffer, *, builtin_tools: BuiltinTools = BuiltinTools.LEAVE_OUT) -> Request:
     """Reads the body of a Responses request. Raises ApiError (400) for what cannot be served.
 
     A body that `needs_outline` must have been outlined first: this bounds how much it holds.
