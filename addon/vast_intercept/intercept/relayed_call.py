@@ -6,6 +6,7 @@ from mitmproxy import connection, http
 
 from ..mitm.http_server import is_without_body
 from ..mitm.sockets import allow_connections
+from ..mitmweb.sent import keep_sent
 from ..openai_api.limits import MAX_HELD
 from ..relay.progress import Progress
 from ..relay.serving.server import TOKEN_HEADER
@@ -113,6 +114,7 @@ class RelayedCall:
     def show_upstream(self) -> None:
         """Makes the flow show where the call really goes, if that is known."""
         self.show_request()
+        self._keep_sent()
         url = self.progress.url or ""
         if self._shown == url:
             return
@@ -124,6 +126,12 @@ class RelayedCall:
         data.scheme, data.host, data.port = scheme.encode(), host, port
         data.path = path.encode("utf-8", "surrogateescape")
         request.host_header = authority_of(scheme, host, port)
+
+    def _keep_sent(self) -> None:
+        """Gives the flow what Vast is asked, to look at, if that is not what the app asked."""
+        sent = self.progress.take_sent()
+        if sent is not None and sum(map(len, sent)) <= self.kept:
+            keep_sent(self.flow, b"".join(sent))
 
     def take_answer(self) -> bool:
         """Takes the answer of another addon, which the relay gives once it has read the body.

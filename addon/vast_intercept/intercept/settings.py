@@ -15,6 +15,7 @@ from ..config import SETTLED, Config, ConfigWatch, find_config_file, find_provid
 from ..mitm.borrowed import format_address, parse_size
 from ..mitm.master import list_of_flows, own_formatter, terminal_handler
 from ..mitmweb.chat.contentview import ChatContentview
+from ..mitmweb.chat.sent_view import SentContentview
 from ..openai_api.limits import MAX_HELD
 from ..relay.serving.server import Relay
 from ..status import STATUS_HOST
@@ -116,7 +117,9 @@ class Settings:
         loader.add_option(
             "vast_log", str, TEXT, "Log format: text for people, json for machines.", (TEXT, JSON)
         )
-        contentviews.add(ChatContentview())
+        chat = ChatContentview()
+        contentviews.add(chat)
+        contentviews.add(SentContentview(chat))
         ctx.options.update(**_WITHOUT_THE_PROVIDER)
 
     def configure(self, updated: set[str]) -> None:

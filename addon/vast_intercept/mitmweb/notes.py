@@ -10,6 +10,7 @@ from ..mitm.borrowed import parse_url
 from ..secret import mask_shapes
 from ..telemetry.report import CallReport, Ending, facts_of
 from ..telemetry.wording import comment
+from .sent import forget_sent
 
 METADATA = "vast"
 
@@ -45,6 +46,7 @@ def begin_notes(flow: http.HTTPFlow, **facts: Any) -> None:
         if flow.marked in MARKERS.values():
             flow.marked = ""
     flow.metadata[METADATA] = _known(facts)
+    forget_sent(flow)
 
 
 def _known(facts: dict[str, Any]) -> dict[str, Any]:

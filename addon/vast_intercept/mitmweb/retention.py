@@ -9,6 +9,7 @@ from mitmproxy import flow, flowfilter, http, tcp, udp
 from ..config import InspectSection
 from ..mitm.master import list_of_flows
 from ..repeating import repeat
+from .sent import size_of_sent
 
 # Seconds between two looks at the list of flows: between them it may be longer.
 _LOOK_AGAIN = 1.0
@@ -82,4 +83,4 @@ def _body_bytes(each: flow.Flow) -> int:
         return 0
     bodies = [message.raw_content for message in (each.request, each.response) if message]
     bodies += [message.content for message in each.websocket.messages] if each.websocket else []
-    return sum(len(body or b"") for body in bodies)
+    return sum(len(body or b"") for body in bodies) + size_of_sent(each)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..config import EndpointId, UpstreamKind
 from ..openai_api.errors import ApiError
+from ..openai_api.requests import Piece
 from ..openai_api.usage import Usage
 from ..secret import Secret, Secrets
 from .call import Call
@@ -35,6 +36,8 @@ class Progress:
     stream: bool = False
     left_out: tuple[str, ...] = ()
     prompt: str | None = None
+    #: The body that Vast gets, in pieces; None if it is the app's own but for its model's name.
+    sent: tuple[Piece, ...] | None = None
 
     #: The endpoint, or the provider, that the call went to last, and the URL that it was sent to.
     endpoint: EndpointId | None = None
@@ -121,13 +124,26 @@ class Progress:
             self.received_at = self.clock()
 
     def read(
-        self, *, model: str | None, stream: bool, left_out: tuple[str, ...], prompt: str | None
+        self,
+        *,
+        model: str | None,
+        stream: bool,
+        left_out: tuple[str, ...],
+        prompt: str | None,
+        sent: tuple[Piece, ...] | None = None,
     ) -> None:
         """Notes what the body asks for.
 
         `left_out` are members of it that Vast does not get, `prompt` is how its prompt begins.
+        `sent` is what Vast gets, if that is not the app's own body.
         """
         self.model, self.stream, self.left_out, self.prompt = model, stream, left_out, prompt
+        self.sent = sent
+
+    def take_sent(self) -> tuple[Piece, ...] | None:
+        """Gives up what Vast gets, which the flow keeps from now on."""
+        sent, self.sent = self.sent, None
+        return sent
 
     def turn_to(self, endpoint: EndpointId) -> None:
         """Turns to an endpoint or provider, which stands in for the one before, if any."""
