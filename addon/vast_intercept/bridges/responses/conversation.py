@@ -28,8 +28,8 @@ from .input_items import (
 )
 from .tools import Tools
 
-#: Bytes of texts that become JSON within a text: inputs of custom tools, and odd arguments.
-MAX_REWRITTEN = 4 * 1024 * 1024
+#: Bytes of what all calls were given: vLLM takes it as JSON within a text, which takes long.
+MAX_ARGUMENTS = 2 * 1024 * 1024
 
 _LENGTH_OF_NOTHING = len(b'""')
 
@@ -94,7 +94,7 @@ class Conversation:
         self.ignored: dict[str, None] = {}
         self._tools = tools
         self._texts = Texts()
-        self._rewritten = 0
+        self._arguments_read = 0
         self._head: list[Content] = [] if instructions is None else [instructions]
         self._entries: list[_Entry] = []
         #: The assistant's message that is still open: the next item may belong to it.
@@ -156,10 +156,7 @@ class Conversation:
         item, place = found.item, found.place
         call_id = _required(item.call_id, f"{place}.call_id")
         name = self._tools.name(item.namespace, _required(item.name, f"{place}.name"))
-        if found.kind == "function_call":
-            arguments = self._arguments(text(item.arguments, f"{place}.arguments"), place)
-        else:
-            arguments = self._object("input", text(item.input, f"{place}.input"))
+        arguments = self._arguments(found)
         known = self._calls.get(call_id)
         if known and not known.answered:
             raise _bad_input(f"Two tool calls have the call_id {call_id}.", f"{place}.call_id")
@@ -171,26 +168,27 @@ class Conversation:
         if early := self._early.pop(call_id, None):
             self._answer(self._calls[call_id], call_id, early)
 
-    def _arguments(self, given: msgspec.Raw, place: str) -> msgspec.Raw | str:
-        """The arguments of a function, which must be a JSON object: vLLM reads them.
+    def _arguments(self, found: Found) -> msgspec.Raw | str:
+        """The arguments of a call as a JSON object in a text: vLLM reads them.
 
         A model may have written something else, or was cut off. It sees what it wrote.
         """
-        if len(given) == _LENGTH_OF_NOTHING:
-            return "{}"
-        if _is_object(given, f"{place}.arguments"):
-            return given
-        return self._object("arguments", given)
-
-    def _object(self, name: str, value: msgspec.Raw) -> str:
-        """A JSON object with a text, which is a text in turn: that takes long for long ones."""
-        self._rewritten += len(value)
-        if self._rewritten > MAX_REWRITTEN:
+        item, name, value = found.item, "input", found.item.input
+        if found.kind == "function_call":
+            name, value = "arguments", item.arguments
+        place = f"{found.place}.{name}"
+        self._arguments_read += len(text(value, place))
+        if self._arguments_read > MAX_ARGUMENTS:
             raise bad_request(
-                f"The inputs of custom tool calls have more than {MAX_REWRITTEN:,} bytes together.",
+                f"The tool calls in the input have more than {MAX_ARGUMENTS:,} bytes of arguments.",
                 ErrorCode.REQUEST_TOO_COMPLEX,
                 "input",
             )
+        if found.kind == "function_call":
+            if len(value) == _LENGTH_OF_NOTHING:
+                return "{}"
+            if _is_object(value, place):
+                return value
         return f'{{"{name}":{bytes(value).decode()}}}'
 
     def _add_output(self, found: Found) -> None:

@@ -10,13 +10,13 @@ from ...openai_api.members import NULL, any_object
 from ...openai_api.reading import decode, invalid_type, invalid_value, is_null, missing
 
 #: Items of one call, those of earlier turns included.
-MAX_ITEMS = 8_000
+MAX_ITEMS = 5_000
 
 # Bytes of a list whose entries are not counted first.
 _READ_AT_ONCE = 16 * 1024
 
 #: Content parts of all items together.
-MAX_PARTS = 10_000
+MAX_PARTS = 5_000
 
 MESSAGE, REFERENCE, ADDITIONAL_TOOLS = "message", "item_reference", "additional_tools"
 REASONING = "reasoning"

@@ -1,0 +1,283 @@
+"""Whatever an app sends becomes a chat completion or OpenAI's error, and in no time."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vast_intercept.bridges.responses.conversation import MAX_ARGUMENTS
+from vast_intercept.bridges.responses.input_items import MAX_ITEMS, MAX_PARTS
+from vast_intercept.bridges.responses.request import Converted, read
+from vast_intercept.openai_api.errors import ApiError
+from vast_intercept.openai_api.limits import MAX_BRIDGED
+from vast_intercept.openai_api.operations import Operation
+from vast_intercept.openai_api.outline import needs_outline
+from vast_intercept.openai_api.requests import outline_of, read_request
+
+from .asking import RESPONSE_ID, call, converted, function, output, user
+
+#: Milliseconds for which one call may block the event loop.
+LONGEST = 50
+
+texts = st.text(max_size=5) | st.sampled_from(["c1", "c2", "f", "msg_1", "{}", "\ud800"])
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def one_of(*words: object) -> st.SearchStrategy[Any]:
+    """One of these words nearly always, and anything at times."""
+    return st.sampled_from([*words] * 3) | values
+
+
+part_types = one_of("input_text", "output_text", "refusal", "input_image", "reasoning_text")
+parts = st.fixed_dictionaries(
+    {"type": part_types, "text": one_of("Hi", "")}, optional={"refusal": one_of("No")}
+)
+contents = texts | st.lists(parts | values, max_size=3) | values
+item_types = one_of(
+    "message",
+    "function_call",
+    "function_call_output",
+    "custom_tool_call",
+    "custom_tool_call_output",
+    "reasoning",
+    "item_reference",
+    "additional_tools",
+    "web_search_call",
+    "compaction",
+)
+tools = st.fixed_dictionaries(
+    {"type": one_of("function", "custom", "namespace", "web_search"), "name": one_of("f", "g")},
+    optional={
+        "description": values,
+        "parameters": one_of({}, None),
+        "strict": one_of(True, None),
+        "format": values,
+        "tools": st.lists(
+            st.fixed_dictionaries({"type": one_of("function"), "name": one_of("f")}), max_size=2
+        ),
+    },
+)
+items = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": item_types,
+        "role": one_of("user", "assistant", "system", "developer"),
+        "content": contents,
+        "id": one_of("msg_1", "msg_2", "rs_1", None),
+        "call_id": one_of("c1", "c2"),
+        "name": one_of("f", "g"),
+        "namespace": one_of("g", None),
+        "arguments": one_of("{}", "x", ""),
+        "input": one_of("x"),
+        "output": contents,
+        "summary": values,
+        "encrypted_content": one_of("vi1_SG0u", "gAAAA"),
+        "tools": st.lists(tools, max_size=2),
+    },
+)
+choices = one_of("none", "auto", "required") | st.fixed_dictionaries(
+    {"type": one_of("function", "custom", "allowed_tools", "mcp")},
+    optional={"name": one_of("f"), "mode": one_of("auto"), "tools": st.lists(tools, max_size=2)},
+)
+bodies = st.fixed_dictionaries(
+    {},
+    optional={
+        "model": one_of("m"),
+        "input": texts | st.lists(items | values, max_size=4) | values,
+        "instructions": one_of("Be brief."),
+        "tools": st.lists(tools, max_size=3) | values,
+        "tool_choice": choices,
+        "include": st.lists(one_of("message.output_text.logprobs"), max_size=2),
+        "previous_response_id": one_of("resp_1"),
+        "max_output_tokens": one_of(5),
+        "text": values | st.fixed_dictionaries({"format": values}),
+        "reasoning": values,
+        "metadata": values,
+        "stream": one_of(True, False),
+        "store": one_of(True, False),
+        "truncation": one_of("auto"),
+    },
+)
+
+
+def in_json(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+@given(
+    bodies | values,
+    st.lists(st.lists(items, max_size=3).map(in_json), max_size=2),
+    st.dictionaries(texts, items.map(in_json), max_size=2),
+)
+def test_a_request_becomes_a_chat_completion_or_an_error(
+    body: object, history: list[bytes], referenced: dict[str, bytes]
+) -> None:
+    try:
+        made = read(in_json(body)).convert(RESPONSE_ID, history, referenced)
+        read_request(Operation.CHAT_COMPLETIONS, made.chat)
+    except ApiError as error:
+        assert_is_openais(error)
+    else:
+        assert_is_whole(made)
+
+
+@given(st.binary(max_size=40))
+def test_bytes_are_read_or_refused(body: bytes) -> None:
+    with pytest.raises(ApiError):
+        read(body)
+
+
+def assert_is_openais(error: ApiError) -> None:
+    """The error is the app's own, and says which."""
+    assert error.type == "invalid_request_error"
+    assert json.loads(error.body())["error"]["code"]
+
+
+def assert_is_whole(made: Converted) -> None:
+    """Every call has its output behind it, every tool its name, and every item its id."""
+    chat = json.loads(made.chat)
+    assert chat["messages"]
+    waiting: set[str] = set()
+    for message in chat["messages"]:
+        if message["role"] == "tool":
+            waiting.remove(message["tool_call_id"])
+            continue
+        assert not waiting
+        waiting = {each["id"] for each in message.get("tool_calls", ())}
+    assert not waiting
+    names = [tool["function"]["name"] for tool in chat.get("tools", ())]
+    assert len(set(names)) == len(names)
+    assert set(names) <= made.asked.tools.keys()
+    assert all(item["id"] for item in json.loads(made.asked.items))
+
+
+def text_of(size: int, piece: bytes = b"x") -> bytes:
+    return b'"%b"' % (piece * (size // len(piece)))
+
+
+def with_input(*parts: bytes) -> bytes:
+    return b'{"input":[%b]}' % b",".join(parts)
+
+
+LARGE = MAX_BRIDGED - 1_000
+USER = b'{"role":"user","content":"x"}'
+OUTPUT = b'{"type":"function_call_output","call_id":"c","output":""}'
+
+
+def a_call(arguments: bytes) -> bytes:
+    made = b'{"type":"function_call","call_id":"c","name":"f","arguments":%b}' % arguments
+    return with_input(made, OUTPUT)
+
+
+def a_custom_call(given: bytes) -> bytes:
+    made = b'{"type":"custom_tool_call","call_id":"c","name":"f","input":%b}' % given
+    return with_input(made, OUTPUT)
+
+
+def calls(count: int) -> bytes:
+    made = [item for number in range(count) for item in (call(f"c{number}"), output(f"c{number}"))]
+    return in_json({"input": made})
+
+
+def offering(*tools: object) -> bytes:
+    return in_json({"input": "Hi", "tools": tools})
+
+
+SCHEMA = {"enum": list(range(150_000))}
+GROUP = {"type": "namespace", "name": "g" * 99, "description": "d" * 1_000_000}
+
+WORST: dict[str, Callable[[], bytes]] = {
+    "a huge text": lambda: b'{"input":%b}' % text_of(LARGE),
+    "a huge text in an item": lambda: with_input(USER.replace(b'"x"', text_of(LARGE))),
+    "a huge text of escapes": lambda: b'{"input":%b}' % text_of(LARGE, b"\\n"),
+    "a huge text of emoji": lambda: b'{"input":%b}' % text_of(LARGE, "\U0001f600".encode()),
+    "many items": lambda: with_input(*[USER] * MAX_ITEMS),
+    "many large items": lambda: with_input(*[USER.replace(b'"x"', text_of(1_600))] * MAX_ITEMS),
+    "too many items": lambda: with_input(*[USER] * 20_000),
+    "empty items": lambda: with_input(*[b"{}"] * 40_000),
+    "many numbers": lambda: with_input(*[b"1"] * (LARGE // 2)),
+    "many parts": lambda: in_json(
+        {"input": [user() | {"content": [{"type": "input_text", "text": "x"}] * MAX_PARTS}]}
+    ),
+    "many calls": lambda: calls(MAX_ITEMS // 2),
+    "huge arguments": lambda: a_call(b'"{%b}"' % (b'\\"a\\":1,' * (LARGE // 8))[:-1]),
+    "huge arguments that are not JSON": lambda: a_call(text_of(LARGE, b'\\"')),
+    "arguments that are nested deeply": lambda: a_call(text_of(LARGE, b"[")),
+    "large arguments": lambda: a_call(b'"{%b}"' % (b'\\"a\\":1,' * (MAX_ARGUMENTS // 9))[:-1]),
+    "a huge input of a custom tool": lambda: a_custom_call(text_of(LARGE, b'\\"')),
+    "a large input of a custom tool": lambda: a_custom_call(text_of(MAX_ARGUMENTS - 2, b'\\"')),
+    "a schema of 1 MB": lambda: offering(function(parameters=SCHEMA)),
+    "many tools": lambda: offering(*[function("f" * 100 + str(number)) for number in range(1_000)]),
+    "a group with a huge description": lambda: offering(
+        {**GROUP, "tools": [function(f"f{number}") for number in range(999)]}
+    ),
+    "nested deeply": lambda: b'{"input":%b}' % (b"[" * 500_000 + b"]" * 500_000),
+}
+
+
+@pytest.mark.parametrize("name", WORST)
+def test_no_request_blocks_the_event_loop(name: str) -> None:
+    body = WORST[name]()
+    assert len(body) <= MAX_BRIDGED
+    if needs_outline(body):
+        try:
+            for _ in outline_of(body):
+                pass
+        except ApiError:
+            return
+    assert min(milliseconds(lambda: read_and_convert(body)) for _ in range(5)) < LONGEST
+
+
+def read_and_convert(body: bytes) -> None:
+    try:
+        read(body).convert(RESPONSE_ID)
+    except ApiError as error:
+        assert_is_openais(error)
+
+
+# Not counting what other processes do in the meantime.
+def milliseconds(action: Callable[[], object]) -> float:
+    begun = time.thread_time()
+    action()
+    return (time.thread_time() - begun) * 1_000
+
+
+def test_a_usual_request_is_converted_in_less_than_0_3_milliseconds() -> None:
+    tools = [function(f"f{number}", description="Does." * 20) for number in range(10)]
+    said = [user("Hi" * 100), {"role": "assistant", "content": "Hello" * 100}] * 5
+    body = in_json({"model": "m", "input": [*said, user()], "tools": tools, "stream": True})
+    assert min(milliseconds(lambda: read(body).convert(RESPONSE_ID)) for _ in range(50)) < 0.3
+
+
+def test_a_conversation_of_100_turns_adds_less_than_5_milliseconds() -> None:
+    turns = [
+        json.loads(converted(input=[user("Hi" * 100)]).asked.items)
+        if number % 2 == 0
+        else [
+            {"id": f"rs_{number}", "type": "reasoning", "summary": []},
+            {**call(f"c{number}"), "id": f"fc_{number}"},
+            {**output(f"c{number}"), "id": f"fco_{number}"},
+            {
+                "id": f"msg_{number}",
+                "type": "message",
+                "role": "assistant",
+                "content": [{"type": "output_text", "text": "Hello" * 100}],
+            },
+        ]
+        for number in range(200)
+    ]
+    for number, turn in enumerate(turns[::2]):
+        turn[0]["id"] = f"msg_in_{number}"
+    history = [in_json(turn) for turn in turns]
+    request = read(in_json({"input": "Hi"}))
+    assert len(json.loads(request.convert(RESPONSE_ID, history).chat)["messages"]) == 401
+    taken = min(milliseconds(lambda: request.convert(RESPONSE_ID, history)) for _ in range(20))
+    assert taken < 5
