@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, settings
 
 from . import harness
 from .fixtures.browsing import browser
+from .fixtures.provider import provider
 from .fixtures.watching import watching
 from .fixtures.workers import _vast, intercepting, vast
 from .fixtures.wrapper import confdir, expired_ca, run_options
@@ -19,6 +20,7 @@ __all__ = [
     "confdir",
     "expired_ca",
     "intercepting",
+    "provider",
     "run_options",
     "vast",
     "watching",

@@ -13,6 +13,8 @@ from playwright.sync_api import expect
 from .. import harness
 from ..end_to_end.resilience.apps import App
 from ..end_to_end.test_loaded_flows import MESSAGES, plain_flow
+from ..fixtures.provider import Provider
+from ..fixtures.watching import until
 from ..harness import ENDPOINT, VAST_KEY, Certificates, StandIn
 from .conftest import Watching, Web
 
@@ -292,6 +294,28 @@ class TestCommands:
             assert PROVIDER_KEY not in seen
         assert PROVIDER_KEY not in web.interceptor.output
         provider.stop()
+
+    def test_replay_of_a_response_at_the_provider(
+        self, mitmweb: Watching, provider: Provider
+    ) -> None:
+        """With what Vast would be refused, the provider gets it as it is."""
+        answered = {"object": "response", "output": [], "usage": None}
+        provider.answer = 200, json.dumps(answered).encode()
+        own = {"name": "lab", "host": "127.0.0.1", "port": provider.server_port, "scheme": "http"}
+        web = mitmweb(sections={"providers": [own]}, environ={"OPENAI_API_KEY": PROVIDER_KEY})
+        asked = b'{"input": "hello",  "background": true, "model": "gpt-5"}'
+        url = f"http://127.0.0.1:{provider.server_port}/v1/responses"
+        headers = {"content-type": "application/json"}
+        told = web.interceptor.session().post(url, data=asked, headers=headers, timeout=30)
+        assert told.status_code == 400
+        expect(web.rows()).to_have_count(1)
+        assert provider.received == []
+        web.command("vast.replay.provider", "@all")
+        until(lambda: provider.received)
+        ((path, sent, body_sent),) = provider.received
+        assert (path, sent["authorization"]) == ("/v1/responses", f"Bearer {PROVIDER_KEY}")
+        assert body_sent == asked
+        expect(web.rows()).to_have_count(2)
 
     @pytest.mark.parametrize(
         ("provider", "key", "why"),

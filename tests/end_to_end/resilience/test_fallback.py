@@ -4,17 +4,16 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
+from ...fixtures.provider import PROVIDER_S_BODY, Provider
 from ...fixtures.workers import WORKERS, Intercepting
 from ...harness import APP_KEY, ENDPOINT, StandIn
 from .apps import TEXT, App, Reply, ask
 
 TOTAL = {"total": 1}
-PROVIDER_S_BODY = b'{"choices": [{"message": {"content": "from the provider"}}]}'
 
 
 def workers_of(vast: StandIn, endpoint: str) -> Iterator[int]:
@@ -63,42 +62,6 @@ def test_an_app_s_own_mistake_does_not_go_elsewhere(
     assert reply.status == 400
     assert reply.headers["x-vast-endpoint"] == ENDPOINT
     assert len(vast.calls(path="/v1/chat/completions")) == 1
-
-
-class Provider(ThreadingHTTPServer):
-    """A provider on this machine, which notes what it is sent."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.received: list[tuple[str, dict[str, str], bytes]] = []
-        self.answer: tuple[int, bytes] = 200, PROVIDER_S_BODY
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Provider
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        self.server.received.append((self.path, headers, body))
-        status, answer = self.server.answer
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def provider() -> Iterator[Provider]:
-    with Provider() as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield server
-        server.shutdown()
 
 
 def ask_provider(provider: Provider, **options: Any) -> Reply:
