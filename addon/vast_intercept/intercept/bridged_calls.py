@@ -21,7 +21,8 @@ def work_on(call: ApiCall, method: str, path: str, *, websocket: bool) -> Work |
 
     `path` has the query. `websocket` says whether a WebSocket is asked for.
     """
-    match call.operation, method, call.rest:
+    rest = tuple(segment.encode(errors="backslashreplace").decode() for segment in call.rest)
+    match call.operation, method, rest:
         case Operation.RESPONSES, "GET", () if websocket:
             return Refuse(_no_websocket(), call.operation)
         case Operation.RESPONSES, "GET" | "HEAD", (id_,):

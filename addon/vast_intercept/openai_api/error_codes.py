@@ -19,8 +19,11 @@ class ErrorCode(StrEnum):
     MISDIRECTED_REQUEST = auto()
     MISSING_REQUIRED_PARAMETER = auto()
     MODEL_NOT_FOUND = auto()
+    PREVIOUS_RESPONSE_INCOMPLETE = auto()
+    PREVIOUS_RESPONSE_NOT_FOUND = auto()  # OpenAI's own
     REQUEST_TOO_COMPLEX = auto()
     REQUEST_TOO_LARGE = auto()
+    RESPONSE_NOT_FOUND = auto()
     UNSUPPORTED_CONTENT = auto()
     UNSUPPORTED_ENCODING = auto()
     UNSUPPORTED_ENDPOINT = auto()
@@ -36,6 +39,7 @@ class ErrorCode(StrEnum):
     INTERCEPTOR_SHUTTING_DOWN = auto()
     INTERNAL_ERROR = auto()
     PROVIDER_KEY_MISSING = auto()
+    RESPONSE_STORE_FAILED = auto()
     VAST_ENDPOINT_MISSING = auto()
     VAST_KEY_MISSING = auto()
 

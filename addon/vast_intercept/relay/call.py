@@ -41,6 +41,8 @@ class Call:
     #: What the app asked for, None if it is not of the API; and the app's name, if it has one.
     operation: Operation | None = None
     client_name: str | None = None
+    #: Whose responses it may see and adds to: the SHA-256 of the app's key, empty without one.
+    owner: str = field(default="", repr=False)
     #: What the call holds in memory.
     share: Share = field(default_factory=lambda: Share(Memory()))
     #: What to take for the body that comes, if another addon has changed it.
