@@ -1,7 +1,7 @@
 """The hooks of requests and answers."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mitmproxy import connection, exceptions, http
 from mitmproxy.flow import Error
@@ -24,6 +24,7 @@ from .flow_commands import key_problem
 from .identify import Judged, asked_by
 from .masked_log import mask_quoted
 from .message_keys import mask_keys, mask_unreadable
+from .owners import Owners
 from .passed_on_calls import PassedOnCalls
 from .provider_call import call_for_provider, url_of
 from .relayed_call import RelayedCall
@@ -49,6 +50,7 @@ class CallInterceptor:
     status_page: StatusPage
     relayed: RelayedCalls
     passed_on: PassedOnCalls
+    _owners: Owners = field(default_factory=Owners, init=False)
 
     async def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Judges the request, masks its keys, and has the verdict carried out."""
@@ -98,9 +100,12 @@ class CallInterceptor:
         """Masks the keys for good, and has the relay do the work once all addons agree."""
         falls_back = config.falls_back_to_provider
         as_made = call_for_provider(work, asked, flow.request, falls_back=falls_back)
+        owner = self._owners.owner_of(flow, asked, work.operation)
         mask_keys(flow.request)
         judged = Judged(config, asked.client, target_of(flow.request))
-        relayed = await self.relayed.prepare(flow, work, judged, asked.place, provider=as_made)
+        relayed = await self.relayed.prepare(
+            flow, work, judged, asked.place, provider=as_made, owner=owner
+        )
         if isinstance(work, RefuseAtOnce):
             self._refuse(relayed, work.error)
             return

@@ -109,12 +109,13 @@ class RelayedCalls:
         place: Parts,
         *,
         provider: ProviderCall | None = None,
+        owner: str = "",
         share: Share | None = None,
     ) -> RelayedCall:
         """Prepares a call in the relay, which mitmproxy will send there.
 
         `place` is where the app sent it; `provider` is the call as its provider would get it;
-        `share` is what the call holds in memory already.
+        `owner` is whose responses it may see; `share` is what the call holds in memory already.
         """
         address = await self._relay.listening()
         call = Call(
@@ -126,6 +127,7 @@ class RelayedCalls:
             provider=provider,
             operation=work.operation,
             client_name=noted(flow, "client"),
+            owner=owner,
             share=share or self.share(),
         )
         progress = Progress(call)

@@ -9,7 +9,7 @@ from ...bridges.functions.bridge import functions_bridge
 from ...bridges.functions.request import with_tools
 from ...bridges.plain import PlainEvents
 from ...bridges.responses.bridge import ResponsesBridge
-from ...bridges.responses.request import read
+from ...bridges.responses.request import Converted, read
 from ...openai_api.chunks import empty_chunk
 from ...openai_api.content_coding import request_too_large
 from ...openai_api.error_codes import ErrorCode
@@ -18,19 +18,24 @@ from ...openai_api.limits import MAX_BRIDGED
 from ...openai_api.operations import SERVED_BY_VAST, Operation
 from ...openai_api.outline import Buffer, Outline
 from ...openai_api.reasoning import with_both_names_in_events
+from ..call import Call
 from ..progress import Progress
+from ..stored_responses.stores import StoredResponses
 
 
 async def bridge_for(
     operation: Operation,
     body: Buffer,
     made: Outline | None,
-    progress: Progress,
+    call: Call,
+    *,
     plain: Callable[[], PlainEvents],
+    stored: StoredResponses,
 ) -> Bridge | None:
     """The bridge for a call with this body; None for one that Vast takes as it is.
 
-    `made` is the outline of a large body, and `plain` makes the events of a call without a bridge.
+    `made` is the outline of a large body, `plain` makes the events of a call without a bridge, and
+    `stored` has what the app may refer to.
     Raises ApiError (400, 413) for a request that cannot be served.
     """
     if operation is Operation.CHAT_COMPLETIONS:
@@ -40,16 +45,27 @@ async def bridge_for(
     if len(body) > MAX_BRIDGED:
         raise request_too_large(MAX_BRIDGED)
     if operation is Operation.RESPONSES:
-        return _responses_bridge(body, progress)
+        return await _responses_bridge(body, call, stored)
     raise bad_request(f"{operation} is not served yet.", ErrorCode.UNSUPPORTED_ENDPOINT, status=404)
 
 
-def _responses_bridge(body: Buffer, progress: Progress) -> ResponsesBridge:
-    request = read(body, builtin_tools=progress.call.config.responses.builtin_tools)
+async def _responses_bridge(body: Buffer, call: Call, stored: StoredResponses) -> ResponsesBridge:
     response_id = f"resp_{secrets.token_hex(24)}"
-    made = request.convert(response_id)
+    made = await convert_response(body, call, stored, response_id)
+    if made.asked.store:
+        await stored.check(call)  # before tokens are spent on an answer that cannot be kept
     now = int(time.time())
     return ResponsesBridge(made.asked, made.chat, made.left_out, response_id, now)
+
+
+async def convert_response(
+    body: Buffer, call: Call, stored: StoredResponses, response_id: str
+) -> Converted:
+    """The chat completion of a Responses request, with the conversation that it continues."""
+    request = read(body, builtin_tools=call.config.responses.builtin_tools)
+    history = await stored.history(call, request.previous) if request.previous else []
+    referenced = await stored.items(call, request.references)
+    return request.convert(response_id, history, referenced)
 
 
 def _for_functions(

@@ -167,9 +167,15 @@ class EventStream:
         """Sends what is still to be sent of an answer that is over."""
         out = await self._begin()
         last, self._last = self._last, b""
-        last = (self.events.feed(last) if last else b"") + self.events.end(self._progress.error)
-        if record := self.events.record:
-            await self._keep(record)
+        last = self.events.feed(last) if last else b""
+        ended = self.events.end(self._progress.error)
+        try:
+            if record := self.events.record:
+                await self._keep(record)
+        except ApiError as error:  # the app must not come back to what is not kept
+            self._progress.fail(error)
+            ended = self.events.fail(error)
+        last += ended
         with contextlib.suppress(ConnectionError):
             if last:
                 await out.write(last)

@@ -12,15 +12,13 @@ from ...bridges.bridge import AppEvents, Bridge, Record
 from ...bridges.native import NativeEvents, read_native
 from ...bridges.plain import PlainEvents
 from ...config import Route
-from ...openai_api.content_coding import decode_content, request_too_large
+from ...openai_api.content_coding import request_too_large
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway
-from ...openai_api.limits import MAX_DECOMPRESSED, READ_TOGETHER
 from ...openai_api.operations import BRIDGED, Operation
 from ...openai_api.outline import Buffer, needs_outline
 from ...openai_api.prompt import beginning_of_prompt
 from ...openai_api.reasoning import with_both_names
-from ...openai_api.requests import check_content_type as check_request_type
 from ...openai_api.requests import outline_of, read_request
 from ...openai_api.sse import EVENT_STREAM
 from ..call import Call
@@ -28,9 +26,11 @@ from ..failures import internal_error
 from ..progress import Progress
 from ..retrying.answer_start import StartedAnswer
 from ..retrying.dispatch import Dispatcher
+from ..stored_responses.stores import StoredResponses
 from ..turns import Turns
 from ..upstreams.base import UpstreamAnswer, UpstreamRequest
 from ..work import AnswerHere, Generating, Refuse, ToProvider
+from .app_body import read_body
 from .bridging import bridge_for, plain_events
 from .event_stream import EventStream
 from .whole_answer import JSON, check_content_type, read_whole
@@ -48,6 +48,7 @@ class Generation:
     _dispatcher: Dispatcher
     _request: web.BaseRequest
     _turns: Turns
+    _stored: StoredResponses
     _work: Generating = field(init=False)
     #: The timeout around the current wait, if any. `end` expires it.
     _limit: asyncio.Timeout | None = field(default=None, init=False)
@@ -160,23 +161,19 @@ class Generation:
     async def _read(self, body: Buffer) -> UpstreamRequest:
         """Raises ApiError (400, 413) for what cannot go to Vast."""
         headers = self._request.headers
-        check_request_type(headers.get("content-type", ""))
-        coding = headers.get("content-encoding", "")
-        if coding:
-            # It may become so large while other calls have their turn.
-            self._call.share.take(MAX_DECOMPRESSED)
-            body = await self._turns.take(decode_content(body, coding, self._call.max_body))
-            self._call.share.give_back(MAX_DECOMPRESSED - min(len(body), MAX_DECOMPRESSED))
+        body, outline = await read_body(body, headers, self._call, self._turns)
         original = body if self._call.provider else b""
-        outline = await self._turns.take(outline_of(body)) if needs_outline(body) else None
-        if len(body) > READ_TOGETHER:
-            await self._turns.wait()
         operation = self._work.operation
         if self._is_native:
             wanted = read_native(body)
         else:
             self._bridge = await bridge_for(
-                operation, body, outline, self._progress, self._plain_events
+                operation,
+                body,
+                outline,
+                self._call,
+                plain=self._plain_events,
+                stored=self._stored,
             )
             if self._bridge:
                 operation, body = Operation.CHAT_COMPLETIONS, self._bridge.chat
@@ -214,7 +211,8 @@ class Generation:
         return plain_events(self._work.operation, self._progress, both_names=both_names)
 
     async def _keep(self, record: Record) -> None:
-        """Keeps what the app may come back to."""
+        """Keeps what the app may come back to. Raises ApiError if that fails."""
+        await self._stored.keep(self._call, record)
 
     async def _start(
         self, sent: UpstreamRequest, deadline: float, headers: Headers

@@ -15,19 +15,26 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from ...openai_api.content_coding import request_too_large
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway
 from ...openai_api.outline import Buffer
+from ..call import Call
 from ..failures import internal_error
 from ..http_client import UpstreamProxy
 from ..memory import Memory, Share
 from ..progress import Progress
 from ..retrying.dispatch import Dispatcher
 from ..retrying.endpoint_health import EndpointHealth
+from ..stored_responses.stores import StoredResponses
 from ..turns import Turns
 from ..upstreams.all import Upstreams
-from ..work import Generating
+from ..work import CountTokens, Generating, StoredResponse
+from .app_body import read_body
+from .counting import ESTIMATED, count_response_tokens
 from .generation import Generation, answered_here
+from .stored import answer_stored
+from .whole_answer import JSON
 
 TOKEN_HEADER = "x-vast-intercept-call"  # noqa: S105  (a header's name)
 
@@ -61,6 +68,7 @@ class Relay:
         self._upstreams: Upstreams | None = None
         self._dispatcher: Dispatcher | None = None
         self._turns = Turns()
+        self._stored = StoredResponses()
         #: What calls hold.
         self.memory = Memory()
         #: Where what was fetched of Vast is kept; to be set before `start`.
@@ -117,6 +125,7 @@ class Relay:
             await self._runner.cleanup()
         if self._upstreams:
             await self._upstreams.close()
+        await self._stored.close()
 
     def endpoints(self) -> list[EndpointHealth]:
         """How those endpoints and providers do that were called."""
@@ -169,10 +178,9 @@ class Relay:
             headers["access-control-allow-origin"] = "*"
             headers["access-control-expose-headers"] = _EXPOSED
         try:
-            if not isinstance(progress.call.work, Generating):
-                await _drop_body(request)
-                return answered_here(progress, headers)
-            return await self._generate(request, progress, headers)
+            if isinstance(progress.call.work, Generating):
+                return await self._generate(request, progress, headers)
+            return await self._answer_here(request, progress, headers)
         except ApiError as error:
             failure = replace(error, message=progress.keys.redact(error.message))
         except Exception as error:  # noqa: BLE001  (whatever happens, the app gets an answer)
@@ -184,6 +192,34 @@ class Relay:
             headers={**headers, **failure.response_headers()},
         )
 
+    async def _answer_here(
+        self, request: web.BaseRequest, progress: Progress, headers: dict[str, str]
+    ) -> web.StreamResponse:
+        """Answers what needs no model. Raises ApiError."""
+        call, body = progress.call, None
+        if isinstance(call.work, CountTokens):
+            body = await _read_body(request, call.max_body, call.share)
+        else:
+            await _drop_body(request)
+        call = progress.call  # it may have been changed in mitmproxy while its body came
+        match call.work:
+            case CountTokens():
+                answer = await self._count(request, call, body)
+                headers |= ESTIMATED
+            case StoredResponse() as work:
+                answer = await answer_stored(work, call, self._stored)
+            case _:
+                return answered_here(progress, headers)
+        progress.begin_answer()
+        return web.Response(body=answer, headers={**headers, "content-type": JSON})
+
+    async def _count(self, request: web.BaseRequest, call: Call, body: Buffer | None) -> bytes:
+        body = body if call.body is None else call.body
+        if body is None:
+            raise request_too_large(call.max_body)
+        body, _ = await read_body(body, request.headers, call, self._turns)
+        return await count_response_tokens(body, call, self._stored)
+
     async def _generate(
         self, request: web.BaseRequest, progress: Progress, headers: dict[str, str]
     ) -> web.StreamResponse:
@@ -191,7 +227,7 @@ class Relay:
             await _drop_body(request)
             raise _shutting_down("and takes no more calls")
         assert self._dispatcher
-        generation = Generation(progress, self._dispatcher, request, self._turns)
+        generation = Generation(progress, self._dispatcher, request, self._turns, self._stored)
         self._running.add(generation)
         call = progress.call
         try:
