@@ -4,7 +4,10 @@ import msgspec
 
 from ...bridges.token_estimate import estimate_tokens
 from ...openai_api.content_coding import request_too_large
+from ...openai_api.error_codes import ErrorCode
+from ...openai_api.errors import bad_request
 from ...openai_api.limits import MAX_BRIDGED
+from ...openai_api.operations import Operation
 from ...openai_api.outline import Buffer
 from ..call import Call
 from ..stored_responses.stores import StoredResponses
@@ -14,14 +17,19 @@ from .bridging import convert_response
 ESTIMATED = {"x-vast-estimated": "input_tokens"}
 
 
-async def count_response_tokens(body: Buffer, call: Call, stored: StoredResponses) -> bytes:
-    """The answer to `POST /v1/responses/input_tokens`.
+async def count_tokens(
+    operation: Operation, body: Buffer, call: Call, stored: StoredResponses
+) -> bytes:
+    """The answer to a call that counts the tokens of a call of this operation.
 
-    Raises ApiError for what `POST /v1/responses` would refuse, too.
+    Raises ApiError for what the call itself would be refused for, too.
     https://platform.openai.com/docs/api-reference/responses/input-tokens
     """
     if len(body) > MAX_BRIDGED:
         raise request_too_large(MAX_BRIDGED)
+    if operation is not Operation.RESPONSES:
+        said = f"The tokens of {operation} are not counted yet."
+        raise bad_request(said, ErrorCode.UNSUPPORTED_ENDPOINT, status=404)
     converted = await convert_response(body, call, stored, "resp_counted")
     count = estimate_tokens(converted.chat)
     return msgspec.json.encode({"object": "response.input_tokens", "input_tokens": count})

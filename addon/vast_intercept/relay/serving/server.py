@@ -18,6 +18,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from ...openai_api.content_coding import request_too_large
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway
+from ...openai_api.operations import Operation
 from ...openai_api.outline import Buffer
 from ..call import Call
 from ..failures import internal_error
@@ -31,7 +32,7 @@ from ..turns import Turns
 from ..upstreams.all import Upstreams
 from ..work import CountTokens, Generating, StoredResponse
 from .app_body import read_body
-from .counting import ESTIMATED, count_response_tokens
+from .counting import ESTIMATED, count_tokens
 from .generation import Generation, answered_here
 from .stored import answer_stored
 from .whole_answer import JSON
@@ -203,8 +204,8 @@ class Relay:
             await _drop_body(request)
         call = progress.call  # it may have been changed in mitmproxy while its body came
         match call.work:
-            case CountTokens():
-                answer = await self._count(request, call, body)
+            case CountTokens(operation):
+                answer = await self._count(operation, request, call, body)
                 headers |= ESTIMATED
             case StoredResponse() as work:
                 answer = await answer_stored(work, call, self._stored)
@@ -213,12 +214,14 @@ class Relay:
         progress.begin_answer()
         return web.Response(body=answer, headers={**headers, "content-type": JSON})
 
-    async def _count(self, request: web.BaseRequest, call: Call, body: Buffer | None) -> bytes:
+    async def _count(
+        self, operation: Operation, request: web.BaseRequest, call: Call, body: Buffer | None
+    ) -> bytes:
         body = body if call.body is None else call.body
         if body is None:
             raise request_too_large(call.max_body)
         body, _ = await read_body(body, request.headers, call, self._turns)
-        return await count_response_tokens(body, call, self._stored)
+        return await count_tokens(operation, body, call, self._stored)
 
     async def _generate(
         self, request: web.BaseRequest, progress: Progress, headers: dict[str, str]
