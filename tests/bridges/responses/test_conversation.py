@@ -134,6 +134,10 @@ TURNS: dict[str, tuple[list[Any], list[Any]]] = {
         [call(), output(text=[A_TEXT])],
         [assistant(None, tool_call()), {**TOOL, "content": "Hi"}],
     ),
+    "an output of several parts": (
+        [call(), output(text=[A_TEXT, {**A_TEXT, "text": 'a"\n'}, AN_ANSWER])],
+        [assistant(None, tool_call()), {**TOOL, "content": 'Hi\na"\n\nHello'}],
+    ),
     "reasoning that led to nothing": ([THOUGHT, user("Again")], [user("Again")]),
     "a custom tool": (
         [

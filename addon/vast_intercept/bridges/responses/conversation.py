@@ -49,7 +49,7 @@ class _ToolCall(msgspec.Struct, gc=False):
 
 
 class ChatMessage(msgspec.Struct, omit_defaults=True, gc=False):
-    """A message of a chat completion. `reasoning` is vLLM's field for what the model thought."""
+    """A message of a chat completion. `reasoning` is what the model thought (FACTS R7)."""
 
     role: str
     content: Content | None
@@ -169,7 +169,7 @@ class Conversation:
             self._answer(self._calls[call_id], call_id, early)
 
     def _arguments(self, found: Found) -> msgspec.Raw | str:
-        """The arguments of a call as a JSON object in a text: vLLM reads them.
+        """The arguments of a call as a JSON object in a text: vLLM reads them (FACTS R8).
 
         A model may have written something else, or was cut off. It sees what it wrote.
         """
@@ -206,6 +206,8 @@ class Conversation:
 
     def _answer(self, call: _Call, call_id: str, output: Found) -> None:
         content = self._texts.content(output.item.output, f"{output.place}.output")
+        if isinstance(content, list):
+            content = _one_text(content)
         call.answered = True
         call.entry.outputs.append(ChatMessage("tool", content, tool_call_id=call_id))
 
@@ -258,6 +260,15 @@ def _is_object(value: msgspec.Raw, place: str) -> bool:
     except (msgspec.DecodeError, RecursionError):
         return False
     return True
+
+
+def _one_text(parts: list[TextPart | RefusalPart]) -> msgspec.Raw:
+    """The texts of an output, one per line.
+
+    Many chat templates take only a text there, and older vLLM does not make one of it (FACTS R7).
+    """
+    texts = (part.text if isinstance(part, TextPart) else part.refusal for part in parts)
+    return msgspec.Raw(b'"%b"' % b"\\n".join(bytes(text)[1:-1] for text in texts))
 
 
 def _joined(contents: list[Content]) -> Content:

@@ -94,7 +94,7 @@ class Request:
 
         chat: dict[str, object] = {"model": self.model} if self.model is not None else {}
         chat |= {"messages": messages, **chat_fields(fields)}
-        if chosen.functions:
+        if chosen.functions:  # vLLM refuses an empty list, and a choice without tools (FACTS R9)
             chat["tools"] = [
                 {"type": "function", "function": function} for function in chosen.functions.values()
             ]
