@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from vast_intercept.telemetry.call_log import JsonFormatter, log_call
+from vast_intercept.telemetry.call_log import JsonFormatter, log_call, log_left_out
 from vast_intercept.telemetry.report import CallReport, Ending
 
 
@@ -217,3 +218,15 @@ def test_traces_that_are_dropped_do_not_fill_the_log(
 ) -> None:
     log_call(CallReport(request_id="req_1", time=0, outcome=outcome, operation="traces"))
     assert [made.levelno for made in collector.records] == [level]
+
+
+def test_tools_that_are_left_out_are_told_once_for_each_app(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for client in ("app of ann", "app of bob", "app of ann"):
+        log_left_out(replace(FULL, client=client, left_out=("tool web_search", "suffix")))
+    told = [record.getMessage() for record in caplog.records]
+    assert [text.partition(" offers ")[0] for text in told] == ["app of ann", "app of bob"]
+    assert all("the tool web_search" in text and "builtin_tools: reject" in text for text in told)
+    log_left_out(replace(FULL, client="app of ann", left_out=("tool mcp",)))
+    assert "the tool mcp" in caplog.records[-1].getMessage()

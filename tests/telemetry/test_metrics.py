@@ -218,6 +218,18 @@ def test_reasons_are_bounded(bench: Bench) -> None:
     assert reasons["vast_intercept_refused_calls_total", OTHER] >= 899
 
 
+def test_what_is_left_out_is_counted_by_name_and_not_by_version(bench: Bench) -> None:
+    bench.ended(report(left_out=("tool web_search", "suffix")))
+    bench.ended(report(left_out=("tool web_search_2025_08_26", "tool web_search")))
+    assert bench.value("left_out_total", "tool web_search") == 2
+    assert bench.value("left_out_total", "suffix") == 1
+    for number in range(1_000):
+        bench.ended(report(left_out=(f"item {number}",)))
+    counted = {key: n for key, n in bench.series().items() if key[0].endswith("left_out_total")}
+    assert len(counted) <= 101
+    assert sum(counted.values()) == 1_003
+
+
 def test_a_refusal_without_a_code_is_another_one(bench: Bench) -> None:
     bench.ended(report(Ending.REFUSED, attempts=0))
     assert bench.value("refused_calls_total", OTHER) == 1

@@ -8,7 +8,7 @@ from mitmproxy import http
 from ..mitm.master import is_read
 from ..mitmweb.notes import note_report, noted, original_url
 from ..relay.progress import Progress
-from ..telemetry.call_log import log_call
+from ..telemetry.call_log import log_call, log_left_out
 from ..telemetry.monitor import Monitor
 from ..telemetry.report import report_of
 
@@ -22,5 +22,6 @@ def tell_of_end(
     report = report_of(progress, status, left=left, path=path)
     note_report(flow, report)
     monitor.ended(progress, report, noted(flow, "provider"))
+    log_left_out(report)
     if is_read(logging.INFO):
         log_call(report)

@@ -8,10 +8,15 @@ from typing import Any
 import msgspec
 
 from ..openai_api.operations import DROPPED
+from ..warn_once import WarnOnce
 from .report import CallReport, Ending
-from .wording import log_line
+from .wording import log_line, printable
 
 logger = logging.getLogger(__name__)
+_warn = WarnOnce(logger)
+
+# How `left_out` names the tools that a provider runs itself.
+_TOOL = "tool "
 
 TEXT = "text"
 JSON = "json"
@@ -25,6 +30,20 @@ def log_call(report: CallReport) -> None:
     dropped = report.operation in DROPPED and report.outcome is Ending.OK
     level = logging.DEBUG if dropped else logging.INFO
     logger.log(level, "%s", log_line(report), extra={"call": report})
+
+
+def log_left_out(report: CallReport) -> None:
+    """Warns once for each app and each tool that its calls are served without that tool."""
+    app = printable(report.client or "an app")
+    for what in report.left_out:
+        if what.startswith(_TOOL):
+            tool = printable(what.removeprefix(_TOOL))
+            _warn(
+                (app, tool),
+                f"{app} offers the model the tool {tool}, which its provider runs and Vast does not"
+                " have. Its calls are served without it. To refuse them, set `responses:"
+                " {builtin_tools: reject}` in the configuration.",
+            )
 
 
 class JsonFormatter(logging.Formatter):

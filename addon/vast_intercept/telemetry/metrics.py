@@ -5,6 +5,7 @@ series: operations are a fixed list, endpoints are those that the configuration 
 are the interceptor's own.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
@@ -24,7 +25,9 @@ from .report import CallReport, Ending
 OTHER = "other"
 
 _PREFIX = "vast_intercept_"
-_MAX_REASONS = 100
+_MAX_REASONS = _MAX_LEFT_OUT = 100
+# Names of built-in tools may end with the date of their version.
+_DATE = re.compile(r"_\d{4}_\d{2}_\d{2}$")
 
 # Seconds. Those of vLLM's own metrics, where it has the same, so that both can be compared:
 # https://docs.vllm.ai/en/latest/design/metrics.html
@@ -43,6 +46,7 @@ _ADDED = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.1, 0.
 _COUNTERS = {
     "calls": ("Calls that have ended.", ("operation", "endpoint", "outcome")),
     "refused_calls": ("Calls that were refused.", ("reason",)),
+    "left_out": ("Calls that asked for something that the model does not get.", ("what",)),
     "prompt_tokens": ("Tokens of prompts, if the answer says how many.", ("endpoint",)),
     "completion_tokens": ("Tokens of answers, if the answer says how many.", ("endpoint",)),
     "uncounted_answers": ("Answers that do not say how many tokens they have.", ("endpoint",)),
@@ -124,6 +128,7 @@ class Metrics(Collector):
         self._config, self._running, self._endpoints = config, running, endpoints
         registry.register(self)
         self._reasons: set[str] = set()
+        self._left_out: set[str] = set()
 
     def ended(self, config: Config, report: CallReport) -> None:
         """Counts a call that has ended. `config` is the one that it started with."""
@@ -132,7 +137,10 @@ class Metrics(Collector):
         count = self._counter
         count("calls", operation, endpoint, report.outcome).inc()
         if report.outcome is Ending.REFUSED:
-            count("refused_calls", self._reason(report.error or OTHER)).inc()
+            reason = _first_of(self._reasons, report.error or OTHER, _MAX_REASONS)
+            count("refused_calls", reason).inc()
+        for what in {_DATE.sub("", each) for each in report.left_out}:
+            count("left_out", _first_of(self._left_out, what, _MAX_LEFT_OUT)).inc()
         if not report.attempts:
             return
         labels = {"operation": operation, "endpoint": endpoint}
@@ -183,10 +191,12 @@ class Metrics(Collector):
         """Counts a connection to a provider that was refused, or what an app sent on one."""
         self._counter("refused_connections", reason).inc()
 
-    def _reason(self, code: str) -> str:
-        if len(self._reasons) < _MAX_REASONS:
-            self._reasons.add(code)
-        return code if code in self._reasons else OTHER
+
+def _first_of(known: set[str], name: str, most: int) -> str:
+    """The name if it is one of the first that there were, and `OTHER` for what comes after."""
+    if len(known) < most:
+        known.add(name)
+    return name if name in known else OTHER
 
 
 def _child[M: (Counter, Histogram)](metric: M, labels: tuple[str, ...]) -> M:
