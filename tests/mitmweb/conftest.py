@@ -54,6 +54,12 @@ class Web:
         """What the selected message is shown as."""
         return self.page.locator(".contentview pre")
 
+    def choose_view(self, name: str) -> None:
+        """Has the selected message shown by this content view."""
+        self.page.locator(".contentview .btn").get_by_text("View:").click()
+        # mitmproxy lists names in lower case.
+        self.page.locator(".contentview").get_by_text(name.lower(), exact=True).click()
+
     def flow(self) -> Locator:
         """All that is shown of the selected flow's message."""
         return self.page.locator(".flow-detail")

@@ -15,9 +15,9 @@ from ..mitm.master import list_of_flows, show_anew
 from ..mitmweb.notes import noted, original_url
 from ..openai_api.errors import ApiError
 from ..openai_api.operations import GENERATING, Operation
-from ..openai_api.requests import read_request
 from ..urls import place_of
 from ..vast_api.openai_interface import operation_url
+from .body_for_vast import body_for_vast, served_as
 from .settings import Settings
 
 #: The key for `vast.replay.provider`: that of OpenAI, which no other company may get.
@@ -82,7 +82,7 @@ class FlowCommands:
             raise exceptions.CommandError(problem)
         if operation not in GENERATING:
             raise exceptions.CommandError(
-                f"Only chat and text completions have two answers to compare, not {operation}."
+                f"Only calls that generate text have two answers to compare, not {operation}."
             )
 
     @command.command("vast.asked")  # type: ignore[untyped-decorator]
@@ -95,7 +95,10 @@ class FlowCommands:
 
     @command.command("vast.curl")  # type: ignore[untyped-decorator]
     def curl(self, flow: flow.Flow) -> str:
-        """Copy a flow as a curl command for Vast, with $VAST_API_KEY in place of the key."""
+        """Copy a flow as a curl command for Vast, with $VAST_API_KEY in place of the key.
+
+        For a call of another API it is the chat completion that Vast gets.
+        """
         text = self._curl(flow)
         with contextlib.suppress(pyperclip.PyperclipException):  # a machine without a clipboard
             pyperclip.copy(text)
@@ -108,21 +111,20 @@ class FlowCommands:
             raise exceptions.CommandError(f"Vast has no {operation}.")
         config = self._settings.config
         try:
-            request = read_request(
-                Operation(operation), each.request.get_content(strict=True) or b""
-            )
+            request = body_for_vast(each, Operation(operation), config)
             body = request.body.decode()
         except ApiError as error:
             raise exceptions.CommandError(error.message) from None
         except ValueError as error:
             raise exceptions.CommandError(f"The body cannot be read: {error}.") from None
         known = noted(each, "endpoint")
-        destinations = [each.name for each in config.destinations_for(request.model)]
+        model = request.model or noted(each, "model")
+        destinations = [each.name for each in config.destinations_for(model)]
         names = [known] if known in config.endpoints() else destinations
         if not names:
             raise exceptions.CommandError("No Vast endpoint is configured: set VAST_ENDPOINT.")
         words = ["curl", *(["--no-buffer"] if request.stream else [])]
-        url = operation_url(config.openai_url, str(names[0]), Operation(operation))
+        url = operation_url(config.openai_url, str(names[0]), served_as(Operation(operation)))
         words += [shlex.quote(url), '-H "Authorization: Bearer $VAST_API_KEY"']
         words += ["-H 'Content-Type: application/json'"]
         if len(request.body) > _LARGEST_ARGUMENT:

@@ -75,6 +75,13 @@ def test_says_why_there_is_nothing(noted: dict[str, Any], said: str) -> None:
     assert shown(flow_of(ASKED, b"")) == "This is no call that was made for Vast."
 
 
+@pytest.mark.parametrize("operation", ["responses", "chat/completions"])
+def test_a_provider_got_the_apps_own_request(operation: str) -> None:
+    noted = {"operation": operation, "provider": "openai", "endpoint": "openai", "attempts": 1}
+    flow = flow_of(b'{"messages": [], "input": ""}', b"", **noted)
+    assert shown(flow).startswith("The call went to its provider")
+
+
 def test_an_edited_request_was_never_sent() -> None:
     flow = call(outcome="ok", attempts=1)
     keep_sent(flow, SENT_BODY)

@@ -41,7 +41,7 @@ class SentContentview(Contentview):
         if not isinstance(flow, http.HTTPFlow) or metadata.http_message is not flow.request:
             return self._chat.prettify(data, metadata)
         body = sent_of(flow)
-        if body is None and noted(flow, "operation") in SERVED_BY_VAST and is_small_enough(data):
+        if body is None and is_small_enough(data):
             body = _made_of(data, flow)
         if body is None:
             return _why_not(flow)
@@ -55,14 +55,25 @@ class SentContentview(Contentview):
 
 def _made_of(data: bytes, flow: http.HTTPFlow) -> bytes | None:
     """What Vast gets for a request whose roles are not renamed: else it would have been kept."""
+    operation = noted(flow, "operation")
+    if operation not in SERVED_BY_VAST or _is_providers(flow):
+        return None
     try:
-        return read_request(Operation(noted(flow, "operation") or ""), data).body
+        return read_request(Operation(operation), data).body
     except ApiError:
         return None
 
 
+def _is_providers(flow: http.HTTPFlow) -> bool:
+    """Whether the call went, in the end, to the provider that the app meant."""
+    provider = noted(flow, "provider")
+    return provider is not None and noted(flow, "endpoint") == provider
+
+
 def _why_not(flow: http.HTTPFlow) -> str:
     known = all_noted(flow)
+    if _is_providers(flow):
+        return "The call went to its provider, which got the app's own request."
     if "operation" not in known:
         return "This is no call that was made for Vast."
     if "outcome" in known and "attempts" not in known:

@@ -181,13 +181,13 @@ class Generation:
                 outline = await self._turns.take(outline_of(body)) if needs_outline(body) else None
             wanted = read_request(operation, body, outline, self._roles_for)
         shown = self._call.config.inspect.show_prompts
-        changed = self._bridge is not None or bool(self._roles_for(wanted.model))
+        renamed = not self._is_native and bool(self._roles_for(wanted.model))
         self._progress.read(
             model=self._work.model or wanted.model,
             stream=wanted.stream,
             left_out=wanted.left_out + (self._bridge.left_out if self._bridge else ()),
             prompt=beginning_of_prompt(outline.text if outline else body) if shown else None,
-            sent=wanted.pieces if changed else None,
+            sent=wanted.pieces if self._bridge or renamed else None,
         )
         accept = headers.get("accept") or (EVENT_STREAM if wanted.stream else JSON)
         return UpstreamRequest(self._progress, operation, wanted, original, accept)
