@@ -13,6 +13,7 @@ from types import MappingProxyType
 from ...harness import PROJECT
 
 PROGRAMS = Path(__file__).with_name("programs")
+_SDK_PROGRAMS = PROGRAMS / "sdks"
 _REQUIREMENTS = Path(__file__).with_name("requirements")
 _FOLDER = PROJECT / ".venv" / "clients"
 
@@ -91,6 +92,16 @@ def node_program(name: str) -> str:
 def runtime(path: str) -> str:
     """A runtime for JavaScript that is an npm package, by its path. Raises InstallationError."""
     return str(_npm_folder("runtimes", _REQUIREMENTS / "runtimes") / "node_modules" / path)
+
+
+def sdk_program(name: str) -> str:
+    """A program for Node beside the packages for agents. Raises InstallationError."""
+    return str(_npm_folder("sdks", _REQUIREMENTS / "sdks", _SDK_PROGRAMS.glob("*.mjs")) / name)
+
+
+def app(path: str) -> str:
+    """A coding agent that is an npm package, by its path. Raises InstallationError."""
+    return str(_npm_folder("apps", _REQUIREMENTS / "apps") / "node_modules" / path)
 
 
 def _npm_folder(name: str, requirements: Path, programs: Iterable[Path] = ()) -> Path:
