@@ -88,10 +88,15 @@ class Database:
 
     def _prepare(self, path: Path) -> None:
         run = self._connection.execute
-        application, version = (
-            run(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+        # In this order: another process may just be making the tables, and all at once.
+        tables, application, version = (
+            run(question).fetchone()[0]
+            for question in (
+                "SELECT count(*) FROM sqlite_schema",
+                "PRAGMA application_id",
+                "PRAGMA user_version",
+            )
         )
-        tables = run("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         if tables and application != _APPLICATION_ID:
             raise StoreFailedError(f"{path} is another program's database")
         if version > _VERSION:
@@ -101,12 +106,18 @@ class Database:
         run("PRAGMA foreign_keys = ON")
         run("PRAGMA secure_delete = ON")  # what is deleted is not left in the file
         run("PRAGMA journal_size_limit = 8388608")
-        with self._changing():
-            if not run("PRAGMA user_version").fetchone()[0]:
-                for statement in _SCHEMA:
-                    run(statement)
-                run("INSERT INTO settings VALUES (?)", (secrets.token_bytes(32),))
+        if not version:
+            self._make_tables()
         (self._salt,) = run("SELECT salt FROM settings").fetchone()
+
+    def _make_tables(self) -> None:
+        run = self._connection.execute
+        with self._changing():
+            if run("PRAGMA user_version").fetchone()[0]:
+                return  # another process was first
+            for statement in _SCHEMA:
+                run(statement)
+            run("INSERT INTO settings VALUES (?)", (secrets.token_bytes(32),))
 
     def close(self) -> None:
         """Closes the database."""

@@ -64,6 +64,8 @@ class SqliteStore:
     async def close(self) -> None:
         """Closes the file. It is opened again if the store is used again."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        self._thread.shutdown(wait=False)
+        self._thread = ThreadPoolExecutor(1, "stored responses")
 
     async def _do[T](self, work: Callable[[Database], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._work, work)
@@ -82,7 +84,9 @@ class SqliteStore:
         return done
 
     def _failed(self, error: Exception) -> StoreFailedError:
-        self._close()  # what is wrong with the file may be mended meanwhile
+        passing = getattr(error, "sqlite_errorcode", 0) in _PASSING
+        if not passing:
+            self._close()  # another file may take its place
         why = str(error) if isinstance(error, StoreFailedError) else _explain(error, self._path)
         if why != self._told:
             self._told = why
@@ -91,7 +95,7 @@ class SqliteStore:
                 " The file is responses.store in the configuration.",
                 why,
             )
-        return StoreFailedError(why, passing=getattr(error, "sqlite_errorcode", 0) in _PASSING)
+        return StoreFailedError(why, passing=passing)
 
     def _close(self) -> None:
         if self._database:
