@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 import requests
+from h2.events import ConnectionTerminated
 
 from ..fixtures.workers import Intercepting
 from ..harness import APP_KEY, Interceptor, StandIn
+from .bounds.test_http2 import App
 from .test_app_connections import Connection
 
 TRACES = "https://api.openai.com/v1/traces/ingest"
@@ -61,3 +63,21 @@ def test_a_websocket_is_refused_and_the_connection_serves_the_next_call(
             assert head.split()[1] == status
             assert json.loads(body)["error"]["code"] == code
             assert (b"\r\nupgrade: http/1.1\r\n" in head) is (status == b"426")
+
+
+def test_there_are_no_websockets_over_http_2(mitmdump: Interceptor, standin: StandIn) -> None:
+    """An app that does not care about what is offered reaches nobody (FACTS R33)."""
+    app = App(mitmdump)
+    with app.socket:
+        app.http.config.validate_outbound_headers = False
+        names = (":method", ":protocol", ":scheme", ":authority", ":path")
+        values = ("CONNECT", "websocket", "https", "api.openai.com", "/v1/responses")
+        number = app.http.get_next_available_stream_id()
+        app.http.send_headers(number, list(zip(names, values, strict=True)))
+        app.flush()
+        ended = False
+        while not ended:
+            events = app.http.receive_data(app.socket.recv(65_536))
+            ended = any(isinstance(each, ConnectionTerminated) for each in events)
+        assert app.http.remote_settings.enable_connect_protocol == 0
+    assert standin.calls() == []

@@ -52,7 +52,7 @@ def _parameters(path: str) -> tuple[tuple[str, str], ...]:
 
 
 def _no_websocket() -> ApiError:
-    # With 426, Codex posts its next call at once; with 404, it tries seven times more (FACTS R1).
+    # With 426, Codex posts its next call at once; with 404, it tries seven times more (FACTS R32).
     return bad_request(
         "WebSockets are not served here. Send the call with POST /v1/responses.",
         ErrorCode.WEBSOCKET_NOT_SERVED,
