@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 from .http1 import Answer, BadAnswerError
 
-_COMMENT = b": "
 _DATA = b"data: "
 _DONE = b"[DONE]"
+_DELTA = b"event: response.output_text.delta\ndata: "
+
+#: Separates the text of a chunk from the time at which it was sent.
+SENT_AT = "@"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,35 +23,53 @@ class Chunk:
 
 
 def text_of_whole(answer: Answer) -> str:
-    """The text of a chat completion. Raises BadAnswerError if the body is no chat completion."""
+    """The text of a chat completion, or of a response. Raises BadAnswerError if it is neither."""
     answer.check_status()
     body = answer.body()
     try:
-        text = json.loads(body)["choices"][0]["message"]["content"]
+        said = json.loads(body)
+        if said["object"] == "response":
+            text = said["output"][0]["content"][0]["text"]
+        else:
+            text = said["choices"][0]["message"]["content"]
     except (ValueError, LookupError, TypeError):
-        raise BadAnswerError(f"not a chat completion: {body[:2000]!r}") from None
+        raise BadAnswerError(f"not a chat completion or response: {body[:2000]!r}") from None
     if not isinstance(text, str) or not text:
         raise BadAnswerError(f"no text: {body[:2000]!r}")
     return text
 
 
 def chunks_of_stream(answer: Answer) -> list[Chunk]:
-    """The chunks of a streamed completion. Raises BadAnswerError if it is none, or incomplete."""
+    """The chunks of a streamed completion, or the text events of a streamed response.
+
+    Raises BadAnswerError if it is neither, or incomplete.
+    """
     answer.check_status()
     events = answer.events()
-    if not events or not events.pop()[1].endswith(_DATA + _DONE):
+    last = events.pop()[1] if events else b""
+    if last.startswith(b"event: response.completed\n"):
+        deltas = [each for each in events if each[1].startswith(_DELTA)]
+        return [_delta(event, arrived_at) for arrived_at, event in deltas]
+    if last != _DATA + _DONE:
         raise BadAnswerError(f"a stream without its end: {answer.body()[-2000:]!r}")
     return [_chunk(event, arrived_at) for arrived_at, event in events]
 
 
+def _delta(event: bytes, arrived_at: float) -> Chunk:
+    return _timed(json.loads(event.removeprefix(_DELTA))["delta"], arrived_at)
+
+
 def _chunk(event: bytes, arrived_at: float) -> Chunk:
-    comment, _, data = event.rpartition(b"\n")
     try:
-        text = json.loads(data.removeprefix(_DATA))["choices"][0]["delta"].get("content") or ""
-        sent_at = float(comment.removeprefix(_COMMENT)) if comment else None
+        text = json.loads(event.removeprefix(_DATA))["choices"][0]["delta"].get("content") or ""
+        return _timed(text, arrived_at)
     except (ValueError, LookupError, TypeError, AttributeError):
         raise BadAnswerError(f"not a chunk of a completion: {event[:2000]!r}") from None
-    return Chunk(text, arrived_at, sent_at)
+
+
+def _timed(text: str, arrived_at: float) -> Chunk:
+    said, _, sent_at = text.partition(SENT_AT)
+    return Chunk(said, arrived_at, float(sent_at) if sent_at else None)
 
 
 def check_whole(answer: Answer, text: str) -> None:

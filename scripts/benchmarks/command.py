@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from .bridged import bridged_table
 from .measure import FULL, QUICK, measure
 from .report import before_table, machine, page, table, watching_table, wrapper_table
 from .targets import verdict_lines, verdicts
@@ -45,7 +46,9 @@ def main(quick: bool, output: Path | None, rounds: int, before: Path | None) -> 
     ):
         plan = QUICK if quick else replace(FULL, rounds=rounds)
         results = measure(ways, plan, Path(folder))
-    print(machine(), table(results), wrapper_table(results), watching_table(results), sep="\n\n")
+    tables = [table(results), wrapper_table(results), watching_table(results)]
+    tables.append(bridged_table(results.bridged))
+    print(machine(), *tables, sep="\n\n")
     if before:
         print("", before_table(results), sep="\n")
     if quick:

@@ -15,6 +15,7 @@ from .answers import check_stream, check_whole, chunks_of_stream, text_of_whole
 from .http1 import Answer, Connection, Target
 
 _TIME_LIMIT = 60  # seconds for a job
+_QUESTION = "What is the capital of France?"
 _WARM_UP_CALLS = 5  # on each connection, before the clock starts
 
 
@@ -36,16 +37,24 @@ type Figures = dict[Figure, float]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """The answer that a call asks of the stand-in: a whole one, or a stream of `chunks`."""
+    """The answer that a call asks of the stand-in: a whole one, or a stream of `chunks`.
+
+    With `response`, the call is one of the Responses API. It cannot tell the stand-in anything, so
+    that the script must (`bridged.py`).
+    """
 
     chunks: int = 0
     delay: float = 0  # seconds between two chunks
+    response: bool = False
 
     def body(self, model: str) -> bytes:
         """The request's body."""
+        if self.response:
+            asked = {"model": model, "input": _QUESTION, "stream": self.chunks > 0}
+            return json.dumps(asked).encode()
         body: dict[str, object] = {
             "model": model,
-            "messages": [{"role": "user", "content": "What is the capital of France?"}],
+            "messages": [{"role": "user", "content": _QUESTION}],
         }
         if self.chunks:
             body |= {"stream": True, "standin": {"chunks": self.chunks, "delay": self.delay}}
@@ -246,7 +255,7 @@ async def _fast(job: Job) -> Figures:
 async def _connections(job: Job) -> AsyncIterator[list[Connection]]:
     """A connection for each client, warmed up by some calls."""
     context = job.target.tls_context()
-    warm_up = job.request(Ask())
+    warm_up = job.request(Ask(response=job.ask.response))
     connections: list[Connection] = []
 
     async def connect() -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import psutil
 
+from .bridged import BridgedResults, measure_bridged
 from .load import Ask, Figure, Job, ask_once, run
 from .watching import WatchingResults, measure_watching
-from .ways import BEFORE, DIRECT, LINK_DELAY, SERVE, SLOW_WAYS, WAYS, WEB, Way
+from .ways import BEFORE, DIRECT, LINK_DELAY, RESPONSES, SERVE, SLOW_WAYS, WAYS, WEB, Way
 from .wrapper import WrapperResults, measure_wrapper
 
 _JOB_LIMIT = 120  # seconds
@@ -38,6 +39,7 @@ class Plan:
     fast_chunks: int
     warm_up_calls: int
     memory_calls: int
+    stored_calls: int  # of the Responses API
 
 
 FULL = Plan(
@@ -47,9 +49,16 @@ FULL = Plan(
     fast_chunks=5_000,
     warm_up_calls=500,
     memory_calls=5_000,
+    stored_calls=10_000,
 )
 QUICK = Plan(
-    rounds=1, seconds=0.5, slow_seconds=1.0, fast_chunks=500, warm_up_calls=50, memory_calls=200
+    rounds=1,
+    seconds=0.5,
+    slow_seconds=1.0,
+    fast_chunks=500,
+    warm_up_calls=50,
+    memory_calls=200,
+    stored_calls=200,
 )
 
 
@@ -65,6 +74,7 @@ class Results:
     memory: dict[str, tuple[float, float]] = field(default_factory=dict)
     wrapper: WrapperResults = field(default_factory=WrapperResults)
     watching: WatchingResults = field(default_factory=WatchingResults)
+    bridged: BridgedResults = field(default_factory=BridgedResults)
     seconds: float = 0
 
     def __post_init__(self) -> None:
@@ -137,6 +147,16 @@ def measure(ways: Mapping[str, Way], plan: Plan, folder: Path) -> Results:
             plan.rounds,
         )
         _say("mitmweb with a page open")
+        results.bridged = measure_bridged(
+            ways[RESPONSES],
+            ways[DIRECT].target,
+            lambda job: _in(pool, run, job),
+            seconds=plan.seconds,
+            rounds=plan.rounds,
+            warm_up_calls=plan.warm_up_calls,
+            calls=plan.stored_calls,
+        )
+        _say("the Responses API")
     results.seconds = time.monotonic() - start
     return results
 

@@ -11,6 +11,7 @@ from string import Template
 
 import psutil
 
+from .bridged import bridged_table
 from .figures import (
     TITLES,
     difference,
@@ -182,6 +183,7 @@ def page(results: Results) -> str:
         table=table(results),
         wrapper_table=wrapper_table(results),
         watching_table=watching_table(results),
+        bridged_table=bridged_table(results.bridged),
         verdicts=verdict_lines(results),
         direct=TITLES[DIRECT],
         bare=TITLES[BARE],
@@ -199,6 +201,7 @@ def page(results: Results) -> str:
         fast_streams=FAST_STREAMS,
         fast_chunks=f"{plan.fast_chunks:,}",
         memory_calls=f"{plan.memory_calls:,}",
+        stored_calls=f"{plan.stored_calls:,}",
         warm_up_calls=f"{plan.warm_up_calls:,}",
     )
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from statistics import median
 
+from .bridged import bridged_difference
 from .figures import (
     TITLES,
     difference,
@@ -22,6 +23,9 @@ _MOST_FOR_JAIL = 1.0  # s
 _MOST_OF_DIRECT = 0.7
 _MOST_LONGER = 1.0  # ms
 _MOST_GROWTH = 10  # MB
+_MOST_FOR_RESPONSE = 1.0  # ms
+_MOST_FOR_EVENT = 0.1  # ms
+_MOST_STORED = 68  # MB, which is what the store holds at most: 64 MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ def verdicts(results: Results) -> list[Verdict]:
     found += [_faster_than_direct(results, way) for way in _OURS]
     found += _wrapper_verdicts(results)
     found.append(_watching_costs_little(results))
+    found += _bridged_verdicts(results)
     return found + [_memory_grows_little(results, way) for way in (*_OURS, SERVERLESS)]
 
 
@@ -117,6 +122,32 @@ def _watching_costs_little(results: Results) -> Verdict:
         f"{median(more):+.2f} ms ({min(more):+.2f} to {max(more):+.2f})",
         median(more) <= _MOST_LONGER,
     )
+
+
+def _bridged_verdicts(results: Results) -> list[Verdict]:
+    verdicts = []
+    for figure, what, most in (
+        (Figure.CALL_P50, "a whole answer", _MOST_FOR_RESPONSE),
+        (Figure.CHUNK, "time per chunk", _MOST_FOR_EVENT),
+    ):
+        more = bridged_difference(results.bridged, figure)
+        verdicts.append(
+            Verdict(
+                f"Responses API: {what} (p50) at most {most:.1f} ms above the same chat completion",
+                f"{median(more):+.3f} ms ({min(more):+.3f} to {max(more):+.3f})",
+                median(more) <= most,
+            )
+        )
+    before, after = results.bridged.memory
+    verdicts.append(
+        Verdict(
+            f"Responses API: memory grows by less than {_MOST_STORED + _MOST_GROWTH} MB over"
+            f" {results.plan.stored_calls:,} calls that are stored",
+            f"{after - before:+.1f} MB",
+            after - before < _MOST_STORED + _MOST_GROWTH,
+        )
+    )
+    return verdicts
 
 
 def _memory_grows_little(results: Results, way: str) -> Verdict:

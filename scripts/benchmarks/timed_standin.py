@@ -5,6 +5,7 @@ more on a busy machine. How long a chunk was on its way could not be told from w
 """
 
 import asyncio
+import re
 from time import perf_counter
 from unittest.mock import patch
 
@@ -14,9 +15,14 @@ from vast_intercept.standin.command import standin
 from vast_intercept.standin.mischief.exchange import Exchange
 from vast_intercept.standin.model_server import vllm
 
+_WORD = re.compile(rb'(?<="content":")(w\d+ )(?=")')
+
 
 class TimedExchange(Exchange):
-    """Sends a comment with each chunk that says when it was sent. Apps ignore comments."""
+    """Says in the text of each chunk when it was sent, behind a `@`.
+
+    A comment would do, but a bridge makes other events of the chunks.
+    """
 
     async def send(self, response: web.StreamResponse, parts: list[bytes]) -> None:
         """Waits until chunk k is due: k delays after the first."""
@@ -29,7 +35,7 @@ class TimedExchange(Exchange):
             wait = start + index * delay - perf_counter()
             if wait > 0:
                 await asyncio.sleep(wait)
-            await response.write(b": %.6f\n%b" % (perf_counter(), part))
+            await response.write(_WORD.sub(rb"\1@%.6f " % perf_counter(), part))
 
 
 if __name__ == "__main__":

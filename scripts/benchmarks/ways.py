@@ -28,6 +28,9 @@ BEFORE = {SERVE: "serve-before", ADDON: "addon-before", SERVERLESS: "serverless-
 #: mitmweb, for the cost of watching: unlike the others it keeps and shows calls.
 WEB = "web"
 
+#: A proxy of its own for calls of the Responses API, which it keeps in memory.
+RESPONSES = "responses"
+
 #: Ways that can be measured over a slow link. Not the serverless one: a worker names its own URL.
 SLOW_WAYS = (DIRECT, BARE, SERVE, ADDON)
 LINK_DELAY = 25  # ms, in each direction
@@ -105,6 +108,7 @@ def all_ways(folder: Path, before: Path | None = None) -> Iterator[dict[str, Way
                 "addon-slow": (*_MITMDUMP, *addon, *far),
                 "serverless": (*VAST_INTERCEPT, "serve", *workers),
                 "web": (*VAST_INTERCEPT, "serve", *web, *near),
+                "responses": (*VAST_INTERCEPT, "serve", *near),
             }.items()
         }
         app = {name: proxy.target_of_an_app() for name, proxy in proxies.items()}
@@ -131,6 +135,7 @@ def all_ways(folder: Path, before: Path | None = None) -> Iterator[dict[str, Way
             SERVE: Way(app["serve"], app["serve"], app["serve-slow"], proxies["serve"].pid),
             ADDON: Way(app["addon"], app["addon"], app["addon-slow"], proxies["addon"].pid),
             SERVERLESS: Way(app["serverless"], app["serverless"], pid=proxies["serverless"].pid),
+            RESPONSES: Way(app["responses"], app["responses"], pid=proxies["responses"].pid),
             WEB: Way(
                 app["web"],
                 app["web"],
