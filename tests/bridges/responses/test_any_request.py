@@ -219,6 +219,27 @@ WORST: dict[str, Callable[[], bytes]] = {
     "a group with a huge description": lambda: offering(
         {**GROUP, "tools": [function(f"f{number}") for number in range(999)]}
     ),
+    "a group of numbers": lambda: (
+        b'{"input":[%b,{"type":"additional_tools","tools":[{"type":"namespace","name":"n",'
+        b'"tools":[%b]}]}]}' % (USER, b",".join([b"1"] * 990_000))
+    ),
+    "a schema of numbers": lambda: offering(function(parameters={"enum": [1] * 990_000})),
+    "a schema of too many numbers": lambda: offering(
+        function(parameters={"enum": [1] * 2_700_000})
+    ),
+    "a group of too many tools": lambda: (
+        b'{"input":[%b,{"type":"additional_tools","tools":[{"type":"namespace","name":"n",'
+        b'"tools":[%b]}]}]}' % (USER, b",".join([b"{}"] * 1_390_000))
+    ),
+    "a schema of many objects": lambda: offering(function(parameters={"a": [{}] * 99_000})),
+    "a call with a huge name": lambda: with_input(
+        b'{"type":"function_call","call_id":"c","arguments":"","name":%b}'
+        % text_of(LARGE, "\u00e4".encode()),
+        OUTPUT,
+    ),
+    "a call with a huge id": lambda: with_input(
+        b'{"type":"function_call","name":"f","arguments":"","call_id":%b}' % text_of(LARGE)
+    ),
     "nested deeply": lambda: b'{"input":%b}' % (b"[" * 500_000 + b"]" * 500_000),
 }
 

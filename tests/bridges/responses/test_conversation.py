@@ -64,7 +64,7 @@ def test_instructions_and_the_first_system_messages_are_one_message() -> None:
     ]
 
 
-@pytest.mark.parametrize("instructions", [None, "Be brief."])
+@pytest.mark.parametrize("instructions", [None, "", "Be brief."])
 def test_instructions_of_earlier_turns_are_not_inherited(instructions: str | None) -> None:
     made = chat(history=[[user("One")]], instructions=instructions)["messages"]
     head = [{"role": "system", "content": instructions}] if instructions else []
@@ -137,6 +137,14 @@ TURNS: dict[str, tuple[list[Any], list[Any]]] = {
     "an output of several parts": (
         [call(), output(text=[A_TEXT, {**A_TEXT, "text": 'a"\n'}, AN_ANSWER])],
         [assistant(None, tool_call()), {**TOOL, "content": 'Hi\na"\n\nHello'}],
+    ),
+    "a call that was cut off": (
+        [SAID, call(arguments='{"a', status="incomplete"), user("Go on")],
+        [assistant("I look."), user("Go on")],
+    ),
+    "nothing but a call that was cut off": (
+        [THOUGHT, call(arguments='{"a', status="incomplete"), user("Go on")],
+        [user("Go on")],
     ),
     "reasoning that led to nothing": ([THOUGHT, user("Again")], [user("Again")]),
     "a custom tool": (
@@ -461,6 +469,11 @@ def test_wrong_items_are_refused_with_their_place(name: str) -> None:
 def test_an_item_of_an_earlier_turn_cannot_come_again() -> None:
     error = refused(input=[{**call(), "id": "fc_1"}], history=[[call(id="fc_1")]])
     assert "Duplicate item found with id fc_1." in error.message
+
+
+def test_an_error_repeats_only_the_beginning_of_what_is_wrong() -> None:
+    for items in ([call("c" * 9_999)], [output("c" * 9_999)], [{"id": "i" * 9_999}]):
+        assert len(refused(input=items).message) < 300
 
 
 def test_a_call_of_an_earlier_turn_must_have_its_output() -> None:

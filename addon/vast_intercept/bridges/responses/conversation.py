@@ -10,7 +10,7 @@ import msgspec
 
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_request
-from ...openai_api.reading import decode, is_null, missing
+from ...openai_api.reading import decode, is_null, missing, shown
 from . import reasoning
 from .input_items import (
     CALLS,
@@ -83,7 +83,17 @@ class _Entry:
 class _Call:
     kind: str
     entry: _Entry
+    #: The model was cut off while it wrote the call, so that nobody could carry it out.
+    cut: bool
     answered: bool = False
+
+    def give_up(self, call_id: str) -> bool:
+        """Takes a call that was cut out of its message. Returns whether it was cut."""
+        message = self.entry.message
+        if self.cut:
+            kept = [each for each in message.tool_calls or () if each.id != call_id]
+            message.tool_calls = kept or None
+        return self.cut
 
 
 class Conversation:
@@ -95,7 +105,7 @@ class Conversation:
         self._tools = tools
         self._texts = Texts()
         self._arguments_read = 0
-        self._head: list[Content] = [] if instructions is None else [instructions]
+        self._head: list[Content] = [instructions] if instructions else []
         self._entries: list[_Entry] = []
         #: The assistant's message that is still open: the next item may belong to it.
         self._open: _Entry | None = None
@@ -122,14 +132,15 @@ class Conversation:
         """All messages. Raises ApiError (400) for calls without outputs, and the reverse."""
         for call_id, output in self._early.items():
             kind = _CALL_NAMES[output.kind.removesuffix("_output")]
-            raise _bad_input(f"No tool call found for {kind} output with call_id {call_id}.")
+            raise _bad_input(f"No tool call found for {kind} output with call_id {shown(call_id)}.")
         for call_id, call in self._calls.items():
-            if not call.answered:
+            if not call.answered and not call.give_up(call_id):
                 kind = _CALL_NAMES[call.kind]
-                raise _bad_input(f"No tool output found for {kind} {call_id}.")
+                raise _bad_input(f"No tool output found for {kind} {shown(call_id)}.")
         made = [] if not self._head else [ChatMessage("system", _joined(self._head))]
         for entry in self._entries:
-            made.append(entry.message)
+            if entry.message.content is not None or entry.message.tool_calls:
+                made.append(entry.message)
             made += entry.outputs
         return made
 
@@ -159,12 +170,14 @@ class Conversation:
         arguments = self._arguments(found)
         known = self._calls.get(call_id)
         if known and not known.answered:
-            raise _bad_input(f"Two tool calls have the call_id {call_id}.", f"{place}.call_id")
+            raise _bad_input(
+                f"Two tool calls have the call_id {shown(call_id)}.", f"{place}.call_id"
+            )
         entry = self._open or self._begin(None)
         self._take_thoughts()
         calls = entry.message.tool_calls = entry.message.tool_calls or []
         calls.append(_ToolCall(call_id, _Function(name, arguments)))
-        self._calls[call_id] = _Call(found.kind, entry)
+        self._calls[call_id] = _Call(found.kind, entry, item.status == "incomplete")
         if early := self._early.pop(call_id, None):
             self._answer(self._calls[call_id], call_id, early)
 
@@ -197,7 +210,7 @@ class Conversation:
         call = self._calls.get(call_id)
         if call_id in self._early or (call and call.answered):
             raise _bad_input(
-                f"Two tool outputs have the call_id {call_id}.", f"{found.place}.call_id"
+                f"Two tool outputs have the call_id {shown(call_id)}.", f"{found.place}.call_id"
             )
         if call:
             self._answer(call, call_id, found)

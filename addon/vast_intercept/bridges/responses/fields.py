@@ -40,6 +40,9 @@ _MOVED = {
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _VERBOSITIES = ("low", "medium", "high")
 _TRUNCATIONS = ("auto", "disabled")
+#: Commas of a body: as many values as it may have, and as many tokens as it has at least.
+MAX_COMMAS = 1_000_000
+
 _MOST_METADATA = 16
 _MOST_LOGPROBS = 20
 
@@ -148,6 +151,12 @@ _fields = msgspec.json.Decoder(Fields)
 def read_fields(body: Buffer) -> Fields:
     """Reads the body of a request. Raises ApiError (400) for a field that cannot be served."""
     check_text(body)
+    if len(body) > MAX_COMMAS and body.count(b",") > MAX_COMMAS:
+        raise bad_request(
+            f"The request body has more than {MAX_COMMAS:,} commas. No model takes that: send less"
+            " in one call.",
+            ErrorCode.REQUEST_TOO_COMPLEX,
+        )
     fields = decode(_fields, body, "")
     _check_served(fields)
     _check_words(fields)

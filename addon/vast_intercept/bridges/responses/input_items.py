@@ -7,13 +7,17 @@ import msgspec
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_request
 from ...openai_api.members import NULL, any_object
-from ...openai_api.reading import decode, invalid_type, invalid_value, is_null, missing
+from ...openai_api.reading import (
+    decode,
+    invalid_type,
+    invalid_value,
+    is_null,
+    missing,
+    split_objects,
+)
 
 #: Items of one call, those of earlier turns included.
 MAX_ITEMS = 5_000
-
-# Bytes of a list whose entries are not counted first.
-_READ_AT_ONCE = 16 * 1024
 
 #: Content parts of all items together.
 MAX_PARTS = 5_000
@@ -85,6 +89,7 @@ class Item(msgspec.Struct, gc=False):
     output: msgspec.Raw = NULL
     summary: msgspec.Raw = NULL
     encrypted_content: str | None = None
+    status: str | None = None
     tools: msgspec.Raw = NULL
 
 
@@ -123,14 +128,8 @@ class _StoredMessage(msgspec.Struct, gc=False):
     status: str = "completed"
 
 
-class _AnyObject(msgspec.Struct):
-    """Any JSON object: its members are checked, not read."""
-
-
 _item = msgspec.json.Decoder(Item)
-_objects = msgspec.json.Decoder(list[_AnyObject])
 _parts = msgspec.json.Decoder(list[_Part])
-_raws = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class Found:
@@ -172,10 +171,7 @@ _KNOWN = frozenset({MESSAGE, REFERENCE, ADDITIONAL_TOOLS, REASONING}) | CALLS | 
 
 def read_items(items: msgspec.Raw, place: str) -> list[Found]:
     """Reads a list of items. Raises ApiError (400), and for more than `MAX_ITEMS`."""
-    if len(items) > _READ_AT_ONCE:
-        # A list of a million numbers ends here, at its first.
-        check_amount(len(decode(_objects, items, place)))
-    raws = decode(_raws, items, place)
+    raws = split_objects(items, place)
     check_amount(len(raws))
     return [Found(raw, f"{place}[{index}]") for index, raw in enumerate(raws)]
 

@@ -11,7 +11,7 @@ from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import bad_request
 from ...openai_api.limits import MAX_BRIDGED
 from ...openai_api.outline import Buffer
-from ...openai_api.reading import is_null, missing
+from ...openai_api.reading import is_null, missing, shown
 from ..bridge import BuiltinTools
 from .asked import Asked
 from .conversation import Conversation
@@ -84,7 +84,8 @@ class Request:
                 tools.add(found.item.tools, f"{found.place}.tools")
         chosen = choose(tools, fields.tool_choice)
 
-        instructions = None if is_null(fields.instructions) else fields.instructions
+        empty = is_null(fields.instructions) or len(fields.instructions) == len(b'""')
+        instructions = None if empty else fields.instructions
         conversation = Conversation(tools, instructions)
         for found in (*earlier, *given):
             conversation.add(found)
@@ -172,8 +173,9 @@ def _resolved(found: Found, referenced: Mapping[str, bytes]) -> Found:
     identifier = found.item.id
     item = referenced.get(identifier) if isinstance(identifier, str) else None
     if item is None:
+        named = shown(str(identifier))
         raise bad_request(
-            f"Item with id '{identifier}' not found.", ErrorCode.NOT_FOUND, "input", status=404
+            f"Item with id '{named}' not found.", ErrorCode.NOT_FOUND, "input", status=404
         )
     return Found(msgspec.Raw(item), found.place)
 
@@ -187,8 +189,8 @@ def _check_ids(earlier: list[Found], given: list[Found]) -> None:
             continue
         if identifier in seen:
             raise bad_request(
-                f"Duplicate item found with id {identifier}. Remove duplicate items from your"
-                " input and try again.",
+                f"Duplicate item found with id {shown(identifier)}. Remove duplicate items from"
+                " your input and try again.",
                 ErrorCode.INVALID_VALUE,
                 "input",
             )

@@ -10,11 +10,14 @@ import msgspec
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_request
 from ...openai_api.members import NULL
-from ...openai_api.reading import decode, invalid_value, is_null, missing
+from ...openai_api.reading import decode, invalid_value, is_null, missing, split_objects
 from .asked import ToolOrigin
 
 #: Tools of one call. OpenAI takes 128 functions in a chat completion.
 MAX_TOOLS = 1_000
+
+# Objects of all tools together, those of their schemas included.
+_MAX_OBJECTS = 100_000
 
 # Tools that OpenAI runs, or whose calls have a form of their own. Some names end with a date.
 _BUILTIN = re.compile(
@@ -28,6 +31,8 @@ _TYPES = ("function", "custom", "namespace", "web_search", "file_search", "mcp")
 _NAME = re.compile(r"[a-zA-Z0-9_-]+")
 _OTHER_CHARACTERS = re.compile(r"[^a-zA-Z0-9_-]")
 _LONGEST_CHAT_NAME, _LONGEST_NAME = 64, 128
+# Characters of names in calls of earlier turns, which may be made up, that tell them apart.
+_LONGEST_LOOKED_AT = 256
 
 # Codex groups its own tools under this name, and calls them without it (FACTS R6).
 _DEFAULT_NAMESPACE = "functions"
@@ -78,7 +83,6 @@ class _Echoed(msgspec.Struct):
     type: str = "function"
 
 
-_raws = msgspec.json.Decoder(list[msgspec.Raw])
 _tool = msgspec.json.Decoder(Tool)
 _format = msgspec.json.Decoder(_Format | None)
 
@@ -108,7 +112,7 @@ class Tools:
         """
         if is_null(tools):
             return []
-        raws = decode(_raws, tools, place)
+        raws = _split(tools, place)
         return [self._add(raw, f"{place}[{index}]") for index, raw in enumerate(raws)]
 
     def _add(self, raw: msgspec.Raw, place: str) -> msgspec.Raw:
@@ -135,11 +139,7 @@ class Tools:
     def _decoded(self, raw: msgspec.Raw, place: str) -> Tool:
         self._read += 1
         if self._read > MAX_TOOLS:
-            raise bad_request(
-                f"The request has more than {MAX_TOOLS:,} tools.",
-                ErrorCode.REQUEST_TOO_COMPLEX,
-                place.partition("[")[0],
-            )
+            raise _too_many(f"{MAX_TOOLS:,} tools", place)
         return decode(_tool, raw, place)
 
     def _add_group(self, group: Tool, place: str) -> None:
@@ -149,7 +149,7 @@ class Tools:
             raise missing(f"{place}.tools")
         about = (group.description or "")[:_LONGEST_GROUP_DESCRIPTION]
         namespace = None if group.name == _DEFAULT_NAMESPACE else group.name
-        raws = decode(_raws, group.tools, f"{place}.tools")
+        raws = _split(group.tools, f"{place}.tools")
         for index, raw in enumerate(raws):
             at = f"{place}.tools[{index}]"
             tool = self._decoded(raw, at)
@@ -197,6 +197,8 @@ class Tools:
 
     def _name(self, namespace: str | None, name: str) -> str:
         """Gives each tool a name of its own, whatever it is named after."""
+        name = name[:_LONGEST_LOOKED_AT]
+        namespace = namespace and namespace[:_LONGEST_LOOKED_AT]
         key = namespace, name
         if made := self._names.get(key):
             return made
@@ -217,6 +219,20 @@ class Tools:
     def left_out(self) -> Iterator[str]:
         """What the model does not get."""
         return (f"tool {kind}" for kind in self.builtin)
+
+
+def _split(tools: msgspec.Raw, place: str) -> list[msgspec.Raw]:
+    if bytes(tools).count(b"{") > _MAX_OBJECTS:
+        raise _too_many(f"{_MAX_OBJECTS:,} objects in its tools", place)
+    return split_objects(tools, place)
+
+
+def _too_many(what: str, place: str) -> ApiError:
+    return bad_request(
+        f"The request has more than {what}.",
+        ErrorCode.REQUEST_TOO_COMPLEX,
+        place.partition("[")[0],
+    )
 
 
 def is_builtin(kind: str) -> bool:
