@@ -271,7 +271,7 @@ def _preflight(asked: Asked) -> AnswerHere:
         204,
         headers={
             "access-control-allow-origin": "*",
-            "access-control-allow-methods": "GET, POST, OPTIONS",
+            "access-control-allow-methods": "GET, POST, DELETE, OPTIONS",
             "access-control-allow-headers": mask_shapes(requested or "authorization, content-type"),
             "access-control-max-age": "86400",
             "vary": "access-control-request-headers",
