@@ -146,6 +146,7 @@ def test_a_stream_that_is_cut_has_no_end() -> None:
                 "code": "vast_disconnected",
                 "message": "It broke.",
                 "param": None,
+                "sequence_number": 0,
             },
         ),
         (
@@ -172,6 +173,12 @@ def test_a_failure_of_ours_is_an_event_of_the_app_s_api(
     assert json.loads(failed.removeprefix(between + b"event: error\ndata: ")) == data
     assert events.end() == b""
     assert events.keep_alive().startswith(b":")
+
+
+def test_a_failure_of_ours_continues_the_numbers_of_a_response() -> None:
+    events = NativeEvents(Operation.RESPONSES, "req_1")
+    events.feed(event("response.created", sequence_number=0) + event("x", sequence_number=41))
+    assert b'"sequence_number":42}' in events.fail(FAILURE)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,8 @@ _QUIET = frozenset(
 # Both APIs name the type here, too.
 _NAME = re.compile(rb"event: ?([a-z_.]{1,80})")
 
+_NUMBER = re.compile(rb'"sequence_number": ?([0-9]{1,9})')
+
 
 class _Event(msgspec.Struct, gc=False):
     type: str = ""
@@ -165,6 +167,8 @@ class NativeEvents:
             data = error_body(error, "anthropic", self._request_id)
         else:
             fields = {"code": error.code, "message": error.message, "param": error.param}
-            data = msgspec.json.encode({"type": "error", **fields})
+            numbers = _NUMBER.findall(self._last)
+            number = int(numbers[-1]) + 1 if numbers else 0
+            data = msgspec.json.encode({"type": "error", **fields, "sequence_number": number})
         cut = b"" if self._last.endswith((b"\n\n", b"\r\r", b"\n\r\n")) else b"\n\n"
         return cut + b"event: error\ndata: " + data + b"\n\n"

@@ -1,0 +1,72 @@
+"""Which chat completions are carried by a bridge: only those with old functions."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.fixtures.prepared import prepared
+from vast_intercept.bridges.bridge import Bridge
+from vast_intercept.bridges.plain import PlainEvents
+from vast_intercept.openai_api.errors import ApiError
+from vast_intercept.openai_api.limits import MAX_BRIDGED, READ_AT_ONCE
+from vast_intercept.openai_api.operations import Operation
+from vast_intercept.openai_api.outline import needs_outline
+from vast_intercept.openai_api.requests import outline_of
+from vast_intercept.relay.serving.bridging import bridge_for
+
+FUNCTIONS: dict[str, Any] = {"functions": [{"name": "f"}]}
+# With the words of old functions, and values enough for an outline.
+TOOLS: dict[str, Any] = {"tools": [{"type": "function", "function": {"name": "f"}}] * 10_000}
+
+
+async def bridge_of(size: int, operation: Operation, **members: Any) -> Bridge | None:
+    message = {"role": "user", "content": '"functions"' + "x" * size}
+    body = json.dumps({"messages": [message], **members}).encode()
+    made = None
+    if needs_outline(body):
+        work = outline_of(body)
+        try:
+            while True:
+                next(work)
+        except StopIteration as done:
+            made = done.value
+    anything: Any = None
+    return await bridge_for(
+        operation,
+        body,
+        made,
+        prepared(operation=operation),
+        plain=lambda: PlainEvents(lambda: b""),
+        stored=anything,
+    )
+
+
+@pytest.mark.parametrize("size", [0, READ_AT_ONCE, 2_000_000, MAX_BRIDGED])
+@pytest.mark.parametrize(
+    ("operation", "members"),
+    [
+        (Operation.CHAT_COMPLETIONS, {}),
+        (Operation.CHAT_COMPLETIONS, TOOLS),
+        (Operation.COMPLETIONS, FUNCTIONS),
+    ],
+)
+async def test_what_vast_takes_as_it_is_needs_no_bridge(
+    operation: Operation, members: dict[str, Any], size: int
+) -> None:
+    assert await bridge_of(size, operation, **members) is None
+
+
+@pytest.mark.parametrize("size", [0, READ_AT_ONCE, 2_000_000])
+async def test_old_functions_are_found_in_bodies_of_any_size(size: int) -> None:
+    bridge = await bridge_of(size, Operation.CHAT_COMPLETIONS, **FUNCTIONS)
+    assert bridge
+    sent = json.loads(bridge.chat)
+    assert len(sent["tools"]) == 1
+    assert len(sent["messages"][0]["content"]) == size + len('"functions"')
+
+
+async def test_old_functions_in_a_body_that_is_too_large_are_refused() -> None:
+    with pytest.raises(ApiError) as refused:
+        await bridge_of(MAX_BRIDGED, Operation.CHAT_COMPLETIONS, **FUNCTIONS)
+    assert refused.value.status == 413
