@@ -31,8 +31,10 @@ STEPS = [
     "variables",
     "whole_call",
     "streamed_call",
+    "responses_call",
 ]
-ONLINE = {"names", "tls", "endpoint", "workers", "whole_call", "streamed_call"}
+CALLS = {"whole_call", "streamed_call", "responses_call"}
+ONLINE = {"names", "tls", "endpoint", "workers"} | CALLS
 
 
 @dataclass(frozen=True)

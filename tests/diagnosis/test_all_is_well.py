@@ -20,6 +20,7 @@ def test_every_step_passes(setup: Setup) -> None:
     assert report.steps["key"]["message"] == "***wxyz, from VAST_API_KEY"
     assert "answered by my-endpoint" in report.steps["whole_call"]["message"]
     assert "first token after" in report.steps["streamed_call"]["message"]
+    assert "response.completed, the first token" in report.steps["responses_call"]["message"]
     assert "1 idle" in report.steps["workers"]["message"]
 
 

@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 from .. import harness
 from ..harness import Certificates, StandIn, unused_port
 from .conftest import (
+    CALLS,
     STEPS,
     Setup,
     app_environ,
@@ -108,8 +109,7 @@ class TestKey:
             assert report.named("skipped") == {
                 "endpoint",
                 "workers",
-                "whole_call",
-                "streamed_call",
+                *CALLS,
             }
             # With one here, what is broken is the interceptor.
             told = setup.check().only_failure("whole_call")
@@ -278,7 +278,7 @@ class TestInterceptor:
         config = str(setup.interceptor.folder / "vast.yaml")
         report = run_check("--config", config, "--port", str(port), environ=setup.environ())
         told = report.only_failure("interceptor")
-        assert report.named("skipped") == {"ca", "variables", "whole_call", "streamed_call"}
+        assert report.named("skipped") == {"ca", "variables"} | CALLS
         assert f"127.0.0.1:{port}" in told
         assert f"vast-intercept serve -p {port}" in told
         return told
@@ -363,7 +363,7 @@ class TestCa:
             told = report.only_failure("ca")
             assert "has expired" in told
             assert f"Delete {ca.parent}/mitmproxy-ca*" in told
-            assert report.named("skipped") == {"variables", "whole_call", "streamed_call"}
+            assert report.named("skipped") == {"variables"} | CALLS
 
             ca.write_bytes(certs.ca.read_bytes())
             told = setup.check(environ=environ).only_failure("ca")
@@ -430,7 +430,7 @@ class TestCalls:
         told = report.only_failure("whole_call")
         assert "status 503, service_unavailable: Vast's endpoint 'my-endpoint'" in told
         assert "vast-intercept serve --web" in told
-        assert report.named("skipped") == {"streamed_call"}
+        assert report.named("skipped") == {"streamed_call", "responses_call"}
 
     def test_nobody_answers(self, setup: Setup, standin: StandIn) -> None:
         standin.faults(probability={"hang": 1})
@@ -440,13 +440,41 @@ class TestCalls:
             standin.clear_faults()
         assert "status 504, vast_timeout" in told
 
-    def test_the_stream_breaks_off(self, setup: Setup, standin: StandIn) -> None:
-        standin.faults(seed=_first_well_then_not(), probability={"cut": 0.5})
+    @pytest.mark.parametrize(
+        ("step", "cut"),
+        [("streamed_call", (False, True, False)), ("responses_call", (False, False, True))],
+    )
+    def test_the_stream_breaks_off(
+        self, setup: Setup, standin: StandIn, step: str, cut: tuple[bool, ...]
+    ) -> None:
+        standin.faults(seed=_seed_that_cuts(*cut), probability={"cut": 0.5})
         try:
-            told = setup.check().only_failure("streamed_call")
+            told = setup.check().only_failure(step)
         finally:
             standin.clear_faults()
         assert "the stream broke off, vast_disconnected" in told
+
+    def test_responses_are_not_served(
+        self, standin: StandIn, certs: Certificates, tmp_path: Path
+    ) -> None:
+        sections = sections_for(standin, certs.ca)
+        rejecting = {**sections, "unsupported": {"responses": "reject"}}
+        with interceptor_for(tmp_path, rejecting) as setup:
+            report = setup.check()
+            assert report.named("skipped") == {"responses_call"}
+            assert "unsupported: {responses: reject}" in report.output
+            # Checked with another configuration than the interceptor has.
+            config = harness.write_config(tmp_path / "other.yaml", **sections)
+            port = str(setup.interceptor.port)
+            report = run_check("--config", str(config), "--port", port, environ=setup.environ())
+            told = report.only_failure("responses_call")
+            assert "status 404, unsupported_endpoint" in told
+            assert "another configuration" in told
+
+    def test_messages_are_called_where_they_are_taken_over(self, setup: Setup) -> None:
+        both = {"providers": ["openai", "anthropic"]}
+        told = setup.check(sections=both).only_failure("messages_call")
+        assert "does not take over api.anthropic.com" in told
 
     def test_the_interceptor_wants_keys(
         self, standin: StandIn, certs: Certificates, tmp_path: Path
@@ -466,10 +494,10 @@ class TestCalls:
             assert report.named("passed") == set(STEPS)
 
 
-def _first_well_then_not() -> int:
-    """The seed with which the stand-in's first call goes well, and the second does not."""
+def _seed_that_cuts(*calls: bool) -> int:
+    """The seed with which the stand-in cuts these of the check's calls, and no others."""
     return next(
         seed
-        for seed in range(1_000)
-        if (chance := Random(seed)).random() > 0.5 and chance.random() < 0.5
+        for seed in range(10_000)
+        if (chance := Random(seed)) and tuple(chance.random() < 0.5 for _ in calls) == calls
     )

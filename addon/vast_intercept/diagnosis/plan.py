@@ -1,11 +1,14 @@
 """The steps in their order, each with the steps that it needs."""
 
+from collections.abc import Iterator
 from functools import partial
 
 from ..engine.running import ask_status
-from .app_calls import LIMIT, streamed_call, whole_call
+from .app_calls import streamed_call, whole_call
+from .calling import LIMIT
 from .configuration_steps import look_at_configuration, look_at_key
 from .local_steps import look_at_ca, look_at_interceptor, look_at_variables
+from .other_api_calls import messages_call, responses_call
 from .steps import Step
 from .subject import Subject
 from .time_limits import start
@@ -15,11 +18,14 @@ from .vast_steps import look_at_endpoints, look_at_names, look_at_tls, look_at_w
 _CALLS_NEED = ("configuration", "names", "tls", "endpoint", "interceptor", "ca")
 
 
-def steps(subject: Subject) -> list[Step]:
-    """All steps. With `--offline`, those that need Vast say that they did not look."""
+def steps(subject: Subject) -> Iterator[Step]:
+    """All steps. With `--offline`, those that need Vast say that they did not look.
+
+    Whether there is a last one is known once those before it have been taken.
+    """
     subject.glance = start(partial(ask_status, subject.port))
     call = partial(Step, despite=frozenset({"key"}), limit=LIMIT)
-    return [
+    yield from (
         Step("configuration", partial(look_at_configuration, subject)),
         Step("key", partial(look_at_key, subject), ("configuration",)),
         Step("names", partial(look_at_names, subject), ("configuration",)),
@@ -31,4 +37,9 @@ def steps(subject: Subject) -> list[Step]:
         Step("variables", partial(look_at_variables, subject), ("configuration", "ca")),
         call("whole_call", partial(whole_call, subject), _CALLS_NEED),
         call("streamed_call", partial(streamed_call, subject), (*_CALLS_NEED, "whole_call")),
-    ]
+        call("responses_call", partial(responses_call, subject), (*_CALLS_NEED, "whole_call")),
+    )
+    if subject.config_is_valid and any(
+        each.api == "anthropic" for each in subject.config.providers
+    ):
+        yield call("messages_call", partial(messages_call, subject), (*_CALLS_NEED, "whole_call"))
