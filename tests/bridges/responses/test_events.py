@@ -123,6 +123,19 @@ def test_each_event_leaves_with_the_chunk_that_causes_it() -> None:
         [],
     ]
     assert types(events_of(events.end())) == ["completed"]
+    assert events.end() == events.feed(stream(FIRST)) == b""
+
+
+def test_a_failure_may_take_the_place_of_the_end() -> None:
+    """The relay asks for that where a response cannot be kept."""
+    events = bridge(store=True).events()
+    got = events.feed(stream(chunk({"content": "a"}, "stop")))
+    assert types(events_of(events.end())) == ["completed"]
+    got += events.fail(bad_gateway("full", ErrorCode.SERVER_ERROR))
+    numbered = events_of(got)
+    assert types(numbered) == [*BEGIN, *TEXT, "error", "failed"]
+    assert [event["sequence_number"] for event in numbered] == list(range(len(numbered)))
+    assert events.record is None
     assert events.end() == events.fail(bad_gateway("", ErrorCode.VAST_TIMEOUT)) == b""
 
 

@@ -42,6 +42,10 @@ class EventWriter:
         self._events.clear()
         return events
 
+    def take_back(self) -> None:
+        """Has the last event not counted. Another one takes its number."""
+        self._next -= 1
+
 
 class NoEvents(EventWriter):
     """Takes the place of a writer where only the items count."""

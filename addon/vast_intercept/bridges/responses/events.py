@@ -28,8 +28,7 @@ class ResponseEvents:
         self._chat = ChatEvents()
         self._writer = EventWriter()
         self._answer = Answer(call, self._writer)
-        self._begun = False
-        self._ended = False
+        self._begun = self._completed = self._failed = False
         self._failure: ApiError | None = None
 
     def feed(self, events: bytes) -> bytes:
@@ -38,7 +37,7 @@ class ResponseEvents:
         Raises ApiError (502) if they are no chat completion. `end` or `fail` then has the events
         that are still due.
         """
-        if self._ended or self._failure:
+        if self._completed or self._failed or self._failure:
             return b""
         self._begin()
         try:
@@ -50,30 +49,38 @@ class ResponseEvents:
         return self._writer.take()
 
     def end(self, error: ApiError | None = None) -> bytes:
-        """Returns the last events: the response is complete, incomplete, or it has failed."""
+        """Returns the last event: the response is complete or incomplete. It may have failed, too.
+
+        Calling it again has no effect.
+        """
+        if self._completed:
+            return b""
         error = error or self._failure
         if error is None and not self._answer.finished:
             early = "Vast ended the stream before the answer was complete."
             error = bad_gateway(early, ErrorCode.VAST_DISCONNECTED)
         if error:
             return self.fail(error)
-        if not self._ended:
-            self._ended = True
-            response = self._answer.ended(self._now())
-            encoded = msgspec.json.encode(response)
-            self._writer.write(f"response.{response['status']}", response=msgspec.Raw(encoded))
-            self.record = self._call.record(encoded)
+        self._completed = True
+        response = self._answer.ended(self._now())
+        encoded = msgspec.json.encode(response)
+        self._writer.write(f"response.{response['status']}", response=msgspec.Raw(encoded))
+        self.record = self._call.record(encoded)
         return self._writer.take()
 
     def fail(self, error: ApiError) -> bytes:
         """Returns the events that end the stream with an error.
 
-        `response.created` comes first in any case, as SDKs demand (FACTS R10).
+        `response.created` comes first in any case, as SDKs demand (FACTS R10). After `end`, they
+        take the place of what that has returned. Calling it again has no effect.
         """
-        if self._ended:
+        if self._failed:
             return b""
         self._begin()
-        self._ended = True
+        self._failed = True
+        if self._completed:
+            self._writer.take_back()
+            self.record = None
         told = {"code": error.code, "message": error.message, "param": error.param}
         # Documented are the fields; what OpenAI sends, and SDKs raise, is the object (FACTS R10).
         self._writer.write("error", **told, error={"type": error.type, **told})
