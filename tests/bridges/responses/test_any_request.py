@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from vast_intercept.bridges.responses.conversation import MAX_ARGUMENTS
 from vast_intercept.bridges.responses.input_items import MAX_ITEMS, MAX_PARTS
 from vast_intercept.bridges.responses.request import Converted, read
+from vast_intercept.bridges.responses.tools import MAX_TOOLS
 from vast_intercept.openai_api.errors import ApiError
 from vast_intercept.openai_api.limits import MAX_BRIDGED
 from vast_intercept.openai_api.operations import Operation
@@ -214,10 +215,26 @@ WORST: dict[str, Callable[[], bytes]] = {
     "large arguments": lambda: a_call(b'"{%b}"' % (b'\\"a\\":1,' * (MAX_ARGUMENTS // 9))[:-1]),
     "a huge input of a custom tool": lambda: a_custom_call(text_of(LARGE, b'\\"')),
     "a large input of a custom tool": lambda: a_custom_call(text_of(MAX_ARGUMENTS - 2, b'\\"')),
+    "many calls that were cut off": lambda: in_json(
+        {"input": [user(), *[call(f"c{n}", status="incomplete") for n in range(MAX_ITEMS - 1)]]}
+    ),
+    "much reasoning between calls": lambda: with_input(
+        *[
+            piece
+            for number in range(MAX_ITEMS // 3)
+            for piece in (
+                b'{"type":"reasoning","content":[{"text":%b}]}' % text_of(4_000),
+                b'{"type":"function_call","call_id":"c%d","name":"f","arguments":""}' % number,
+            )
+        ],
+        *[OUTPUT.replace(b'"c"', b'"c%d"' % number) for number in range(MAX_ITEMS // 3)],
+    ),
     "a schema of 1 MB": lambda: offering(function(parameters=SCHEMA)),
-    "many tools": lambda: offering(*[function("f" * 100 + str(number)) for number in range(1_000)]),
+    "many tools": lambda: offering(
+        *[function("f" * 100 + str(number)) for number in range(MAX_TOOLS)]
+    ),
     "a group with a huge description": lambda: offering(
-        {**GROUP, "tools": [function(f"f{number}") for number in range(999)]}
+        {**GROUP, "tools": [function(f"f{number}") for number in range(MAX_TOOLS - 1)]}
     ),
     "a group of numbers": lambda: (
         b'{"input":[%b,{"type":"additional_tools","tools":[{"type":"namespace","name":"n",'

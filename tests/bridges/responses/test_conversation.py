@@ -453,6 +453,18 @@ WRONG: dict[str, tuple[list[Any], str, str, str]] = {
         "input[1]",
         "compaction",
     ),
+    "a thought that is a number": (
+        [{**REASONING, "content": [{"text": 1}]}],
+        "invalid_type",
+        "input[0].content[0].text",
+        "expected a text",
+    ),
+    "a thought without text": (
+        [{**REASONING, "summary": [{}]}],
+        "missing_required_parameter",
+        "input[0].summary[0].text",
+        "Missing",
+    ),
     "only reasoning": ([REASONING], "missing_required_parameter", "input", "Missing"),
 }
 

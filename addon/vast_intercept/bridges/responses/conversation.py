@@ -4,12 +4,14 @@ A response's items are one assistant message each, or a part of one: a chat comp
 model's reasoning, its text and its calls together, and the outputs of calls right behind them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgspec
 
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_request
+from ...openai_api.members import NULL
 from ...openai_api.reading import decode, is_null, missing, shown
 from . import reasoning
 from .input_items import (
@@ -53,13 +55,13 @@ class ChatMessage(msgspec.Struct, omit_defaults=True, gc=False):
 
     role: str
     content: Content | None
-    reasoning: str | None = None
+    reasoning: msgspec.Raw | None = None
     tool_calls: list[_ToolCall] | None = None
     tool_call_id: str | None = None
 
 
-class _Thought(msgspec.Struct):
-    text: str = ""
+class _Thought(msgspec.Struct, gc=False):
+    text: msgspec.Raw = NULL
 
 
 class _AnyObject(msgspec.Struct):
@@ -76,24 +78,28 @@ class _Entry:
     """A message, and behind it the outputs of its calls."""
 
     message: ChatMessage
+    calls: list["_Call"] = field(default_factory=list)
     outputs: list[ChatMessage] = field(default_factory=list)
+    thoughts: list[msgspec.Raw] = field(default_factory=list)
+
+    def messages(self) -> list[ChatMessage]:
+        """The message, unless there is nothing in it, and the outputs."""
+        self.message.tool_calls = [each.made for each in self.calls if each.answered] or None
+        if self.message.content is None and not self.message.tool_calls:
+            return []
+        if self.thoughts:
+            self.message.reasoning = _one_text(self.thoughts, b"\\n\\n")
+        return [self.message, *self.outputs]
 
 
 @dataclass(slots=True)
 class _Call:
     kind: str
     entry: _Entry
+    made: _ToolCall
     #: The model was cut off while it wrote the call, so that nobody could carry it out.
     cut: bool
     answered: bool = False
-
-    def give_up(self, call_id: str) -> bool:
-        """Takes a call that was cut out of its message. Returns whether it was cut."""
-        message = self.entry.message
-        if self.cut:
-            kept = [each for each in message.tool_calls or () if each.id != call_id]
-            message.tool_calls = kept or None
-        return self.cut
 
 
 class Conversation:
@@ -109,7 +115,7 @@ class Conversation:
         self._entries: list[_Entry] = []
         #: The assistant's message that is still open: the next item may belong to it.
         self._open: _Entry | None = None
-        self._thoughts: list[str] = []
+        self._thoughts: list[msgspec.Raw] = []
         self._calls: dict[str, _Call] = {}
         #: Outputs that stand before their calls.
         self._early: dict[str, Found] = {}
@@ -123,8 +129,7 @@ class Conversation:
         elif found.kind in OUTPUTS:
             self._add_output(found)
         elif found.kind == REASONING:
-            if thought := _thought(found):
-                self._thoughts.append(thought)
+            self._thoughts += _thoughts_of(found)
         elif found.kind in IGNORED:
             self.ignored[found.kind] = None
 
@@ -134,14 +139,12 @@ class Conversation:
             kind = _CALL_NAMES[output.kind.removesuffix("_output")]
             raise _bad_input(f"No tool call found for {kind} output with call_id {shown(call_id)}.")
         for call_id, call in self._calls.items():
-            if not call.answered and not call.give_up(call_id):
+            if not (call.answered or call.cut):
                 kind = _CALL_NAMES[call.kind]
                 raise _bad_input(f"No tool output found for {kind} {shown(call_id)}.")
         made = [] if not self._head else [ChatMessage("system", _joined(self._head))]
         for entry in self._entries:
-            if entry.message.content is not None or entry.message.tool_calls:
-                made.append(entry.message)
-            made += entry.outputs
+            made += entry.messages()
         return made
 
     def _add_message(self, found: Found) -> None:
@@ -175,11 +178,12 @@ class Conversation:
             )
         entry = self._open or self._begin(None)
         self._take_thoughts()
-        calls = entry.message.tool_calls = entry.message.tool_calls or []
-        calls.append(_ToolCall(call_id, _Function(name, arguments)))
-        self._calls[call_id] = _Call(found.kind, entry, item.status == "incomplete")
+        made = _ToolCall(call_id, _Function(name, arguments))
+        call = _Call(found.kind, entry, made, item.status == "incomplete")
+        entry.calls.append(call)
+        self._calls[call_id] = call
         if early := self._early.pop(call_id, None):
-            self._answer(self._calls[call_id], call_id, early)
+            self._answer(call, call_id, early)
 
     def _arguments(self, found: Found) -> msgspec.Raw | str:
         """The arguments of a call as a JSON object in a text: vLLM reads them (FACTS R8).
@@ -220,7 +224,10 @@ class Conversation:
     def _answer(self, call: _Call, call_id: str, output: Found) -> None:
         content = self._texts.content(output.item.output, f"{output.place}.output")
         if isinstance(content, list):
-            content = _one_text(content)
+            # Many chat templates take only a text there, and older vLLM does not make one of
+            # several (FACTS R7).
+            texts = (each.text if isinstance(each, TextPart) else each.refusal for each in content)
+            content = _one_text(texts, b"\\n")
         call.answered = True
         call.entry.outputs.append(ChatMessage("tool", content, tool_call_id=call_id))
 
@@ -231,10 +238,8 @@ class Conversation:
         return self._open
 
     def _take_thoughts(self) -> None:
-        if self._thoughts and self._open:
-            message = self._open.message
-            before = [message.reasoning] if message.reasoning else []
-            message.reasoning = "\n\n".join(before + self._thoughts)
+        if self._open:
+            self._open.thoughts += self._thoughts
             self._thoughts.clear()
 
     def _end_turn(self) -> None:
@@ -243,27 +248,26 @@ class Conversation:
         self._thoughts.clear()
 
 
-def _thought(found: Found) -> str | None:
-    """What the model thought.
+def _thoughts_of(found: Found) -> list[msgspec.Raw]:
+    """What the model thought, in texts.
 
     Ours is whole in `encrypted_content`. A summary that comes with OpenAI's own encrypted reasoning
     is not what the model thought.
     """
-    item, place = found.item, found.place
+    item = found.item
     if item.encrypted_content:
         own = reasoning.decode(item.encrypted_content)
         if own is not None:
-            return own
-    if not is_null(item.content):
-        return _thoughts_in(item.content, f"{place}.content")
-    if item.encrypted_content or is_null(item.summary):
-        return None
-    return _thoughts_in(item.summary, f"{place}.summary")
-
-
-def _thoughts_in(parts: msgspec.Raw, place: str) -> str:
-    thoughts = decode(_thoughts, parts, place) or []
-    return "\n\n".join(thought.text for thought in thoughts if thought.text)
+            return [msgspec.Raw(msgspec.json.encode(own))] if own else []
+    name, parts = "content", item.content
+    if is_null(parts) and not item.encrypted_content:
+        name, parts = "summary", item.summary
+    place = f"{found.place}.{name}"
+    texts = [
+        text(thought.text, f"{place}[{index}].text")
+        for index, thought in enumerate(decode(_thoughts, parts, place) or ())
+    ]
+    return [each for each in texts if len(each) > _LENGTH_OF_NOTHING]
 
 
 def _is_object(value: msgspec.Raw, place: str) -> bool:
@@ -275,13 +279,9 @@ def _is_object(value: msgspec.Raw, place: str) -> bool:
     return True
 
 
-def _one_text(parts: list[TextPart | RefusalPart]) -> msgspec.Raw:
-    """The texts of an output, one per line.
-
-    Many chat templates take only a text there, and older vLLM does not make one of it (FACTS R7).
-    """
-    texts = (part.text if isinstance(part, TextPart) else part.refusal for part in parts)
-    return msgspec.Raw(b'"%b"' % b"\\n".join(bytes(text)[1:-1] for text in texts))
+def _one_text(texts: Iterable[msgspec.Raw], between: bytes) -> msgspec.Raw:
+    """One JSON text of several."""
+    return msgspec.Raw(b'"%b"' % between.join(bytes(each)[1:-1] for each in texts))
 
 
 def _joined(contents: list[Content]) -> Content:

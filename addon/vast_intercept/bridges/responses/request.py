@@ -131,7 +131,7 @@ def read(body: Buffer, *, builtin_tools: BuiltinTools = BuiltinTools.LEAVE_OUT) 
         model=fields.model,
         stream=bool(fields.stream),
         store=fields.store is not False,
-        previous=fields.previous_response_id,
+        previous=fields.previous_response_id or None,
         references=referenced,
         _fields=fields,
         _input=given,
@@ -148,7 +148,7 @@ def _read_input(fields: Fields) -> list[Found]:
         found = []
     else:
         found = read_items(fields.input, "input")
-    if not found and fields.previous_response_id is None:
+    if not found and not fields.previous_response_id:
         raise bad_request(
             "One of 'input' or 'previous_response_id' must be provided, and must not be empty.",
             ErrorCode.MISSING_REQUIRED_PARAMETER,

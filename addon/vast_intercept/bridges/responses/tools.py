@@ -13,8 +13,8 @@ from ...openai_api.members import NULL
 from ...openai_api.reading import decode, invalid_value, is_null, missing, split_objects
 from .asked import ToolOrigin
 
-#: Tools of one call. OpenAI takes 128 functions in a chat completion.
-MAX_TOOLS = 1_000
+#: Tools of one call, those that earlier turns offered included, as often as they did.
+MAX_TOOLS = 4_000
 
 # Objects of all tools together, those of their schemas included.
 _MAX_OBJECTS = 100_000
