@@ -224,6 +224,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "functions that are no list": ({"functions": {}}, "invalid_type", "functions"),
     "a function that is none": ({"functions": [TIME, 1]}, "invalid_type", "functions[1]"),
+    "functions that are numbers": ({"functions": [1] * 100_000}, "invalid_type", "functions[0]"),
     "a function without a name": (
         {"functions": [{}]},
         "missing_required_parameter",
@@ -244,6 +245,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
         {"messages": [{"role": "function", "content": "x"}]},
         "missing_required_parameter",
         "messages[0].name",
+    ),
+    "very many members": (
+        {"messages": [result("f") | {str(number): 0 for number in range(100)}]},
+        "request_too_complex",
+        "messages[0]",
     ),
     "very many calls": (
         {"messages": [called("f")] * 1_001},

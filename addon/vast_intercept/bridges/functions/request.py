@@ -6,9 +6,10 @@ import msgspec
 
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_request
-from ...openai_api.limits import MAX_MESSAGES, MAX_RENAMED
+from ...openai_api.limits import MAX_RENAMED
 from ...openai_api.members import DECODE_ERRORS, NULL, any_object
 from ...openai_api.outline import Buffer
+from ...openai_api.reading import decode, invalid_type, is_null, missing, split_objects
 
 type _Members = dict[str, msgspec.Raw]
 
@@ -17,6 +18,8 @@ type _Members = dict[str, msgspec.Raw]
 _MARK = b'"function'
 # Bytes. What is longer is not nothing.
 _LONGEST_NOTHING = 64
+# Members of an old message. OpenAI's have seven.
+_MAX_MEMBERS = 100
 
 _TOOL = msgspec.Raw(b'"tool"')
 _NO = msgspec.Raw(b"false")
@@ -52,13 +55,13 @@ def with_tools(body: Buffer) -> tuple[bytes, bool] | None:
     messages = _with_tool_calls(members.get("messages", NULL))
     functions, choice = members.get("functions", NULL), members.get("function_call", NULL)
     offered = not _is_nothing(functions)
-    if messages is None and not offered and choice == NULL:
+    if messages is None and not offered and is_null(choice):
         return None
     if messages is not None:
         members["messages"] = messages
     if offered:
         members = _offer_tools(members, functions, choice)
-    elif choice != NULL:
+    elif not is_null(choice):
         raise _refused(
             "'function_call' is only allowed when 'functions' are specified.",
             "function_call",
@@ -82,7 +85,7 @@ def _offer_tools(members: _Members, functions: msgspec.Raw, choice: msgspec.Raw)
             " 'tools' instead.",
             "functions",
         )
-    offered = _list(functions, "functions")
+    offered = split_objects(functions, "functions")
     names = {_name(each, f"functions[{index}]") for index, each in enumerate(offered)}
     tools = b",".join(b'{"type":"function","function":%b}' % bytes(each) for each in offered)
     changed = {
@@ -90,7 +93,7 @@ def _offer_tools(members: _Members, functions: msgspec.Raw, choice: msgspec.Raw)
         "parallel_tool_calls": _NO,
         "tools": msgspec.Raw(b"[%b]" % tools),
     }
-    if choice != NULL:
+    if not is_null(choice):
         changed["tool_choice"] = _tool_choice(choice, names)
     return {name: value for name, value in members.items() if name not in _REPLACED} | changed
 
@@ -100,7 +103,7 @@ def _tool_choice(choice: msgspec.Raw, names: set[str]) -> msgspec.Raw:
         return choice
     place = "function_call"
     if not bytes(choice).startswith(b"{"):
-        raise _wrong_type(place, "'none', 'auto' or an object with a name")
+        raise invalid_type(place, "expected 'none', 'auto' or an object with a name")
     name = _name(choice, place)
     if name not in names:
         raise _refused(f"'functions' has no function with the name {name[:100]!r}.", place)
@@ -120,17 +123,14 @@ def _with_tool_calls(messages: msgspec.Raw) -> msgspec.Raw | None:
     if not old:
         return None
     if len(old) > MAX_RENAMED:
-        raise bad_request(
-            f"The request has {len(old):,} messages with a function's call or result; at most"
-            f" {MAX_RENAMED:,} are served.",
-            ErrorCode.REQUEST_TOO_COMPLEX,
-            "messages",
-        )
+        raise _too_many("calls and results of functions", MAX_RENAMED, "messages")
     made: list[msgspec.Raw] = _values.decode(messages)
     ids = _Ids()
     for index in old:
         place = f"messages[{index}]"
-        message = _object(made[index], place)
+        message = decode(any_object, made[index], place)
+        if len(message) > _MAX_MEMBERS:
+            raise _too_many(f"members in {place!r}", _MAX_MEMBERS, place)
         if _is_result(seen[index]):
             changed = _result(message, ids, place)
         else:
@@ -140,9 +140,9 @@ def _with_tool_calls(messages: msgspec.Raw) -> msgspec.Raw | None:
 
 
 def _is_old(message: _Message) -> bool:
-    if message.function_call is not NULL and message.function_call != NULL:
-        return _is_nothing(message.tool_calls)
-    return _is_result(message)
+    if _is_result(message):
+        return True
+    return not is_null(message.function_call) and _is_nothing(message.tool_calls)
 
 
 def _is_result(message: _Message) -> bool:
@@ -190,45 +190,19 @@ def _result(message: _Members, ids: _Ids, place: str) -> _Members:
 
 
 def _name(value: msgspec.Raw, place: str) -> str:
-    return _text_of(_object(value, place), "name", place)
+    return _text_of(decode(any_object, value, place), "name", place)
 
 
 def _text_of(members: _Members, name: str, place: str) -> str:
     value, place = members.get(name, NULL), f"{place}.{name}"
-    if value == NULL:
-        raise bad_request(
-            f"Missing required parameter: {place!r}.", ErrorCode.MISSING_REQUIRED_PARAMETER, place
-        )
-    try:
-        return _text.decode(value)
-    except DECODE_ERRORS:
-        raise _wrong_type(place, "a string") from None
+    if is_null(value):
+        raise missing(place)
+    return decode(_text, value, place)
 
 
-def _object(value: msgspec.Raw, place: str) -> _Members:
-    try:
-        return any_object.decode(value)
-    except DECODE_ERRORS:
-        raise _wrong_type(place, "an object") from None
-
-
-def _list(value: msgspec.Raw, place: str) -> list[msgspec.Raw]:
-    try:
-        values = _values.decode(value)
-    except DECODE_ERRORS:
-        raise _wrong_type(place, "an array of functions") from None
-    if len(values) > MAX_MESSAGES:
-        raise bad_request(
-            f"The request has {len(values):,} functions; at most {MAX_MESSAGES:,} are served.",
-            ErrorCode.REQUEST_TOO_COMPLEX,
-            place,
-        )
-    return values
-
-
-def _wrong_type(place: str, expected: str) -> ApiError:
+def _too_many(what: str, most: int, place: str) -> ApiError:
     return bad_request(
-        f"Invalid type for {place!r}: expected {expected}.", ErrorCode.INVALID_TYPE, place
+        f"The request has more than {most:,} {what}.", ErrorCode.REQUEST_TOO_COMPLEX, place
     )
 
 
