@@ -341,8 +341,8 @@ def _unsupported(asked: Asked, provider: Provider, operation: Operation) -> ApiE
     else:
         advice = f"{provider.name} would refuse these calls, too: the app has no key for it."
     return bad_request(
-        f"{asked.method} {path[:200]} is not served here: Vast serves POST chat/completions and"
-        f" POST completions only. {advice}",
+        f"{asked.method} {path[:200]} is not served here: Vast's models generate text, for POST"
+        f" chat/completions, completions, responses and messages. {advice}",
         ErrorCode.UNSUPPORTED_ENDPOINT,
         status=404,
     )
