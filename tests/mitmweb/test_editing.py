@@ -295,6 +295,21 @@ class TestCommands:
         assert PROVIDER_KEY not in web.interceptor.output
         provider.stop()
 
+    def test_replay_of_a_call_that_continues_a_response(
+        self, mitmweb: Watching, standin: StandIn
+    ) -> None:
+        """The app's key is masked by then, but what it has stored is still found."""
+        web = mitmweb()
+        one = web.call("responses", model="gpt-5", input="first").json()
+        two = web.call("responses", model="gpt-5", input="second", previous_response_id=one["id"])
+        assert two.status_code == 200
+        expect(web.rows()).to_have_count(2)
+        web.command("replay.client", "@all")
+        standin.wait_for_calls("done", 4)
+        texts = [[message["content"] for message in messages_of(call)] for call in standin.calls()]
+        assert [len(each) for each in texts] == [1, 3, 1, 3]
+        assert texts[3] == texts[1]
+
     def test_replay_of_a_response_at_the_provider(
         self, mitmweb: Watching, provider: Provider
     ) -> None:
