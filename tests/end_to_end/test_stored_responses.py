@@ -195,6 +195,7 @@ def test_input_is_listed_in_pages(client: openai.OpenAI) -> None:
         ("limit=101", "limit"),
         ("limit=x", "limit"),
         ("limit=", "limit"),
+        ("limit=000000001" + "0" * 5_000, "limit"),
         ("order=up", "order"),
         ("after=msg_none", "after"),
     ],

@@ -1,5 +1,7 @@
 """What apps ask of responses that are stored: to give, list, delete or cancel them."""
 
+import re
+
 import msgspec
 
 from ...openai_api.error_codes import ErrorCode
@@ -72,7 +74,7 @@ def _page(items: bytes, parameters: dict[str, str]) -> bytes:
 def _limit(text: str | None) -> int:
     if text is None:
         return _DEFAULT_LIMIT
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= _MAX_LIMIT:
+    if not re.fullmatch(r"[1-9][0-9]{0,2}", text) or int(text) > _MAX_LIMIT:
         said = f"Invalid value: {text[:50]!r}. Use a whole number from 1 to {_MAX_LIMIT}."
         raise _invalid("limit", said)
     return int(text)
