@@ -3,11 +3,13 @@
 Only the fields that a bridge uses are read, so that what a server adds does no harm.
 """
 
+import re
+
 import msgspec
 
 from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import ApiError, bad_gateway
-from ..openai_api.limits import MAX_BRIDGED
+from ..openai_api.limits import MAX_BRIDGED, READ_AT_ONCE
 from ..openai_api.members import DECODE_ERRORS, NULL
 from ..openai_api.outline import Buffer
 from ..openai_api.usage import Tokens
@@ -63,33 +65,24 @@ class Message(msgspec.Struct, gc=False):
         return ""
 
 
-class TokenLogprob(msgspec.Struct):
+class TopLogprob(msgspec.Struct, gc=False):
+    """A token that was as likely as the one that was chosen, or nearly so."""
+
+    token: str
+    logprob: float
+    bytes: list[int] = []
+
+
+class TokenLogprob(msgspec.Struct, gc=False):
     """The log probability of one token, with the fields that OpenAI's always has."""
 
     token: str
     logprob: float
-    bytes: list[int] | None = None
-    top_logprobs: "list[TopLogprob] | None" = None
-
-    def __post_init__(self) -> None:
-        self.bytes = self.bytes or []
-        self.top_logprobs = self.top_logprobs or []
+    bytes: list[int] = []
+    top_logprobs: list[TopLogprob] = []
 
 
-class TopLogprob(msgspec.Struct):
-    """A token that was as likely, or nearly so."""
-
-    token: str
-    logprob: float
-    bytes: list[int] | None = None
-
-    def __post_init__(self) -> None:
-        self.bytes = self.bytes or []
-
-
-class Logprobs(msgspec.Struct):
-    """The log probabilities of a choice's tokens."""
-
+class _Logprobs(msgspec.Struct):
     content: list[TokenLogprob] | None = None
 
 
@@ -146,13 +139,24 @@ class ChatUsage(msgspec.Struct):
         return (details and details.reasoning_tokens) or 0
 
 
+# Objects and lists of an answer: the log probabilities of some thousand tokens with twenty each.
+_MANY_VALUES = 200_000
+
+# A list that is null. Within a text, quotes have a backslash before them.
+_NO_LIST = re.compile(rb'("(?:bytes|top_logprobs)"\s*:\s*)null')
+
 _answer = msgspec.json.Decoder(ChatAnswer)
 _usage: msgspec.json.Decoder[ChatUsage | None] = msgspec.json.Decoder(ChatUsage | None)
-_logprobs: msgspec.json.Decoder[Logprobs | None] = msgspec.json.Decoder(Logprobs | None)
+_logprobs: msgspec.json.Decoder[_Logprobs | None] = msgspec.json.Decoder(_Logprobs | None)
 
 
 def read_answer(text: Buffer) -> ChatAnswer:
-    """A chat completion, or a chunk of one. Raises ApiError (502) for what is neither."""
+    """A chat completion, or a chunk of one.
+
+    Raises ApiError (502) for what is neither, and for what would take long to read.
+    """
+    if len(text) > READ_AT_ONCE and text.count(b"{") + text.count(b"[") > _MANY_VALUES:
+        raise bad_answer(f"it holds more than {_MANY_VALUES:,} objects and lists")
     try:
         return _answer.decode(text)
     except DECODE_ERRORS as error:
@@ -170,7 +174,7 @@ def read_usage(usage: msgspec.Raw) -> ChatUsage | None:
 def read_logprobs(logprobs: msgspec.Raw) -> list[TokenLogprob]:
     """The log probabilities of a choice. None at all if they are not what OpenAI's are."""
     try:
-        read = _logprobs.decode(logprobs)
+        read = _logprobs.decode(_NO_LIST.sub(rb"\1[]", logprobs))
     except DECODE_ERRORS:
         return []
     return (read and read.content) or []

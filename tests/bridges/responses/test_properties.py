@@ -153,6 +153,7 @@ def test_any_json_is_a_response_or_an_error(body: Any) -> None:
         b'{"choices": [{"message": {"content": "\xff"}}]}',
         b"[" * 100_000,
         b" " * 9_000_000,
+        b'{"choices": [' + b"{}," * 200_000 + b"{}]}",
     ],
 )
 def test_what_is_no_chat_completion_is_an_error(body: bytes) -> None:

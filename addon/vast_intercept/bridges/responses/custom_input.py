@@ -17,17 +17,19 @@ PARAMETER = "input"
 _BEGINNING = re.compile(r'[ \t\n\r]*\{[ \t\n\r]*"' + PARAMETER + r'"[ \t\n\r]*:[ \t\n\r]*"')
 # What may still become such a beginning.
 _BEGUN = re.compile(r'[ \t\n\r]*(?:\{[ \t\n\r]*(?:"[a-z]{0,5}(?:"[ \t\n\r]*(?::[ \t\n\r]*)?)?)?)?')
-_PLAIN = re.compile(r'[^"\\]+')
-# RFC 8259, section 7. A low surrogate belongs to the high one before it.
-_ESCAPE = re.compile(
-    r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|([^u]))"
+# What is valid in a JSON text: RFC 8259, section 7, with both halves of a surrogate pair or none.
+_VALID = re.compile(
+    r"""(?:[^"\\\x00-\x1f]++|\\["\\/bfnrt]|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4}"""
+    r"""|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})++"""
 )
-# What may still become an escape, or another one.
+_HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+# What is not, and meant as it stands: line ends that should be escapes, and backslashes that should
+# be two. Models write such, in regular expressions for example.
+_AS_IT_IS = re.compile(r"""(?:[^"\\]++|\\(?=[^"\\/bfnrtu]))++""")
+# What may still become an escape, or a longer one.
 _PART_OF_ESCAPE = re.compile(
     r"\\(?:u(?:[0-9a-fA-F]{0,3}|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u[0-9a-fA-F]{0,3})?)?)?)?"
 )
-_MEANING = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "/": "/"}
-
 # Characters of a beginning. It is searched anew with each piece, and models may write many blanks.
 _LONGEST_BEGINNING = 1_000
 
@@ -86,33 +88,25 @@ class CustomInput:
     def _in_text(self) -> str:
         said, rest, position = [], self._rest, 0
         while position < len(rest):
-            if plain := _PLAIN.match(rest, position):
-                said.append(plain[0])
-                position = plain.end()
+            if valid := _VALID.match(rest, position):
+                said.append(msgspec.json.decode(f'"{valid[0]}"', type=str))
+                position = valid.end()
             elif rest[position] == '"':
                 self._state = self._behind
                 position = len(rest)
             elif _PART_OF_ESCAPE.fullmatch(rest, position):
                 break
-            elif escape := _ESCAPE.match(rest, position):
-                said.append(_meaning(escape))
-                position = escape.end()
-            else:  # `\u` and no number: the model meant a backslash
+            elif half := _HALF_A_PAIR.match(rest, position):
+                said.append("\ufffd")
+                position = half.end()
+            elif odd := _AS_IT_IS.match(rest, position):
+                said.append(odd[0])
+                position = odd.end()
+            else:  # `\u` without a number
                 said.append("\\")
                 position += 1
         self._rest = rest[position:]
         return "".join(said)
-
-
-def _meaning(escape: re.Match[str]) -> str:
-    high, low, number, mark = escape.groups()
-    if high:
-        return chr(0x10000 + ((int(high, 16) - 0xD800) << 10) + int(low, 16) - 0xDC00)
-    if number:
-        code = int(number, 16)
-        return "\ufffd" if 0xD800 <= code <= 0xDFFF else chr(code)  # half a pair is no character
-    # Models forget to double backslashes, in regular expressions for example.
-    return _MEANING.get(mark, "\\" + mark)
 
 
 def _text_of(arguments: str) -> str:
