@@ -8,7 +8,7 @@ from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_request
 from ...openai_api.limits import MAX_BRIDGED
 from ..call import Call
-from .bounds import LostTurnError, ResponseStore, StoreFailedError, TooLongError
+from .bounds import BOUNDS, Bounds, LostTurnError, ResponseStore, StoreFailedError, TooLongError
 from .memory import MemoryStore
 from .sqlite import SqliteStore
 
@@ -27,7 +27,8 @@ class StoredResponses:
     A call is served by the store of the configuration that it started with.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: Bounds = BOUNDS) -> None:
+        self._bounds = bounds
         self._stores: dict[ResponseStoreKind | Path, ResponseStore] = {}
 
     async def history(self, call: Call, previous: str) -> list[bytes]:
@@ -58,7 +59,7 @@ class StoredResponses:
                 status=413,
             ) from None
         if not turns:
-            raise bad_request(  # OpenAI's words
+            raise bad_request(  # OpenAI's words (FACTS R15)
                 f"Previous response with id {shown} not found.{'' if store else _OFF}",
                 ErrorCode.PREVIOUS_RESPONSE_NOT_FOUND,
                 param,
@@ -122,7 +123,11 @@ class StoredResponses:
                 await memory.close()
             return None
         if place not in self._stores:
-            self._stores[place] = SqliteStore(place) if isinstance(place, Path) else MemoryStore()
+            self._stores[place] = (
+                SqliteStore(place, self._bounds)
+                if isinstance(place, Path)
+                else MemoryStore(self._bounds)
+            )
         return self._stores[place]
 
 
