@@ -43,6 +43,19 @@ for call in answer.choices[0].message.tool_calls or []:
     if call.type == "function":
         print(f"{call.function.name}({call.function.arguments})")
 
+print("responses: ", end="")
+first = client.responses.create(model="gpt-5", input="Good evening!")
+print(first.output_text)
+
+print("  goes on: ", end="")
+with client.responses.stream(
+    model="gpt-5", input="And now word by word.", previous_response_id=first.id
+) as stream:
+    for event in stream:
+        if event.type == "response.output_text.delta":
+            print(event.delta, end="|", flush=True)
+print()
+
 print("image:     ", end="")
 try:
     client.chat.completions.create(

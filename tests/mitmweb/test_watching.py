@@ -20,18 +20,24 @@ TOOL = {
 }
 
 
-@pytest.mark.parametrize("kind", ["mitmweb", "serve"])
+@pytest.mark.parametrize(
+    ("kind", "path", "body", "finished"),
+    [
+        ("mitmweb", "chat/completions", {"messages": [{"role": "user", "content": "hi"}]}, "stop"),
+        ("serve", "responses", {"input": "hi"}, "completed"),
+    ],
+)
 def test_a_stream_grows_while_its_end_is_held_back(
-    mitmweb: Watching, standin: StandIn, kind: str
+    mitmweb: Watching, standin: StandIn, kind: str, path: str, body: Any, finished: str
 ) -> None:
     web = mitmweb(kind=kind)
+    standin.play({"gate": "live", "chunks": 4})
     arrived: list[str] = []
 
     def app() -> None:
-        body: dict[str, Any] = {"standin": {"gate": "live", "chunks": 4}, "stream": True}
         with web.interceptor.session().post(
-            "https://api.openai.com/v1/chat/completions",
-            json={"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], **body},
+            f"https://api.openai.com/v1/{path}",
+            json={"model": "gpt-4o", "stream": True, **body},
             stream=True,
             timeout=60,
         ) as answer:
@@ -48,13 +54,14 @@ def test_a_stream_grows_while_its_end_is_held_back(
     expect(web.content()).to_contain_text("w0 w1")
     expect(web.content()).not_to_contain_text("w2")
     expect(web.content()).to_contain_text("still being generated")
-    for _ in range(4):
+    for _ in range(5 if path == "responses" else 4):  # it asks for the usage, another event
         standin.open_gate("live")
     running.result()
     assert "w3" in "".join(arrived)
     expect(web.content()).to_contain_text("w0 w1 w2 w3")
-    expect(web.content()).to_contain_text("finished: stop")
+    expect(web.content()).to_contain_text(f"finished: {finished}")
     expect(web.content()).not_to_contain_text("still being generated")
+    standin.end_script()
 
 
 def test_chats_are_shown_as_what_they_are(mitmweb: Watching) -> None:
