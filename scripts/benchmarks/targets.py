@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from statistics import median
 
+from vast_intercept.relay.stored_responses.bounds import Bounds
+
 from .bridged import bridged_difference
 from .figures import (
     TITLES,
@@ -25,7 +27,7 @@ _MOST_LONGER = 1.0  # ms
 _MOST_GROWTH = 10  # MB
 _MOST_FOR_RESPONSE = 1.0  # ms
 _MOST_FOR_EVENT = 0.1  # ms
-_MOST_STORED = 68  # MB, which is what the store holds at most: 64 MiB
+_MOST_STORED = Bounds().bytes / 1_000_000  # MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ def _bridged_verdicts(results: Results) -> list[Verdict]:
     before, after = results.bridged.memory
     verdicts.append(
         Verdict(
-            f"Responses API: memory grows by less than {_MOST_STORED + _MOST_GROWTH} MB over"
+            f"Responses API: memory grows by less than {_MOST_STORED + _MOST_GROWTH:.0f} MB over"
             f" {results.plan.stored_calls:,} calls that are stored",
             f"{after - before:+.1f} MB",
             after - before < _MOST_STORED + _MOST_GROWTH,

@@ -147,18 +147,16 @@ class Output:
         return text
 
 
-class _Wish(msgspec.Struct):
+class _Reasoning(msgspec.Struct):
     summary: str | None = None
-    generate_summary: str | None = None
 
 
-_wish = msgspec.json.Decoder(_Wish | None)
+_reasoning: msgspec.json.Decoder[_Reasoning | None] = msgspec.json.Decoder(_Reasoning | None)
 
 
 def _asks_for_summary(asked: Asked) -> bool:
     try:
-        wish = _wish.decode(asked.echoed.get("reasoning", NULL))
+        wanted = _reasoning.decode(asked.echoed.get("reasoning", NULL))
     except DECODE_ERRORS:
         return False
-    # The older name is deprecated, but still in use.
-    return wish is not None and bool(wish.summary or wish.generate_summary)
+    return wanted is not None and bool(wanted.summary)
