@@ -156,6 +156,7 @@ def test_the_metrics_count_these_facts() -> None:
     }
     counted = {name: value for name, value in counted.items() if not name.startswith("process_")}
     assert counted == {
+        "left_out_total": 1,
         "calls_total": 1,
         "call_duration_seconds_sum": 3.0,
         "time_to_first_token_seconds_sum": 0.123456,

@@ -481,7 +481,7 @@ class TestWhatItUnderstands:
             ("/v1/messages", True),
             ("/v1/threads/t/messages", False),
             ("/api/messages", False),
-            ("/v1/responses/resp_1", False),
+            ("/v1/responses/input_tokens", False),
         ],
     )
     def test_by_the_path(self, path: str, *, understood: bool) -> None:
@@ -489,6 +489,23 @@ class TestWhatItUnderstands:
         for message in (flow.request, flow.response):
             priority = VIEW.render_priority(b'{"input":', metadata_of(flow, message))
             assert (priority > 1) is understood
+
+    @pytest.mark.parametrize(
+        ("path", "understood"),
+        [
+            ("/v1/responses/resp_1", True),
+            ("/openai/v1/responses/resp_1", True),
+            ("/v1/responses/resp_1/input_items", False),
+            ("/v1/responses", False),
+        ],
+    )
+    def test_a_stored_response(self, path: str, *, understood: bool) -> None:
+        data = json.dumps(RESPONSE).encode()
+        flow = flow_of(b"", data, path=path, method="GET", outcome="ok", operation="responses")
+        metadata = metadata_of(flow, flow.response)
+        assert (VIEW.render_priority(data, metadata) > 1) is understood
+        shown = VIEW.prettify(data, metadata)
+        assert shown.endswith("model m · answered by the interceptor · resp_1")
 
     def test_by_what_is_noted(self) -> None:
         flow = flow_of(b"{}", b"{}", path="/somewhere", operation="messages")

@@ -4,9 +4,10 @@ import msgspec
 from mitmproxy import http
 from mitmproxy.contentviews import Contentview, Metadata, SyntaxHighlight
 
-from ...openai_api.operations import BRIDGED, GENERATING, normalize_path
+from ...openai_api.operations import BRIDGED, GENERATING, Operation, normalize_path
 from ...openai_api.sse import EVENT_STREAM
 from ...openai_api.usage import MOST_TOKENS
+from ...telemetry.report import Ending
 from ..notes import all_noted, noted
 from .answer import ChatAnswer
 from .assembly import assemble_stream, assemble_whole
@@ -19,6 +20,7 @@ _UNDERSTOOD = 2.0  # mitmproxy's own view for JSON says 1
 _NOT_UNDERSTOOD = -1.0
 _BRIDGED = frozenset((each,) for each in BRIDGED)
 _PREFIXES = frozenset({("v1",), ("openai",)})
+_STORED = frozenset((*prefix, Operation.RESPONSES) for prefix in _PREFIXES)
 # OpenAI's and Anthropic's.
 _ERRORS = (b'{"error"', b'{"type":"error"')
 _START = 64  # bytes that are looked at to see what something is
@@ -85,9 +87,10 @@ def _generates(flow: http.HTTPFlow) -> bool:
 
     Web pages have paths that end in `messages`, too, so that the API's prefix counts.
     """
-    if flow.request.method != "POST":
-        return False
     segments = normalize_path(flow.request.path)
+    if flow.request.method != "POST":
+        # A response that was stored.
+        return flow.request.method == "GET" and segments[-3:-1] in _STORED
     return (
         segments[-1:] == ("completions",)
         or (segments[-1:] in _BRIDGED and segments[-2:-1] in _PREFIXES)
@@ -138,10 +141,11 @@ def _between(start: float | None, end: float | None) -> float | None:
 
 
 def _who(noted: _Noted, flow: http.HTTPFlow) -> str:
-    if noted.outcome == "refused":
+    if noted.outcome == Ending.REFUSED:
         return "the interceptor"
     if noted.endpoint is None:
-        return flow.request.pretty_host
+        here = noted.outcome in {Ending.OK, Ending.FAILED}
+        return "the interceptor" if here else flow.request.pretty_host
     where = f"the endpoint {noted.endpoint}"
     # What is said of Vast is the interceptor's word for it.
     return f"the interceptor, for {where}" if (noted.error or "").startswith("vast_") else where
