@@ -19,13 +19,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ..end_to_end.resilience import apps
 from ..end_to_end.resilience.apps import MESSAGES, TEXT, App, Reply, ask
-from ..end_to_end.resilience.test_fallback import Provider, have, own_provider, provider, routes
+from ..end_to_end.resilience.test_fallback import have, own_provider, routes
 from ..end_to_end.resilience.test_leaving import LeavingApp
+from ..fixtures.provider import Provider
 from ..fixtures.watching import Dashboard, Numbers, Watching, until
 from ..fixtures.workers import WORKERS
 from ..harness import APP_KEY, PROJECT, Interceptor, StandIn
-
-__all__ = ["provider"]
 
 MINE = "chat/completions, my-endpoint"
 IMAGE = [{"type": "image_url", "image_url": {"url": "https://example.com/x.png"}}]
