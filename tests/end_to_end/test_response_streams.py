@@ -70,18 +70,18 @@ def test_an_event_leaves_while_the_next_one_is_not_there(play: Any, standin: Sta
 
 
 def test_a_call_that_has_to_wait_gets_comments(
-    intercepting: Callable[..., Interceptor], standin: StandIn
+    intercepting: Callable[..., Interceptor], vast: StandIn
 ) -> None:
     intercepting(timeout={}, keepalive=0.2)
-    standin.play({"text": "at last", "gate": "wait"})
-    standin.shut_gate("wait")
+    vast.play({"text": "at last", "gate": "wait"})
+    vast.shut_gate("wait")
     asked = {"model": "gpt-5", "input": "hi", "stream": True}
     try:
         with requests.post(URL, json=asked, timeout=30, stream=True) as answer:
             lines = answer.iter_lines()
             assert next(lines).startswith(b":")
             for _ in range(10):
-                standin.open_gate("wait")
+                vast.open_gate("wait")
             assert b"event: response.completed" in list(lines)
     finally:
-        standin.end_script()
+        vast.end_script()
