@@ -342,6 +342,14 @@ class TestResponses:
         assert "error: vast_disconnected\n  It fell.\n\n  param input\n" in shown
         assert "broken off" not in shown
 
+    def test_failed_within_a_call(self) -> None:
+        """The last event has what was complete. What came of the call is shown all the same."""
+        error = {"code": "vast_disconnected", "message": "It fell."}
+        failed = begun(status="failed", error=error, output=OUTPUT[:2])
+        stream = events(*PIECES[:13], {"type": "response.failed", "response": failed})
+        assert '→ f (c1)\n    {"a"\n' in shown_answer(stream, EVENTS)
+        assert "Hello." in shown_answer(failed)
+
     def test_cut(self) -> None:
         cut = events(*PIECES[:7])
         flow = flow_of(b"{}", cut, kind=EVENTS)

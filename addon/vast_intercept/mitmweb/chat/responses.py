@@ -69,7 +69,9 @@ def add_response(answer: ChatAnswer, response: dict[str, Any]) -> None:
     if status and status not in _UNFINISHED:
         reason = typed(typed(response.get("incomplete_details"), dict).get("reason"), str)
         choice.finish_reason = f"{status}: {reason}" if reason else status
-    if output := typed(response.get("output"), list):
+    output = typed(response.get("output"), list)
+    # One that has failed may lack the item that was cut.
+    if output and not (status == "failed" and choice.items):
         choice.items.clear()
         # All of it is here, also what was not looked at before.
         answer.left_out = 0
