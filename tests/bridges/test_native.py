@@ -153,7 +153,11 @@ def test_a_stream_that_is_cut_has_no_end() -> None:
             Operation.MESSAGES,
             {
                 "type": "error",
-                "error": {"type": "api_error", "message": "It broke."},
+                "error": {
+                    "type": "api_error",
+                    "message": "It broke.",
+                    "details": {"error_code": "vast_disconnected"},
+                },
                 "request_id": "req_1",
             },
         ),

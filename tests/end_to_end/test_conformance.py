@@ -22,6 +22,7 @@ pytestmark = [
 FORMATS = {
     "open-responses": ("https://api.openai.com", "gpt-5"),
     "openai-chat": ("https://api.openai.com", "gpt-5"),
+    "anthropic": ("https://api.anthropic.com", "claude-opus-4-5"),
 }
 # What vLLM has as null where OpenAI's description has no null. Its answers reach apps unchanged.
 NULLS = frozenset(

@@ -18,7 +18,7 @@ from vast_intercept.mitm import layers
 from vast_intercept.mitm.first_bytes import NeedsMoreError, named_in_datagram
 from vast_intercept.mitm.http_server import AppHttpLayer
 
-MAKE_HTTP = partial(AppHttpLayer, refused=lambda *_: None, is_for_provider=lambda _: True)
+MAKE_HTTP = partial(AppHttpLayer, refused=lambda *_: None, api_of=lambda _: "openai")
 
 
 def datagrams(host: str) -> bytes:

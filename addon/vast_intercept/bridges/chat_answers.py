@@ -93,6 +93,8 @@ class Choice(msgspec.Struct, gc=False):
     delta: Message | None = None
     message: Message | None = None
     finish_reason: str | None = None
+    #: vLLM's: the text of `stop` that ended the answer, or the number of a token.
+    stop_reason: object = None
     logprobs: msgspec.Raw = NULL
 
 

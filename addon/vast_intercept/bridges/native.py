@@ -9,6 +9,7 @@ import re
 import msgspec
 
 from ..openai_api.answer_stream import AnswerStream
+from ..openai_api.error_shapes import error_body
 from ..openai_api.errors import ApiError
 from ..openai_api.members import DECODE_ERRORS, NULL, members_of
 from ..openai_api.operations import Operation
@@ -16,7 +17,6 @@ from ..openai_api.outline import Buffer
 from ..openai_api.requests import GenerationRequest
 from ..openai_api.sse import complete_events_end
 from .bridge import Record
-from .errors import error_body
 
 # Bytes. The last event of a response has all of the answer once more, and its usage.
 _MAX_HELD = 1024 * 1024

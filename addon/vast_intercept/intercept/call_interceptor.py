@@ -120,8 +120,7 @@ class CallInterceptor:
         progress.fail(error)
         flow.request.stream = False  # with an answer that is there, mitmproxy would crash
         # Without its connection, the app takes no descriptor, either.
-        request_id = progress.call.request_id
-        flow.response = error_response(error, connection="close", **{"x-request-id": request_id})
+        flow.response = _answer_to(progress, error, connection="close")
         self._ended(flow, progress, left=False)
 
     @contained
@@ -171,7 +170,7 @@ class CallInterceptor:
             # The relay's HTTP server refused what was made for it.
             error = bad_request("The request is not valid HTTP.", ErrorCode.INVALID_REQUEST)
             progress.fail(error)
-            flow.response = error_response(error, **{"x-request-id": progress.call.request_id})
+            flow.response = _answer_to(progress, error)
         elif not relayed.keep_response_body():
             progress.pass_on()
         self._ended(flow, progress, left=False)
@@ -213,6 +212,11 @@ class CallInterceptor:
     def _ended(self, flow: http.HTTPFlow, progress: Progress, *, left: bool) -> None:
         self.live.ended(flow)
         tell_of_end(flow, progress, self.monitor, left=left)
+
+
+def _answer_to(progress: Progress, error: ApiError, **headers: str) -> http.Response:
+    call = progress.call
+    return error_response(error, call.error_api, call.request_id, **headers)
 
 
 def _facts(asked: Asked, verdict: Verdict) -> dict[str, str | None]:

@@ -20,10 +20,11 @@ from mitmproxy.proxy.mode_specs import UpstreamMode
 from ..mitm import first_bytes as first
 from ..mitm import layers
 from ..mitm.borrowed import format_address
-from ..mitm.http_server import AppHttpLayer, IsForProvider, error_response
+from ..mitm.http_server import ApiOf, AppHttpLayer, error_response
 from ..mitm.sockets import close_forgotten, read_in_slices
 from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import bad_gateway
+from ..openai_api.operations import Api
 from ..relay.serving.server import Relay
 from ..telemetry.monitor import Monitor
 from ..warn_once import WarnOnce
@@ -83,7 +84,7 @@ class Connections:
 
     def _layer_for(self, context: Context, received: bytes) -> layer.Layer | None:
         if layers.is_explicit_proxy(context):
-            make_http = self._http_for(self._is_for_provider)
+            make_http = self._http_for(self._api_of)
             return layers.explicit_proxy_layer(context, received, make_http)
         if len(received) > first.MAX_HEAD:
             # mitmproxy's own addon would read all of it anew whenever more has come.
@@ -104,7 +105,8 @@ class Connections:
                 return None
             assert context.server.address
             self._taken_over[context.client] = context.server.address[:2]
-            return layers.layer_for_provider(context, received, self._http_for(lambda _: True))
+            api = self._settings.api_of(names[-1], context.server.address[1])
+            return layers.layer_for_provider(context, received, self._http_for(lambda _: api))
         except layers.NotHttpError as error:
             self._refused(context.client, str(error))
         return layers.RefusedLayer(context)
@@ -123,11 +125,11 @@ class Connections:
                 return names
         return []
 
-    def _http_for(self, is_for_provider: IsForProvider) -> layers.MakeHttp:
-        return partial(AppHttpLayer, refused=self._refused, is_for_provider=is_for_provider)
+    def _http_for(self, api_of: ApiOf) -> layers.MakeHttp:
+        return partial(AppHttpLayer, refused=self._refused, api_of=api_of)
 
-    def _is_for_provider(self, request: http.Request | None) -> bool:
-        return request is not None and self._settings.takes_over(request.host, request.port)
+    def _api_of(self, request: http.Request | None) -> Api | None:
+        return self._settings.api_of(request.host, request.port) if request else None
 
     def _refused(self, client: connection.Client, why: str) -> None:
         self._monitor.metrics.refused_connection("not_http")
@@ -170,14 +172,15 @@ class Connections:
             flow.response is None
             or flow.response.status_code != HTTPStatus.SWITCHING_PROTOCOLS
             or flow.websocket
-            or not (flow.client_conn in self._taken_over or self._is_for_provider(flow.request))
+            or not (flow.client_conn in self._taken_over or self._api_of(flow.request))
         ):
             return
         why = "the provider would go on in another protocol (status 101), which cannot be judged"
         self._refused(flow.client_conn, why)
         error = bad_gateway(f"Refused: {why}.", ErrorCode.BAD_GATEWAY, retry=False)
         # Without the connection, what the app may send behind its request goes nowhere.
-        flow.response = error_response(error, connection="close")
+        api = self._settings.api_of(flow.request.host, flow.request.port) or "openai"
+        flow.response = error_response(error, api, connection="close")
 
     # --- their end ----------------------------------------------------------------------------
 

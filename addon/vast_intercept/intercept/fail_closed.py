@@ -11,6 +11,7 @@ from functools import wraps
 
 from mitmproxy import connection, exceptions, http
 
+from ..config import built_in_providers, find_provider
 from ..mitm import other_addons
 from ..mitm.http_server import error_response
 from ..openai_api.errors import interceptor_failed
@@ -35,7 +36,8 @@ def fail(flow: http.HTTPFlow, error: Exception) -> None:
     tell("A request", error)
     # mitmproxy cannot do both: send a request on while it comes, and have an addon answer it.
     flow.request.stream = False
-    flow.response = error_response(interceptor_failed())
+    provider = find_provider(built_in_providers().values(), flow.request.host, flow.request.port)
+    flow.response = error_response(interceptor_failed(), provider.api if provider else "openai")
     with contextlib.suppress(Exception):
         mask_unreadable(flow.request)
 

@@ -6,11 +6,13 @@ import uuid
 
 from mitmproxy import http
 
+from ..config import Config, find_provider
 from ..mitm.master import show_anew
 from ..mitmweb.notes import note, noted, request_id_of, say
 from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import bad_request
 from ..openai_api.limits import MAX_HELD_BY_ALL
+from ..openai_api.operations import Api
 from ..relay.call import Call, ProviderCall
 from ..relay.memory import Share, too_much_held
 from ..relay.progress import Progress
@@ -128,6 +130,7 @@ class RelayedCalls:
             operation=work.operation,
             client_name=noted(flow, "client"),
             owner=owner,
+            api=_api_at(place, judged.config),
             share=share or self.share(),
         )
         progress = Progress(call)
@@ -190,9 +193,16 @@ class RelayedCalls:
         assert not isinstance(verdict, PassOn)  # its keys are masked for good
         relayed.original = (*asked.place[:3], mask_path(asked.place[3]))
         operation = verdict.operation
-        relayed.progress.prepare_again(work=verdict, operation=operation, provider=None)
+        api = _api_at(asked.place, relayed.judged.config)
+        relayed.progress.prepare_again(work=verdict, operation=operation, provider=None, api=api)
         note(relayed.flow, url=url_of(*relayed.original), operation=operation)
         return True
+
+
+def _api_at(place: Parts, config: Config) -> Api:
+    """In whose API the provider speaks that a call is for."""
+    provider = find_provider(config.providers, *place[1:3])
+    return provider.api if provider else "openai"
 
 
 def _show_now(relayed: RelayedCall) -> None:

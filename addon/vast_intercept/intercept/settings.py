@@ -17,6 +17,7 @@ from ..mitm.master import list_of_flows, own_formatter, terminal_handler
 from ..mitmweb.chat.contentview import ChatContentview
 from ..mitmweb.chat.sent_view import SentContentview
 from ..openai_api.limits import MAX_HELD
+from ..openai_api.operations import Api
 from ..relay.serving.server import Relay
 from ..status import STATUS_HOST
 from ..telemetry.call_log import JSON, TEXT, JsonFormatter
@@ -98,9 +99,14 @@ class Settings:
 
     def takes_over(self, host: str, port: int) -> bool:
         """Whether connections to the host and the port are taken over."""
-        return (host, port) == _STATUS_ADDRESS or bool(
-            find_provider(self.config.providers, host, port)
-        )
+        return self.api_of(host, port) is not None
+
+    def api_of(self, host: str, port: int) -> Api | None:
+        """In whose API the provider with this host and port speaks. None for any other host."""
+        if (host, port) == _STATUS_ADDRESS:
+            return "openai"
+        provider = find_provider(self.config.providers, host, port)
+        return provider.api if provider else None
 
     def takes_over_port(self, port: int) -> bool:
         """Whether there is any host of which connections to the port are taken over."""

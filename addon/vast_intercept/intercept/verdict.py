@@ -41,13 +41,11 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-import msgspec
 from mitmproxy.http import Headers
 
 from ..config import ApiPath, Config, Provider
 from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import ApiError, bad_request, misconfigured
-from ..openai_api.models import model_list, model_not_found, model_object
 from ..openai_api.operations import (
     GENERATING,
     ApiCall,
@@ -70,6 +68,7 @@ from ..secret import mask_shapes
 from .bridged_calls import work_on
 from .clients import ANYBODY, Client, invalid_api_key
 from .destination import Parts
+from .listed_models import answer_models
 from .message_keys import Fields, api_key_of, keys_in
 
 #: Operations that are answered for an endpoint that the path names.
@@ -206,7 +205,7 @@ def _first_that_fits(asked: Asked, policy: Policy) -> Verdict:
         if work := work_on(call, asked.method, asked.path, websocket=websocket):
             return work
     if operation is Operation.MODELS:
-        return _models(config, call, api_path.endpoint)
+        return answer_models(config, call, api_path.endpoint, provider.api)
     if setting == "pass":
         return PassOn(operation)
     return Refuse(_unsupported(asked, provider, operation), operation)
@@ -277,16 +276,6 @@ def _preflight(asked: Asked) -> AnswerHere:
             "vary": "access-control-request-headers",
         },
     )
-
-
-def _models(config: Config, call: ApiCall, endpoint: str | None) -> AnswerHere | Refuse:
-    if call.model is None:
-        body = model_list(config.listed_models())
-    elif endpoint or config.knows_model(call.model):
-        body = msgspec.json.encode(model_object(mask_shapes(call.model)))
-    else:
-        return Refuse(model_not_found(call.model), call.operation)
-    return AnswerHere(200, body, {"content-type": "application/json"}, call.operation)
 
 
 # --- errors -----------------------------------------------------------------------------------

@@ -27,14 +27,17 @@ from mitmproxy.proxy.layers.http._http1 import Http1Server
 from mitmproxy.proxy.layers.http._http2 import Http2Server, StreamState
 
 from ..openai_api.error_codes import ErrorCode
+from ..openai_api.error_shapes import error_body, error_headers
 from ..openai_api.errors import ApiError, bad_gateway, bad_request
+from ..openai_api.operations import Api
 from .first_bytes import MAX_HEAD, starts_http
 from .http2 import AppH2Connection, hold_back
 
 #: Is told of a client that does not speak HTTP, or not well, and in which way.
 type Refused = Callable[[Client, str], None]
-#: Says whether a request is for a provider, or (for None) all of the connection's are.
-type IsForProvider = Callable[[http.Request | None], bool]
+#: Says in whose API the provider speaks that a request (or, for None, the whole connection) is
+#: for. None for another host.
+type ApiOf = Callable[[http.Request | None], Api | None]
 
 _HTTP_1_ONLY: Final = "it is no request of HTTP/1, and no other protocol was agreed on (ALPN)"
 _BAD_HEAD: Final = "its head cannot be read"
@@ -58,28 +61,31 @@ def is_without_body(request: http.Request) -> bool:
     return request in _without_body
 
 
-def error_response(error: ApiError, **headers: str) -> http.Response:
+def error_response(
+    error: ApiError, api: Api = "openai", request_id: str | None = None, **headers: str
+) -> http.Response:
     """The answer to an app that an error becomes, with these headers besides its own.
 
-    Without an `x-request-id` among them it gets a new one.
+    It is worded as a provider with this API does. Without an id the request gets a new one.
     """
-    fields = {"x-request-id": f"req_{uuid.uuid4().hex}", **error.response_headers(), **headers}
-    return http.Response.make(error.status, error.body(), fields)
+    id_ = request_id or f"req_{uuid.uuid4().hex}"
+    fields = {**error_headers(error, api, id_), **headers}
+    return http.Response.make(error.status, error_body(error, api, id_), fields)
 
 
 class AppHttpLayer(HttpLayer):
     """The HTTP layer of a connection with an app."""
 
     def __init__(
-        self, context: Context, mode: HTTPMode, *, refused: Refused, is_for_provider: IsForProvider
+        self, context: Context, mode: HTTPMode, *, refused: Refused, api_of: ApiOf
     ) -> None:
         super().__init__(context, mode)
         self.refused = refused
-        self.is_for_provider = is_for_provider
+        self.api_of = api_of
 
     def make_stream(self, stream_id: int) -> CommandGenerator[None]:
         stream = self.streams[stream_id] = _AppHttpStream(self.context.fork(), stream_id)
-        stream.is_for_provider = self.is_for_provider
+        stream.api_of = self.api_of
         yield from self.event_to_child(stream, events.Start())
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
@@ -92,11 +98,11 @@ class AppHttpLayer(HttpLayer):
             # mitmproxy leaves alone what is there already: its own replays need that, too.
             if client.alpn == b"h2":
                 self.connections[client] = server = _AppHttp2Server(self.context.fork())
-                server.is_for_provider = self.is_for_provider
+                server.api_of = self.api_of
                 hold_back(client, self, server.h2_conn)
             elif client.transport_protocol == "tcp":
                 self.connections[client] = one = _AppHttp1Server(self.context.fork())
-                one.refused, one.is_for_provider = self.refused, self.is_for_provider
+                one.refused, one.api_of = self.refused, self.api_of
         yield from sent_together(super()._handle_event(event))
 
 
@@ -124,7 +130,7 @@ def sent_together(yielded: CommandGenerator[None]) -> CommandGenerator[None]:
 class _AppHttpStream(HttpStream):
     """Refuses a head that takes long to judge, and drops a body once its request is answered."""
 
-    is_for_provider: IsForProvider
+    api_of: ApiOf
     _unwanted = False
 
     def state_wait_for_request_headers(self, event: parts.RequestHeaders) -> CommandGenerator[None]:
@@ -135,7 +141,7 @@ class _AppHttpStream(HttpStream):
             problem = f"The request has more than {_MAX_HEADERS:,} headers."
         elif len(request.data.path) > _MAX_PATH:
             problem = f"The request's path is longer than {_MAX_PATH:,} bytes."
-        if problem is None or not self.is_for_provider(request):
+        if problem is None or self.api_of(request) is None:
             yield from super().state_wait_for_request_headers(event)
             return
         # There is no flow of it: nobody gets to look at such a head.
@@ -156,7 +162,7 @@ class _AppHttpStream(HttpStream):
 
 class _AppHttp1Server(Http1Server):
     refused: Refused
-    is_for_provider: IsForProvider
+    api_of: ApiOf
 
     def read_headers(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
         if isinstance(event, events.DataReceived) and not starts_http(self._without_empty_lines()):
@@ -196,7 +202,7 @@ class _AppHttp1Server(Http1Server):
     def send(self, event: HttpEvent) -> CommandGenerator[None]:
         if isinstance(event, parts.ResponseProtocolError) and self._unanswered:
             status = event.code.http_status_code()
-            if status is not None and self.is_for_provider(self.request):
+            if status is not None and self.api_of(self.request):
                 yield from self._answer(status, event.message)
                 yield commands.CloseConnection(self.conn)
                 return
@@ -228,7 +234,9 @@ class _AppHttp1Server(Http1Server):
 
     def _answer(self, status: int, message: str) -> CommandGenerator[None]:
         if self.conn.state & ConnectionState.CAN_WRITE:
-            response = error_response(_error(status, message), connection="close")
+            # Before there is a request, the connection may be one with a proxy, for any host.
+            api = self.api_of(self.request) or "openai"
+            response = error_response(_error(status, message), api, connection="close")
             yield commands.SendData(self.conn, http1.assemble_response(response))
 
 
@@ -255,14 +263,15 @@ class _AppChunkedReader(ChunkedReader):
 
 class _AppHttp2Server(Http2Server):
     h2_conn: AppH2Connection
-    is_for_provider: IsForProvider
+    api_of: ApiOf
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.h2_conn = AppH2Connection(self.h2_conf)
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
-        if isinstance(event, parts.ResponseProtocolError) and self.is_for_provider(None):
+        api = self.api_of(None) if isinstance(event, parts.ResponseProtocolError) else None
+        if isinstance(event, parts.ResponseProtocolError) and api:
             status, stream_id = event.code.http_status_code(), event.stream_id
             stream = self.h2_conn.streams.get(stream_id)
             if (
@@ -271,7 +280,7 @@ class _AppHttp2Server(Http2Server):
                 and self.is_open_for_us(stream_id)
                 and not stream.state_machine.headers_sent
             ):
-                response = error_response(_error(status, event.message))
+                response = error_response(_error(status, event.message), api)
                 headers = [(":status", str(status)), *response.headers.items()]
                 self.h2_conn.send_headers(stream_id, headers)
                 self.h2_conn.send_data(stream_id, response.content or b"", end_stream=True)

@@ -24,6 +24,7 @@ class ErrorCode(StrEnum):
     REQUEST_TOO_COMPLEX = auto()
     REQUEST_TOO_LARGE = auto()
     RESPONSE_NOT_FOUND = auto()
+    THREAD_UNSUPPORTED_REQUEST = auto()  # Anthropic's own: its packages look for it
     UNSUPPORTED_CONTENT = auto()
     UNSUPPORTED_ENCODING = auto()
     UNSUPPORTED_ENDPOINT = auto()

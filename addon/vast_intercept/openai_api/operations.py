@@ -169,7 +169,7 @@ def classify(method: str, segments: tuple[str, ...], api: Api = "openai") -> Api
         case ("models", *parts):
             # Names of models may hold slashes: /v1/models/meta-llama/Llama-3-8b
             operation, model = Operation.MODELS, "/".join(parts)
-        case ("responses", *rest):
+        case ("responses", *rest) if api == "openai":
             return ApiCall(Operation.RESPONSES, model, tuple(rest))
         case ("traces", *rest):
             return ApiCall(Operation.TRACES, model, tuple(rest))

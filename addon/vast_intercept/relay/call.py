@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from ..addresses import parse_address
 from ..config import Config
 from ..openai_api.error_codes import ErrorCode
+from ..openai_api.error_shapes import api_of_errors
 from ..openai_api.errors import misconfigured
-from ..openai_api.operations import Operation
+from ..openai_api.operations import Api, Operation
 from ..secret import Secret
 from .memory import Memory, Share
 from .work import Work
@@ -43,10 +44,17 @@ class Call:
     client_name: str | None = None
     #: Whose responses it may see and adds to: the SHA-256 of the app's key, empty without one.
     owner: str = field(default="", repr=False)
+    #: In whose API its provider speaks.
+    api: Api = "openai"
     #: What the call holds in memory.
     share: Share = field(default_factory=lambda: Share(Memory()))
     #: What to take for the body that comes, if another addon has changed it.
     body: bytes | None = None
+
+    @property
+    def error_api(self) -> Api:
+        """In whose API an error of this call is worded."""
+        return api_of_errors(self.api, self.operation)
 
     @property
     def app(self) -> str | None:

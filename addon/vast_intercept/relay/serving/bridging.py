@@ -7,13 +7,13 @@ from collections.abc import Callable
 from ...bridges.bridge import Bridge
 from ...bridges.functions.bridge import functions_bridge
 from ...bridges.functions.request import with_tools
+from ...bridges.messages.bridge import MessagesBridge
+from ...bridges.messages.request import read_messages
 from ...bridges.plain import PlainEvents
 from ...bridges.responses.bridge import ResponsesBridge
 from ...bridges.responses.request import Converted, read
 from ...openai_api.chunks import empty_chunk
 from ...openai_api.content_coding import request_too_large
-from ...openai_api.error_codes import ErrorCode
-from ...openai_api.errors import bad_request
 from ...openai_api.limits import MAX_BRIDGED
 from ...openai_api.operations import SERVED_BY_VAST, Operation
 from ...openai_api.outline import Buffer, Outline
@@ -21,6 +21,7 @@ from ...openai_api.reasoning import with_both_names_in_events
 from ..call import Call
 from ..progress import Progress
 from ..stored_responses.stores import StoredResponses
+from ..work import CountTokens
 
 
 async def bridge_for(
@@ -46,7 +47,8 @@ async def bridge_for(
         raise request_too_large(MAX_BRIDGED)
     if operation is Operation.RESPONSES:
         return await _responses_bridge(body, call, stored)
-    raise bad_request(f"{operation} is not served yet.", ErrorCode.UNSUPPORTED_ENDPOINT, status=404)
+    assert operation is Operation.MESSAGES
+    return messages_bridge(body, call)
 
 
 async def _responses_bridge(body: Buffer, call: Call, stored: StoredResponses) -> ResponsesBridge:
@@ -66,6 +68,16 @@ async def convert_response(
     history = await stored.history(call, request.previous) if request.previous else []
     referenced = await stored.items(call, request.references)
     return request.convert(response_id, history, referenced)
+
+
+def messages_bridge(body: Buffer, call: Call) -> MessagesBridge:
+    """The bridge for a Messages request, or for one whose tokens are only to be counted."""
+    return read_messages(
+        body,
+        call.request_id,
+        purpose="count" if isinstance(call.work, CountTokens) else "answer",
+        reject_built_in_tools=call.config.responses.builtin_tools == "reject",
+    )
 
 
 def _for_functions(

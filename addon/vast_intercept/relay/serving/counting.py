@@ -4,14 +4,12 @@ import msgspec
 
 from ...bridges.token_estimate import estimate_tokens
 from ...openai_api.content_coding import request_too_large
-from ...openai_api.error_codes import ErrorCode
-from ...openai_api.errors import bad_request
 from ...openai_api.limits import MAX_BRIDGED
 from ...openai_api.operations import Operation
 from ...openai_api.outline import Buffer
 from ..call import Call
 from ..stored_responses.stores import StoredResponses
-from .bridging import convert_response
+from .bridging import convert_response, messages_bridge
 
 #: Says in an answer that the number is an estimate.
 ESTIMATED = {"x-vast-estimated": "input_tokens"}
@@ -23,13 +21,13 @@ async def count_tokens(
     """The answer to a call that counts the tokens of a call of this operation.
 
     Raises ApiError for what the call itself would be refused for, too.
-    https://platform.openai.com/docs/api-reference/responses/input-tokens
+    https://platform.openai.com/docs/api-reference/responses/input-tokens and
+    https://docs.anthropic.com/en/api/messages-count-tokens
     """
     if len(body) > MAX_BRIDGED:
         raise request_too_large(MAX_BRIDGED)
-    if operation is not Operation.RESPONSES:
-        said = f"The tokens of {operation} are not counted yet."
-        raise bad_request(said, ErrorCode.UNSUPPORTED_ENDPOINT, status=404)
+    if operation is Operation.MESSAGES:
+        return msgspec.json.encode({"input_tokens": messages_bridge(body, call).asked.input_tokens})
     converted = await convert_response(body, call, stored, "resp_counted")
     count = estimate_tokens(converted.chat)
     return msgspec.json.encode({"object": "response.input_tokens", "input_tokens": count})

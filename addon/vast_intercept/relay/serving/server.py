@@ -17,6 +17,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from ...openai_api.content_coding import request_too_large
 from ...openai_api.error_codes import ErrorCode
+from ...openai_api.error_shapes import error_body
 from ...openai_api.errors import ApiError, bad_gateway
 from ...openai_api.operations import Operation
 from ...openai_api.outline import Buffer
@@ -40,7 +41,7 @@ from .whole_answer import JSON
 TOKEN_HEADER = "x-vast-intercept-call"  # noqa: S105  (a header's name)
 
 _HOST = "127.0.0.1"
-_EXPOSED = "x-request-id, x-vast-endpoint, x-vast-attempts, retry-after"
+_EXPOSED = "x-request-id, request-id, x-vast-endpoint, x-vast-attempts, retry-after"
 # An app's own headers may be this long; what is too long for mitmproxy never comes here.
 _MAX_HEADER = 1024 * 1024
 # mitmproxy closes its connections when the app closes its own. If the relay closed them first,
@@ -175,6 +176,8 @@ class Relay:
         progress.arrive()
         request_id = progress.call.request_id
         headers = {"x-request-id": request_id, "server": "vast-intercept"}
+        if progress.call.api == "anthropic":
+            headers["request-id"] = request_id
         if "origin" in request.headers:
             headers["access-control-allow-origin"] = "*"
             headers["access-control-expose-headers"] = _EXPOSED
@@ -189,7 +192,7 @@ class Relay:
         progress.fail(failure)
         return web.Response(
             status=failure.status,
-            body=failure.body(),
+            body=error_body(failure, progress.call.error_api, request_id),
             headers={**headers, **failure.response_headers()},
         )
 

@@ -1,0 +1,239 @@
+"""Makes the messages of a chat completion of those of a Messages request."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import msgspec
+
+from ...openai_api.error_codes import ErrorCode
+from ...openai_api.errors import bad_request
+from ...openai_api.members import NULL
+from ...openai_api.reading import decode
+from .blocks import Block, Content, text_of, texts_of
+from .refusals import refused, required
+from .tool_ids import to_vast
+
+type ChatMessage = dict[str, object]
+
+_THOUGHTS = frozenset({"thinking", "redacted_thinking"})
+# Where texts meet that are one text to the model. vLLM joins text parts in the same way.
+_BETWEEN = "\n"
+# Messages and blocks together: to convert more would hold up other calls.
+_MOST = 10_000
+# Claude Code's, for Anthropic's accounts and not for the model. It changes with each call, so that
+# no prompt would begin like one that is in the model server's cache.
+_BILLING = "x-anthropic-billing-header:"
+
+
+class _Message(msgspec.Struct, gc=False):
+    role: str | None = None
+    content: Content = None
+
+
+_messages = msgspec.json.Decoder(list[_Message])
+
+
+@dataclass(slots=True)
+class _Turn:
+    """Messages of one role in a row, which Anthropic takes for one message."""
+
+    place: str = ""
+    texts: list[str] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
+    #: By the id that the app gave.
+    calls: dict[str, ChatMessage] = field(default_factory=dict)
+    results: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Conversation:
+    """The messages of a chat completion, and what was left out of them."""
+
+    messages: list[ChatMessage] = field(default_factory=list)
+    left_out: dict[str, None] = field(default_factory=dict)
+    #: The model is to go on with the last message, which is its own.
+    continues: bool = False
+
+
+def read_conversation(system: msgspec.Raw, messages: msgspec.Raw) -> Conversation:
+    """Makes the messages of a chat completion. Raises ApiError (400) for what cannot be one."""
+    made = Conversation()
+    said = decode(_messages, messages, "messages")
+    if not said:
+        raise refused("messages", "at least one message is required")
+    _check_amount(said)
+    instructions = [text for text in texts_of(system, "system") if not text.startswith(_BILLING)]
+    before = _leading_system(said)
+    for index, message in enumerate(said[:before]):
+        instructions += _system_texts(message, f"messages[{index}]")
+    if instructions:
+        made.messages.append({"role": "system", "content": _BETWEEN.join(instructions)})
+    open_calls = _Turn()
+    numbered = enumerate(said[before:], before)
+    for role, group in groupby(numbered, lambda each: _role(each[1], f"messages[{each[0]}]")):
+        turn = _Turn()
+        for index, message in group:
+            _read_message(turn, role, message, f"messages[{index}]", made.left_out)
+        if role == "user":
+            made.messages += _users(turn, open_calls)
+            open_calls = _Turn()
+        else:
+            made.messages += _models(turn)
+            open_calls = turn
+    if open_calls.calls:
+        raise _unanswered(open_calls, open_calls.calls)
+    last = made.messages[-1] if made.messages else None
+    made.continues = bool(last and last["role"] == "assistant" and last["content"])
+    return made
+
+
+def _check_amount(said: list[_Message]) -> None:
+    blocks = sum(len(each.content) for each in said if isinstance(each.content, list))
+    if len(said) + blocks > _MOST:
+        raise bad_request(
+            f"messages: more than {_MOST:,} messages and content blocks",
+            ErrorCode.REQUEST_TOO_COMPLEX,
+            "messages",
+        )
+
+
+def _role(message: _Message, place: str) -> str:
+    match message.role:
+        case "assistant":
+            return "assistant"
+        case "user" | "system":
+            return "user"
+        case None:
+            raise required(f"{place}.role")
+        case _:
+            raise refused(f"{place}.role", "Input should be 'user', 'assistant' or 'system'")
+
+
+def _leading_system(said: list[_Message]) -> int:
+    """How many messages in the beginning have the role `system`."""
+    return next((i for i, each in enumerate(said) if each.role != "system"), len(said))
+
+
+def _system_texts(message: _Message, place: str) -> list[str]:
+    if message.content is None:
+        raise required(f"{place}.content")
+    if isinstance(message.content, str):
+        return [message.content]
+    return [text_of(each, f"{place}.content[{i}]") for i, each in enumerate(message.content)]
+
+
+def _read_message(
+    turn: _Turn, role: str, message: _Message, place: str, left_out: dict[str, None]
+) -> None:
+    turn.place = place
+    if message.role == "system":
+        # In the middle of a conversation. Many chat templates take such a message only in the
+        # beginning, and fail otherwise.
+        text = _BETWEEN.join(_system_texts(message, place))
+        turn.texts.append(f"<system>\n{text}\n</system>")
+        return
+    if message.content is None:
+        raise required(f"{place}.content")
+    if isinstance(message.content, str):
+        turn.texts.append(message.content)
+        return
+    for index, block in enumerate(message.content):
+        _read_block(turn, role, block, f"{place}.content[{index}]", left_out)
+
+
+def _read_block(
+    turn: _Turn, role: str, block: Block, place: str, left_out: dict[str, None]
+) -> None:
+    kind = block.type
+    if kind == "tool_result":
+        _read_result(turn, role, block, place)
+    elif kind == "tool_use" and role == "assistant":
+        _read_call(turn, block, place)
+    elif kind in _THOUGHTS:
+        if block.thinking:
+            turn.thoughts.append(block.thinking)
+    elif kind == "server_tool_use" or (kind and kind.endswith("_tool_result")):
+        # Of a tool that ran at Anthropic, whose results no other server can read.
+        left_out[f"block {kind[:40]}"] = None
+    else:
+        turn.texts.append(text_of(block, place))
+
+
+def _read_call(turn: _Turn, block: Block, place: str) -> None:
+    if not block.id:
+        raise required(f"{place}.id")
+    if block.name is None:
+        raise required(f"{place}.name")
+    if block.id in turn.calls:
+        raise refused(f"{place}.id", "`tool_use` ids must be unique")
+    given = bytes(block.input)
+    if given not in {b"", bytes(NULL)} and not given.startswith(b"{"):
+        raise refused(f"{place}.input", "Input should be an object", ErrorCode.INVALID_TYPE)
+    arguments = given.decode() if given.startswith(b"{") else "{}"
+    turn.calls[block.id] = {
+        "id": to_vast(block.id),
+        "type": "function",
+        "function": {"name": block.name, "arguments": arguments},
+    }
+
+
+def _read_result(turn: _Turn, role: str, block: Block, place: str) -> None:
+    id_ = block.tool_use_id
+    if not id_:
+        raise required(f"{place}.tool_use_id")
+    if role != "user":
+        raise refused(place, "`tool_result` blocks can only be in `user` messages")
+    if id_ in turn.results:
+        raise refused(
+            place,
+            "each tool_use must have a single result. Found multiple `tool_result` blocks with id:"
+            f" {id_[:100]}",
+        )
+    text = _BETWEEN.join(texts_of(block.content, f"{place}.content"))
+    # A chat completion has no field for it.
+    if block.is_error and not text.lower().startswith("error"):
+        text = f"Error: {text}"
+    turn.results[id_] = text
+
+
+def _users(turn: _Turn, asked: _Turn) -> Iterator[ChatMessage]:
+    """Yields the results of tools, which must come directly behind the calls, then the text."""
+    for id_ in turn.results:
+        if id_ not in asked.calls:
+            raise refused(
+                f"{turn.place}.content",
+                f"unexpected `tool_use_id` found in `tool_result` blocks: {id_[:100]}. Each"
+                " `tool_result` block must have a corresponding `tool_use` block in the previous"
+                " message.",
+            )
+    if missing := asked.calls.keys() - turn.results.keys():
+        raise _unanswered(asked, {id_: None for id_ in asked.calls if id_ in missing})
+    for id_, text in turn.results.items():
+        yield {"role": "tool", "tool_call_id": to_vast(id_), "content": text}
+    if turn.texts or not turn.results:
+        yield {"role": "user", "content": _BETWEEN.join(turn.texts)}
+
+
+def _models(turn: _Turn) -> Iterator[ChatMessage]:
+    if not (turn.texts or turn.calls or turn.thoughts):
+        return
+    text = _BETWEEN.join(turn.texts)
+    message: ChatMessage = {"role": "assistant", "content": text or (None if turn.calls else "")}
+    if turn.thoughts:
+        thoughts = _BETWEEN.join(turn.thoughts)
+        # The name depends on vLLM's version (FACTS V19).
+        message |= {"reasoning": thoughts, "reasoning_content": thoughts}
+    if turn.calls:
+        message["tool_calls"] = list(turn.calls.values())
+    yield message
+
+
+def _unanswered(turn: _Turn, ids: Mapping[str, object]) -> Exception:
+    shown = ", ".join(id_[:100] for id_ in list(ids)[:5])
+    return refused(
+        turn.place,
+        "`tool_use` ids were found without `tool_result` blocks immediately after:"
+        f" {shown}. Each `tool_use` block must have a corresponding `tool_result` block in the next"
+        " message.",
+    )

@@ -1,0 +1,24 @@
+"""What is wrong with a Messages request, in words like Anthropic's: the place comes first."""
+
+from ...openai_api.error_codes import ErrorCode
+from ...openai_api.errors import ApiError, bad_request
+
+
+def refused(place: str, problem: str, code: ErrorCode | str = ErrorCode.INVALID_VALUE) -> ApiError:
+    """The error (400) for what stands at `place` of the body, such as `messages[0].role`."""
+    return bad_request(f"{place}: {problem}", ErrorCode(code), place)
+
+
+def required(place: str) -> ApiError:
+    """The error (400) for a field that must be there."""
+    return refused(place, "Field required", ErrorCode.MISSING_REQUIRED_PARAMETER)
+
+
+def not_served(place: str, kind: str) -> ApiError:
+    """The error (400) for content that no text model takes, such as an image."""
+    return refused(
+        place,
+        f"Content of the type {kind[:100]!r} cannot be served: the models at Vast take text only."
+        " Send blocks of type 'text', or let these calls go to another provider.",
+        ErrorCode.UNSUPPORTED_CONTENT,
+    )
