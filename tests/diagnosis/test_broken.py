@@ -471,10 +471,24 @@ class TestCalls:
             assert "status 404, unsupported_endpoint" in told
             assert "another configuration" in told
 
-    def test_messages_are_called_where_they_are_taken_over(self, setup: Setup) -> None:
+    def test_messages_are_called_where_they_are_taken_over(
+        self, setup: Setup, standin: StandIn, certs: Certificates, tmp_path: Path
+    ) -> None:
         both = {"providers": ["openai", "anthropic"]}
         told = setup.check(sections=both).only_failure("messages_call")
         assert "does not take over api.anthropic.com" in told
+        with interceptor_for(tmp_path, {**sections_for(standin, certs.ca), **both}) as other:
+            report = other.check()
+            assert report.named("passed") == {*STEPS, "messages_call"}, report.output
+            assert "message_stop, the first token" in report.steps["messages_call"]["message"]
+            standin.faults(
+                seed=_seed_that_cuts(False, False, False, True), probability={"cut": 0.5}
+            )
+            try:
+                told = other.check().only_failure("messages_call")
+            finally:
+                standin.clear_faults()
+            assert "the stream broke off, " in told
 
     def test_the_interceptor_wants_keys(
         self, standin: StandIn, certs: Certificates, tmp_path: Path

@@ -44,6 +44,12 @@ def test_a_response_is_a_chat_completion() -> None:
     assert body["messages"][-1] == HELLO[0]
 
 
+def test_a_message_is_a_chat_completion() -> None:
+    body = made(Operation.MESSAGES, model="claude", max_tokens=5, messages=HELLO, system="Be.")
+    assert body["model"] == ""
+    assert body["messages"] == [{"role": "system", "content": "Be."}, *HELLO]
+
+
 def test_what_was_sent_has_the_history() -> None:
     flow = flow_with({"input": "Go on.", "previous_response_id": "resp_1"})
     sent = {"model": "", "messages": [*HELLO, {"role": "user", "content": "Go on."}]}
@@ -56,7 +62,9 @@ def test_a_conversation_is_never_cut_silently() -> None:
         made(Operation.RESPONSES, input="Go on.", previous_response_id="resp_1")
 
 
-@pytest.mark.parametrize("operation", [Operation.RESPONSES, Operation.CHAT_COMPLETIONS])
+@pytest.mark.parametrize(
+    "operation", [Operation.RESPONSES, Operation.CHAT_COMPLETIONS, Operation.MESSAGES]
+)
 def test_what_cannot_be_served_is_an_error(operation: Operation) -> None:
     with pytest.raises(ApiError):
         made(operation, input=7, messages=7)

@@ -220,7 +220,7 @@ def test_reasons_are_bounded(bench: Bench) -> None:
 
 def test_what_is_left_out_is_counted_by_name_and_not_by_version(bench: Bench) -> None:
     bench.ended(report(left_out=("tool web_search", "suffix")))
-    bench.ended(report(left_out=("tool web_search_2025_08_26", "tool web_search")))
+    bench.ended(report(left_out=("tool web_search_2025_08_26", "tool web_search_20250305")))
     assert bench.value("left_out_total", "tool web_search") == 2
     assert bench.value("left_out_total", "suffix") == 1
     for number in range(1_000):

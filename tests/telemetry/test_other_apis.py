@@ -17,6 +17,8 @@ TOOLS = [
     {"type": "custom", "name": "f"},
 ]
 
+SCHEMA = {"name": "f", "input_schema": {"type": "object", "properties": {}}}
+
 
 def ask(url: str = RESPONSES, **body: Any) -> requests.Response:
     answer = requests.post(url, json={"model": "gpt-5", **body}, timeout=30)
@@ -66,3 +68,28 @@ def test_a_response_is_told_as_what_it_is(watching: Watching, tmp_path: Path) ->
         assert b'"messages"' in flow.metadata["vast_sent"]["body"]
         assert flow.marked == ":white_check_mark:"
         assert "tokens" in flow.comment
+
+
+MESSAGES = "https://api.anthropic.com/v1/messages"
+
+
+def test_a_message_is_told_as_what_it_is(watching: Watching) -> None:
+    watched: Watched = watching(kind="serve", sections={"providers": ["openai", "anthropic"]})
+    dashboard = watched.dashboard
+    asked: dict[str, Any] = {
+        "max_tokens": 50,
+        "messages": [{"role": "user", "content": "hello"}],
+        "tools": [{"type": "web_search_20250305", "name": "web_search"}, SCHEMA],
+    }
+    whole = ask(MESSAGES, **asked).json()["usage"]
+    assert "message_stop" in ask(MESSAGES, stream=True, **asked).text
+    until(lambda: dashboard.metrics()["calls_total{my-endpoint, messages, ok}"] == 2)
+    counted = dashboard.metrics()
+    assert counted["prompt_tokens_total{my-endpoint}"] == 2 * whole["input_tokens"]
+    assert counted["completion_tokens_total{my-endpoint}"] > whole["output_tokens"]
+    assert counted["time_to_first_token_seconds_count{my-endpoint}"] == 1
+    (left_out,) = (key for key in counted.samples if key.startswith("left_out_total"))
+    assert "web_search" in left_out
+    assert [each["operation"] for each in dashboard.state()["latest"]] == ["messages"] * 2
+    assert " messages: gpt-5 → my-endpoint (stand-in); 200; " in watched.interceptor.output
+    assert "offers the model the tool web_search" in watched.interceptor.output

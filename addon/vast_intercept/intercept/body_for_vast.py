@@ -4,7 +4,9 @@ import secrets
 
 from mitmproxy import http
 
+from ..bridges.bridge import BuiltinTools
 from ..bridges.functions.request import with_tools
+from ..bridges.messages.request import read_messages
 from ..bridges.responses.request import read
 from ..config import Config
 from ..mitmweb.sent import sent_of
@@ -13,6 +15,9 @@ from ..openai_api.errors import bad_request
 from ..openai_api.limits import MAX_BRIDGED
 from ..openai_api.operations import SERVED_BY_VAST, Operation
 from ..openai_api.requests import GenerationRequest, read_request
+
+# Of an answer that is never made.
+_NO_REQUEST = "req_0"
 
 
 def body_for_vast(flow: http.HTTPFlow, operation: Operation, config: Config) -> GenerationRequest:
@@ -38,9 +43,11 @@ def _converted(operation: Operation, body: bytes, config: Config) -> bytes:
     if operation is Operation.CHAT_COMPLETIONS:
         made = with_tools(body)
         return made[0] if made else body
+    builtin_tools = config.responses.builtin_tools
     if operation is Operation.MESSAGES:
-        raise bad_request("It is not known what Vast was sent.", ErrorCode.NOT_FOUND)
-    request = read(body, builtin_tools=config.responses.builtin_tools)
+        reject = builtin_tools is BuiltinTools.REJECT
+        return read_messages(body, _NO_REQUEST, reject_built_in_tools=reject).chat
+    request = read(body, builtin_tools=builtin_tools)
     if request.previous is not None:
         raise bad_request(
             f"The call continues {request.previous}, and the flow does not have what was said"

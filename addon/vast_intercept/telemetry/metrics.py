@@ -27,7 +27,7 @@ OTHER = "other"
 _PREFIX = "vast_intercept_"
 _MAX_REASONS = _MAX_LEFT_OUT = 100
 # Names of built-in tools may end with the date of their version.
-_DATE = re.compile(r"_\d{4}_\d{2}_\d{2}$")
+_DATE = re.compile(r"_(?:\d{4}_\d{2}_\d{2}|\d{8})$")
 
 # Seconds. Those of vLLM's own metrics, where it has the same, so that both can be compared:
 # https://docs.vllm.ai/en/latest/design/metrics.html
