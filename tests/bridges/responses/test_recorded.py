@@ -35,7 +35,7 @@ CHATS = {
 
 def documented(page: str) -> set[str]:
     """The fields in the first column of the page's table of differences."""
-    table = page[page.index("## Responses, beside vLLM's own") :]
+    table = page.partition("## Responses, beside vLLM's own\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
     return {name for row in rows for name in re.findall(r"`(\w+)`", row)}
 
