@@ -83,19 +83,25 @@ def results(chat: dict[str, Any]) -> list[str]:
 
 
 def test_codex(apps: Apps, project: Path) -> None:
-    """It writes JavaScript, which is a custom tool's text, that runs commands and edits files."""
+    """It calls a tool of a group, and runs commands and edits files with JavaScript."""
     read = 'const read = await tools.exec_command({cmd: "cat greeting.txt"});\ntext(read.output);\n'
     edit = f"text(await tools.apply_patch({json.dumps(PATCH)}));\n"
-    apps.standin.play(calling("*exec", input=read), calling("*exec", input=edit), {"text": DONE})
+    apps.standin.play(
+        calling("*list_agents"),
+        calling("*exec", input=read),
+        calling("*exec", input=edit),
+        {"text": DONE},
+    )
     codex = installed(app, "codex/vendor/x86_64-unknown-linux-musl/bin/codex")
     command = [codex, "exec", "--skip-git-repo-check", "--sandbox", "workspace-write", TASK]
     ran = apps.run(project, *command, CODEX_API_KEY=APP_KEY)
     assert ran.output == f"{DONE}\n"
     assert (project / "greeting.txt").read_text() == "goodbye\n"
     # Its WebSocket is refused, and it asks for no other.
-    assert (ran.served, ran.refused, ran.failed) == (3, 1, 0)
+    assert (ran.served, ran.refused, ran.failed) == (4, 1, 0)
     *_, last = apps.asked()
-    command_said, patch_said = results(last)
+    agents, command_said, patch_said = results(last)
+    assert json.loads(agents) == {"agents": [{"agent_name": "/root", "agent_status": "running"}]}
     assert "hello" in command_said
     assert "Script completed" in patch_said
 
@@ -114,6 +120,24 @@ def test_opencode(apps: Apps, project: Path) -> None:
     assert (ran.served, ran.refused, ran.failed) == (4, 0, 0)
     *_, last = apps.asked()
     assert results(last)[0] == "hello\n"
+
+
+def test_claude_code(apps: Apps, project: Path) -> None:
+    path = str(project / "greeting.txt")
+    apps.standin.play(
+        calling("Bash", command="cat greeting.txt", description="Shows the greeting"),
+        calling("Read", file_path=path),
+        calling("Write", file_path=path, content="goodbye\n"),
+        {"text": DONE},
+    )
+    claude = installed(app, "claude-code/claude")
+    command = [claude, "-p", TASK, "--allowedTools", "Bash(cat:*)", "Write"]
+    ran = apps.run(project, *command, ANTHROPIC_API_KEY=ANTHROPIC_KEY)
+    assert ran.output == f"{DONE}\n"
+    assert (project / "greeting.txt").read_text() == "goodbye\n"
+    assert (ran.served, ran.refused, ran.failed) == (4, 0, 0)
+    *_, last = apps.asked()
+    assert results(last)[0] == "hello"
 
 
 def node(apps: Apps, folder: Path, program: str, *arguments: str) -> Ran:
@@ -171,10 +195,84 @@ def test_openai_package(way: str, apps: Apps, tmp_path: Path) -> None:
     assert (ran.served, ran.refused, ran.failed) == (1, 0, 0)
 
 
+def test_openai_package_with_tools_over_several_turns(apps: Apps, tmp_path: Path) -> None:
+    """Once the interceptor remembers the conversation, and once the app does."""
+    apps.standin.play({**WEATHER, "reasoning": "I must look."}, {}, {"text": "Rain."})
+    texts = ["", f"The tool says: {SUNNY}", "Rain."]
+    ran = node(apps, tmp_path, "responses", "remembered")
+    assert json.loads(ran.output) == texts
+    assert (ran.served, ran.refused, ran.failed) == (3, 0, 0)
+
+    ran = node(apps, tmp_path, "responses", "stateless")
+    types = [["reasoning", "function_call"], ["message"], ["message"]]
+    assert json.loads(ran.output) == {"texts": texts, "types": types}
+    assert (ran.served, ran.refused, ran.failed) == (3, 0, 0)
+
+    remembered, stateless = apps.asked()[2], apps.asked()[5]
+    roles = ["user", "assistant", "tool", "assistant", "user"]
+    for chat in (remembered, stateless):
+        assert [message["role"] for message in chat["messages"]] == roles
+        assert chat["messages"][-1]["content"] == "And tomorrow?"
+        assert results(chat) == [SUNNY]
+
+
 def test_errors_of_openai_package(apps: Apps, tmp_path: Path) -> None:
     ran = node(apps, tmp_path, "responses", "errors")
     assert json.loads(ran.output) == [
         ["BadRequestError", 400, "input[0].type", "invalid_value"],
         ["BadRequestError", 400, "background", "unsupported_parameter"],
+        ["BadRequestError", 400, "previous_response_id", "previous_response_not_found"],
     ]
-    assert (ran.served, ran.refused, ran.failed) == (0, 2, 0)
+    assert (ran.served, ran.refused, ran.failed) == (0, 3, 0)
+
+
+TEXT = [{"type": "text", "text": SAID, "citations": None}]
+MESSAGES = {
+    "create": {
+        "type": "message",
+        "role": "assistant",
+        "stop_reason": "end_turn",
+        "content": TEXT,
+        "counted": True,
+    },
+    "stream": {
+        "types": [
+            "message_start",
+            "content_block_start",
+            *["content_block_delta"] * 5,
+            "content_block_stop",
+            "message_delta",
+            "message_stop",
+        ],
+        "pieces": PIECES,
+        "stop_reason": "end_turn",
+        "content": TEXT,
+    },
+    "counted": True,
+}
+
+
+@pytest.mark.parametrize("way", MESSAGES)
+def test_anthropic_package(way: str, apps: Apps, tmp_path: Path) -> None:
+    ran = node(apps, tmp_path, "messages", way)
+    assert json.loads(ran.output) == MESSAGES[way]
+    assert (ran.served, ran.refused, ran.failed) == (1, 0, 0)
+
+
+def test_anthropic_package_with_tools(apps: Apps, tmp_path: Path) -> None:
+    apps.standin.play(WEATHER, {})
+    answer = [{"type": "text", "text": f"The tool says: {SUNNY}", "citations": None}]
+    ran = node(apps, tmp_path, "messages", "tools")
+    assert json.loads(ran.output) == {"stops": ["tool_use", "end_turn"], "content": answer}
+    assert (ran.served, ran.refused, ran.failed) == (2, 0, 0)
+
+    # It asks us to hold the conversation, is told that we cannot, and holds it by itself.
+    ran = node(apps, tmp_path, "messages", "runner")
+    assert json.loads(ran.output) == {"stop_reason": "end_turn", "content": answer}
+    assert (ran.served, ran.refused, ran.failed) == (2, 1, 0)
+
+
+def test_errors_of_anthropic_package(apps: Apps, tmp_path: Path) -> None:
+    ran = node(apps, tmp_path, "messages", "errors")
+    assert json.loads(ran.output) == ["BadRequestError", 400, "invalid_request_error"]
+    assert (ran.served, ran.refused, ran.failed) == (0, 1, 0)

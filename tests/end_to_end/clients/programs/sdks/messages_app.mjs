@@ -73,7 +73,7 @@ const ways = {
     const error = await client.messages
       .create({ ...asked, messages: [{ role: "user", content: [image] }] })
       .catch((error) => error);
-    return [error.constructor.name, error.status, error.error.type, error.error.error.type];
+    return [error.constructor.name, error.status, error.type];
   },
 };
 

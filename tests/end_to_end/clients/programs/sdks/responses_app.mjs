@@ -95,6 +95,7 @@ const ways = {
     const asked = [
       { model, input: [{ type: "unheard_of" }] },
       { model, input: "hello there", background: true },
+      { model, input: "hello there", previous_response_id: "resp_unknown" },
     ];
     const errors = [];
     for (const body of asked) {
