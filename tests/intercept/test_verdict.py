@@ -776,3 +776,45 @@ def test_any_request_gets_a_decision_that_can_be_sent(method: str, raw: bytes, a
             if isinstance(decision, Refuse):
                 json.loads(decision.error.body())
                 str(decision.error).encode()
+
+
+ANTHROPIC = built_in_providers()["anthropic"]
+
+
+@pytest.mark.parametrize(
+    ("line", "operation"),
+    [
+        ("POST /v1/messages/batches", "batches"),
+        ("GET /v1/messages", "messages"),
+        ("POST /v1/messages/other", "messages"),
+        ("POST /v1/complete", "other"),
+        ("POST /v1/responses", "other"),
+        ("POST /v2/messages", "other"),
+        ("POST /api/event_logging/v2/batch", "other"),
+    ],
+)
+def test_nothing_else_of_anthropics_slips_past(line: str, operation: str, config: Config) -> None:
+    method, _, path = line.partition(" ")
+    given = judged(config, ANTHROPIC, method, path)
+    assert isinstance(given, Refuse)
+    assert (given.operation, given.error.status) == (operation, 404)
+    assert "OpenAI" not in given.error.message
+
+
+@pytest.mark.parametrize("path", ["/v1/messages?beta=true", "/messages", "/v1/messages/"])
+def test_messages_go_to_vast(path: str, config: Config) -> None:
+    assert judged(config, ANTHROPIC, "POST", path) == ToVast(Operation.MESSAGES)
+
+
+def test_anthropics_models_are_listed_in_its_shape(config: Config) -> None:
+    given = judged(config, ANTHROPIC, "GET", "/v1/models")
+    assert isinstance(given, AnswerHere)
+    page = json.loads(given.body)
+    assert page.keys() == {"data", "has_more", "first_id", "last_id"}
+    assert page["has_more"] is False
+    (model, *_) = page["data"]
+    assert model["type"] == "model"
+    assert model["id"] == model["display_name"] == page["first_id"]
+    one = judged(config, ANTHROPIC, "GET", f"/v1/models/{model['id']}")
+    assert isinstance(one, AnswerHere)
+    assert json.loads(one.body) == model
