@@ -51,11 +51,9 @@ class EventStream:
 
     @asynccontextmanager
     async def kept_alive(self, seconds: float) -> AsyncIterator[None]:
-        """Keeps the stream alive each time that so many seconds have passed in the block.
+        """Sends something to the app each time that so many seconds have passed in the block.
 
-        It is never done if `seconds` is 0.
-
-        Nothing is done, and the head is not sent, if the block is faster than that.
+        Nothing is sent, and not even the head, if the block is faster than that, or `seconds` is 0.
         """
         if not seconds:
             yield
