@@ -126,6 +126,10 @@ TURNS: dict[str, tuple[list[Any], list[Any]]] = {
         [assistant(None, tool_call()), TOOL, user("Wait")],
     ),
     "an output before its call": ([output(), call()], [assistant(None, tool_call()), TOOL]),
+    "an id that is used again behind an early output": (
+        [output(), call(), call(), output()],
+        [assistant(None, tool_call()), TOOL] * 2,
+    ),
     "an id that is used again": (
         [call(), output(), call(), output()],
         [assistant(None, tool_call()), TOOL] * 2,

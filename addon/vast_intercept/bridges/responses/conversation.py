@@ -184,6 +184,7 @@ class Conversation:
         self._calls[call_id] = call
         if early := self._early.pop(call_id, None):
             self._answer(call, call_id, early)
+            self._end_turn()  # the next call may have the same id
 
     def _arguments(self, found: Found) -> msgspec.Raw | str:
         """The arguments of a call as a JSON object in a text: vLLM reads them (FACTS R8).
