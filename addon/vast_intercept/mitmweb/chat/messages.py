@@ -8,7 +8,7 @@ from typing import Any
 from .answer import ChatAnswer
 from .content import append, number, part_of
 from .layout import typed
-from .said import ONLY, Part
+from .said import ONLY, Kind
 
 _EVENTS = frozenset(
     {
@@ -16,11 +16,11 @@ _EVENTS = frozenset(
         *("content_block_start", "content_block_delta", "content_block_stop"),
     }
 )
-# By the type of a delta: the member that has its text.
-_DELTAS = {
-    "text_delta": "text",
-    "input_json_delta": "partial_json",
-    "thinking_delta": "thinking",
+# By the type of a delta: what kind of block it adds to, and the member that has its text.
+_DELTAS: dict[str, tuple[Kind, str]] = {
+    "text_delta": ("text", "text"),
+    "input_json_delta": ("call", "partial_json"),
+    "thinking_delta": ("reasoning", "thinking"),
 }
 
 
@@ -44,8 +44,9 @@ def add_event(answer: ChatAnswer, event: dict[str, Any]) -> None:
         case "content_block_start":
             _set_block(answer, index, event.get("content_block"))
         case "content_block_delta":
-            member = _DELTAS.get(typed(delta.get("type"), str), "")
-            append(_block(answer, index, member).text, delta.get(member))
+            kind, member = _DELTAS.get(typed(delta.get("type"), str), ("text", ""))
+            # The block is made if its start was not seen.
+            append(answer.choice().part(index, kind=kind).text, delta.get(member))
         case "message_delta":
             _add_end(answer, delta)
             answer.usage = {**answer.usage, **typed(event.get("usage"), dict)}
@@ -65,12 +66,6 @@ def add_answer(answer: ChatAnswer, message: dict[str, Any]) -> None:
 
 def _set_block(answer: ChatAnswer, index: int, block: Any) -> None:
     answer.choice().items[index] = {ONLY: part_of(block)}
-
-
-def _block(answer: ChatAnswer, index: int, member: str) -> Part:
-    """The block that a delta belongs to, also if its start was not seen."""
-    kinds = {"partial_json": "call", "thinking": "reasoning"}
-    return answer.choice().part(index, kind=kinds.get(member, "text"))  # type: ignore[arg-type]
 
 
 def _add_end(answer: ChatAnswer, fields: dict[str, Any]) -> None:

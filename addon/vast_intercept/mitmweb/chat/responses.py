@@ -9,19 +9,21 @@ from typing import Any
 from .answer import ChatAnswer
 from .content import append, call, number, parts_of
 from .layout import compact, typed
-from .said import Kind, Part, Place
+from .said import ONLY, Kind, Part, Place
+
+# The sections of an item that has two.
+_SUMMARY, _CONTENT = 0, 1
 
 # By the type of an event that brings a piece of a part: what the part is, the section of its item
 # that it is in, and the member that has its number there.
 _DELTAS: dict[str, tuple[Kind, int, str]] = {
-    "response.output_text.delta": ("text", 1, "content_index"),
-    "response.refusal.delta": ("refusal", 1, "content_index"),
-    "response.reasoning_summary_text.delta": ("reasoning", 0, "summary_index"),
-    "response.reasoning_text.delta": ("reasoning", 1, "content_index"),
+    "response.output_text.delta": ("text", _CONTENT, "content_index"),
+    "response.refusal.delta": ("refusal", _CONTENT, "content_index"),
+    "response.reasoning_summary_text.delta": ("reasoning", _SUMMARY, "summary_index"),
+    "response.reasoning_text.delta": ("reasoning", _CONTENT, "content_index"),
     "response.function_call_arguments.delta": ("call", 0, ""),
     "response.custom_tool_call_input.delta": ("call", 0, ""),
 }
-_SUMMARY, _CONTENT = 0, 1
 _ITEMS = frozenset({"response.output_item.added", "response.output_item.done"})
 _CLOSING = frozenset({"response.completed", "response.incomplete", "response.failed"})
 _UNFINISHED = frozenset({"in_progress", "queued"})
@@ -92,12 +94,10 @@ def parts_of_item(item: Any) -> dict[Place, Part]:
         case "reasoning":
             return _reasoning(fields)
         case "function_call":
-            return {
-                (0, 0): call(_full_name(fields), fields.get("call_id"), fields.get("arguments"))
-            }
+            return {ONLY: call(_full_name(fields), fields.get("call_id"), fields.get("arguments"))}
         case "custom_tool_call":
-            return {(0, 0): call(_full_name(fields), fields.get("call_id"), fields.get("input"))}
-    return {(0, 0): Part("text", [f"[{compact(item, _SHOWN)}]"])}
+            return {ONLY: call(_full_name(fields), fields.get("call_id"), fields.get("input"))}
+    return {ONLY: Part("text", [f"[{compact(item, _SHOWN)}]"])}
 
 
 def _full_name(fields: dict[str, Any]) -> str:
