@@ -14,6 +14,11 @@ DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 any_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
+
+class UnreadObject(msgspec.Struct, gc=False):
+    """Any JSON object. Decoding it checks its members and keeps none of them."""
+
+
 # JSON's white space, RFC 8259 section 2, and a member's name with its colon, section 4.
 _WHITE_SPACE = re.compile(rb"[ \t\n\r]*")
 _NAME = re.compile(rb'[ \t\n\r]*("(?:[^"\\]|\\.)*")[ \t\n\r]*:[ \t\n\r]*')

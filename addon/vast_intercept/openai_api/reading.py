@@ -7,7 +7,7 @@ import msgspec
 
 from .error_codes import ErrorCode
 from .errors import ApiError, bad_request
-from .members import NULL, any_object
+from .members import NULL, UnreadObject, any_object
 from .outline import Buffer
 
 _BOM = b"\xef\xbb\xbf"
@@ -21,11 +21,7 @@ _LONGEST_SHOWN = 100  # characters of a value that an error repeats
 _SPLIT_AT_ONCE = 16 * 1024
 
 
-class _AnyObject(msgspec.Struct, gc=False):
-    """Any JSON object: its members are checked, not read."""
-
-
-_objects = msgspec.json.Decoder(list[_AnyObject])
+_objects = msgspec.json.Decoder(list[UnreadObject])
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -88,6 +84,11 @@ def shown(value: str) -> str:
     return value[:_LONGEST_SHOWN]
 
 
+def first_byte(value: msgspec.Raw) -> bytes:
+    """What a value begins with, which tells its type: such as `{`, `[`, a quote, or n of null."""
+    return bytes(memoryview(value)[:1])
+
+
 def is_null(value: msgspec.Raw) -> bool:
     """Whether a value of a JSON text is null, or is not there."""
     return value == NULL
@@ -108,6 +109,11 @@ def missing(param: str) -> ApiError:
 def invalid_type(param: str, problem: str) -> ApiError:
     """The error for a value of a wrong JSON type, such as "expected `str`, got `int`"."""
     return bad_request(f"Invalid type for {param!r}: {problem}.", ErrorCode.INVALID_TYPE, param)
+
+
+def not_served(message: str, param: str) -> ApiError:
+    """The error for a parameter, or a value of it, that OpenAI has and Vast does not."""
+    return bad_request(message, ErrorCode.UNSUPPORTED_PARAMETER, param)
 
 
 def invalid_value(param: str, value: str, supported: Iterable[str]) -> ApiError:

@@ -10,6 +10,7 @@ import msgspec
 
 from .members import DECODE_ERRORS, any_object
 from .outline import Buffer, needs_outline
+from .reading import is_null
 
 _NAMES = ("reasoning", "reasoning_content")
 _MARK = b'"reasoning'
@@ -52,18 +53,14 @@ def _complete_event(line: re.Match[bytes]) -> bytes:
 
 def _complete(choice: dict[str, msgspec.Raw], name: str) -> bool:
     """Adds the missing name to the choice's `message` or `delta`; returns whether it did."""
-    if name not in choice or _is_null(choice[name]):
+    if name not in choice or is_null(choice[name]):
         return False
     message = any_object.decode(choice[name])
     for given, missing in (_NAMES, _NAMES[::-1]):
         if given in message and (
-            missing not in message or (_is_null(message[missing]) > _is_null(message[given]))
+            missing not in message or (is_null(message[missing]) > is_null(message[given]))
         ):
             message[missing] = message[given]
             choice[name] = msgspec.Raw(msgspec.json.encode(message))
             return True
     return False
-
-
-def _is_null(value: msgspec.Raw) -> bool:
-    return bytes(memoryview(value)[:1]) == b"n"

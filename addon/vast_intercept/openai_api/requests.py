@@ -16,7 +16,7 @@ from .limits import MAX_MEMBERS, MAX_MESSAGES, MAX_PARTS, MAX_STRUCTURE
 from .members import NULL, RepeatedNameError, any_object, split_members
 from .operations import Operation
 from .outline import Buffer, NotJsonError, Outline, TooMuchStructureError, outline
-from .reading import decode, missing, not_json, read_members
+from .reading import decode, first_byte, is_null, missing, not_json, not_served, read_members
 from .roles import renamed
 
 type Piece = bytes | bytearray | memoryview
@@ -161,8 +161,8 @@ def _optional[T](
 
 
 def _required(members: Mapping[str, msgspec.Raw], name: str) -> msgspec.Raw:
-    value = members.get(name)
-    if value is None or value == NULL:
+    value = members.get(name, NULL)
+    if is_null(value):
         raise missing(name)
     return value
 
@@ -172,7 +172,7 @@ def _check_messages(messages: msgspec.Raw) -> None:
     _check_amounts(messages=len(decoded))
     parts = 0
     for index, message in enumerate(decoded):
-        first = bytes(memoryview(message.content)[:1])
+        first = first_byte(message.content)
         if first == b"[":
             parts += _check_parts(message.content, f"messages[{index}].content")
             _check_amounts(parts=parts)
@@ -205,16 +205,14 @@ def _check_output_is_text(members: Mapping[str, msgspec.Raw]) -> None:
     modalities = _optional(_texts_or_null, members, "modalities")
     if any(modality != "text" for modality in modalities or ()):
         raise _unsupported_parameter("modalities", "asks for more than text")
-    audio = members.get("audio")
-    if audio is not None and audio != NULL:
+    if not is_null(members.get("audio", NULL)):
         raise _unsupported_parameter("audio", "asks for spoken output")
 
 
 def _unsupported_parameter(name: str, why: str) -> ApiError:
-    return bad_request(
+    return not_served(
         f"The parameter {name!r} {why}, which Vast cannot serve: the models behind it"
         " answer with text only.",
-        ErrorCode.UNSUPPORTED_PARAMETER,
         name,
     )
 

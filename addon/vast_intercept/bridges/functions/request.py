@@ -9,7 +9,15 @@ from ...openai_api.errors import ApiError, bad_request
 from ...openai_api.limits import MAX_RENAMED
 from ...openai_api.members import DECODE_ERRORS, NULL, any_object
 from ...openai_api.outline import Buffer
-from ...openai_api.reading import decode, invalid_type, is_null, missing, split_objects
+from ...openai_api.reading import (
+    decode,
+    first_byte,
+    invalid_type,
+    is_null,
+    missing,
+    shown,
+    split_objects,
+)
 
 type _Members = dict[str, msgspec.Raw]
 
@@ -102,11 +110,11 @@ def _tool_choice(choice: msgspec.Raw, names: set[str]) -> msgspec.Raw:
     if bytes(choice) in {b'"auto"', b'"none"'}:
         return choice
     place = "function_call"
-    if not bytes(choice).startswith(b"{"):
+    if first_byte(choice) != b"{":
         raise invalid_type(place, "expected 'none', 'auto' or an object with a name")
     name = _name(choice, place)
     if name not in names:
-        raise _refused(f"'functions' has no function with the name {name[:100]!r}.", place)
+        raise _refused(f"'functions' has no function with the name {shown(name)!r}.", place)
     return msgspec.Raw(msgspec.json.encode({"type": "function", "function": {"name": name}}))
 
 

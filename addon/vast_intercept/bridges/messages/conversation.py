@@ -8,8 +8,7 @@ import msgspec
 
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import bad_request
-from ...openai_api.members import NULL
-from ...openai_api.reading import decode
+from ...openai_api.reading import decode, first_byte, is_null, shown
 from .blocks import Block, Content, text_of, texts_of
 from .refusals import refused, required
 from .tool_ids import to_vast
@@ -167,10 +166,10 @@ def _read_call(turn: _Turn, block: Block, place: str) -> None:
         raise required(f"{place}.name")
     if block.id in turn.calls:
         raise refused(f"{place}.id", "`tool_use` ids must be unique")
-    given = bytes(block.input)
-    if given not in {b"", bytes(NULL)} and not given.startswith(b"{"):
+    given = block.input
+    if not is_null(given) and first_byte(given) != b"{":
         raise refused(f"{place}.input", "Input should be an object", ErrorCode.INVALID_TYPE)
-    arguments = given.decode() if given.startswith(b"{") else "{}"
+    arguments = "{}" if is_null(given) else bytes(given).decode()
     turn.calls[block.id] = {
         "id": to_vast(block.id),
         "type": "function",
@@ -188,7 +187,7 @@ def _read_result(turn: _Turn, role: str, block: Block, place: str) -> None:
         raise refused(
             place,
             "each tool_use must have a single result. Found multiple `tool_result` blocks with id:"
-            f" {id_[:100]}",
+            f" {shown(id_)}",
         )
     text = _BETWEEN.join(texts_of(block.content, f"{place}.content"))
     # A chat completion has no field for it.
@@ -203,7 +202,7 @@ def _users(turn: _Turn, asked: _Turn) -> Iterator[ChatMessage]:
         if id_ not in asked.calls:
             raise refused(
                 f"{turn.place}.content",
-                f"unexpected `tool_use_id` found in `tool_result` blocks: {id_[:100]}. Each"
+                f"unexpected `tool_use_id` found in `tool_result` blocks: {shown(id_)}. Each"
                 " `tool_result` block must have a corresponding `tool_use` block in the previous"
                 " message.",
             )
@@ -230,10 +229,10 @@ def _models(turn: _Turn) -> Iterator[ChatMessage]:
 
 
 def _unanswered(turn: _Turn, ids: Mapping[str, object]) -> Exception:
-    shown = ", ".join(id_[:100] for id_ in list(ids)[:5])
+    named = ", ".join(shown(id_) for id_ in list(ids)[:5])
     return refused(
         turn.place,
         "`tool_use` ids were found without `tool_result` blocks immediately after:"
-        f" {shown}. Each `tool_use` block must have a corresponding `tool_result` block in the next"
+        f" {named}. Each `tool_use` block must have a corresponding `tool_result` block in the next"
         " message.",
     )

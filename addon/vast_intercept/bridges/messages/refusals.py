@@ -2,11 +2,12 @@
 
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_request
+from ...openai_api.reading import shown
 
 
-def refused(place: str, problem: str, code: ErrorCode | str = ErrorCode.INVALID_VALUE) -> ApiError:
+def refused(place: str, problem: str, code: ErrorCode = ErrorCode.INVALID_VALUE) -> ApiError:
     """The error (400) for what stands at `place` of the body, such as `messages[0].role`."""
-    return bad_request(f"{place}: {problem}", ErrorCode(code), place)
+    return bad_request(f"{place}: {problem}", code, place)
 
 
 def required(place: str) -> ApiError:
@@ -18,7 +19,7 @@ def not_served(place: str, kind: str) -> ApiError:
     """The error (400) for content that no text model takes, such as an image."""
     return refused(
         place,
-        f"Content of the type {kind[:100]!r} cannot be served: the models at Vast take text only."
+        f"Content of the type {shown(kind)!r} cannot be served: the models at Vast take text only."
         " Send blocks of type 'text', or let these calls go to another provider.",
         ErrorCode.UNSUPPORTED_CONTENT,
     )

@@ -7,15 +7,13 @@ import msgspec
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.members import NULL
 from ...openai_api.outline import Buffer
-from ...openai_api.reading import check_text, decode, is_null
+from ...openai_api.reading import check_text, decode, first_byte, is_null
 from ..token_estimate import estimate_tokens
 from .asked import Asked
 from .bridge import MessagesBridge
 from .conversation import read_conversation
 from .refusals import refused, required
 from .tools import read_tools
-
-type Number = int | float
 
 # Apps name the most that Anthropic's models can write (Claude Code: 128,000), and vLLM refuses what
 # is more than its model's context, see `tests/recorded/chat_max_tokens_too_large.json`. Without a
@@ -161,7 +159,7 @@ def _response_format(asked: _Format | None, place: str) -> dict[str, object] | N
         return None
     if asked.type != "json_schema":
         raise refused(f"{place}.type", "Input should be 'json_schema'")
-    if not bytes(asked.schema).startswith(b"{"):
+    if first_byte(asked.schema) != b"{":
         raise refused(f"{place}.schema", "Input should be an object", ErrorCode.INVALID_TYPE)
     schema = {"name": "output", "schema": asked.schema, "strict": True}
     return {"type": "json_schema", "json_schema": schema}

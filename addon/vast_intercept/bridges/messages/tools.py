@@ -8,7 +8,7 @@ import msgspec
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError
 from ...openai_api.members import NULL
-from ...openai_api.reading import decode, is_null
+from ...openai_api.reading import decode, first_byte, is_null, shown
 from .refusals import refused, required
 
 # Tools that Anthropic's servers run, or that only its models know, without the date in their type.
@@ -86,8 +86,8 @@ class Tools:
                 if choice.name in self.functions:
                     return {"type": "function", "function": {"name": choice.name}}
                 if kind := self.built_in.get(choice.name):
-                    raise _not_served("tool_choice.name", kind)
-                problem = f"Tool {choice.name[:100]!r} not found in provided tools"
+                    raise _tool_not_served("tool_choice.name", kind)
+                problem = f"Tool {shown(choice.name)!r} not found in provided tools"
                 raise refused("tool_choice.name", problem)
             case None:
                 raise required("tool_choice.type")
@@ -115,7 +115,7 @@ def read_tools(tools: msgspec.Raw, *, reject_built_in: bool) -> Tools:
             kind = _DATE.sub("", tool.type)
             kind = kind if kind in _BUILT_IN else "other"
             if reject_built_in:
-                raise _not_served(f"{place}.type", kind)
+                raise _tool_not_served(f"{place}.type", kind)
             made.built_in[tool.name or tool.type] = kind
             first = first or place
             continue
@@ -124,7 +124,7 @@ def read_tools(tools: msgspec.Raw, *, reject_built_in: bool) -> Tools:
             raise refused("tools", "Tool names must be unique.")
         made.functions[name] = function
     if first and not made.functions:
-        raise _not_served(f"{first}.type", next(iter(made.built_in.values())))
+        raise _tool_not_served(f"{first}.type", next(iter(made.built_in.values())))
     return made
 
 
@@ -135,7 +135,7 @@ def _function(tool: _Tool, place: str) -> tuple[str, dict[str, object]]:
         raise refused(f"{place}.name", f"String should match pattern '^{_NAME.pattern}$'")
     if is_null(tool.input_schema):
         raise required(f"{place}.input_schema")
-    if not bytes(tool.input_schema).startswith(b"{"):
+    if first_byte(tool.input_schema) != b"{":
         problem = "Input should be an object"
         raise refused(f"{place}.input_schema", problem, ErrorCode.INVALID_TYPE)
     function: dict[str, object] = {"name": tool.name, "parameters": tool.input_schema}
@@ -146,7 +146,7 @@ def _function(tool: _Tool, place: str) -> tuple[str, dict[str, object]]:
     return tool.name, function
 
 
-def _not_served(place: str, kind: str) -> ApiError:
+def _tool_not_served(place: str, kind: str) -> ApiError:
     return refused(
         place,
         f"The built-in tool {kind!r} is not served here: only Anthropic has it. Offer the model a"

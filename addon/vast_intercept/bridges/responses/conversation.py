@@ -11,7 +11,7 @@ import msgspec
 
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_request
-from ...openai_api.members import NULL
+from ...openai_api.members import NULL, UnreadObject
 from ...openai_api.reading import decode, is_null, missing, shown
 from . import reasoning
 from .input_items import (
@@ -64,13 +64,9 @@ class _Thought(msgspec.Struct, gc=False):
     text: msgspec.Raw = NULL
 
 
-class _AnyObject(msgspec.Struct):
-    """Any JSON object: its members are checked, not read."""
-
-
 _thoughts = msgspec.json.Decoder(list[_Thought] | None)
 _text = msgspec.json.Decoder(str)
-_any_object = msgspec.json.Decoder(_AnyObject)
+_unread = msgspec.json.Decoder(UnreadObject)
 
 
 @dataclass(slots=True)
@@ -274,7 +270,7 @@ def _thoughts_of(found: Found) -> list[msgspec.Raw]:
 def _is_object(value: msgspec.Raw, place: str) -> bool:
     """Whether a text is a JSON object. Its members are not read."""
     try:
-        _any_object.decode(decode(_text, value, place))
+        _unread.decode(decode(_text, value, place))
     except (msgspec.DecodeError, RecursionError):
         return False
     return True

@@ -8,8 +8,16 @@ from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_request
 from ...openai_api.members import NULL
 from ...openai_api.outline import Buffer
-from ...openai_api.reading import check_text, decode, invalid_type, invalid_value, is_null, missing
-from .tools import not_served
+from ...openai_api.reading import (
+    check_text,
+    decode,
+    first_byte,
+    invalid_type,
+    invalid_value,
+    is_null,
+    missing,
+    not_served,
+)
 
 LOGPROBS = "message.output_text.logprobs"
 
@@ -161,7 +169,7 @@ def read_fields(body: Buffer) -> Fields:
     _check_served(fields)
     _check_words(fields)
     _check_amounts(fields)
-    if not is_null(fields.instructions) and bytes(memoryview(fields.instructions)[:1]) != b'"':
+    if not is_null(fields.instructions) and first_byte(fields.instructions) != b'"':
         raise invalid_type("instructions", "expected a text")
     if fields.text and fields.text.format:
         _check_format(fields.text.format)
@@ -230,7 +238,7 @@ def _check_format(form: Format) -> None:
                 raise missing(f"{place}.name")
             if is_null(form.schema):
                 raise missing(f"{place}.schema")
-            if bytes(memoryview(form.schema)[:1]) != b"{":
+            if first_byte(form.schema) != b"{":
                 raise invalid_type(f"{place}.schema", "expected an object (a JSON schema)")
         case _:
             kinds = ("text", "json_object", "json_schema")

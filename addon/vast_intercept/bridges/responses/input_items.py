@@ -9,6 +9,7 @@ from ...openai_api.errors import ApiError, bad_request
 from ...openai_api.members import NULL, any_object
 from ...openai_api.reading import (
     decode,
+    first_byte,
     invalid_type,
     invalid_value,
     is_null,
@@ -197,7 +198,7 @@ class Texts:
 
         Raises ApiError (400) for what is not text.
         """
-        first = bytes(memoryview(value)[:1])
+        first = first_byte(value)
         if first == b'"':
             return value
         if first == b"n":
@@ -239,7 +240,7 @@ def text(value: msgspec.Raw, place: str) -> msgspec.Raw:
     """A text, unread. Raises ApiError (400) for something else."""
     if is_null(value):
         raise missing(place)
-    if bytes(memoryview(value)[:1]) != b'"':
+    if first_byte(value) != b'"':
         raise invalid_type(place, "expected a text")
     return value
 
@@ -261,7 +262,7 @@ def stored(found: Found, new_id: str) -> object:
     """
     item, raw = found.item, found.raw
     identifier = item.id or f"{_PREFIXES.get(found.kind, 'item')}_{new_id}"
-    if found.kind == MESSAGE and bytes(memoryview(item.content)[:1]) == b'"':
+    if found.kind == MESSAGE and first_byte(item.content) == b'"':
         kind = "output_text" if item.role == "assistant" else "input_text"
         content = [_StoredText(kind, item.content)]
         return _StoredMessage(identifier, item.role or "", content)

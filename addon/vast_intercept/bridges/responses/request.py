@@ -11,7 +11,7 @@ from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import bad_request
 from ...openai_api.limits import MAX_BRIDGED
 from ...openai_api.outline import Buffer
-from ...openai_api.reading import is_null, missing, shown
+from ...openai_api.reading import first_byte, is_null, missing, shown
 from ..bridge import BuiltinTools
 from .asked import Asked
 from .conversation import Conversation
@@ -140,7 +140,7 @@ def read(body: Buffer, *, builtin_tools: BuiltinTools = BuiltinTools.LEAVE_OUT) 
 
 
 def _read_input(fields: Fields) -> list[Found]:
-    first = bytes(memoryview(fields.input)[:1])
+    first = first_byte(fields.input)
     if first == b'"':
         message = b'{"type":"message","role":"user","content":%b}' % bytes(fields.input)
         found = [Found(msgspec.Raw(message), "input")] if len(fields.input) > 2 else []

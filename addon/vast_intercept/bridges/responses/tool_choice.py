@@ -9,8 +9,17 @@ import msgspec
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_request
 from ...openai_api.members import NULL
-from ...openai_api.reading import decode, invalid_type, invalid_value, is_null, missing
-from .tools import Function, Tools, is_builtin, not_served
+from ...openai_api.reading import (
+    decode,
+    first_byte,
+    invalid_type,
+    invalid_value,
+    is_null,
+    missing,
+    not_served,
+    shown,
+)
+from .tools import Function, Tools, is_builtin
 
 _WORDS = ("none", "auto", "required")
 _TYPES = ("allowed_tools", "function", "custom")
@@ -61,7 +70,7 @@ def choose(tools: Tools, tool_choice: msgspec.Raw) -> Chosen:
 def _read(tools: Tools, tool_choice: msgspec.Raw) -> Chosen:
     if is_null(tool_choice):
         return Chosen(tools.functions)
-    first = bytes(memoryview(tool_choice)[:1])
+    first = first_byte(tool_choice)
     if first == b'"':
         word = decode(_word, tool_choice, "tool_choice")
         match word:
@@ -114,7 +123,7 @@ def _function(tools: Tools, choice: _Choice, place: str) -> str | None:
     name = tools.find(choice.name, choice.namespace)
     if name is None:
         raise _not_met(
-            f"Tool choice '{choice.type}' with the name {choice.name[:100]!r} not found in 'tools'"
+            f"Tool choice '{choice.type}' with the name {shown(choice.name)!r} not found in 'tools'"
             " parameter.",
             place,
         )

@@ -10,7 +10,16 @@ import msgspec
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_request
 from ...openai_api.members import NULL
-from ...openai_api.reading import decode, invalid_value, is_null, missing, split_objects
+from ...openai_api.reading import (
+    decode,
+    first_byte,
+    invalid_type,
+    invalid_value,
+    is_null,
+    missing,
+    not_served,
+    split_objects,
+)
 from .asked import ToolOrigin
 
 #: Tools of one call, those that earlier turns offered included, as often as they did.
@@ -248,12 +257,8 @@ def _echoed(tool: Tool) -> msgspec.Raw:
 def _object_or_null(value: msgspec.Raw, place: str) -> msgspec.Raw:
     if is_null(value):
         return _NO_PARAMETERS
-    if bytes(memoryview(value)[:1]) != b"{":
-        raise bad_request(
-            f"Invalid type for {place!r}: expected an object (a JSON schema).",
-            ErrorCode.INVALID_TYPE,
-            place,
-        )
+    if first_byte(value) != b"{":
+        raise invalid_type(place, "expected an object (a JSON schema)")
     return value
 
 
@@ -270,8 +275,3 @@ def _grammar(value: msgspec.Raw, place: str) -> list[str]:
     if syntax is None:
         raise invalid_value(f"{place}.syntax", form.syntax, ("lark", "regex"))
     return [f"The input must match this grammar ({syntax} syntax):\n{form.definition}"]
-
-
-def not_served(message: str, param: str) -> ApiError:
-    """The error for something that OpenAI has and Vast has not."""
-    return bad_request(message, ErrorCode.UNSUPPORTED_PARAMETER, param)
