@@ -39,7 +39,6 @@ def bridge(
     """The bridge of a call that asked for this."""
     repeated = {"model": "gpt-5", "reasoning": {"effort": None, "summary": summary}}
     asked = Asked(
-        stream=True,
         store=store,
         previous="resp_before" if store else None,
         items=b'[{"type":"message","id":"msg_asked","role":"user","content":"hi"}]',
@@ -49,6 +48,7 @@ def bridge(
         },
         tools=TOOLS,
         include=frozenset(include),
+        summary=bool(summary),
     )
     return ResponsesBridge(asked, b"{}", (), "resp_0123", 1_700_000_000, lambda: 1_700_000_009.5)
 

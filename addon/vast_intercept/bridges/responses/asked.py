@@ -6,6 +6,10 @@ from typing import Literal
 
 import msgspec
 
+# Words of `include` that have an effect.
+LOGPROBS = "message.output_text.logprobs"
+ENCRYPTED_REASONING = "reasoning.encrypted_content"
+
 
 @dataclass(frozen=True, slots=True)
 class ToolOrigin:
@@ -21,7 +25,6 @@ class ToolOrigin:
 class Asked:
     """A request that was read and found good, as far as its answer depends on it."""
 
-    stream: bool
     store: bool
     #: The response that the app continues.
     previous: str | None
@@ -31,5 +34,7 @@ class Asked:
     echoed: Mapping[str, msgspec.Raw]
     #: By the name of the function in the chat completion.
     tools: Mapping[str, ToolOrigin]
-    #: Such as "reasoning.encrypted_content".
+    #: Such as `ENCRYPTED_REASONING`.
     include: frozenset[str]
+    #: Whether the app asked for a summary of the reasoning, of whatever kind.
+    summary: bool

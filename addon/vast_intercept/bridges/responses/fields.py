@@ -18,8 +18,7 @@ from ...openai_api.reading import (
     missing,
     not_served,
 )
-
-LOGPROBS = "message.output_text.logprobs"
+from .asked import ENCRYPTED_REASONING, LOGPROBS
 
 # https://platform.openai.com/docs/api-reference/responses/create, `include`
 _INCLUDABLE = (
@@ -29,7 +28,7 @@ _INCLUDABLE = (
     "message.input_image.image_url",
     "computer_call_output.output.image_url",
     "code_interpreter_call.outputs",
-    "reasoning.encrypted_content",
+    ENCRYPTED_REASONING,
     LOGPROBS,
 )
 
@@ -60,6 +59,7 @@ class Reasoning(msgspec.Struct):
 
     effort: str | None = None
     summary: str | None = None
+    #: What `summary` was called before.
     generate_summary: str | None = None
 
 
@@ -288,6 +288,13 @@ def left_out_fields(fields: Fields) -> Iterator[str]:
         yield "context_management"
 
 
+def summary_of(fields: Fields) -> str | None:
+    """Which summary of the reasoning the app asks for, such as "auto"; None or "" for none."""
+    if fields.reasoning is None:
+        return None
+    return fields.reasoning.summary or fields.reasoning.generate_summary
+
+
 def echoed_fields(fields: Fields, tools: list[msgspec.Raw]) -> Mapping[str, msgspec.Raw]:
     """The fields that OpenAI's response repeats, as far as the app gave them, in its form."""
     given: dict[str, object] = {
@@ -301,8 +308,7 @@ def echoed_fields(fields: Fields, tools: list[msgspec.Raw]) -> Mapping[str, msgs
     if tools:
         given["tools"] = tools
     if asked := fields.reasoning:
-        summary = asked.summary or asked.generate_summary
-        given["reasoning"] = {"effort": asked.effort, "summary": summary}
+        given["reasoning"] = {"effort": asked.effort, "summary": summary_of(fields)}
     if fields.text:
         form = _repeated_format(fields.text.format)
         given["text"] = {"format": form, "verbosity": fields.text.verbosity or "medium"}

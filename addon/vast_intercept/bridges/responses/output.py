@@ -1,9 +1,7 @@
 """The output of a response as it grows: what the model says becomes items, one after the other."""
 
-import msgspec
-
 from ...openai_api.limits import MAX_BRIDGED
-from ...openai_api.members import DECODE_ERRORS, NULL
+from ...openai_api.members import NULL
 from ..chat_answers import (
     MAX_ITEMS,
     Choice,
@@ -14,7 +12,7 @@ from ..chat_answers import (
     bad_answer,
     read_logprobs,
 )
-from .asked import Asked, ToolOrigin
+from .asked import ENCRYPTED_REASONING, LOGPROBS, Asked, ToolOrigin
 from .event_writer import EventWriter
 from .items import Item, Reasoning, Status
 from .open_items import OpenCall, OpenItem, OpenMessage, OpenReasoning
@@ -36,9 +34,9 @@ class Output:
         self._writer = writer
         self._suffix = suffix
         self._tools = asked.tools
-        self._as_summary = _asks_for_summary(asked)
-        self._encrypted = "reasoning.encrypted_content" in asked.include
-        self._logprobs = "message.output_text.logprobs" in asked.include
+        self._as_summary = asked.summary
+        self._encrypted = ENCRYPTED_REASONING in asked.include
+        self._logprobs = LOGPROBS in asked.include
         self._open: OpenItem | None = None
         self._size = 0
         # Of calls, to tell which one a piece belongs to.
@@ -145,18 +143,3 @@ class Output:
         if self._size > MAX_BRIDGED:
             raise answer_too_large()
         return text
-
-
-class _Reasoning(msgspec.Struct):
-    summary: str | None = None
-
-
-_reasoning: msgspec.json.Decoder[_Reasoning | None] = msgspec.json.Decoder(_Reasoning | None)
-
-
-def _asks_for_summary(asked: Asked) -> bool:
-    try:
-        wanted = _reasoning.decode(asked.echoed.get("reasoning", NULL))
-    except DECODE_ERRORS:
-        return False
-    return wanted is not None and bool(wanted.summary)

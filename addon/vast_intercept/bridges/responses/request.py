@@ -15,7 +15,7 @@ from ...openai_api.reading import first_byte, is_null, missing, shown
 from ..bridge import BuiltinTools
 from .asked import Asked
 from .conversation import Conversation
-from .fields import Fields, chat_fields, echoed_fields, left_out_fields, read_fields
+from .fields import Fields, chat_fields, echoed_fields, left_out_fields, read_fields, summary_of
 from .input_items import (
     ADDITIONAL_TOOLS,
     REFERENCE,
@@ -48,7 +48,6 @@ class Request:
     """A Responses request that was read. What it continues, or refers to, is still to be found."""
 
     model: str | None
-    stream: bool
     store: bool
     #: The id of the response that this one continues: `previous_response_id`.
     previous: str | None
@@ -108,13 +107,13 @@ class Request:
             msgspec.json.encode(chat),
             (*left_out_fields(fields), *tools.left_out(), *ignored),
             Asked(
-                stream=self.stream,
                 store=self.store,
                 previous=self.previous,
                 items=_kept(given, response_id) if self.store else b"[]",
                 echoed=echoed_fields(fields, echoed_tools),
                 tools=tools.origins,
                 include=frozenset(fields.include or ()),
+                summary=bool(summary_of(fields)),
             ),
         )
 
@@ -129,7 +128,6 @@ def read(body: Buffer, *, builtin_tools: BuiltinTools = BuiltinTools.LEAVE_OUT) 
     referenced = tuple(references(given))
     return Request(
         model=fields.model,
-        stream=bool(fields.stream),
         store=fields.store is not False,
         previous=fields.previous_response_id or None,
         references=referenced,
