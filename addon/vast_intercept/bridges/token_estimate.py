@@ -35,11 +35,12 @@ def estimate_tokens(chat: bytes) -> int:
     try:
         body = _decoder.decode(chat)
     except DECODE_ERRORS:
-        return _tokens(len(chat))
-    messages = (max(len(bytes(each)) - _AROUND_TEXT, 0) for each in body.messages)
-    texts = sum(_PER_MESSAGE + _tokens(size) for size in messages)
-    return _PER_PROMPT + texts + _tokens(len(bytes(body.tools)) + len(bytes(body.response_format)))
+        return tokens_of(len(chat))
+    messages = (max(len(each) - _AROUND_TEXT, 0) for each in body.messages)
+    texts = sum(_PER_MESSAGE + tokens_of(size) for size in messages)
+    return _PER_PROMPT + texts + tokens_of(len(body.tools) + len(body.response_format))
 
 
-def _tokens(size: int) -> int:
+def tokens_of(size: int) -> int:
+    """Estimates the tokens of a text with so many bytes."""
     return math.ceil(size / _BYTES_PER_TOKEN)

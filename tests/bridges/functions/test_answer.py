@@ -1,7 +1,6 @@
 """What comes back of tools, and what an app gets that knows only functions."""
 
 import json
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,11 +9,11 @@ from hypothesis import strategies as st
 
 from vast_intercept.bridges.functions.bridge import FunctionsBridge
 from vast_intercept.bridges.plain import PlainEvents
-from vast_intercept.openai_api.answer_stream import AnswerStream
 from vast_intercept.openai_api.error_codes import ErrorCode
 from vast_intercept.openai_api.errors import bad_gateway
 
 from ...mitmweb.chat.recorded import NAMES, recorded
+from ..streams import streamed_to
 
 EMPTY = b"data: {}\n\n"
 BRIDGE = FunctionsBridge(b"{}", True, lambda: PlainEvents(lambda: EMPTY))
@@ -41,15 +40,7 @@ def call_of(name: str, arguments: str = "{}", **more: Any) -> dict[str, Any]:
 
 def streamed(body: bytes, *cuts: int) -> bytes:
     """What an app gets of a stream that comes in pieces, cut at these places."""
-    upstream, events = AnswerStream(), BRIDGE.events()
-    places = sorted({0, *(cut % (len(body) + 1) for cut in cuts), len(body)})
-    out = b""
-    for begin, end in pairwise(places):
-        if ready := upstream.feed(body[begin:end]):
-            out += events.feed(ready)
-    if last := upstream.end():
-        out += events.feed(last)
-    return out + events.end()
+    return streamed_to(BRIDGE.events(), body, cuts)
 
 
 def chunks_in(stream: bytes) -> list[Any]:

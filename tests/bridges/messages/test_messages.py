@@ -2,7 +2,6 @@
 
 import json
 from copy import deepcopy
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,10 +11,10 @@ from hypothesis import strategies as st
 
 from vast_intercept.bridges.messages.bridge import MessagesBridge
 from vast_intercept.bridges.messages.request import read_messages
-from vast_intercept.openai_api.answer_stream import AnswerStream
 from vast_intercept.openai_api.errors import ApiError
 
 from ...mitmweb.chat.recorded import recorded
+from ..streams import streamed_to
 
 ASKED: dict[str, Any] = {
     "model": "claude-opus-4-5",
@@ -31,15 +30,7 @@ def bridge_of(**members: Any) -> MessagesBridge:
 
 def streamed(body: bytes, *cuts: int) -> list[dict[str, Any]]:
     """The app's events of a chat stream whose bytes come in pieces, cut at these places."""
-    upstream, events = AnswerStream(), bridge_of(stream=True).events()
-    places = sorted({0, *(cut % (len(body) + 1) for cut in cuts), len(body)})
-    out = b""
-    for begin, end in pairwise(places):
-        if ready := upstream.feed(body[begin:end]):
-            out += events.feed(ready)
-    if last := upstream.end():
-        out += events.feed(last)
-    return events_in(out + events.end())
+    return events_in(streamed_to(bridge_of(stream=True).events(), body, cuts))
 
 
 def events_in(stream: bytes) -> list[dict[str, Any]]:
@@ -155,16 +146,16 @@ TEXTS = st.text(max_size=5)
     TEXTS,
     st.lists(st.dictionaries(TEXTS, TEXTS, max_size=2), max_size=3),
     st.lists(st.integers(0, 5_000), max_size=6),
+    st.sampled_from([{"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}, None]),
 )
 def test_a_stream_adds_up_to_the_whole_message_however_it_is_cut(
-    text: str, given_inputs: list[dict[str, str]], cuts: list[int]
+    text: str, given_inputs: list[dict[str, str]], cuts: list[int], usage: dict[str, int] | None
 ) -> None:
     calls = [
         {"id": f"c{index}", "function": {"name": "f", "arguments": json.dumps(each)}}
         for index, each in enumerate(given_inputs)
     ]
     reason = "tool_calls" if calls else "stop"
-    usage = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
     deltas += [{"content": character} for character in text]
     for index, call in enumerate(calls):

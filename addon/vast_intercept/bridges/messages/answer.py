@@ -50,15 +50,14 @@ def whole_message(asked: Asked, answer: ChatAnswer) -> bytes:
         raise bad_answer("it has no choice with a message")
     if len(said.tool_calls or ()) > MAX_ITEMS:
         raise bad_answer(f"it has more than {MAX_ITEMS:,} tool calls")
-    content = list(_blocks(asked, said))
-    calls = bool(said.tool_calls)
-    reason, sequence = ending(choice, calls=calls, refused=bool(said.refusal))
-    size = len((said.content or "").encode()) + len(said.thoughts.encode())
-    size += sum(len(call.arguments.encode()) for call in said.tool_calls or ())
+    reason, sequence = ending(choice, calls=bool(said.tool_calls), refused=bool(said.refusal))
+    arguments = (call.arguments for call in said.tool_calls or ())
+    texts = (said.thoughts, said.content or "", said.refusal or "", *arguments)
+    size = sum(len(text.encode()) for text in texts)
     return msgspec.json.encode(
         {
             **message_fields(asked),
-            "content": content,
+            "content": list(_blocks(asked, said)),
             "stop_reason": reason,
             "stop_sequence": sequence,
             "usage": usage_fields(answer.usage, asked, size),

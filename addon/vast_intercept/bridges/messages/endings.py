@@ -5,12 +5,15 @@ from types import MappingProxyType
 
 import msgspec
 
-from ...openai_api.members import DECODE_ERRORS, any_object
+from ...openai_api.members import DECODE_ERRORS
 from ..chat_answers import Choice, read_usage
+from ..token_estimate import tokens_of
 from .asked import Asked
 
+# Checks all values, which members that stay undecoded are not: half of a surrogate pair passes.
+_any_values = msgspec.json.Decoder(dict[str, object])
+
 _REASONS = {"length": "max_tokens", "content_filter": "refusal"}
-_BYTES_PER_TOKEN = 4
 
 type Ending = tuple[str, str | None]
 """`stop_reason` and `stop_sequence`."""
@@ -53,8 +56,8 @@ def usage_fields(usage: msgspec.Raw, asked: Asked, said: int) -> dict[str, objec
     """The tokens of a call. `said` are the bytes of the answer, for an estimate without a usage."""
     stated = read_usage(usage)
     if stated is None:
-        estimate = (said + _BYTES_PER_TOKEN - 1) // _BYTES_PER_TOKEN
-        return {**NO_USAGE, "input_tokens": asked.input_tokens, "output_tokens": estimate}
+        counts = {"input_tokens": asked.input_tokens, "output_tokens": tokens_of(said)}
+        return {**NO_USAGE, **counts}
     cached = min(stated.cached_tokens, stated.prompt_tokens)
     return {
         **NO_USAGE,
@@ -75,8 +78,7 @@ def tool_input(arguments: str) -> msgspec.Raw:
     if not text:
         return msgspec.Raw(b"{}")
     try:
-        any_object.decode(text)
-        msgspec.json.decode(text)
+        _any_values.decode(text)
     except DECODE_ERRORS:
         return msgspec.Raw(msgspec.json.encode({"INVALID_JSON": text.decode(errors="replace")}))
     return msgspec.Raw(text)

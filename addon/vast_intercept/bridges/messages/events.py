@@ -114,7 +114,7 @@ class MessageEvents:
             self._think(thoughts)
         if text := (said.content or "") + (said.refusal or ""):
             self._refused = self._refused or bool(said.refusal)
-            self._said += len(text)
+            self._said += len(text.encode())
             if self._open != "text":
                 self._start("text", text_block(""))
             self._delta({"type": "text_delta", "text": text})
@@ -122,7 +122,7 @@ class MessageEvents:
             self._call(call)
 
     def _think(self, thoughts: str) -> None:
-        self._said += len(thoughts)
+        self._said += len(thoughts.encode())
         if not self._asked.thinking:
             self._out.append(_PING)  # the app sees that the answer goes on
             return
@@ -145,7 +145,7 @@ class MessageEvents:
         if arguments := call.arguments:
             if known[1] != self._index or self._open != "tool_use":
                 raise bad_answer("it goes on with a tool call that another one has followed")
-            self._said += len(arguments)
+            self._said += len(arguments.encode())
             self._delta({"type": "input_json_delta", "partial_json": arguments})
 
     def _key_of(self, call: ToolCall) -> int:
