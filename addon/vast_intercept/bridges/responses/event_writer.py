@@ -43,7 +43,7 @@ class EventWriter:
         return events
 
     def take_back(self) -> None:
-        """Has the last event not counted. Another one takes its number."""
+        """Takes the number of the last event back: the next event gets it."""
         self._next -= 1
 
 

@@ -54,25 +54,23 @@ class Reasoning(msgspec.Struct, tag="reasoning", kw_only=True):
     encrypted_content: str | UnsetType = UNSET
 
 
-class FunctionCall(msgspec.Struct, tag="function_call", kw_only=True):
-    """The call of a function of the app's."""
-
+class _Call(msgspec.Struct, kw_only=True):
     id: str
     status: Status = "in_progress"
     call_id: str
     name: str
     namespace: str | UnsetType = UNSET
+
+
+class FunctionCall(_Call, tag="function_call", kw_only=True):
+    """The call of a function of the app's."""
+
     arguments: str = ""
 
 
-class CustomToolCall(msgspec.Struct, tag="custom_tool_call", kw_only=True):
+class CustomToolCall(_Call, tag="custom_tool_call", kw_only=True):
     """The call of a tool of the app's that takes a text."""
 
-    id: str
-    status: Status = "in_progress"
-    call_id: str
-    name: str
-    namespace: str | UnsetType = UNSET
     input: str = ""
 
 
