@@ -16,6 +16,8 @@ class AppEvents(Protocol):
 
     #: What is to be kept of the answer, once it is complete.
     record: "Record | None"
+    #: Why what the app was given is no answer, although the chat stream may look complete.
+    failure: ApiError | None
 
     def feed(self, events: bytes) -> bytes:
         """Takes the next bytes of the chat stream, and returns what leaves for the app at once.

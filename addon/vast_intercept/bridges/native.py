@@ -142,6 +142,7 @@ class NativeEvents:
     """Implements `AppEvents`: a provider's own events, byte for byte, and our errors in its API."""
 
     record: Record | None = None
+    failure: ApiError | None = None
 
     def __init__(self, operation: Operation, request_id: str) -> None:
         self._operation = operation

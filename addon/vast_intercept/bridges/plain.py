@@ -14,6 +14,7 @@ class PlainEvents:
     """Lets events through as they are. `rewrite`, if there is one, is what happens to each."""
 
     record: Record | None = None
+    failure: ApiError | None = None
 
     def __init__(
         self, empty_chunk: Callable[[], bytes], rewrite: Callable[[bytes], bytes] | None = None

@@ -47,6 +47,7 @@ class FunctionEvents:
     """Implements `AppEvents`. Everything but calls is as in a stream that needs no bridge."""
 
     record: Record | None = None
+    failure: ApiError | None = None
 
     def __init__(self, plain: AppEvents) -> None:
         self._plain = plain

@@ -31,7 +31,7 @@ class MessageEvents:
         self._out: list[bytes] = []
         self._begun = False
         self._ended = False
-        self._failure: ApiError | None = None
+        self.failure: ApiError | None = None
         #: The index and the type of the block that is open, or of the last one.
         self._index = -1
         self._open = ""
@@ -49,22 +49,22 @@ class MessageEvents:
 
         Raises ApiError (502) if they are no chat completion.
         """
-        if self._ended or self._failure:
+        if self._ended or self.failure:
             return b""
         try:
             for chunk in self._chat.feed(events):
                 self._take(chunk)
         except ApiError as error:
-            self._failure = error
+            self.failure = error
             raise
         return self._written()
 
     def end(self, error: ApiError | None = None) -> bytes:
         """Returns the last events: those of a message that is complete, or an error."""
-        error = error or self._failure
+        error = error or self.failure
         if error is None and self._finish is None:
             early = "Vast ended the stream before the answer was complete."
-            error = bad_gateway(early, ErrorCode.VAST_DISCONNECTED)
+            error = self.failure = bad_gateway(early, ErrorCode.VAST_DISCONNECTED)
         if error:
             return self.fail(error)
         if not self._ended:

@@ -29,7 +29,7 @@ class ResponseEvents:
         self._writer = EventWriter()
         self._answer = Answer(call, self._writer)
         self._begun = self._completed = self._failed = False
-        self._failure: ApiError | None = None
+        self.failure: ApiError | None = None
 
     def feed(self, events: bytes) -> bytes:
         """Takes the next bytes of the chat stream, and returns the events that they cause.
@@ -37,14 +37,14 @@ class ResponseEvents:
         Raises ApiError (502) if they are no chat completion. `end` or `fail` then has the events
         that are still due.
         """
-        if self._completed or self._failed or self._failure:
+        if self._completed or self._failed or self.failure:
             return b""
         self._begin()
         try:
             for chunk in self._chat.feed(events):
                 self._answer.take_chunk(chunk)
         except ApiError as error:
-            self._failure = error
+            self.failure = error
             raise
         return self._writer.take()
 
@@ -55,10 +55,10 @@ class ResponseEvents:
         """
         if self._completed:
             return b""
-        error = error or self._failure
+        error = error or self.failure
         if error is None and not self._answer.finished:
             early = "Vast ended the stream before the answer was complete."
-            error = bad_gateway(early, ErrorCode.VAST_DISCONNECTED)
+            error = self.failure = bad_gateway(early, ErrorCode.VAST_DISCONNECTED)
         if error:
             return self.fail(error)
         self._completed = True

@@ -167,6 +167,8 @@ class EventStream:
         last, self._last = self._last, b""
         last = self.events.feed(last) if last else b""
         ended = self.events.end(self._progress.error)
+        if self.events.failure and self._progress.error is None:
+            self._progress.fail(self.events.failure)  # the app has got it as well
         try:
             if record := self.events.record:
                 await self._keep(record)
