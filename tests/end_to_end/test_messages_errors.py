@@ -13,6 +13,7 @@ import pytest
 from ..fixtures.workers import Intercepting
 from ..harness import Interceptor, StandIn
 from .raw_clients import WAYS, RawClient
+from .test_odd_http import exchange_http2
 
 KEY = "sk-ant-api03-0123456789abcdefghijklmnopqrstuvwxyz"
 OTHER = "sk-ant-api03-zyxwvutsrqponmlkjihgfedcba9876543210"
@@ -94,6 +95,18 @@ def test_its_compatible_interface_has_openais_errors(http: httpx2.Client) -> Non
     said: Any = [{"role": "user", "content": "hello there"}]
     answer = http.post(url, headers={"x-api-key": KEY}, json={"model": "m", "messages": said})
     assert answer.json()["choices"][0]["message"]["content"] == "You said: hello there"
+
+
+def test_what_is_no_http_over_http2_as_well(listed: Interceptor) -> None:
+    host = "api.anthropic.com"
+    with RawClient(listed, WAYS["regular"], 443, host=host) as client:
+        client.start_tls(listed.ca, alpn=["h2"])
+        status, headers, body = exchange_http2(
+            client, scheme="ftp", host=host, path="/v1/messages"
+        )
+    assert status == 400
+    assert headers["request-id"] == json.loads(body)["request_id"]
+    assert fields_of(json.loads(body))["type"] == "invalid_request_error"
 
 
 def test_what_is_no_http_gets_anthropics_error(listed: Interceptor) -> None:

@@ -167,6 +167,8 @@ def exchange_http2(
     client: RawClient,
     *,
     scheme: str = "https",
+    host: str = "api.openai.com",
+    path: str = "/v1/chat/completions",
     trailers: list[tuple[str, str]] | None = None,
 ) -> tuple[int, dict[str, str], bytes]:
     """Makes a call over HTTP/2, and returns status, headers and body of the answer."""
@@ -178,8 +180,8 @@ def exchange_http2(
     headers = [
         (":method", "POST"),
         (":scheme", scheme),
-        (":authority", "api.openai.com"),
-        (":path", "/v1/chat/completions"),
+        (":authority", host),
+        (":path", path),
         ("content-type", "application/json"),
     ]
     connection.send_headers(1, headers)
