@@ -101,9 +101,7 @@ def test_what_is_no_http_over_http2_as_well(listed: Interceptor) -> None:
     host = "api.anthropic.com"
     with RawClient(listed, WAYS["regular"], 443, host=host) as client:
         client.start_tls(listed.ca, alpn=["h2"])
-        status, headers, body = exchange_http2(
-            client, scheme="ftp", host=host, path="/v1/messages"
-        )
+        status, headers, body = exchange_http2(client, scheme="ftp", host=host, path="/v1/messages")
     assert status == 400
     assert headers["request-id"] == json.loads(body)["request_id"]
     assert fields_of(json.loads(body))["type"] == "invalid_request_error"
