@@ -56,7 +56,7 @@ vast:
   route_url: https://run.vast.ai
   console_url: https://console.vast.ai
   ca_file: null                    # extra trusted CAs, for Vast's workers or a test server
-providers: [openai]                # names from the built-in table, or {name, host, port, prefix, scheme}
+providers: [openai]                # names from the built-in table, or {name, host, port, prefix, scheme, api}
 routes:                            # first match wins; without a match: vast.endpoint
   - {model: "gpt-4*", endpoint: big-one}
 unsupported: reject                # reject | pass (on to the original provider), or per operation:
@@ -167,6 +167,7 @@ def test_what_is_set_is_taken(load: Load, tmp_path: Path) -> None:
           - groq
           - {{name: own, host: vllm.internal, port: 8000, prefix: /api, scheme: http}}
           - {{name: plain, host: "[fe80::1]"}}
+          - {{name: gateway, host: gateway.internal, api: anthropic}}
         routes:
           - {{model: "a*", endpoint: one}}
           - {{model: "ab?", endpoint: two}}
@@ -181,7 +182,8 @@ def test_what_is_set_is_taken(load: Load, tmp_path: Path) -> None:
     assert config.endpoint == "ep-é"
     assert config.openai_url == "https://h:8443/base"
     assert config.ca_file == ca_file
-    groq, own, plain = config.providers
+    groq, own, plain, gateway = config.providers
+    assert (plain.api, gateway.api) == ("openai", "anthropic")
     assert groq.serves("api.groq.com", 443)
     assert own.serves("vllm.internal", 8000)
     assert own.prefixes == ("/api",)
@@ -403,6 +405,10 @@ WRONG: dict[str, tuple[str | bytes, list[str]]] = {
     "a scheme unknown": (
         "providers: [{name: a, host: b, scheme: ftp}]",
         ["providers[0].scheme:", "ftp"],
+    ),
+    "an api unknown": (
+        "providers: [{name: a, host: b, api: gemini}]",
+        ["providers[0].api:", "gemini"],
     ),
     "routes a mapping": ("routes: {a: b}", ["routes:", "list"]),
     "a route a text": ("routes: [a]", ["routes[0]:", "mapping"]),

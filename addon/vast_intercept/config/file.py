@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 import yaml
 
+from ..openai_api.operations import Api
 from ..secret import VAST_KEY_VARIABLE
 from .providers import Scheme
 
@@ -89,6 +90,7 @@ class OwnProvider(Section, frozen=True):
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] | None = None
     prefix: str = "/v1"
     scheme: Scheme = "https"
+    api: Api = "openai"
 
 
 class Route(Section, frozen=True):

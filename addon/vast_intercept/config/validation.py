@@ -7,6 +7,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -156,7 +157,8 @@ def read_providers(entries: list[str | OwnProvider]) -> tuple[Provider, ...]:
         else:
             if not _is_host(entry.host):
                 raise ConfigError(f"{place}.host: {entry.host!r} is not a host name or an address.")
-            provider = own_provider(entry.name, entry.host, entry.port, entry.prefix, entry.scheme)
+            own = own_provider(entry.name, entry.host, entry.port, entry.prefix, entry.scheme)
+            provider = replace(own, api=entry.api)
         for other in providers:
             _check_distinct(provider, other, place)
         providers.append(provider)

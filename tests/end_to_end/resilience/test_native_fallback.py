@@ -110,3 +110,78 @@ def test_the_provider_s_own_error_reaches_the_app(
     provider.answer = 400, said
     got = ask(provider, stream=True)
     assert (got.status_code, got.content) == (400, said)
+
+
+KEY = "sk-ant-app-0123456789abcdefghijklmnopqrstuvwxyz"
+MESSAGE = recorded("anthropic_messages")["response"]["body"].encode()
+EVENTS = recorded("anthropic_messages_stream")["response"]["body"].encode()
+# With what no bridge would send on, and white space.
+MESSAGES = (
+    b'{"model" : "claude","max_tokens":128000,"cache_control":{"type":"ephemeral"},'
+    b'\n"messages":[ {"role":"user","content":"hello there"}],"stream":%b}'
+)
+
+
+def ask_messages(provider: Provider, *, stream: bool) -> requests.Response:
+    return requests.post(
+        f"http://127.0.0.1:{provider.server_port}/v1/messages?beta=true",
+        data=MESSAGES % (b"true" if stream else b"false"),
+        headers={
+            "x-api-key": KEY,
+            "anthropic-version": "2023-06-01",
+            "content-type": "application/json",
+        },
+        timeout=60,
+    )
+
+
+def messages_provider(provider: Provider) -> dict[str, Any]:
+    sections = own_provider(provider, "provider")
+    sections["providers"][0]["api"] = "anthropic"
+    return sections
+
+
+def test_messages_come_back_as_their_provider_answers_them(
+    vast: StandIn, watching: Watching, provider: Provider
+) -> None:
+    watched = watching(sections=messages_provider(provider), **FAST)
+    assert ask_messages(provider, stream=False).headers["x-vast-endpoint"] == ENDPOINT
+    assert provider.received == []
+    have(vast, ENDPOINT, "cold")
+    for stream, answer, kind in (
+        (False, MESSAGE, "application/json"),
+        (True, EVENTS, "text/event-stream; charset=utf-8"),
+    ):
+        provider.answer, provider.kind = (200, answer), kind
+        got = ask_messages(provider, stream=stream)
+        assert got.content == answer
+        assert got.headers["content-type"] == kind
+        path, headers, body = provider.received.pop()
+        assert path == "/v1/messages?beta=true"
+        assert headers["x-api-key"] == KEY
+        assert headers["anthropic-version"] == "2023-06-01"
+        assert "authorization" not in headers
+        assert body == MESSAGES % (b"true" if stream else b"false")
+    metrics = watched.dashboard.metrics()
+    assert metrics["calls_total{lab, messages, ok}"] == 2
+    usage = json.loads(MESSAGE)["usage"]
+    assert metrics["prompt_tokens_total{lab}"] == 2 * usage["input_tokens"]
+    assert metrics["completion_tokens_total{lab}"] == 2 * usage["output_tokens"]
+
+
+def test_messages_that_their_provider_breaks_off_end_with_anthropics_error(
+    vast: StandIn, intercepting: Intercepting, provider: Provider
+) -> None:
+    interceptor = intercepting(sections=messages_provider(provider), **FAST)
+    have(vast, ENDPOINT, "cold")
+    cut = EVENTS[: EVENTS.index(b"event: message_stop")]
+    provider.answer, provider.kind = (200, cut), "text/event-stream"
+    got = ask_messages(provider, stream=True).content
+    assert got.startswith(cut)
+    assert got.removeprefix(cut).startswith(b'event: error\ndata: {"type":"error","error":{')
+    said = b'{"type":"error","error":{"type":"authentication_error","message":"No: %b"}}'
+    provider.answer, provider.kind = (401, said % KEY.encode()), "application/json"
+    refused = ask_messages(provider, stream=False)
+    assert refused.status_code == 401
+    assert refused.json()["error"]["type"] == "authentication_error"
+    assert KEY not in interceptor.output
