@@ -28,7 +28,7 @@ SHAPED = "sk-proj-0123456789abcdefghijklmnopqrstuvwxyz"
 ANY = "QqWwEeRrTtYyUuIiOoPpAaSsDdFfGgHhJjKkLl"
 COOKIE = "ZzXxCcVvBbNnMmQqWwEeRrTtYyUuIiOoPpLlKk"
 SECRETS = [SHAPED, ANY, COOKIE]
-BODY = b'{"model":"m","messages":[{"role":"user","content":"hi"}]}'
+BODY = b'{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}'
 
 
 class Provider(socketserver.ThreadingTCPServer):
@@ -38,7 +38,7 @@ class Provider(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
     def __init__(self, vast: str = "") -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("0.0.0.0", 0), _Handler)
         self.vast = vast
         self.received: list[bytes] = []
         self.silent = False
@@ -85,11 +85,14 @@ def provider(_standin: StandIn) -> Iterator[Provider]:
 
 def config_for(provider: Provider, **more: Any) -> dict[str, Any]:
     """Vast's certificate is not trusted: all goes to the provider, in one way or the other."""
+    local = {"port": provider.port, "scheme": "http"}
     return {
         "vast": {"endpoint": harness.ENDPOINT, "openai_url": provider.vast},
         "providers": [
             "openai",
-            {"name": "own", "host": "127.0.0.1", "port": provider.port, "scheme": "http"},
+            "anthropic",
+            {**local, "name": "own", "host": "127.0.0.1"},
+            {**local, "name": "messages", "host": "127.0.0.2", "api": "anthropic"},
         ],
         "routes": [{"model": "*", "endpoint": harness.ENDPOINT, "fallback": ["provider"]}],
         "unsupported": {"embeddings": "pass", "files": "pass"},
@@ -163,8 +166,8 @@ TARGETS = [
     f"/v1/{{path}}?key={ANY} {ANY}",
 ]
 METHODS = ["POST", "POST", "POST", "GET", "OPTIONS", SHAPED, f"{ANY} POST"]
-PATHS = ["chat/completions", "embeddings", "images", "files", "completions"]
-HOSTS = ["{provider}", "api.openai.com", "vast-intercept.internal"]
+PATHS = ["chat/completions", "embeddings", "images", "files", "completions", "messages"]
+HOSTS = ["{provider}", "api.openai.com", "api.anthropic.com", "vast-intercept.internal"]
 
 
 @dataclass
@@ -260,9 +263,14 @@ def send_all(interceptor: Interceptor, provider: Provider, examples: int) -> Non
         for path, tunnel in ((PATHS[0], False), (PATHS[1], True))
     ]
     alone += [
+        Sent("POST", f"127.0.0.2:{provider.port}", f"/v1/{path}", [header])
+        for header in HEADERS
+        for path in ("messages", "files")
+    ]
+    alone += [
         Sent("GET", host, target.format(path=path), HEADERS[:1])
         for target in TARGETS
-        for host, path in ((HOSTS[0], PATHS[1]), (HOSTS[0], PATHS[2]), (HOSTS[2], "x"))
+        for host, path in ((HOSTS[0], PATHS[1]), (HOSTS[0], PATHS[2]), (HOSTS[-1], "x"))
     ]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda each: send(interceptor.port, each, name), alone))
@@ -283,9 +291,10 @@ def send_over_http2(interceptor: Interceptor) -> None:
     ) as client:
         for header in HEADERS:
             name, _, value = header.partition(": ")
-            with contextlib.suppress(httpx.HTTPError, UnicodeError, ValueError, IndexError):
-                headers = {name.strip().lower(): value}
-                client.post("https://api.openai.com/v1/images", content=BODY, headers=headers)
+            for url in ("https://api.openai.com/v1/images", "https://api.anthropic.com/v1/files"):
+                with contextlib.suppress(httpx.HTTPError, UnicodeError, ValueError, IndexError):
+                    headers = {name.strip().lower(): value}
+                    client.post(url, content=BODY, headers=headers)
         for target in TARGETS:
             with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL):
                 client.get(f"https://api.openai.com{target.format(path='files')}")
@@ -360,6 +369,30 @@ def test_an_error_of_the_provider_that_was_fallen_back_to_does_not_repeat_the_ke
     assert harness.error_of(answer)["code"] == "invalid_api_key"
     assert f"***{ANY[-4:]}" in harness.error_of(answer)["message"]
     assert_no_key(flows.read_bytes(), "the flow file")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_error_of_anthropics_kind_does_not_repeat_the_key(
+    provider: Provider, tmp_path: Path, stream: bool
+) -> None:
+    flows = tmp_path / "flows"
+    asked = {**json.loads(BODY), "stream": stream}
+    with harness.intercept(tmp_path, config_for(provider), "-w", str(flows)) as interceptor:
+        provider.received.clear()
+        answer = requests.post(
+            f"http://127.0.0.2:{provider.port}/v1/messages",
+            json=asked,
+            headers={"X-API-Key": ANY},
+            proxies={"http": interceptor.url},
+            timeout=20,
+        )
+    assert provider.received, answer.text
+    assert ANY.encode() in provider.received[-1]
+    assert answer.json()["type"] == "error"
+    assert f"***{ANY[-4:]}" in answer.json()["error"]["message"]
+    assert f"***{ANY[-4:]}".encode() in flows.read_bytes()
+    assert_no_key(flows.read_bytes(), "the flow file")
+    assert_no_key(interceptor.output, "the log")
 
 
 class Watched(threading.Thread):
