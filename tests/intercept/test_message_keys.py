@@ -265,8 +265,10 @@ def test_all_keys_are_known_that_may_be_repeated() -> None:
         (b"application/json;\r\n charset=utf-8", b"application/json;\r\n charset=utf-8"),
         (b"application/json\rAuthorization: Bearer opaque-0123", b"***"),
         (b"a\nX-Api-Key: opaque-0123", b"***"),
+        (b"a\r\n Authorization Bearer opaque-0123", b"***"),
+        (b"a\r\n Bearer opaque-0123", b"***"),
     ],
-    ids=["folded", "with another line", "with a line feed"],
+    ids=["folded", "with another line", "with a line feed", "without a colon", "without a name"],
 )
 def test_a_header_with_another_in_it_is_masked(value: bytes, shown: bytes) -> None:
     request = Request.make("POST", URL, headers=[(b"content-type", value)])

@@ -166,10 +166,14 @@ def _masked_field(name: bytes, value: bytes) -> tuple[bytes, bytes]:
 def _holds_a_line(value: bytes) -> bool:
     """Whether a header's value may contain another header, because its line did not end properly.
 
-    One that is folded, such as `Content-Type: a/b;` before a line ` charset=c`, has none.
+    One that is folded, such as `Content-Type: a/b;` before a line ` charset=c`, has none. The colon
+    may be missing: ` Authorization Bearer KEY`.
     """
     control = _CONTROL.search(value)
-    return control is not None and b":" in value[control.end() :]
+    if control is None:
+        return False
+    rest = value[control.end() :]
+    return b":" in rest or b"bearer" in rest.lower() or may_be_secret(_text(rest))
 
 
 @lru_cache(maxsize=1_024)
