@@ -9,7 +9,7 @@ import zstandard
 
 from .error_codes import ErrorCode
 from .errors import ApiError, bad_request
-from .limits import MAX_DECOMPRESSED, STEP
+from .limits import MAX_BRIDGED, MAX_DECOMPRESSED, STEP
 from .outline import Buffer
 
 # RFC 9659: the window that a decoder of the coding `zstd` must support, and the largest allowed.
@@ -65,6 +65,16 @@ def request_too_large(limit: int) -> ApiError:
         f"The request body is larger than {limit:,} bytes. The limit is mitmproxy's option"
         " stream_large_bodies: raise it where the interceptor is started, for example with"
         " --set stream_large_bodies=200m.",
+        ErrorCode.REQUEST_TOO_LARGE,
+        status=413,
+    )
+
+
+def too_large_to_convert() -> ApiError:
+    """The 413 for a body that is within mitmproxy's limit, but not within that of a bridge."""
+    return bad_request(
+        f"The request body is larger than {MAX_BRIDGED:,} bytes. That is the limit for calls that"
+        " are converted into chat completions, and no option raises it. Send less.",
         ErrorCode.REQUEST_TOO_LARGE,
         status=413,
     )

@@ -66,7 +66,20 @@ async def test_old_functions_are_found_in_bodies_of_any_size(size: int) -> None:
     assert len(sent["messages"][0]["content"]) == size + len('"functions"')
 
 
-async def test_old_functions_in_a_body_that_is_too_large_are_refused() -> None:
+@pytest.mark.parametrize(
+    ("operation", "members"),
+    [
+        (Operation.CHAT_COMPLETIONS, FUNCTIONS),
+        (Operation.RESPONSES, {}),
+        (Operation.MESSAGES, {}),
+    ],
+)
+async def test_a_body_that_is_too_large_to_convert_is_refused(
+    operation: Operation, members: dict[str, Any]
+) -> None:
     with pytest.raises(ApiError) as refused:
-        await bridge_of(MAX_BRIDGED, Operation.CHAT_COMPLETIONS, **FUNCTIONS)
+        await bridge_of(MAX_BRIDGED, operation, **members)
     assert refused.value.status == 413
+    assert "8,388,608 bytes" in refused.value.message
+    # Raising mitmproxy's limit would not help.
+    assert "stream_large_bodies" not in refused.value.message

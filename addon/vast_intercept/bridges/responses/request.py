@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from ...openai_api.content_coding import request_too_large
+from ...openai_api.content_coding import too_large_to_convert
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import bad_request
 from ...openai_api.limits import MAX_BRIDGED
@@ -157,7 +157,7 @@ def _read_input(fields: Fields) -> list[Found]:
 
 def _read_history(history: Sequence[bytes]) -> list[Found]:
     if sum(map(len, history)) > MAX_BRIDGED:
-        raise request_too_large(MAX_BRIDGED)
+        raise too_large_to_convert()
     found: list[Found] = []
     for turn in history:
         found += read_items(msgspec.Raw(turn), "previous_response_id")

@@ -13,7 +13,7 @@ from ...bridges.plain import PlainEvents
 from ...bridges.responses.bridge import ResponsesBridge
 from ...bridges.responses.request import Converted, read
 from ...openai_api.chunks import empty_chunk
-from ...openai_api.content_coding import request_too_large
+from ...openai_api.content_coding import too_large_to_convert
 from ...openai_api.limits import MAX_BRIDGED
 from ...openai_api.operations import SERVED_BY_VAST, Operation
 from ...openai_api.outline import Buffer, Outline
@@ -44,7 +44,7 @@ async def bridge_for(
     if operation in SERVED_BY_VAST:
         return None
     if len(body) > MAX_BRIDGED:
-        raise request_too_large(MAX_BRIDGED)
+        raise too_large_to_convert()
     if operation is Operation.RESPONSES:
         return await _responses_bridge(body, call, stored)
     assert operation is Operation.MESSAGES
@@ -87,7 +87,7 @@ def _for_functions(
     if made and with_tools(made.text) is None:
         return None
     if len(body) > MAX_BRIDGED:
-        raise request_too_large(MAX_BRIDGED)
+        raise too_large_to_convert()
     return functions_bridge(body, plain)
 
 

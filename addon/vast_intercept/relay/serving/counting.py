@@ -3,7 +3,7 @@
 import msgspec
 
 from ...bridges.token_estimate import estimate_tokens
-from ...openai_api.content_coding import request_too_large
+from ...openai_api.content_coding import too_large_to_convert
 from ...openai_api.limits import MAX_BRIDGED
 from ...openai_api.operations import Operation
 from ...openai_api.outline import Buffer
@@ -25,7 +25,7 @@ async def count_tokens(
     https://docs.anthropic.com/en/api/messages-count-tokens
     """
     if len(body) > MAX_BRIDGED:
-        raise request_too_large(MAX_BRIDGED)
+        raise too_large_to_convert()
     if operation is Operation.MESSAGES:
         return msgspec.json.encode({"input_tokens": messages_bridge(body, call).asked.input_tokens})
     converted = await convert_response(body, call, stored, "resp_counted")
