@@ -16,6 +16,7 @@ from vast_intercept.openai_api.sse import (
     Event,
     EventParser,
     complete_events_end,
+    end_of_cut_event,
     error_event,
 )
 
@@ -255,6 +256,11 @@ BLANK_LINE = re.compile(rb"(?=((?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))))")
 def test_the_last_blank_line_is_found_from_the_end(chunk: bytes) -> None:
     ends = [match.end(1) for match in BLANK_LINE.finditer(chunk)]
     assert complete_events_end(chunk) == max(ends, default=0)
+
+
+@given(st.lists(st.sampled_from([b"\n", b"\r", b"\r\n", b"data:x"]), max_size=12).map(b"".join))
+def test_a_new_event_begins_behind_one_that_was_cut(sent: bytes) -> None:
+    assert parse(sent + end_of_cut_event(sent) + b"data: new\n\n")[-1] == Event("new")
 
 
 def test_it_takes_no_longer_where_there_are_many() -> None:

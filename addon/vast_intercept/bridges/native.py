@@ -15,7 +15,7 @@ from ..openai_api.members import DECODE_ERRORS, NULL, members_of
 from ..openai_api.operations import Operation
 from ..openai_api.outline import Buffer
 from ..openai_api.requests import GenerationRequest
-from ..openai_api.sse import complete_events_end
+from ..openai_api.sse import complete_events_end, end_of_cut_event
 from .bridge import Record
 
 # Bytes. The last event of a response has all of the answer once more, and its usage.
@@ -147,7 +147,7 @@ class NativeEvents:
     def __init__(self, operation: Operation, request_id: str) -> None:
         self._operation = operation
         self._request_id = request_id
-        self._last = b"\n\n"
+        self._last = b""
 
     def keep_alive(self) -> bytes:
         """Returns a comment."""
@@ -171,5 +171,4 @@ class NativeEvents:
             numbers = _NUMBER.findall(self._last)
             number = int(numbers[-1]) + 1 if numbers else 0
             data = msgspec.json.encode({"type": "error", **fields, "sequence_number": number})
-        cut = b"" if self._last.endswith((b"\n\n", b"\r\r", b"\n\r\n")) else b"\n\n"
-        return cut + b"event: error\ndata: " + data + b"\n\n"
+        return end_of_cut_event(self._last) + b"event: error\ndata: " + data + b"\n\n"

@@ -3,11 +3,8 @@
 from collections.abc import Callable
 
 from ..openai_api.errors import ApiError
-from ..openai_api.sse import error_event
+from ..openai_api.sse import end_of_cut_event, error_event
 from .bridge import Record
-
-# How bytes end behind a whole event.
-_BLANK_LINES = (b"\n\n", b"\r\r", b"\n\r", b"\n\r\n")
 
 
 class PlainEvents:
@@ -35,5 +32,4 @@ class PlainEvents:
 
     def fail(self, error: ApiError) -> bytes:
         """Returns the error as an event, behind what has come of an event that is cut."""
-        cut = self._last and not self._last.endswith(_BLANK_LINES)
-        return (b"\n\n" if cut else b"") + error_event(error)
+        return end_of_cut_event(self._last) + error_event(error)

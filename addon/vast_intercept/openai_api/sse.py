@@ -99,6 +99,11 @@ def complete_events_end(chunk: bytes, start: int = 0) -> int:
     return end + (chunk[end - 1 : end + 1] == b"\r\n")
 
 
+def end_of_cut_event(sent: bytes) -> bytes:
+    """What must follow these bytes, the last of a stream, for a new event to begin."""
+    return b"" if complete_events_end(sent) == len(sent) else b"\n\n"
+
+
 def error_event(error: ApiError) -> bytes:
     """`error` as an event. SDKs raise on an event whose JSON has `error` (FACTS C3)."""
     return b"data: " + error.body() + b"\n\n"
