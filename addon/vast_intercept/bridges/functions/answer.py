@@ -10,6 +10,7 @@ import msgspec
 
 from ...openai_api.members import DECODE_ERRORS, NULL, any_object
 from ...openai_api.outline import Buffer
+from ..chat_answers import ToolCall
 
 type _Members = dict[str, msgspec.Raw]
 
@@ -23,18 +24,8 @@ _FINISHED = msgspec.Raw(b'"function_call"')
 _TO_RENAME = frozenset({b'"tool_calls"', b'"stop"'})
 
 
-class _Function(msgspec.Struct):
-    name: str | None = None
-    arguments: str | None = None
-
-
-class _ToolCall(msgspec.Struct):
-    function: _Function | None = None
-    index: int = 0
-
-
 _objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
-_calls = msgspec.json.Decoder(list[_ToolCall] | None)
+_calls = msgspec.json.Decoder(list[ToolCall] | None)
 _number = msgspec.json.Decoder(int)
 
 _ZERO, _EMPTY = msgspec.Raw(b"0"), msgspec.Raw(b"{}")
@@ -54,9 +45,9 @@ def with_function_call(body: Buffer) -> bytes:
         for choice in choices:
             message = any_object.decode(choice["message"])
             calls = _calls.decode(message.pop("tool_calls", NULL)) or []
-            call = next((each.function for each in calls if each.function), None)
+            call = next((each for each in calls if each.function), None)
             if call:
-                made = {"name": call.name or "", "arguments": call.arguments or ""}
+                made = {"name": call.name, "arguments": call.arguments}
                 message["function_call"] = _json(made)
                 _rename_end(choice)
             choice["message"] = _json(message)
@@ -118,11 +109,11 @@ class FunctionCallChunks:
         delta = any_object.decode(choice.get("delta", _EMPTY))
         calls = _calls.decode(delta.pop("tool_calls", NULL)) or []
         if calls:
-            self._call.setdefault(number, calls[0].index)
+            self._call.setdefault(number, calls[0].index or 0)
         kept = self._call.get(number)
-        parts = [each.function for each in calls if each.function and each.index == kept]
-        name = "" if number in self._named else "".join(part.name or "" for part in parts)
-        arguments = "".join(part.arguments or "" for part in parts)
+        parts = [each for each in calls if (each.index or 0) == kept]
+        name = "" if number in self._named else "".join(part.name for part in parts)
+        arguments = "".join(part.arguments for part in parts)
         begin = None
         if name:
             self._named.add(number)
