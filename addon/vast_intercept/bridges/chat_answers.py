@@ -98,7 +98,7 @@ class Choice(msgspec.Struct, gc=False):
     logprobs: msgspec.Raw = NULL
 
 
-class ChatAnswer(msgspec.Struct, gc=False):
+class ChatCompletion(msgspec.Struct, gc=False):
     """A chat completion, or a chunk of one."""
 
     choices: list[Choice] | None = None
@@ -147,12 +147,12 @@ _MANY_VALUES = 200_000
 # A list that is null. Within a text, quotes have a backslash before them.
 _NO_LIST = re.compile(rb'("(?:bytes|top_logprobs)"\s*:\s*)null')
 
-_answer = msgspec.json.Decoder(ChatAnswer)
+_answer = msgspec.json.Decoder(ChatCompletion)
 _usage: msgspec.json.Decoder[ChatUsage | None] = msgspec.json.Decoder(ChatUsage | None)
 _logprobs: msgspec.json.Decoder[_Logprobs | None] = msgspec.json.Decoder(_Logprobs | None)
 
 
-def read_answer(text: Buffer) -> ChatAnswer:
+def read_completion(text: Buffer) -> ChatCompletion:
     """A chat completion, or a chunk of one.
 
     Raises ApiError (502) for what is neither, and for what would take long to read.
@@ -163,6 +163,13 @@ def read_answer(text: Buffer) -> ChatAnswer:
         return _answer.decode(text)
     except DECODE_ERRORS as error:
         raise bad_answer(str(error)) from None
+
+
+def read_whole(body: Buffer) -> ChatCompletion:
+    """A whole chat completion. Raises ApiError (502) for what is none, and for one too large."""
+    if len(body) > MAX_BRIDGED:
+        raise answer_too_large()
+    return read_completion(body)
 
 
 def read_usage(usage: msgspec.Raw) -> ChatUsage | None:
@@ -187,6 +194,12 @@ def bad_answer(why: str) -> ApiError:
     return bad_gateway(
         f"Vast's answer is no chat completion: {why}.", ErrorCode.BAD_UPSTREAM_ANSWER
     )
+
+
+def ended_early() -> ApiError:
+    """The stream has ended and no choice has a finish reason."""
+    early = "Vast ended the stream before the answer was complete."
+    return bad_gateway(early, ErrorCode.VAST_DISCONNECTED)
 
 
 def answer_too_large() -> ApiError:

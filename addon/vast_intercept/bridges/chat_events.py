@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ..openai_api.limits import MAX_BRIDGED
 from ..openai_api.sse import DONE, Event, EventParser
-from .chat_answers import ChatAnswer, answer_too_large, read_answer
+from .chat_answers import ChatCompletion, answer_too_large, read_completion
 
 _DONE = DONE.encode()
 
@@ -19,7 +19,7 @@ class ChatEvents:
         self._held = 0
         self._done = False
 
-    def feed(self, piece: bytes) -> Iterator[ChatAnswer]:
+    def feed(self, piece: bytes) -> Iterator[ChatCompletion]:
         """Yields the chunks that the piece completes.
 
         `[DONE]` and what follows it are left out, and so are events that report an error. Raises
@@ -34,7 +34,7 @@ class ChatEvents:
             elif event:
                 yield from self._read_all(EventParser().feed(event + b"\n\n"))
 
-    def _parse(self, piece: bytes) -> Iterator[ChatAnswer]:
+    def _parse(self, piece: bytes) -> Iterator[ChatCompletion]:
         parser = self._parser = self._parser or EventParser()
         events = parser.feed(piece)
         self._held = len(piece) + (0 if events else self._held)
@@ -42,15 +42,15 @@ class ChatEvents:
         if self._held > MAX_BRIDGED:
             raise answer_too_large()
 
-    def _read_all(self, events: list[Event]) -> Iterator[ChatAnswer]:
+    def _read_all(self, events: list[Event]) -> Iterator[ChatCompletion]:
         for event in events:
             if event.event != "error":
                 yield from self._read(event.data.encode())
 
-    def _read(self, data: bytes) -> Iterator[ChatAnswer]:
+    def _read(self, data: bytes) -> Iterator[ChatCompletion]:
         if self._done:
             return
         if data.lstrip(b" ").startswith(_DONE):
             self._done = True
         else:
-            yield read_answer(data)
+            yield read_completion(data)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ..chat_answers import MAX_ITEMS, ChatAnswer, Message, bad_answer
+from ..chat_answers import MAX_ITEMS, ChatCompletion, Message, bad_answer
 from .asked import Asked
 from .endings import NO_USAGE, ending, tool_input, usage_fields
 from .tool_ids import to_app
@@ -42,7 +42,7 @@ def call_id(asked: Asked, given: str | None, index: int) -> str:
     return to_app(given or f"{asked.message_id.removeprefix('msg_')}_{index}")
 
 
-def whole_message(asked: Asked, answer: ChatAnswer) -> bytes:
+def whole_message(asked: Asked, answer: ChatCompletion) -> bytes:
     """The JSON of the message. Raises ApiError (502) for an answer without a choice."""
     choice = answer.choice
     said = choice.message if choice else None

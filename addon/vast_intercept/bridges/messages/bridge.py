@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from ...openai_api.limits import MAX_BRIDGED
 from ...openai_api.outline import Buffer
 from ..bridge import BridgedAnswer
-from ..chat_answers import answer_too_large, read_answer
+from ..chat_answers import read_whole
 from .answer import whole_message
 from .asked import Asked
 from .events import MessageEvents
@@ -21,9 +20,7 @@ class MessagesBridge:
 
     def answer(self, body: Buffer) -> BridgedAnswer:
         """The message, from a whole chat completion. Raises ApiError (502) for what is not one."""
-        if len(body) > MAX_BRIDGED:
-            raise answer_too_large()
-        return BridgedAnswer(whole_message(self.asked, read_answer(body)))
+        return BridgedAnswer(whole_message(self.asked, read_whole(body)))
 
     def events(self) -> MessageEvents:
         """The stream of the message, about to begin."""

@@ -5,12 +5,19 @@ https://docs.anthropic.com/en/docs/build-with-claude/streaming
 
 import msgspec
 
-from ...openai_api.error_codes import ErrorCode
 from ...openai_api.error_shapes import error_body
-from ...openai_api.errors import ApiError, bad_gateway
+from ...openai_api.errors import ApiError
 from ...openai_api.members import NULL
 from ..bridge import Record
-from ..chat_answers import MAX_ITEMS, ChatAnswer, Choice, Message, ToolCall, bad_answer
+from ..chat_answers import (
+    MAX_ITEMS,
+    ChatCompletion,
+    Choice,
+    Message,
+    ToolCall,
+    bad_answer,
+    ended_early,
+)
 from ..chat_events import ChatEvents
 from .answer import call_id, message_fields, text_block, tool_block
 from .asked import Asked
@@ -63,8 +70,7 @@ class MessageEvents:
         """Returns the last events: those of a message that is complete, or an error."""
         error = error or self.failure
         if error is None and self._finish is None:
-            early = "Vast ended the stream before the answer was complete."
-            error = self.failure = bad_gateway(early, ErrorCode.VAST_DISCONNECTED)
+            error = self.failure = ended_early()
         if error:
             return self.fail(error)
         if not self._ended:
@@ -91,7 +97,7 @@ class MessageEvents:
 
     # --- chunks -------------------------------------------------------------------------------
 
-    def _take(self, chunk: ChatAnswer) -> None:
+    def _take(self, chunk: ChatCompletion) -> None:
         if not self._begun:
             self._begin()
         if chunk.usage is not NULL and chunk.usage != NULL:

@@ -6,7 +6,7 @@ from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway
 from ...openai_api.members import NULL
 from ..bridge import Record
-from ..chat_answers import ChatAnswer, ChatUsage, bad_answer, read_usage
+from ..chat_answers import ChatCompletion, ChatUsage, bad_answer, read_usage
 from .asked import Asked
 from .event_writer import EventWriter
 from .output import Output
@@ -17,7 +17,7 @@ _FAILED = frozenset({"abort", "error"})
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallContext:
     """One call of the API: what was asked, and what its answer is called.
 
     `response_id` begins with `resp_`. `created_at` is Unix time in whole seconds.
@@ -34,10 +34,10 @@ class Call:
         return Record(self.response_id, self.asked.previous, self.asked.items, response)
 
 
-class Answer:
+class ResponseBuilder:
     """Takes a chat completion, whole or chunk by chunk, until the model has stopped."""
 
-    def __init__(self, call: Call, writer: EventWriter) -> None:
+    def __init__(self, call: CallContext, writer: EventWriter) -> None:
         suffix = call.response_id.removeprefix("resp_")
         self._objects = ResponseObjects(call.asked, call.response_id, call.created_at)
         self._output = Output(call.asked, suffix, writer)
@@ -49,7 +49,7 @@ class Answer:
         """Whether the model has stopped. All that may still come is the usage."""
         return bool(self._finish_reason)
 
-    def take_chunk(self, chunk: ChatAnswer) -> None:
+    def take_chunk(self, chunk: ChatCompletion) -> None:
         """Takes the next chunk. Raises ApiError (502) if it makes no sense."""
         self._note_usage(chunk)
         choice = chunk.choice
@@ -60,7 +60,7 @@ class Answer:
         if choice.finish_reason:
             self._finish(choice.finish_reason)
 
-    def take_whole(self, completion: ChatAnswer) -> None:
+    def take_whole(self, completion: ChatCompletion) -> None:
         """Takes all of it at once. Raises ApiError (502) if it is no answer."""
         self._note_usage(completion)
         choice = completion.choice
@@ -83,7 +83,7 @@ class Answer:
         """The response if no more will come."""
         return self._objects.failed(self._output.items, error)
 
-    def _note_usage(self, answer: ChatAnswer) -> None:
+    def _note_usage(self, answer: ChatCompletion) -> None:
         if answer.usage is not NULL and (usage := read_usage(answer.usage)):
             self._usage = usage
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ...openai_api.limits import MAX_BRIDGED
 from ...openai_api.outline import Buffer
 from ..bridge import BridgedAnswer
-from ..chat_answers import answer_too_large, read_answer
-from .answer import Answer, Call
+from ..chat_answers import read_whole
+from .answer import CallContext, ResponseBuilder
 from .asked import Asked
 from .event_writer import NoEvents
 from .events import ResponseEvents
@@ -33,11 +32,9 @@ class ResponsesBridge:
 
     def answer(self, body: Buffer) -> BridgedAnswer:
         """The response, from a whole chat completion. Raises ApiError (502) for what is not one."""
-        if len(body) > MAX_BRIDGED:
-            raise answer_too_large()
         call = self._call()
-        answer = Answer(call, NoEvents())
-        answer.take_whole(read_answer(body))
+        answer = ResponseBuilder(call, NoEvents())
+        answer.take_whole(read_whole(body))
         response = msgspec.json.encode(answer.ended(self.now()))
         return BridgedAnswer(response, call.record(response))
 
@@ -45,5 +42,5 @@ class ResponsesBridge:
         """The stream of the response, about to begin."""
         return ResponseEvents(self._call(), self.now)
 
-    def _call(self) -> Call:
-        return Call(self.asked, self.response_id, self.created_at)
+    def _call(self) -> CallContext:
+        return CallContext(self.asked, self.response_id, self.created_at)

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from ...openai_api.error_codes import ErrorCode
-from ...openai_api.errors import ApiError, bad_gateway
+from ...openai_api.errors import ApiError
 from ..bridge import Record
+from ..chat_answers import ended_early
 from ..chat_events import ChatEvents
-from .answer import Answer, Call
+from .answer import CallContext, ResponseBuilder
 from .event_writer import EventWriter
 
 # A comment, which clients of this API ignore.
@@ -21,13 +21,13 @@ class ResponseEvents:
     `now` tells Unix time in seconds.
     """
 
-    def __init__(self, call: Call, now: Callable[[], float]) -> None:
+    def __init__(self, call: CallContext, now: Callable[[], float]) -> None:
         self.record: Record | None = None
         self._call = call
         self._now = now
         self._chat = ChatEvents()
         self._writer = EventWriter()
-        self._answer = Answer(call, self._writer)
+        self._answer = ResponseBuilder(call, self._writer)
         self._begun = self._completed = self._failed = False
         self.failure: ApiError | None = None
 
@@ -57,8 +57,7 @@ class ResponseEvents:
             return b""
         error = error or self.failure
         if error is None and not self._answer.finished:
-            early = "Vast ended the stream before the answer was complete."
-            error = self.failure = bad_gateway(early, ErrorCode.VAST_DISCONNECTED)
+            error = self.failure = ended_early()
         if error:
             return self.fail(error)
         self._completed = True
