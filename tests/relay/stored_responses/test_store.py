@@ -174,6 +174,38 @@ def test_items_of_input_and_output_are_found(with_store: Run) -> None:
     with_store(test)
 
 
+@pytest.mark.parametrize("how", ["delete", "replace"])
+def test_an_item_is_found_as_long_as_a_response_has_it(how: str, with_store: Run) -> None:
+    async def test(store: ResponseStore) -> None:
+        for name in ("r1", "r2", "r3"):
+            await store.put("a", record(name, text=name, item="m"))
+        for gone, left in (("r2", b"R3"), ("r3", b"R1"), ("r1", None)):
+            if how == "delete":
+                await store.delete("a", gone)
+            else:
+                await store.put("a", record(gone))
+            found = await store.items("a", ("m",))
+            assert found if left else not found
+            assert left is None or left in found["m"]
+
+    with_store(test)
+
+
+def test_an_item_is_found_until_the_latest_response_that_has_it_is_too_old(
+    with_store: Run, clock: Clock
+) -> None:
+    async def test(store: ResponseStore) -> None:
+        await store.put("a", record("r1", text="one", item="m"))
+        clock.now += 60
+        await store.put("a", record("r2", text="two", item="m"))
+        clock.now += 60
+        assert b"TWO" in (await store.items("a", ("m",)))["m"]
+        clock.now += 60
+        assert await store.items("a", ("m",)) == {}
+
+    with_store(test, Bounds(seconds=100))
+
+
 def test_what_is_old_is_gone(with_store: Run, clock: Clock) -> None:
     async def test(store: ResponseStore) -> None:
         await store.put("a", record("old"))
@@ -295,8 +327,9 @@ async def compare(store: ResponseStore, model: Model, clock: Clock, steps: list[
                 assert (found is not None) == (kept is not None)
             latest = [e for _, of, e in model.kept if of == owner and b'"id":"m"' in e.response]
             shared_item = (await store.items(owner, ("m",))).get("m")
-            # The latest of them has it, until it is gone itself.
-            assert shared_item is None or latest
+            # The latest that is there has it.
+            output = msgspec.json.decode(latest[-1].response)["output"] if latest else [None]
+            assert (shared_item and msgspec.json.decode(shared_item)) == output[0]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -44,7 +44,7 @@ _SCHEMA = (
         in_response INTEGER NOT NULL,
         start INTEGER NOT NULL,
         size INTEGER NOT NULL,
-        PRIMARY KEY (owner, id)
+        PRIMARY KEY (owner, id, number)
     ) WITHOUT ROWID""",
     "CREATE INDEX items_of_responses ON items (number)",
     f"PRAGMA application_id = {_APPLICATION_ID}",
@@ -146,7 +146,7 @@ class Database:
                 ),
             )
             self._connection.executemany(
-                "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)",
                 (
                     (
                         *(digest, id_, inserted.lastrowid),
@@ -215,7 +215,8 @@ class Database:
             row = self._connection.execute(
                 "SELECT substr(iif(in_response, response, responses.items), start + 1, items.size)"
                 " FROM items JOIN responses USING (number)"
-                " WHERE items.owner = ? AND items.id = ? AND kept_at > ?",
+                " WHERE items.owner = ? AND items.id = ? AND kept_at > ?"
+                " ORDER BY number DESC LIMIT 1",  # the latest of those that have it
                 (digest, id_, too_old),
             ).fetchone()
             if row:

@@ -21,8 +21,8 @@ class MemoryStore:
         self._salt = secrets.token_bytes(32)
         # With the oldest first.
         self._kept: OrderedDict[_Key, tuple[float, Kept]] = OrderedDict()
-        #: The response that an item is in, the latest if there are several.
-        self._containing: dict[_Key, str] = {}
+        # The responses that an item is in, with the latest last: apps send items back.
+        self._containing: dict[_Key, tuple[str, ...]] = {}
         self._size = 0
 
     async def check(self) -> None:
@@ -39,7 +39,8 @@ class MemoryStore:
         self._kept[key] = self._clock(), kept
         self._size += kept.size
         for id_ in kept.places:
-            self._containing[key[0], id_] = record.id
+            item = key[0], id_
+            self._containing[item] = (*self._containing.get(item, ()), record.id)
         while len(self._kept) > self._bounds.number or self._size > self._bounds.bytes:
             self._drop(next(iter(self._kept)))
 
@@ -70,12 +71,12 @@ class MemoryStore:
 
     async def items(self, owner: str, ids: tuple[str, ...]) -> dict[str, bytes]:
         """Those of the items that are in a response, as JSON."""
+        self._drop_old()
         digest = owners_digest(self._salt, owner)
         found = {}
         for id_ in ids:
-            containing = self._containing.get((digest, id_))
-            kept = self._find((digest, containing)) if containing else None
-            if kept:
+            if containing := self._containing.get((digest, id_)):
+                _, kept = self._kept[digest, containing[-1]]
                 found[id_] = item_of(kept.record, kept.places[id_])
         return found
 
@@ -111,8 +112,9 @@ class MemoryStore:
         self._size -= kept.size
         digest, id_ = key
         for item in kept.places:
-            if self._containing.get((digest, item)) == id_:
-                del self._containing[digest, item]
+            others = tuple(each for each in self._containing.pop((digest, item)) if each != id_)
+            if others:
+                self._containing[digest, item] = others
 
 
 def _compact(record: Record) -> Record:
