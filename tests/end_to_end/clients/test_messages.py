@@ -54,5 +54,8 @@ def test_a_tool_over_two_turns(way: str, apps: Apps, tmp_path: Path) -> None:
 
 
 def test_its_own_runner_of_tools(apps: Apps, tmp_path: Path) -> None:
-    assert json.loads(run(apps, tmp_path, "runner").output) == SAID
+    """It asks the provider to hold the conversation, unless it says that it cannot."""
+    ran = run(apps, tmp_path, "runner")
+    assert json.loads(ran.output) == SAID
+    assert (ran.served, ran.refused, ran.failed) == (2, 1, 0)
     assert [len(chat["messages"]) for chat in apps.asked()] == [1, 3]
