@@ -20,8 +20,8 @@ _THOUGHTS = frozenset({"thinking", "redacted_thinking"})
 _BETWEEN = "\n"
 # Messages and blocks together: to convert more would hold up other calls.
 _MOST = 10_000
-# Claude Code's, for Anthropic's accounts and not for the model (FACTS R20). It changes with each call, so that
-# no prompt would begin like one that is in the model server's cache.
+# Claude Code's, for Anthropic's accounts and not for the model (FACTS R20). It changes with each
+# call, so that no prompt would begin like one that is in the model server's cache.
 _BILLING = "x-anthropic-billing-header:"
 
 

@@ -16,8 +16,8 @@ from .refusals import refused, required
 from .tools import read_tools
 
 # Apps name the most that Anthropic's models can write (Claude Code: 128,000, FACTS R20), and vLLM
-# refuses what is more than its model's context (FACTS R21). Without a limit, an answer may take what
-# the prompt leaves of the context.
+# refuses what is more than its model's context (FACTS R21). Without a limit, an answer may take
+# what the prompt leaves of the context.
 _MOST_TOKENS_ASKED = 16_384
 
 # Anthropic has more words than vLLM.
