@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from vast_intercept.bridges.responses.reasoning import encode
+from vast_intercept.openai_api.limits import MAX_BRIDGED
 
 from .asking import call, chat, converted, messages, output, refused, tool_call, user
 
@@ -490,6 +491,20 @@ def test_an_item_of_an_earlier_turn_cannot_come_again() -> None:
 def test_an_error_repeats_only_the_beginning_of_what_is_wrong() -> None:
     for items in ([call("c" * 9_999)], [output("c" * 9_999)], [{"id": "i" * 9_999}]):
         assert len(refused(input=items).message) < 300
+
+
+@pytest.mark.parametrize("stored", ["history", "referenced"])
+def test_a_conversation_is_bounded_with_all_that_is_stored_of_it(stored: str) -> None:
+    third, items = "x" * (MAX_BRIDGED // 3), [user("x" * (MAX_BRIDGED // 3))]
+    more: dict[str, Any] = {
+        "history": {"history": [[user(third)], [user(third)]]},
+        "referenced": {"referenced": {name: user(third) for name in "ab"}},
+    }[stored]
+    references = [{"type": "item_reference", "id": name} for name in more.get("referenced", ())]
+    error = refused(input=[*references, *items], **more)
+    param = "input" if references else "previous_response_id"
+    assert (error.status, error.code, error.param) == (413, "request_too_large", param)
+    assert chat(input=[*references, user()], **more)["messages"][-1] == user()
 
 
 def test_a_call_of_an_earlier_turn_must_have_its_output() -> None:

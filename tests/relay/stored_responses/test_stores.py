@@ -70,7 +70,11 @@ def test_a_conversation_that_is_too_long_is_refused(place: ResponseStoreKind | P
         long = await refused(stored.history(call(place), "r0"))
         assert long == (413, "request_too_large", "previous_response_id")
 
-    run(test, Bounds(history_bytes=1_000))
+        assert await stored.items(call(place), ("msg_in_r0",)) != {}
+        ids = ("msg_in_r0", "msg_out_r0")  # each is short enough
+        assert await refused(stored.items(call(place), ids)) == (413, "request_too_large", "input")
+
+    run(test, Bounds(history_bytes=1_100))
 
 
 def test_what_is_off_forgets(place: ResponseStoreKind | Path) -> None:

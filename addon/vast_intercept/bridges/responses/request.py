@@ -6,7 +6,6 @@ from types import MappingProxyType
 
 import msgspec
 
-from ...openai_api.content_coding import too_large_to_convert
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import bad_request
 from ...openai_api.limits import MAX_BRIDGED
@@ -68,9 +67,10 @@ class Request:
         `history` are the earlier turns in order: JSON arrays of items, first the input of a turn,
         then the output of its response. `referenced` has those items, by id, that were found of
         `references`. Input items without an id get one that is made of `response_id`. Raises
-        ApiError (400, 404; 413 for a history of more than `MAX_BRIDGED` bytes).
+        ApiError (400, 404; 413 for a conversation of more than `MAX_BRIDGED` bytes).
         """
         fields = self._fields
+        self._check_size(history, referenced)
         earlier = _read_history(history)
         given = [_resolved(found, referenced) for found in self._input]
         check_amount(len(earlier) + len(given))
@@ -117,6 +117,19 @@ class Request:
             ),
         )
 
+    def _check_size(self, history: Sequence[bytes], referenced: Mapping[str, bytes]) -> None:
+        """Raises ApiError (413) for more than is converted in one go."""
+        size = sum(len(found.raw) for found in self._input)
+        size += sum(map(len, history)) + sum(map(len, referenced.values()))
+        if size > MAX_BRIDGED:
+            raise bad_request(
+                f"The conversation is larger than {MAX_BRIDGED:,} bytes, with what is stored of it."
+                " Begin a new one.",
+                ErrorCode.REQUEST_TOO_LARGE,
+                "previous_response_id" if history else "input",
+                status=413,
+            )
+
 
 def read(body: Buffer, *, builtin_tools: BuiltinTools = BuiltinTools.LEAVE_OUT) -> Request:
     """Reads the body of a Responses request. Raises ApiError (400) for what cannot be served.
@@ -156,8 +169,6 @@ def _read_input(fields: Fields) -> list[Found]:
 
 
 def _read_history(history: Sequence[bytes]) -> list[Found]:
-    if sum(map(len, history)) > MAX_BRIDGED:
-        raise too_large_to_convert()
     found: list[Found] = []
     for turn in history:
         found += read_items(msgspec.Raw(turn), "previous_response_id")

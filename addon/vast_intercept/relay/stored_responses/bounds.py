@@ -80,7 +80,10 @@ class ResponseStore(Protocol):
         ...
 
     async def items(self, owner: str, ids: tuple[str, ...]) -> dict[str, bytes]:
-        """Those of the items that are in a response, as JSON: of its input or of its output."""
+        """Those of the items that are in a response, as JSON: of its input or of its output.
+
+        Raises TooLongError if they are together longer than a conversation may be.
+        """
         ...
 
     async def delete(self, owner: str, id_: str) -> bool:

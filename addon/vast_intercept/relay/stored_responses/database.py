@@ -209,7 +209,7 @@ class Database:
 
     def items(self, owner: str, ids: tuple[str, ...]) -> dict[str, bytes]:
         """Those of the items that are in a response, as JSON."""
-        found = {}
+        found, size = {}, 0
         digest, too_old = self._digest(owner), self._too_old()
         for id_ in ids:
             row = self._connection.execute(
@@ -221,6 +221,8 @@ class Database:
             ).fetchone()
             if row:
                 found[id_] = row[0]
+                size += len(row[0])
+                self._bounds.check_history(1, size, len(found))
         return found
 
     def delete(self, owner: str, id_: str) -> bool:

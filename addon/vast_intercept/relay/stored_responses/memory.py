@@ -73,11 +73,13 @@ class MemoryStore:
         """Those of the items that are in a response, as JSON."""
         self._drop_old()
         digest = owners_digest(self._salt, owner)
-        found = {}
+        found, size = {}, 0
         for id_ in ids:
             if containing := self._containing.get((digest, id_)):
                 _, kept = self._kept[digest, containing[-1]]
                 found[id_] = item_of(kept.record, kept.places[id_])
+                size += len(found[id_])
+                self._bounds.check_history(1, size, len(found))
         return found
 
     async def delete(self, owner: str, id_: str) -> bool:

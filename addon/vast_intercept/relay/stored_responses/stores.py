@@ -51,13 +51,8 @@ class StoredResponses:
                 param,
             ) from None
         except TooLongError:
-            raise bad_request(
-                f"The conversation of the previous response {shown} is too long: more than"
-                f" {MAX_BRIDGED:,} bytes or too many items. Begin a new one.",
-                ErrorCode.REQUEST_TOO_LARGE,
-                param,
-                status=413,
-            ) from None
+            what = f"The conversation of the previous response {shown} is"
+            raise _too_long(what, param) from None
         if not turns:
             raise bad_request(  # OpenAI's words (FACTS R15)
                 f"Previous response with id {shown} not found.{'' if store else _OFF}",
@@ -73,6 +68,8 @@ class StoredResponses:
             return await store.items(call.owner, ids) if store else {}
         except StoreFailedError as error:
             raise _failed(error, "input") from None
+        except TooLongError:
+            raise _too_long("The items that the input refers to are", "input") from None
 
     async def get(self, call: Call, id_: str) -> Record:
         """A stored response."""
@@ -140,6 +137,16 @@ def _not_found(id_: str, store: ResponseStore | None) -> ApiError:
         f"Response with id {_shown(id_)} not found.{'' if store else _OFF}",
         ErrorCode.RESPONSE_NOT_FOUND,
         status=404,
+    )
+
+
+def _too_long(what: str, param: str) -> ApiError:
+    return bad_request(
+        f"{what} too long: more than {MAX_BRIDGED:,} bytes or too many items. Begin a new"
+        " conversation.",
+        ErrorCode.REQUEST_TOO_LARGE,
+        param,
+        status=413,
     )
 
 
