@@ -13,7 +13,9 @@ from vast_intercept.openai_api.limits import MAX_BRIDGED, READ_AT_ONCE
 from vast_intercept.openai_api.operations import Operation
 from vast_intercept.openai_api.outline import needs_outline
 from vast_intercept.openai_api.requests import outline_of
-from vast_intercept.relay.serving.bridging import bridge_for
+from vast_intercept.relay.call import Call
+from vast_intercept.relay.memory import Memory, Share
+from vast_intercept.relay.serving.bridging import bridge_for, convert_response
 
 FUNCTIONS: dict[str, Any] = {"functions": [{"name": "f"}]}
 # With the words of old functions, and values enough for an outline.
@@ -83,3 +85,40 @@ async def test_a_body_that_is_too_large_to_convert_is_refused(
     assert "8,388,608 bytes" in refused.value.message
     # Raising mitmproxy's limit would not help.
     assert "stream_large_bodies" not in refused.value.message
+
+
+class Stored:
+    """A store that has these bytes of a conversation, and others of what is referred to."""
+
+    def __init__(self, memory: Memory, history: bytes, item: bytes) -> None:
+        self._memory, self._history, self._item = memory, history, item
+        #: What the call held when the store was asked for items.
+        self.held = 0
+
+    async def history(self, call: Call, previous: str) -> list[bytes]:
+        return [self._history]
+
+    async def items(self, call: Call, ids: tuple[str, ...]) -> dict[str, bytes]:
+        self.held = self._memory.held
+        return dict.fromkeys(ids, self._item)
+
+
+@pytest.mark.parametrize("most", [250_000, 400_000, 10**6])
+async def test_what_is_stored_of_a_conversation_counts_as_held(most: int) -> None:
+    memory = Memory(most)
+    share = Share(memory)
+    message = {"type": "message", "role": "user", "content": "x" * 200_000}
+    stored: Any = Stored(memory, json.dumps([message]).encode(), json.dumps(message).encode())
+    asked = {"previous_response_id": "resp_1", "input": [{"type": "item_reference", "id": "msg_1"}]}
+    call = prepared(share=share)
+    converting = convert_response(json.dumps(asked).encode(), call, stored, "resp_2")
+    if most < 10**6:
+        with pytest.raises(ApiError) as refused:
+            await converting
+        assert refused.value.code == "interceptor_overloaded"
+    else:
+        made = await converting
+        assert memory.held == len(made.chat) > 400_000
+    assert stored.held > 200_000
+    share.close()
+    assert memory.held == 0

@@ -35,12 +35,12 @@ async def bridge_for(
 ) -> Bridge | None:
     """The bridge for a call with this body; None for one that Vast takes as it is.
 
-    `made` is the outline of a large body, `plain` makes the events of a call without a bridge, and
-    `stored` has what the app may refer to.
-    Raises ApiError (400, 413) for a request that cannot be served.
+    Its chat completion counts in the call's share of memory. `made` is the outline of a large
+    body, `plain` makes the events of a call without a bridge, and `stored` has what the app may
+    refer to. Raises ApiError (400, 413; 503 if calls hold too much).
     """
     if operation is Operation.CHAT_COMPLETIONS:
-        return _for_functions(body, made, plain)
+        return _counted(_for_functions(body, made, plain), call)
     if operation in SERVED_BY_VAST:
         return None
     if len(body) > MAX_BRIDGED:
@@ -48,7 +48,13 @@ async def bridge_for(
     if operation is Operation.RESPONSES:
         return await _responses_bridge(body, call, stored)
     assert operation is Operation.MESSAGES
-    return messages_bridge(body, call)
+    return _counted(messages_bridge(body, call), call)
+
+
+def _counted[B: Bridge](bridge: B | None, call: Call) -> B | None:
+    if bridge:
+        call.share.take(len(bridge.chat))
+    return bridge
 
 
 async def _responses_bridge(body: Buffer, call: Call, stored: StoredResponses) -> ResponsesBridge:
@@ -63,11 +69,22 @@ async def _responses_bridge(body: Buffer, call: Call, stored: StoredResponses) -
 async def convert_response(
     body: Buffer, call: Call, stored: StoredResponses, response_id: str
 ) -> Converted:
-    """The chat completion of a Responses request, with the conversation that it continues."""
+    """The chat completion of a Responses request, with the conversation that it continues.
+
+    It counts in the call's share of memory, and what is stored of the conversation until it is
+    made. Raises ApiError (400, 404, 413; 500, 503 if the store fails, or calls hold too much).
+    """
     request = read(body, builtin_tools=call.config.responses.builtin_tools)
     history = await stored.history(call, request.previous) if request.previous else []
+    size = sum(map(len, history))
+    call.share.take(size)
     referenced = await stored.items(call, request.references)
-    return request.convert(response_id, history, referenced)
+    more = sum(map(len, referenced.values()))
+    call.share.take(more)
+    converted = request.convert(response_id, history, referenced)
+    call.share.give_back(size + more)
+    call.share.take(len(converted.chat))
+    return converted
 
 
 def messages_bridge(body: Buffer, call: Call) -> MessagesBridge:

@@ -177,7 +177,6 @@ class Generation:
             )
             if self._bridge:
                 operation, body = Operation.CHAT_COMPLETIONS, self._bridge.chat
-                self._call.share.take(len(body))
                 outline = await self._turns.take(outline_of(body)) if needs_outline(body) else None
             wanted = read_request(operation, body, outline, self._roles_for)
         shown = self._call.config.inspect.show_prompts
