@@ -254,7 +254,12 @@ def _make_private(path: Path) -> None:
 
 
 def _patiently(change: Callable[[], object]) -> None:
-    """Makes a change for which SQLite itself does not wait until another process is ready."""
+    """Makes a change again and again while another process has the file locked.
+
+    SQLite's own timeout does not do for the journal mode: it is not used where "invoking the busy
+    handler could result in a deadlock" (https://sqlite.org/c3ref/busy_handler.html). A reader that
+    becomes a writer is such a case, and fails at once if another process is writing.
+    """
     give_up = time.monotonic() + _PATIENCE
     while True:
         try:
