@@ -11,7 +11,7 @@ from ..openai_api.outline import Buffer
 class AppEvents(Protocol):
     """Turns the events of a chat completion's stream into those that the app gets.
 
-    It belongs to one answer, and remembers what has come of it.
+    Each answer has one of its own, which keeps the state of the stream.
     """
 
     #: What is to be kept of the answer, once it is complete.
@@ -24,7 +24,7 @@ class AppEvents(Protocol):
 
         The bytes are whole events, except those of an event that is very long. A bridge drops
         `[DONE]` and events that report an error: `end` has what comes in their place. Raises
-        ApiError (502) for what it can make nothing of; `end` and `fail` may still be called.
+        ApiError (502) for what it cannot convert; `end` and `fail` may still be called.
         """
         ...
 

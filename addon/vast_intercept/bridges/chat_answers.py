@@ -190,19 +190,19 @@ def read_logprobs(logprobs: msgspec.Raw) -> list[TokenLogprob]:
 
 
 def bad_answer(why: str) -> ApiError:
-    """Vast answered with something that cannot be converted."""
+    """The error for an answer of Vast that cannot be converted."""
     return bad_gateway(
         f"Vast's answer is no chat completion: {why}.", ErrorCode.BAD_UPSTREAM_ANSWER
     )
 
 
 def ended_early() -> ApiError:
-    """The stream has ended and no choice has a finish reason."""
+    """The error for a stream that ends before the model has stopped."""
     early = "Vast ended the stream before the answer was complete."
     return bad_gateway(early, ErrorCode.VAST_DISCONNECTED)
 
 
 def answer_too_large() -> ApiError:
-    """The answer is larger than what is converted in one go."""
+    """The error for an answer that is larger than what is converted in one go."""
     said = f"Vast's answer is larger than {MAX_BRIDGED:,} bytes, which is the limit of this API."
     return bad_gateway(said, ErrorCode.ANSWER_TOO_LARGE, retry=False)

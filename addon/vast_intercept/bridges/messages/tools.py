@@ -97,7 +97,7 @@ class Tools:
 
 
 def read_tools(tools: msgspec.Raw, *, reject_built_in: bool) -> Tools:
-    """Reads the tools. Raises ApiError (400) for what is none.
+    """Reads the tools. Raises ApiError (400) for a list that is no list of tools.
 
     Built-in tools are left out, as long as there is another one. `reject_built_in`: they are
     refused in any case.

@@ -1,6 +1,8 @@
-"""OpenAI's Responses API through chat completions.
+"""OpenAI's Responses API through chat completions. Pure, no I/O.
 
-`asked` is what a request leaves for its answer to know. The request becomes the body of a chat
-completion, and the answer a response, whole or as events.
+`request` reads a call and makes the body of the chat completion: `fields` its options,
+`input_items` and `conversation` its messages, `tools` and `tool_choice` its tools. `bridge` turns
+the answer back: `answer` and `output` build a response of `items`, `events` a stream of events.
+`asked` is what a request leaves for its answer to know, `reasoning` what an app carries back.
 https://platform.openai.com/docs/api-reference/responses
 """

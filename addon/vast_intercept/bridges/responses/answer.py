@@ -1,4 +1,4 @@
-"""What an answer is made of while it comes, whether as one chat completion or as many chunks."""
+"""Builds a response out of a chat completion, which comes whole or as chunks of a stream."""
 
 from dataclasses import dataclass
 
@@ -80,7 +80,7 @@ class ResponseBuilder:
         return self._objects.ended(self._output.items, self._usage, self._finish_reason, now)
 
     def failed(self, error: ApiError) -> ResponseObject:
-        """The response if no more will come."""
+        """The response with this error, and with what had come before it."""
         return self._objects.failed(self._output.items, error)
 
     def _note_usage(self, answer: ChatCompletion) -> None:

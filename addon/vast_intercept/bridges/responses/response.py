@@ -52,7 +52,7 @@ _CODES = frozenset(
 )
 
 type ResponseObject = Mapping[str, object]
-"""A response in its last state or before, ready to be encoded as JSON."""
+"""A response, complete or not, ready to be encoded as JSON."""
 
 
 class ResponseObjects:
@@ -99,7 +99,7 @@ class ResponseObjects:
         }
 
     def failed(self, output: Sequence[Item], error: ApiError) -> ResponseObject:
-        """The response if there is no more to come than what has come."""
+        """The response with this error. `output` has what had come before it."""
         code = error.code if error.code in _CODES else ErrorCode.SERVER_ERROR
         return {
             **self._begun,
