@@ -97,6 +97,15 @@ def test_a_call_that_mitmproxy_passes_on_has_a_report_of_the_same_kind() -> None
     assert (made.attempts, made.duration, made.error) == (0, 0.0, None)
 
 
+def test_the_path_of_a_call_tells_what_the_interceptor_answered_itself() -> None:
+    progress = Progress(CALL, lambda: NOW)
+    progress.answered = True
+    here = report_of(progress, 200, left=False, path="/v1/messages/count_tokens")
+    assert here.path == "/v1/messages/count_tokens"
+    progress.turn_to(EndpointId(UpstreamKind.OPENAI, "my-endpoint"))
+    assert report_of(progress, 200, left=False, path="/v1/messages").path is None
+
+
 @pytest.mark.parametrize("ending", Ending)
 def test_trouble_is_what_the_app_has_not_made(ending: Ending) -> None:
     made = CallReport(request_id="r", time=0.0, outcome=ending)

@@ -53,7 +53,7 @@ class CallReport(msgspec.Struct, frozen=True, kw_only=True):
     time: float
     outcome: Ending
     operation: str | None = None
-    #: The path of the app's request, without its query; only if the call was refused.
+    #: The path of the app's request, without its query; only if no endpoint was asked.
     path: str | None = None
     #: The app: its name if it has one, else its address.
     client: str | None = None
@@ -149,7 +149,8 @@ def report_of(
         time=time.time(),
         outcome=ending,
         operation=call.operation,
-        path=shortened(path) if ending is Ending.REFUSED else None,
+        # Of calls to an endpoint, the operation says it.
+        path=shortened(path) if ending is Ending.REFUSED or not progress.endpoint_name else None,
         client=call.app,
         model=shortened(progress.model),
         endpoint=shortened(progress.endpoint_name),
