@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vast_intercept.bridges.responses.conversation import MAX_ARGUMENTS
 from vast_intercept.bridges.responses.input_items import MAX_ITEMS, MAX_PARTS
-from vast_intercept.bridges.responses.request import Converted, read
+from vast_intercept.bridges.responses.request import Converted, Request, read
 from vast_intercept.bridges.responses.tools import MAX_TOOLS
 from vast_intercept.openai_api.errors import ApiError
 from vast_intercept.openai_api.limits import MAX_BRIDGED
@@ -307,12 +307,23 @@ def test_no_request_blocks_the_event_loop(name: str) -> None:
                 pass
         except ApiError:
             return
-    assert min(milliseconds(lambda: read_and_convert(body)) for _ in range(5)) < LONGEST
+    assert min(longest_step(body) for _ in range(5)) < LONGEST
 
 
-def read_and_convert(body: bytes) -> None:
+def longest_step(body: bytes) -> float:
+    """Milliseconds of the longer of the two steps. Between them, other calls have their turn."""
+    requests: list[Request] = []
+    reading = milliseconds(lambda: refused_or(lambda: requests.append(read(body))))
+    if not requests:
+        return reading
+    convert = requests[0].convert
+    return max(reading, milliseconds(lambda: refused_or(lambda: convert(RESPONSE_ID))))
+
+
+def refused_or(action: Callable[[], object]) -> None:
+    """Does it, and lets it be refused as OpenAI would."""
     try:
-        read(body).convert(RESPONSE_ID)
+        action()
     except ApiError as error:
         assert_is_openais(error)
 

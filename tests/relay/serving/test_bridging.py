@@ -1,5 +1,6 @@
 """Which chat completions are carried by a bridge: only those with old functions."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -16,6 +17,7 @@ from vast_intercept.openai_api.requests import outline_of
 from vast_intercept.relay.call import Call
 from vast_intercept.relay.memory import Memory, Share
 from vast_intercept.relay.serving.bridging import bridge_for, convert_response
+from vast_intercept.relay.turns import Turns
 
 FUNCTIONS: dict[str, Any] = {"functions": [{"name": "f"}]}
 # With the words of old functions, and values enough for an outline.
@@ -41,6 +43,7 @@ async def bridge_of(size: int, operation: Operation, **members: Any) -> Bridge |
         prepared(operation=operation),
         plain=lambda: PlainEvents(lambda: b""),
         stored=anything,
+        turns=Turns(),
     )
 
 
@@ -111,7 +114,7 @@ async def test_what_is_stored_of_a_conversation_counts_as_held(most: int) -> Non
     stored: Any = Stored(memory, json.dumps([message]).encode(), json.dumps(message).encode())
     asked = {"previous_response_id": "resp_1", "input": [{"type": "item_reference", "id": "msg_1"}]}
     call = prepared(share=share)
-    converting = convert_response(json.dumps(asked).encode(), call, stored, "resp_2")
+    converting = convert_response(json.dumps(asked).encode(), call, stored, Turns(), "resp_2")
     if most < 10**6:
         with pytest.raises(ApiError) as refused:
             await converting
@@ -122,3 +125,20 @@ async def test_what_is_stored_of_a_conversation_counts_as_held(most: int) -> Non
     assert stored.held > 200_000
     share.close()
     assert memory.held == 0
+
+
+async def test_other_calls_have_their_turn_before_a_large_request_is_converted() -> None:
+    turns = Turns()
+    seen: list[int] = []
+
+    async def take_turns() -> None:
+        while not converting.done():
+            seen.append(1)
+            await asyncio.sleep(0)
+
+    body = json.dumps({"input": "x" * READ_AT_ONCE, "store": False}).encode()
+    stored: Any = Stored(Memory(), b"[]", b"{}")
+    made = convert_response(body, prepared(), stored, turns, "resp_2")
+    converting = asyncio.ensure_future(made)
+    await asyncio.gather(take_turns(), converting)
+    assert seen

@@ -14,13 +14,14 @@ from ...bridges.responses.bridge import ResponsesBridge
 from ...bridges.responses.request import Converted, read
 from ...openai_api.chunks import empty_chunk
 from ...openai_api.content_coding import too_large_to_convert
-from ...openai_api.limits import MAX_BRIDGED
+from ...openai_api.limits import MAX_BRIDGED, READ_TOGETHER
 from ...openai_api.operations import SERVED_BY_VAST, Operation
 from ...openai_api.outline import Buffer, Outline
 from ...openai_api.reasoning import with_both_names_in_events
 from ..call import Call
 from ..progress import Progress
 from ..stored_responses.stores import StoredResponses
+from ..turns import Turns
 from ..work import CountTokens
 
 
@@ -32,12 +33,14 @@ async def bridge_for(
     *,
     plain: Callable[[], PlainEvents],
     stored: StoredResponses,
+    turns: Turns,
 ) -> Bridge | None:
     """The bridge for a call with this body; None for one that Vast takes as it is.
 
     Its chat completion counts in the call's share of memory. `made` is the outline of a large
-    body, `plain` makes the events of a call without a bridge, and `stored` has what the app may
-    refer to. Raises ApiError (400, 413; 503 if calls hold too much).
+    body, `plain` makes the events of a call without a bridge, `stored` has what the app may refer
+    to, and in `turns` other calls have their turn. Raises ApiError (400, 413; 503 if calls hold too
+    much).
     """
     if operation is Operation.CHAT_COMPLETIONS:
         return _counted(_for_functions(body, made, plain), call)
@@ -46,7 +49,7 @@ async def bridge_for(
     if len(body) > MAX_BRIDGED:
         raise too_large_to_convert()
     if operation is Operation.RESPONSES:
-        return await _responses_bridge(body, call, stored)
+        return await _responses_bridge(body, call, stored, turns)
     assert operation is Operation.MESSAGES
     return _counted(messages_bridge(body, call), call)
 
@@ -57,9 +60,11 @@ def _counted[B: Bridge](bridge: B | None, call: Call) -> B | None:
     return bridge
 
 
-async def _responses_bridge(body: Buffer, call: Call, stored: StoredResponses) -> ResponsesBridge:
+async def _responses_bridge(
+    body: Buffer, call: Call, stored: StoredResponses, turns: Turns
+) -> ResponsesBridge:
     response_id = f"resp_{secrets.token_hex(24)}"
-    made = await convert_response(body, call, stored, response_id)
+    made = await convert_response(body, call, stored, turns, response_id)
     if made.asked.store:
         await stored.check(call)  # before tokens are spent on an answer that cannot be kept
     now = int(time.time())
@@ -67,7 +72,7 @@ async def _responses_bridge(body: Buffer, call: Call, stored: StoredResponses) -
 
 
 async def convert_response(
-    body: Buffer, call: Call, stored: StoredResponses, response_id: str
+    body: Buffer, call: Call, stored: StoredResponses, turns: Turns, response_id: str
 ) -> Converted:
     """The chat completion of a Responses request, with the conversation that it continues.
 
@@ -81,6 +86,8 @@ async def convert_response(
     referenced = await stored.items(call, request.references)
     more = sum(map(len, referenced.values()))
     call.share.take(more)
+    if len(body) > READ_TOGETHER:
+        await turns.wait()  # converting a large one takes about as long as reading it
     converted = request.convert(response_id, history, referenced)
     call.share.give_back(size + more)
     call.share.take(len(converted.chat))

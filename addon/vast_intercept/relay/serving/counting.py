@@ -9,6 +9,7 @@ from ...openai_api.operations import Operation
 from ...openai_api.outline import Buffer
 from ..call import Call
 from ..stored_responses.stores import StoredResponses
+from ..turns import Turns
 from .bridging import convert_response, messages_bridge
 
 #: Says in an answer that the number is an estimate.
@@ -16,7 +17,7 @@ ESTIMATED = {"x-vast-estimated": "input_tokens"}
 
 
 async def count_tokens(
-    operation: Operation, body: Buffer, call: Call, stored: StoredResponses
+    operation: Operation, body: Buffer, call: Call, stored: StoredResponses, turns: Turns
 ) -> bytes:
     """The answer to a call that counts the tokens of a call of this operation.
 
@@ -28,6 +29,6 @@ async def count_tokens(
         raise too_large_to_convert()
     if operation is Operation.MESSAGES:
         return msgspec.json.encode({"input_tokens": messages_bridge(body, call).asked.input_tokens})
-    converted = await convert_response(body, call, stored, "resp_counted")
+    converted = await convert_response(body, call, stored, turns, "resp_counted")
     count = estimate_tokens(converted.chat)
     return msgspec.json.encode({"object": "response.input_tokens", "input_tokens": count})

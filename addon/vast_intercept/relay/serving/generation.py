@@ -174,6 +174,7 @@ class Generation:
                 self._call,
                 plain=self._plain_events,
                 stored=self._stored,
+                turns=self._turns,
             )
             if self._bridge:
                 operation, body = Operation.CHAT_COMPLETIONS, self._bridge.chat

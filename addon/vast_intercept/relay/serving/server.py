@@ -224,7 +224,7 @@ class Relay:
         if body is None:
             raise request_too_large(call.max_body)
         body, _ = await read_body(body, request.headers, call, self._turns)
-        return await count_tokens(operation, body, call, self._stored)
+        return await count_tokens(operation, body, call, self._stored, self._turns)
 
     async def _generate(
         self, request: web.BaseRequest, progress: Progress, headers: dict[str, str]
