@@ -8,6 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vast_intercept.bridges.responses.custom_input import CustomInput
+from vast_intercept.openai_api.errors import ApiError
+
+from .made import answered, bridge
 
 TEXTS = st.text() | st.text('ab"\\\n\t{}:u0d8e😀é')
 
@@ -80,3 +83,17 @@ def test_text_leaves_with_the_piece_that_has_it() -> None:
 def test_the_text_of_other_arguments(arguments: str, text: str) -> None:
     assert text_of(arguments) == text
     assert text_of(*arguments) == text
+
+
+@pytest.mark.parametrize("number_of_calls", [1, 10])
+@pytest.mark.parametrize("invalid", ["\\ud800", "\\ud800x", "\\q\\n", "\\u"])
+def test_an_answer_that_is_invalid_all_over_is_none(invalid: str, number_of_calls: int) -> None:
+    """Else a whole one would hold up other calls for a second."""
+    text = '{"input":"' + invalid * (1_000_000 // number_of_calls) + '"}'
+    function = {"name": "patch", "arguments": text}
+    calls = [{"id": f"c{n}", "function": function} for n in range(number_of_calls)]
+    message = {"tool_calls": calls}
+    with pytest.raises(ApiError, match="invalid in more than 20,000 places"):
+        answered(bridge(), message)
+    few = {"name": "patch", "arguments": '{"input":"' + invalid * 1_000 + '"}'}
+    assert answered(bridge(), {"tool_calls": [{"id": "c", "function": few}]})["output"]

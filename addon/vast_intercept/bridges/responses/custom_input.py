@@ -10,6 +10,7 @@ import re
 import msgspec
 
 from ...openai_api.members import DECODE_ERRORS, any_object
+from ..chat_answers import bad_answer
 
 #: The parameter of the function.
 PARAMETER = "input"
@@ -33,6 +34,24 @@ _PART_OF_ESCAPE = re.compile(
 # Characters of a beginning. It is searched anew with each piece, and models may write many blanks.
 _LONGEST_BEGINNING = 1_000
 
+#: Places of one answer where a text is mended. Each takes a microsecond, and answers have few.
+MAX_MENDED = 20_000
+
+
+class Mended:
+    """Counts the places of one answer where a text was no JSON, and was mended."""
+
+    def __init__(self) -> None:
+        self._places = 0
+
+    def count(self) -> None:
+        """Counts one more. Raises ApiError (502) if there are too many."""
+        self._places += 1
+        if self._places > MAX_MENDED:
+            raise bad_answer(
+                f"the input of its calls is invalid in more than {MAX_MENDED:,} places"
+            )
+
 
 class CustomInput:
     """Takes the arguments of one call piece by piece, and returns the pieces of the tool's text.
@@ -41,13 +60,15 @@ class CustomInput:
     keep to the form is understood as far as possible: `end` then has all of the text.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, mended: Mended | None = None) -> None:
+        #: Of all calls of the answer.
+        self._mended = mended or Mended()
         self._rest = ""
         self._other: list[str] = []
         self._state = self._at_start
 
     def feed(self, arguments: str) -> str:
-        """The text that these arguments add."""
+        """The text that these arguments add. Raises ApiError (502) if too much of it is invalid."""
         self._rest += arguments
         return self._state()
 
@@ -96,17 +117,20 @@ class CustomInput:
                 position = len(rest)
             elif _PART_OF_ESCAPE.fullmatch(rest, position):
                 break
-            elif half := _HALF_A_PAIR.match(rest, position):
-                said.append("\ufffd")
-                position = half.end()
-            elif odd := _AS_IT_IS.match(rest, position):
-                said.append(odd[0])
-                position = odd.end()
-            else:  # `\u` without a number
-                said.append("\\")
-                position += 1
+            else:
+                mended, position = self._mend(rest, position)
+                said.append(mended)
         self._rest = rest[position:]
         return "".join(said)
+
+    def _mend(self, rest: str, position: int) -> tuple[str, int]:
+        """What was meant by what is not valid here, and where it ends. Raises ApiError (502)."""
+        self._mended.count()
+        if half := _HALF_A_PAIR.match(rest, position):
+            return "\ufffd", half.end()
+        if odd := _AS_IT_IS.match(rest, position):
+            return odd[0], odd.end()
+        return "\\", position + 1  # `\u` without a number
 
 
 def _text_of(arguments: str) -> str:

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from ..chat_answers import TokenLogprob, ToolCall, bad_answer
 from .asked import ToolOrigin
-from .custom_input import CustomInput
+from .custom_input import CustomInput, Mended
 from .event_writer import EventWriter
 from .items import (
     CustomToolCall,
@@ -182,8 +182,11 @@ class OpenReasoning:
 class OpenCall:
     """The call of a function or of a custom tool. Its first event is due when it has a name."""
 
-    def __init__(self, writer: EventWriter, place: tuple[str, int], call: ToolCall) -> None:
+    def __init__(
+        self, writer: EventWriter, place: tuple[str, int], call: ToolCall, mended: Mended
+    ) -> None:
         self._writer = writer
+        self._mended = mended
         self._suffix, self._output_index = place
         self.index = call.index
         self.id = call.id or None
@@ -209,7 +212,7 @@ class OpenCall:
             return
         namespace = UNSET if origin.namespace is None else origin.namespace
         if origin.kind == "custom":
-            self._input = CustomInput()
+            self._input = CustomInput(self._mended)
             item_id, kind = f"ctc_{self._suffix}", "custom_tool_call_input"
             self._item = CustomToolCall(
                 id=item_id, call_id=self._call_id, name=origin.name, namespace=namespace

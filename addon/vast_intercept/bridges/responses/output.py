@@ -13,6 +13,7 @@ from ..chat_answers import (
     read_logprobs,
 )
 from .asked import ENCRYPTED_REASONING, LOGPROBS, Asked, ToolOrigin
+from .custom_input import Mended
 from .event_writer import EventWriter
 from .items import Item, Reasoning, Status
 from .open_items import OpenCall, OpenItem, OpenMessage, OpenReasoning
@@ -39,6 +40,7 @@ class Output:
         self._logprobs = LOGPROBS in asked.include
         self._open: OpenItem | None = None
         self._size = 0
+        self._mended = Mended()
         # Of calls, to tell which one a piece belongs to.
         self._indexes: set[int] = set()
         self._ids: set[str] = set()
@@ -109,7 +111,7 @@ class Output:
             self._ids.add(call.id)
         if call.index is not None:
             self._indexes.add(call.index)
-        self._open = begun = OpenCall(self._writer, (suffix, index), call)
+        self._open = begun = OpenCall(self._writer, (suffix, index), call, self._mended)
         return begun
 
     def _add(self, call: OpenCall, piece: ToolCall) -> None:
