@@ -82,6 +82,13 @@ def test_a_key_in_a_header_is_masked(name: str, value: str) -> None:
     assert (masked.headers["x-other"], masked.headers["accept"]) == ("stays", "*/*")
 
 
+@pytest.mark.parametrize("before", ["", "app/1 ", "app/1", "_", "-", "'"])
+def test_a_key_in_any_header_is_masked_if_it_looks_like_one(before: str) -> None:
+    masked = request([("user-agent", f"{before}{KEY}")])
+    mask_keys(masked)
+    assert masked.headers["user-agent"] == f"{before}***{KEY[-4:]}"
+
+
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES.keys())
 def test_a_key_in_the_query_is_masked(query: str) -> None:
     masked = request(query=query.format(KEY))
