@@ -29,9 +29,9 @@ def mask(key: str) -> str:
 
 
 # Keys that can be told by how they begin: those of OpenAI and of most providers since, Google's,
-# and JSON Web Tokens. A letter before them makes another word of it, such as "task-...". A digit does
-# not: "app/1sk-..." lacks a blank. Whatever the text is, each part of it is looked at once: what must
-# follow does not depend on a far dot.
+# and JSON Web Tokens. A letter before them makes another word of it, such as "task-...". A digit
+# does not: in "app/1sk-...", only a blank is missing. Whatever the text is, each part of it is
+# looked at once: what must follow does not depend on a far dot.
 KEY_SHAPED = re.compile(
     r"(?<![A-Za-z])(?:"
     r"(?:sk|pk|rk|csk|xai|nvapi|pplx)-[\w-]{16,}|(?:gsk|hf|fw|r8)_\w{16,}"

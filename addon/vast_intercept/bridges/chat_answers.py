@@ -147,6 +147,9 @@ _MANY_VALUES = 200_000
 # A list that is null. Within a text, quotes have a backslash before them.
 _NO_LIST = re.compile(rb'("(?:bytes|top_logprobs)"\s*:\s*)null')
 
+# vLLM's finish reasons for what it could not finish.
+_UNFINISHED = frozenset({"abort", "error"})
+
 _answer = msgspec.json.Decoder(ChatCompletion)
 _usage: msgspec.json.Decoder[ChatUsage | None] = msgspec.json.Decoder(ChatUsage | None)
 _logprobs: msgspec.json.Decoder[_Logprobs | None] = msgspec.json.Decoder(_Logprobs | None)
@@ -155,14 +158,19 @@ _logprobs: msgspec.json.Decoder[_Logprobs | None] = msgspec.json.Decoder(_Logpro
 def read_completion(text: Buffer) -> ChatCompletion:
     """A chat completion, or a chunk of one.
 
-    Raises ApiError (502) for what is neither, and for what would take long to read.
+    Raises ApiError (502) for what is neither, for what would take long to read, and for an answer
+    that vLLM could not finish.
     """
     if len(text) > READ_AT_ONCE and text.count(b"{") + text.count(b"[") > _MANY_VALUES:
         raise bad_answer(f"it holds more than {_MANY_VALUES:,} objects and lists")
     try:
-        return _answer.decode(text)
+        completion = _answer.decode(text)
     except DECODE_ERRORS as error:
         raise bad_answer(str(error)) from None
+    choice = completion.choice
+    if choice and choice.finish_reason in _UNFINISHED:
+        raise bad_gateway("Vast stopped within the answer.", ErrorCode.VAST_DISCONNECTED)
+    return completion
 
 
 def read_whole(body: Buffer) -> ChatCompletion:

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from ...openai_api.error_codes import ErrorCode
-from ...openai_api.errors import ApiError, bad_gateway
+from ...openai_api.errors import ApiError
 from ...openai_api.members import NULL
 from ..bridge import Record
 from ..chat_answers import ChatCompletion, ChatUsage, bad_answer, read_usage
@@ -11,9 +10,6 @@ from .asked import Asked
 from .event_writer import EventWriter
 from .output import Output
 from .response import INCOMPLETE, ResponseObject, ResponseObjects
-
-# vLLM's finish reasons for what it could not finish.
-_FAILED = frozenset({"abort", "error"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +84,5 @@ class ResponseBuilder:
             self._usage = usage
 
     def _finish(self, reason: str) -> None:
-        if reason in _FAILED:
-            raise bad_gateway("Vast stopped within the answer.", ErrorCode.VAST_DISCONNECTED)
         self._output.end(complete=reason not in INCOMPLETE)
         self._finish_reason = reason
