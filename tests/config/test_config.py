@@ -373,7 +373,10 @@ WRONG: dict[str, tuple[str | bytes, list[str]]] = {
     "a key that is a number further in": ("vast: {1: x}", ["vast", "key", "text"]),
     # Unknown keys, each with the nearest known one.
     "an unknown section": ("vasst: {}", ["vasst: unknown key", "'vast'"]),
-    "nothing near": ("qqqqqq: 1", ["qqqqqq", "vast, providers, routes, unsupported, clients"]),
+    "nothing near": (
+        "qqqqqq: 1",
+        ["qqqqqq", "vast, endpoints, providers, routes, unsupported, clients"],
+    ),
     "an unknown key of vast": ("vast: {endpont: x}", ["vast.endpont", "'endpoint'"]),
     "an unknown key of clients": ("clients: {allow: []}", ["clients.allow:", "'allow_from'"]),
     "an unknown key of a client": (

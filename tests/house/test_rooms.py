@@ -24,6 +24,7 @@ ROOMS = [
     "relay",
     "certificates",
     "config",
+    "listed_operations",
     "bridges",
     "vast_api",
     "mitm",

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from vast_intercept.openai_api.operations import (
     DROPPED,
     GENERATING,
+    LISTED,
     UNSERVED,
     ApiCall,
     Operation,
@@ -26,7 +27,7 @@ CALLS: list[tuple[str, str, ApiCall]] = [
     # The API of 2021.
     ("POST", "engines/davinci/completions", ApiCall(O.COMPLETIONS, "davinci")),
     ("POST", "engines/gpt-4/chat/completions", ApiCall(O.CHAT_COMPLETIONS, "gpt-4")),
-    ("POST", "engines/ada/embeddings", ApiCall(O.EMBEDDINGS, "ada")),
+    ("POST", "engines/ada/embeddings", ApiCall(O.EMBEDDINGS, "ada", listed=O.EMBEDDINGS)),
     ("POST", "engines/ada/search", ApiCall(O.OTHER, "ada")),
     ("GET", "engines", ApiCall(O.MODELS)),
     ("GET", "engines/davinci", ApiCall(O.MODELS, "davinci")),
@@ -50,11 +51,11 @@ CALLS: list[tuple[str, str, ApiCall]] = [
     ("DELETE", "completions", ApiCall(O.OTHER)),
     ("post", "completions", ApiCall(O.OTHER)),  # RFC 9110: methods are case-sensitive
     # What Vast does not serve.
-    ("POST", "images/generations", ApiCall(O.IMAGES)),
-    ("POST", "images/edits", ApiCall(O.IMAGES)),
-    ("POST", "audio/speech", ApiCall(O.AUDIO)),
-    ("POST", "audio/transcriptions", ApiCall(O.AUDIO)),
-    ("POST", "embeddings", ApiCall(O.EMBEDDINGS)),
+    ("POST", "images/generations", ApiCall(O.IMAGES, listed=O.IMAGES_GENERATIONS)),
+    ("POST", "images/edits", ApiCall(O.IMAGES, listed=O.IMAGES_EDITS)),
+    ("POST", "audio/speech", ApiCall(O.AUDIO, listed=O.AUDIO_SPEECH)),
+    ("POST", "audio/transcriptions", ApiCall(O.AUDIO, listed=O.AUDIO_TRANSCRIPTIONS)),
+    ("POST", "embeddings", ApiCall(O.EMBEDDINGS, listed=O.EMBEDDINGS)),
     ("POST", "moderations", ApiCall(O.MODERATIONS)),
     ("POST", "responses", ApiCall(O.RESPONSES)),
     ("POST", "responses", ApiCall(O.RESPONSES)),
@@ -73,7 +74,14 @@ CALLS: list[tuple[str, str, ApiCall]] = [
     ("POST", "uploads", ApiCall(O.UPLOADS)),
     ("POST", "videos", ApiCall(O.VIDEOS)),
     ("GET", "organization/costs", ApiCall(O.ORGANIZATION)),
-    ("POST", "rerank", ApiCall(O.RERANK)),
+    ("POST", "audio/translations", ApiCall(O.AUDIO, listed=O.AUDIO_TRANSLATIONS)),
+    ("POST", "score", ApiCall(O.OTHER, listed=O.SCORE)),
+    ("GET", "embeddings", ApiCall(O.EMBEDDINGS)),
+    ("POST", "audio/voices", ApiCall(O.AUDIO)),
+    ("POST", "images/variations", ApiCall(O.IMAGES)),
+    ("POST", "embeddings/x", ApiCall(O.EMBEDDINGS)),
+    ("POST", "audio%2Fspeech", ApiCall(O.OTHER)),  # one segment, not two
+    ("POST", "rerank", ApiCall(O.RERANK, listed=O.RERANK)),
     ("POST", "traces/ingest", ApiCall(O.TRACES, rest=("ingest",))),
     ("GET", "traces", ApiCall(O.TRACES)),
     # What nobody knows.
@@ -132,7 +140,7 @@ def test_bytes_that_are_not_utf_8_are_replaced() -> None:
 
 
 def test_only_what_vast_serves_generates_and_everything_else_is_up_to_the_configuration() -> None:
-    assert {*GENERATING, Operation.MODELS, *UNSERVED, *DROPPED} == set(Operation)
+    assert {*GENERATING, Operation.MODELS, *UNSERVED, *DROPPED, *LISTED} == set(Operation)
     assert set(UNSERVED).isdisjoint(GENERATING | DROPPED | {Operation.MODELS})
 
 

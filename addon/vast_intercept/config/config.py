@@ -16,6 +16,7 @@ from msgspec.structs import asdict, replace
 
 from ..openai_api.operations import Operation
 from ..secret import VAST_KEY_VARIABLE, Secret
+from .endpoints import ALWAYS_SERVED, Endpoint, read_endpoints
 from .file import (
     ENDPOINT_PATTERN,
     PROVIDER,
@@ -54,14 +55,15 @@ class UpstreamKind(StrEnum):
 
     OPENAI = "openai"
     SERVERLESS = "serverless"
+    MACHINE = "machine"
     PROVIDER = "provider"
 
 
-_INTERFACES = tuple(kind for kind in UpstreamKind if kind is not UpstreamKind.PROVIDER)
+_INTERFACES = (UpstreamKind.OPENAI, UpstreamKind.SERVERLESS)
 
 
 class EndpointId(NamedTuple):
-    """An endpoint of Vast or a provider, by its name, and the upstream that leads there."""
+    """An endpoint of Vast, a machine or a provider, by its name, and the upstream to it."""
 
     kind: UpstreamKind
     name: str
@@ -77,6 +79,8 @@ class Config(VastSettings, frozen=True):
     api_key_problem: str = ""
     interface: UpstreamKind = UpstreamKind.OPENAI
     ca_file: Path | None = None
+    #: Those of the section `endpoints`, by name.
+    known_endpoints: dict[str, Endpoint] = msgspec.field(default_factory=dict)
     providers: tuple[Provider, ...] = ()
     routes: tuple[Route, ...] = ()
     unsupported: dict[Operation, Unsupported] = msgspec.field(default_factory=dict)
@@ -90,24 +94,48 @@ class Config(VastSettings, frozen=True):
     #: Environment variables that hold the Vast key, or may.
     key_variables: tuple[str, ...] = (VAST_KEY_VARIABLE,)
 
-    def destinations_for(self, model: str | None) -> tuple[EndpointId, ...]:
+    def destinations_for(
+        self, model: str | None, operation: Operation = Operation.CHAT_COMPLETIONS
+    ) -> tuple[EndpointId, ...]:
         """Where calls for the model go: an endpoint and its fallbacks in order, or nowhere.
 
-        The first route whose pattern matches the model says it, else the default endpoint. Among
+        The first route says it whose pattern matches the model and whose endpoint serves the
+        operation, else the first endpoint that serves it; the default endpoint comes first. Among
         the fallbacks may be a provider. It is the one that the app asked for, whatever its name.
         """
-        if route := self.route_for(model):
-            return EndpointId(self.interface, route.endpoint), *map(self._fallback, route.fallback)
-        return (EndpointId(self.interface, self.endpoint),) if self.endpoint else ()
+        for route in self.routes:
+            if _matches(route, model) and self.serves(route.endpoint, operation):
+                fallbacks = (name for name in route.fallback if self.serves(name, operation))
+                return self.destination(route.endpoint), *map(self.destination, fallbacks)
+        if operation in ALWAYS_SERVED:
+            return (self.destination(self.endpoint),) if self.endpoint else ()
+        serving = (name for name in self.endpoints() if self.serves(name, operation))
+        return tuple(self.destination(name) for name in serving)[:1]
 
-    def _fallback(self, name: str) -> EndpointId:
-        return EndpointId(UpstreamKind.PROVIDER if name == PROVIDER else self.interface, name)
+    def destination(self, name: str) -> EndpointId:
+        """The endpoint, machine or provider that the configuration means by a name."""
+        if name == PROVIDER:
+            return EndpointId(UpstreamKind.PROVIDER, name)
+        machine = self.known_endpoint(name).machine
+        return EndpointId(UpstreamKind.MACHINE if machine else self.interface, name)
+
+    def known_endpoint(self, name: str) -> Endpoint:
+        """What the configuration says of an endpoint, which may be nothing but its name."""
+        return self.known_endpoints.get(name) or Endpoint(name=name)
+
+    def serves(self, name: str, operation: Operation) -> bool:
+        """Whether calls of the operation may go to an endpoint, or to `provider`, which has all."""
+        if operation in ALWAYS_SERVED or name == PROVIDER:
+            return True
+        return operation in self.known_endpoint(name).serves
+
+    def serves_anywhere(self, operation: Operation) -> bool:
+        """Whether there is an endpoint that serves the operation."""
+        return any(self.serves(name, operation) for name in self.endpoints())
 
     def route_for(self, model: str | None) -> Route | None:
         """The first route whose pattern matches the model."""
-        if model is None:
-            return None
-        return next((route for route in self.routes if fnmatchcase(model, route.model)), None)
+        return next((route for route in self.routes if _matches(route, model)), None)
 
     @property
     def interface_url(self) -> str:
@@ -124,8 +152,12 @@ class Config(VastSettings, frozen=True):
         return name in self.endpoints() or any(name == each.name for each in self.providers)
 
     def endpoints(self) -> list[str]:
-        """Vast's endpoints that calls may go to: the default one first, then those of routes."""
+        """The endpoints and machines that calls may go to, by name.
+
+        The default one comes first, then those of `endpoints`, then those of routes.
+        """
         names = [self.endpoint] if self.endpoint else []
+        names += self.known_endpoints
         for route in self.routes:
             names += [route.endpoint, *(name for name in route.fallback if name != PROVIDER)]
         return list(dict.fromkeys(names))
@@ -135,6 +167,7 @@ class Config(VastSettings, frozen=True):
         names = [*self.models]
         names += [route.model for route in self.routes if not set("*?[").intersection(route.model)]
         names += [route.endpoint for route in self.routes]
+        names += self.known_endpoints
         if self.endpoint:
             names.append(self.endpoint)
         return list(dict.fromkeys(names))
@@ -212,6 +245,9 @@ def _config_of(file: ConfigFile, environ: Mapping[str, str]) -> Config:
         key_variables=variables_with_key(vast.api_key, key, environ),
         interface=UpstreamKind(vast.interface),
         ca_file=read_ca_file(vast.ca_file, only=vast.ca_only),
+        known_endpoints=read_endpoints(
+            file.endpoints, environ, serverless=vast.interface == UpstreamKind.SERVERLESS
+        ),
         providers=read_providers(file.providers),
         routes=read_routes(file.routes),
         unsupported=read_unsupported(file.unsupported),
@@ -221,6 +257,10 @@ def _config_of(file: ConfigFile, environ: Mapping[str, str]) -> Config:
         models=file.models,
         inspect=file.inspect,
     )
+
+
+def _matches(route: Route, model: str | None) -> bool:
+    return model is not None and fnmatchcase(model, route.model)
 
 
 def _warnings(config: Config, key_reference: str, source: str) -> Iterator[str]:

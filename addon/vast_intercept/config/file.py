@@ -82,6 +82,19 @@ class VastSection(VastSettings, frozen=True):
     ca_file: str | None = None
 
 
+class EndpointSection(Section, frozen=True):
+    """An item of `endpoints`: what an endpoint serves, or a machine with a server of its own."""
+
+    #: Operations beyond chat and text completions, and what its model takes besides text.
+    serves: list[str] = []
+    input_modalities: list[str] = []
+    #: Of a machine: scheme, host and port; a reference to its key, as `vast.api_key`; whether plain
+    #: HTTP to another machine is accepted.
+    url: str | None = None
+    api_key: str | None = None
+    insecure: bool = False
+
+
 class OwnProvider(Section, frozen=True):
     """An item of `providers` that is not in the built-in table, such as a self-hosted vLLM."""
 
@@ -145,6 +158,7 @@ class ConfigFile(Section, frozen=True):
     """The whole file."""
 
     vast: VastSection = msgspec.field(default_factory=VastSection)
+    endpoints: dict[EndpointName, EndpointSection] = {}
     providers: list[str | OwnProvider] = msgspec.field(default_factory=lambda: ["openai"])
     routes: list[Route] = []
     unsupported: str | dict[str, Any] = "reject"
@@ -212,6 +226,7 @@ _SECTION_AT: dict[str, type[Section]] = {
     "vast": VastSection,
     "vast.timeout": TimeoutSection,
     "clients": ClientsSection,
+    "endpoints[...]": EndpointSection,
     "providers[...]": OwnProvider,
     "routes[...]": Route,
     "clients.keys[...]": ClientKey,

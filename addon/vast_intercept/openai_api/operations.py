@@ -41,6 +41,14 @@ class Operation(StrEnum):
     VIDEOS = "videos"
     OTHER = "other"
 
+    # Parts of the above, which an endpoint may be said to serve. `score` is vLLM's.
+    AUDIO_SPEECH = "audio/speech"
+    AUDIO_TRANSCRIPTIONS = "audio/transcriptions"
+    AUDIO_TRANSLATIONS = "audio/translations"
+    IMAGES_EDITS = "images/edits"
+    IMAGES_GENERATIONS = "images/generations"
+    SCORE = "score"
+
 
 #: Operations that Vast serves (FACTS V1). Only `POST` makes them.
 SERVED_BY_VAST = frozenset({Operation.CHAT_COMPLETIONS, Operation.COMPLETIONS})
@@ -51,6 +59,21 @@ BRIDGED = frozenset({Operation.RESPONSES, Operation.MESSAGES})
 #: Operations whose calls generate text.
 GENERATING = SERVED_BY_VAST | BRIDGED
 
+_PARTS = frozenset(
+    {
+        Operation.AUDIO_SPEECH,
+        Operation.AUDIO_TRANSCRIPTIONS,
+        Operation.AUDIO_TRANSLATIONS,
+        Operation.IMAGES_EDITS,
+        Operation.IMAGES_GENERATIONS,
+        Operation.SCORE,
+    }
+)
+
+#: Operations that Vast's workers serve if their template says so (FACTS V14): those that `serves`
+#: of an endpoint may list.
+LISTED = _PARTS | {Operation.EMBEDDINGS, Operation.RERANK}
+
 #: Operations that are answered and have no effect, unless the configuration says otherwise. With
 #: traces, OpenAI's Agents SDK tells OpenAI of every prompt and answer (FACTS R28).
 DROPPED = frozenset({Operation.TRACES})
@@ -59,7 +82,7 @@ DROPPED = frozenset({Operation.TRACES})
 UNSERVED = tuple(
     operation
     for operation in Operation
-    if operation not in GENERATING | DROPPED | {Operation.MODELS}
+    if operation not in GENERATING | DROPPED | _PARTS | {Operation.MODELS}
 )
 
 #: Operations that the configuration may reject or pass on.
@@ -89,10 +112,12 @@ _AT_END = frozenset(Operation) - {
     Operation.MODELS,
     Operation.ORGANIZATION,
     Operation.OTHER,
+    *_PARTS,
 }
 _OF_TWO_PARTS = frozenset({"audio", "chat", "images", "realtime", "threads", "traces"})
 # What is posted to these holds a prompt.
 _BEHIND_RESPONSES = frozenset({("responses", "compact"), ("responses", "input_tokens")})
+_LISTED = {tuple(operation.split("/")): operation for operation in LISTED}
 _DELIMITERS = re.compile(r"[/\\]")
 
 
@@ -100,12 +125,14 @@ _DELIMITERS = re.compile(r"[/\\]")
 class ApiCall:
     """The operation that a request asks for, and the model if the path names one.
 
-    `rest` are the segments behind `responses`, `messages` or `traces`.
+    `rest` are the segments behind `responses`, `messages` or `traces`. `listed` is the operation
+    that an endpoint may be said to serve: `audio/speech`, where `operation` is all of `audio`.
     """
 
     operation: Operation
     model: str | None = None
     rest: tuple[str, ...] = ()
+    listed: Operation | None = None
 
 
 def normalize_path(path: str) -> tuple[str, ...]:
@@ -178,7 +205,8 @@ def classify(method: str, segments: tuple[str, ...], api: Api = "openai") -> Api
         case ("messages", *rest) if api == "anthropic":
             return ApiCall(Operation.MESSAGES, model, tuple(rest))
         case (first, *_):
-            return ApiCall(_operation_named(first), model)
+            listed = _LISTED.get(segments) if method == "POST" else None
+            return ApiCall(_operation_named(first), model, listed=listed)
         case _:
             return ApiCall(Operation.OTHER, model)
 
@@ -221,4 +249,4 @@ def _operation_named(segment: str) -> Operation:
         operation = Operation(segment)
     except ValueError:
         return Operation.OTHER
-    return Operation.OTHER if operation in GENERATING else operation
+    return Operation.OTHER if operation in GENERATING | _PARTS else operation

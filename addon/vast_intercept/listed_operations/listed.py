@@ -1,0 +1,99 @@
+"""What a call of a listed operation is, once it was read and found good."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from ..bridges.bridge import AppEvents
+from ..openai_api.amounts import NOTHING, Amounts
+from ..openai_api.outline import Buffer
+from ..openai_api.requests import Piece
+from ..openai_api.usage import Usage
+
+type Steps[T] = Generator[None, None, T]
+"""Work in steps, between which other calls have their turn."""
+
+
+class Delivery(Enum):
+    """How the answer reaches the app."""
+
+    WHOLE = "when all of it is there"
+    EVENTS = "as events, while they come"
+    BYTES = "as bytes, while they come"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A request body that is no JSON: what a server gets that is not behind Vast's worker."""
+
+    content_type: str
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedAnswer:
+    """A whole answer as the app gets it, and what it says of itself."""
+
+    body: Buffer
+    content_type: str
+    amounts: Amounts = NOTHING
+    usage: Usage | None = None
+    model: str | None = None
+
+
+class ListedCall(Protocol):
+    """A call that may be sent. What it holds does not change."""
+
+    @property
+    def model(self) -> str | None:
+        """The model as the app named it."""
+        ...
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What the app asked for that the model does not get, by name."""
+        ...
+
+    @property
+    def delivery(self) -> Delivery:
+        """How the answer reaches the app."""
+        ...
+
+    @property
+    def cost(self) -> float:
+        """How much work the call is, in tokens, as Vast's worker counts it (FACTS V16)."""
+        ...
+
+    @property
+    def amounts(self) -> Amounts:
+        """What the call sends."""
+        ...
+
+    def for_worker(self) -> Steps[tuple[Piece, ...]]:
+        """Makes the JSON that a worker gets. Uploads are base64 in it (FACTS V17)."""
+        ...
+
+    def for_server(self) -> Form | None:
+        """Returns what a server gets that is not behind a worker; None if that is the same JSON."""
+        ...
+
+    def answer(self, body: Buffer) -> Steps[ListedAnswer]:
+        """Makes the app's answer of a whole one. Raises ApiError (502) for what is none."""
+        ...
+
+    def events(self) -> AppEvents:
+        """Returns what makes the app's events of a stream. Only for `Delivery.EVENTS`."""
+        ...
+
+
+class UploadReader(Protocol):
+    """Reads a body of `multipart/form-data` while it arrives."""
+
+    def feed(self, piece: Buffer) -> Steps[None]:
+        """Takes the next bytes. Raises ApiError (400, 413) as soon as it cannot be served."""
+        ...
+
+    def end(self) -> ListedCall:
+        """Returns the call, after the last bytes. Raises ApiError (400) if something is missing."""
+        ...

@@ -1,0 +1,37 @@
+"""Finds the module that reads a call of a listed operation."""
+
+from ..openai_api.error_codes import ErrorCode
+from ..openai_api.errors import bad_request
+from ..openai_api.operations import Operation
+from ..openai_api.outline import Buffer, Outline
+from ..openai_api.requests import emptied_model, read_model
+from .json_call import JsonCall
+from .listed import Delivery, ListedCall, UploadReader
+
+#: Operations whose body is `multipart/form-data`.
+UPLOADS = frozenset(
+    {
+        Operation.AUDIO_TRANSCRIPTIONS,
+        Operation.AUDIO_TRANSLATIONS,
+        Operation.IMAGES_EDITS,
+    }
+)
+
+
+def read_json_call(operation: Operation, body: Buffer, made: Outline | None) -> ListedCall:
+    """Reads a call whose body is JSON. Raises ApiError (400) for what cannot be served.
+
+    `made` is the outline of a large body.
+    """
+    bytes_ = operation is Operation.AUDIO_SPEECH
+    return JsonCall(
+        model=read_model(body, made),
+        pieces=emptied_model(body, made),
+        cost=500.0,
+        delivery=Delivery.BYTES if bytes_ else Delivery.WHOLE,
+    )
+
+
+def upload_reader(operation: Operation, content_type: str) -> UploadReader:
+    """Returns the reader for a body that is an upload. Raises ApiError (400) if it is none."""
+    raise bad_request(f"{operation} is not served yet.", ErrorCode.UNSUPPORTED_ENDPOINT, status=404)
