@@ -6,7 +6,8 @@ from ..openai_api.operations import Operation
 from ..openai_api.outline import Buffer, Outline
 from ..openai_api.requests import emptied_model, read_model
 from .json_call import JsonCall
-from .listed import Delivery, ListedCall, UploadReader
+from .listed import ListedCall, UploadReader
+from .speech import read_speech
 
 #: Operations whose body is `multipart/form-data`.
 UPLOADS = frozenset(
@@ -23,13 +24,9 @@ def read_json_call(operation: Operation, body: Buffer, made: Outline | None) -> 
 
     `made` is the outline of a large body.
     """
-    bytes_ = operation is Operation.AUDIO_SPEECH
-    return JsonCall(
-        model=read_model(body, made),
-        pieces=emptied_model(body, made),
-        cost=500.0,
-        delivery=Delivery.BYTES if bytes_ else Delivery.WHOLE,
-    )
+    if operation is Operation.AUDIO_SPEECH:
+        return read_speech(body, made)
+    return JsonCall(model=read_model(body, made), pieces=emptied_model(body, made), cost=500.0)
 
 
 def upload_reader(operation: Operation, content_type: str) -> UploadReader:

@@ -1,0 +1,169 @@
+"""Text to speech (`audio/speech`): a text in JSON becomes audio, which comes in bytes or in events.
+
+https://platform.openai.com/docs/api-reference/audio/createSpeech. Fields that OpenAI does not have,
+such as `ref_audio` of vLLM-Omni, go to the worker as they are.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from ..openai_api.amounts import Amounts
+from ..openai_api.error_codes import ErrorCode
+from ..openai_api.errors import bad_request
+from ..openai_api.limits import MAX_STRUCTURE
+from ..openai_api.members import DECODE_ERRORS, NULL, RepeatedNameError, split_members
+from ..openai_api.outline import Buffer, Outline
+from ..openai_api.reading import (
+    decode,
+    invalid_value,
+    is_null,
+    missing,
+    not_json,
+    read_members,
+)
+from ..openai_api.requests import Piece, emptied_model
+from ..openai_api.sse import EVENT_STREAM
+from .json_call import JsonCall
+from .listed import Delivery
+from .workload import cost_in_tokens
+
+_JSON = "application/json"
+_FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
+_STREAM_FORMATS = ("sse", "audio")
+# OpenAI's default. vLLM-Omni's is WAV, and it streams WAV and PCM alone (FACTS V29).
+_DEFAULT_FORMAT = b'"response_format":"mp3",'
+
+# Characters that count as one call of the benchmark, also for each voice to imitate (FACTS V16).
+_REFERENCE = 500
+
+# Bytes of the text as it stands in the JSON. A million characters are spoken for 18 hours.
+_LONGEST_INPUT = 1024 * 1024
+
+
+class _Voice(msgspec.Struct):
+    id: str
+
+
+class _Reference(msgspec.Struct):
+    audio_path: object = None
+
+
+_text = msgspec.json.Decoder(str)
+_text_or_null = msgspec.json.Decoder(str | None)
+_flag_or_null = msgspec.json.Decoder(bool | None)
+_voice = msgspec.json.Decoder(str | _Voice | None)
+_texts = msgspec.json.Decoder(str | list[object] | None)
+_references = msgspec.json.Decoder(str | _Reference | list[str | _Reference | None] | None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechCall(JsonCall):
+    """A `ListedCall` whose answer is audio. `as_events` says that it comes in events (SSE).
+
+    It is None where the server may choose.
+    """
+
+    as_events: bool | None = False
+
+    def is_due(self, media_type: str) -> bool:
+        """Whether an answer of this type is what was asked for."""
+        if media_type == EVENT_STREAM:
+            return self.as_events is not False
+        return not self.as_events and media_type != _JSON and not media_type.startswith("text/")
+
+
+def read_speech(body: Buffer, made: Outline | None = None) -> SpeechCall:
+    """Reads the body of a call for speech. Raises ApiError (400, 413) for what cannot be served.
+
+    `made` is the outline of a large body.
+    """
+    text = made.text if made else body
+    members = read_members(text)
+    model = decode(_text_or_null, members.get("model", NULL), "model")
+    characters = len(_input(body, text, members, made))
+    decode(_voice, members.get("voice", NULL), "voice")
+    format_ = _word(members, "response_format", _FORMATS)
+    stream_format = _word(members, "stream_format", _STREAM_FORMATS)
+    stream = decode(_flag_or_null, members.get("stream", NULL), "stream")
+    pieces = emptied_model(body, made)
+    if format_ is None and stream_format is None and not stream:
+        pieces = _with_first_member(pieces, _DEFAULT_FORMAT)
+    references = sum(1 for _ in _voices_to_imitate(members))
+    return SpeechCall(
+        model=model,
+        pieces=pieces,
+        cost=cost_in_tokens(characters + _REFERENCE * references, _REFERENCE),
+        amounts=Amounts(characters=characters),
+        delivery=Delivery.BYTES,
+        as_events=stream_format == "sse" if stream_format or not stream else None,
+    )
+
+
+def _input(
+    body: Buffer, text: Buffer, members: Mapping[str, msgspec.Raw], made: Outline | None
+) -> str:
+    """The text to speak. Long texts are shortened in the outline, so it is read from the body."""
+    value = members.get("input", NULL)
+    if is_null(value):
+        raise missing("input")
+    found = decode(_text, value, "input")
+    if made is None:
+        return found
+    try:
+        begin, end = next(
+            (start, start + len(value))
+            for name, _, start, _ in split_members(text, members)
+            if name == "input"
+        )
+    except RepeatedNameError:
+        raise not_json("has a member twice, which is not served in one so large") from None
+    begin, end = made.position(begin), made.position(end)
+    if end - begin > _LONGEST_INPUT:
+        raise bad_request(
+            f"The input is larger than {_LONGEST_INPUT:,} bytes. No model speaks that: send less in"
+            " one call.",
+            ErrorCode.REQUEST_TOO_LARGE,
+            "input",
+            413,
+        )
+    return decode(_text, body[begin:end], "input")
+
+
+def _word(members: Mapping[str, msgspec.Raw], name: str, known: tuple[str, ...]) -> str | None:
+    """One of the known words, or None if the app does not say. Raises ApiError (400)."""
+    word: str | None = decode(_text_or_null, members.get(name, NULL), name)
+    if word is not None and word not in known:
+        raise invalid_value(name, word, known)
+    return word
+
+
+def _voices_to_imitate(members: Mapping[str, msgspec.Raw]) -> Iterator[str]:
+    """Recordings of voices, where the worker looks for them. What is wrong with them is its say."""
+    for name in ("ref_audio", "ref_audio_2"):
+        try:
+            values = _texts.decode(members.get(name, NULL))
+        except DECODE_ERRORS:
+            continue
+        yield from _only_texts(values if isinstance(values, list) else [values])
+    try:
+        references = _references.decode(members.get("references", NULL))
+    except DECODE_ERRORS:
+        return
+    yield from _only_texts(
+        each.audio_path if isinstance(each, _Reference) else each
+        for each in (references if isinstance(references, list) else [references])
+    )
+
+
+def _only_texts(values: object) -> Iterator[str]:
+    assert isinstance(values, Iterator | list)
+    return (value for value in values if isinstance(value, str) and value)
+
+
+def _with_first_member(pieces: tuple[Piece, ...], member: bytes) -> tuple[Piece, ...]:
+    """The JSON object with one more member, which ends with a comma, at its beginning."""
+    first = memoryview(pieces[0])
+    begin = bytes(first[:MAX_STRUCTURE]).index(b"{") + 1
+    return first[:begin], member, first[begin:], *pieces[1:]
