@@ -169,7 +169,7 @@ def read_completion(text: Buffer) -> ChatCompletion:
         raise bad_answer(str(error)) from None
     choice = completion.choice
     if choice and choice.finish_reason in _UNFINISHED:
-        raise bad_gateway("Vast stopped within the answer.", ErrorCode.VAST_DISCONNECTED)
+        raise bad_gateway("The model was stopped within the answer.", ErrorCode.VAST_DISCONNECTED)
     return completion
 
 
@@ -198,19 +198,17 @@ def read_logprobs(logprobs: msgspec.Raw) -> list[TokenLogprob]:
 
 
 def bad_answer(why: str) -> ApiError:
-    """The error for an answer of Vast that cannot be converted."""
-    return bad_gateway(
-        f"Vast's answer is no chat completion: {why}.", ErrorCode.BAD_UPSTREAM_ANSWER
-    )
+    """The error for an answer that cannot be converted."""
+    return bad_gateway(f"The answer is no chat completion: {why}.", ErrorCode.BAD_UPSTREAM_ANSWER)
 
 
 def ended_early() -> ApiError:
     """The error for a stream that ends before the model has stopped."""
-    early = "Vast ended the stream before the answer was complete."
+    early = "The stream ended before the answer was complete."
     return bad_gateway(early, ErrorCode.VAST_DISCONNECTED)
 
 
 def answer_too_large() -> ApiError:
     """The error for an answer that is larger than what is converted in one go."""
-    said = f"Vast's answer is larger than {MAX_BRIDGED:,} bytes, which is the limit of this API."
+    said = f"The answer is larger than {MAX_BRIDGED:,} bytes, which is the limit of this API."
     return bad_gateway(said, ErrorCode.ANSWER_TOO_LARGE, retry=False)

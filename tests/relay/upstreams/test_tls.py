@@ -1,10 +1,12 @@
 """Whom the relay trusts: Vast's root is fetched once, kept, checked; nothing is ever unverified."""
 
+import asyncio
 import datetime
 import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,9 +21,8 @@ from vast_intercept.openai_api.errors import ApiError
 from vast_intercept.relay.failures import AttemptFailed
 from vast_intercept.relay.http_client import HttpClient, UpstreamProxy
 from vast_intercept.relay.upstreams import tls
-from vast_intercept.relay.upstreams.serverless.serverless import ServerlessUpstream
-from vast_intercept.relay.upstreams.serverless.trust import WorkerTrust, usable_root
 from vast_intercept.relay.upstreams.tls import public_context
+from vast_intercept.relay.upstreams.trust import VastTrust, usable_root
 
 from .console import Console, running_console
 
@@ -34,17 +35,32 @@ async def console() -> AsyncIterator[Console]:
         yield console
 
 
+@dataclass
+class Clock:
+    """A clock that a test sets."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
 @asynccontextmanager
-async def worker_trust(folder: Path) -> AsyncIterator[WorkerTrust]:
-    """Whom the Serverless upstream trusts, with what it keeps in the folder."""
+async def vast_trust(folder: Path, clock: Clock | None = None) -> AsyncIterator[VastTrust]:
+    """Whom workers and machines are verified by, with what is kept in the folder."""
     client = HttpClient(UpstreamProxy())
-    yield ServerlessUpstream(client, folder)._trust
+    yield VastTrust(client, folder, clock or Clock())
     await client.close()
 
 
 @pytest.fixture
-async def trust(tmp_path: Path) -> AsyncIterator[WorkerTrust]:
-    async with worker_trust(tmp_path / "confdir") as trust:
+async def trust(tmp_path: Path, clock: Clock) -> AsyncIterator[VastTrust]:
+    async with vast_trust(tmp_path / "confdir", clock) as trust:
         yield trust
 
 
@@ -76,7 +92,7 @@ def handshake(client: ssl.SSLContext, ca: trustme.CA, name: str = "localhost") -
 
 
 async def test_the_root_is_fetched_once_and_verifies_workers(
-    trust: WorkerTrust, console: Console, ca: trustme.CA
+    trust: VastTrust, console: Console, ca: trustme.CA
 ) -> None:
     console.answers[ROOT] = 200, ca.cert_pem.bytes()
     config = config_for(console)
@@ -87,14 +103,14 @@ async def test_the_root_is_fetched_once_and_verifies_workers(
 
 
 async def test_a_root_in_der_does_as_well(
-    trust: WorkerTrust, console: Console, ca: trustme.CA
+    trust: VastTrust, console: Console, ca: trustme.CA
 ) -> None:
     console.answers[ROOT] = 200, ssl.PEM_cert_to_DER_cert(ca.cert_pem.bytes().decode())
     handshake(await trust.context(config_for(console)), ca)
 
 
 async def test_names_and_chains_are_verified(
-    trust: WorkerTrust, console: Console, ca: trustme.CA
+    trust: VastTrust, console: Console, ca: trustme.CA
 ) -> None:
     console.answers[ROOT] = 200, ca.cert_pem.bytes()
     context = await trust.context(config_for(console))
@@ -106,7 +122,7 @@ async def test_names_and_chains_are_verified(
 
 
 async def test_only_workers_are_spared_the_strict_check(
-    trust: WorkerTrust, console: Console, ca: trustme.CA
+    trust: VastTrust, console: Console, ca: trustme.CA
 ) -> None:
     console.answers[ROOT] = 200, ca.cert_pem.bytes()
     config = config_for(console)
@@ -121,19 +137,19 @@ async def test_the_root_is_for_workers_alone(console: Console, ca: trustme.CA) -
 
 
 async def test_the_root_is_kept_on_disk(
-    trust: WorkerTrust, console: Console, ca: trustme.CA, tmp_path: Path
+    trust: VastTrust, console: Console, ca: trustme.CA, tmp_path: Path
 ) -> None:
     console.answers[ROOT] = 200, ca.cert_pem.bytes()
     await trust.context(config_for(console))
     (kept,) = (tmp_path / "confdir").iterdir()
     assert kept.read_bytes() == ca.cert_pem.bytes()
-    async with worker_trust(tmp_path / "confdir") as later:
+    async with vast_trust(tmp_path / "confdir") as later:
         handshake(await later.context(config_for(console)), ca)
     assert len(console.requests) == 1
 
 
 async def test_each_console_has_a_root_of_its_own(
-    trust: WorkerTrust, console: Console, ca: trustme.CA
+    trust: VastTrust, console: Console, ca: trustme.CA
 ) -> None:
     console.answers[ROOT] = 200, ca.cert_pem.bytes()
     await trust.context(config_for(console))
@@ -148,13 +164,13 @@ async def test_each_console_has_a_root_of_its_own(
 
 @pytest.mark.parametrize("kept", [b"", b"rubbish", b"-----BEGIN CERTIFICATE-----\nA\n"])
 async def test_a_file_that_is_broken_is_fetched_again(
-    trust: WorkerTrust, console: Console, ca: trustme.CA, tmp_path: Path, kept: bytes
+    trust: VastTrust, console: Console, ca: trustme.CA, tmp_path: Path, kept: bytes
 ) -> None:
     console.answers[ROOT] = 200, ca.cert_pem.bytes()
     await trust.context(config_for(console))
     (path,) = (tmp_path / "confdir").iterdir()
     path.write_bytes(kept)
-    async with worker_trust(tmp_path / "confdir") as later:
+    async with vast_trust(tmp_path / "confdir") as later:
         handshake(await later.context(config_for(console)), ca)
     assert path.read_bytes() == ca.cert_pem.bytes()
 
@@ -164,46 +180,89 @@ async def test_a_folder_that_cannot_be_written_does_not_matter(
 ) -> None:
     (tmp_path / "file").write_text("")
     console.answers[ROOT] = 200, ca.cert_pem.bytes()
-    async with worker_trust(tmp_path / "file") as trust:
+    async with vast_trust(tmp_path / "file") as trust:
         handshake(await trust.context(config_for(console)), ca)
 
 
 async def test_a_new_root_is_found_when_a_worker_is_not_trusted(
-    trust: WorkerTrust, console: Console, ca: trustme.CA
+    trust: VastTrust, console: Console, ca: trustme.CA, clock: Clock
 ) -> None:
     config = config_for(console)
     console.answers[ROOT] = 200, ca.cert_pem.bytes()
-    await trust.context(config)
+    old = await trust.context(config)
     new = trustme.CA()
     console.answers[ROOT] = 200, new.cert_pem.bytes()
-    assert await trust.renew(config)
+    assert await trust.renew(config, old)
     handshake(await trust.context(config), new)
-    assert not await trust.renew(config)  # too soon
+    assert await trust.renew(config, old)  # of a call that began before
+    assert not await trust.renew(config, await trust.context(config))  # too soon
     assert len(console.requests) == 2
+    clock.now += 601
+    assert not await trust.renew(config, await trust.context(config))  # the same again
+    assert len(console.requests) == 3
 
 
 async def test_the_root_stays_where_there_is_no_other(
-    trust: WorkerTrust, console: Console, ca: trustme.CA
+    trust: VastTrust, console: Console, ca: trustme.CA, clock: Clock
 ) -> None:
     config = config_for(console)
     console.answers[ROOT] = 200, ca.cert_pem.bytes()
-    await trust.context(config)
+    old = await trust.context(config)
     console.answers[ROOT] = 503, b""
-    assert not await trust.renew(config)
+    with pytest.raises(AttemptFailed, match="status 503"):
+        await trust.renew(config, old)
     handshake(await trust.context(config), ca)
+    assert not await trust.renew(config, old)  # too soon
+    assert len(console.requests) == 2
+    clock.now += 11
+    console.answers[ROOT] = 200, trustme.CA().cert_pem.bytes()
+    assert await trust.renew(config, old)
 
 
 async def test_the_same_root_again_is_no_reason_for_another_attempt(
-    trust: WorkerTrust, console: Console, ca: trustme.CA
+    trust: VastTrust, console: Console, ca: trustme.CA
 ) -> None:
     config = config_for(console)
     console.answers[ROOT] = 200, ca.cert_pem.bytes()
-    await trust.context(config)
-    assert not await trust.renew(config)
+    assert not await trust.renew(config, await trust.context(config))
+
+
+async def test_nobody_is_asked_for_the_root_before_it_is_needed(
+    trust: VastTrust, console: Console, ca: trustme.CA, tmp_path: Path
+) -> None:
+    """A machine may be signed by a public CA, and then needs neither root nor console."""
+    config = config_for(console)
+    console.answers[ROOT] = 200, ca.cert_pem.bytes()
+    at_hand = trust.context_at_hand(config)
+    assert trust.context_at_hand(config) is at_hand
+    assert len(at_hand.get_ca_certs()) > 100
+    with pytest.raises(ssl.SSLCertVerificationError):
+        handshake(at_hand, ca)
+    assert console.requests == []
+    renewed = await asyncio.gather(*(trust.renew(config, at_hand) for _ in range(5)))
+    assert renewed == [True] * 5
+    handshake(trust.context_at_hand(config), ca)
+    assert console.requests == [("GET", ROOT)]
+    async with vast_trust(tmp_path / "confdir") as later:
+        handshake(later.context_at_hand(config), ca)
+    assert len(console.requests) == 1
+
+
+async def test_a_ca_file_is_at_hand_and_no_root_is_fetched_beside_it(
+    trust: VastTrust, console: Console, ca: trustme.CA, tmp_path: Path
+) -> None:
+    ca_file = tmp_path / "ca.pem"
+    ca.cert_pem.write_to_path(str(ca_file))
+    config = config_for(console, ca_file)
+    at_hand = trust.context_at_hand(config)
+    handshake(at_hand, ca)
+    assert not await trust.renew(config, at_hand)
+    assert await trust.context(config) is at_hand
+    assert console.requests == []
 
 
 async def test_a_ca_file_takes_the_root_s_place(
-    trust: WorkerTrust, console: Console, ca: trustme.CA, tmp_path: Path
+    trust: VastTrust, console: Console, ca: trustme.CA, tmp_path: Path
 ) -> None:
     ca_file = tmp_path / "ca.pem"
     ca.cert_pem.write_to_path(str(ca_file))
@@ -236,7 +295,7 @@ def test_a_machine_s_store_is_the_system_s(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_a_ca_file_alone_is_trusted_where_the_configuration_says_so(
-    console: Console, trust: WorkerTrust, ca: trustme.CA, tmp_path: Path
+    console: Console, trust: VastTrust, ca: trustme.CA, tmp_path: Path
 ) -> None:
     ca_file = tmp_path / "ca.pem"
     ca.cert_pem.write_to_path(str(ca_file))
@@ -252,7 +311,7 @@ async def test_a_ca_file_alone_is_trusted_where_the_configuration_says_so(
 
 
 async def test_a_ca_file_without_certificates_is_a_clear_error(
-    trust: WorkerTrust, console: Console, tmp_path: Path
+    trust: VastTrust, console: Console, tmp_path: Path
 ) -> None:
     ca_file = tmp_path / "ca.pem"
     ca_file.write_text("no certificate")
@@ -273,7 +332,7 @@ async def test_a_ca_file_without_certificates_is_a_clear_error(
     ],
 )
 async def test_a_root_that_cannot_be_had_is_an_error_that_says_what_to_do(
-    trust: WorkerTrust, console: Console, answer: tuple[int, bytes], why: str
+    trust: VastTrust, console: Console, answer: tuple[int, bytes], why: str
 ) -> None:
     console.answers[ROOT] = answer
     with pytest.raises(AttemptFailed) as failed:

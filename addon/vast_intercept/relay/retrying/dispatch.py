@@ -22,8 +22,8 @@ _MAX_ENDPOINTS = 256
 # What another endpoint would say, too, and the provider should not be paid for.
 _THE_SAME_EVERYWHERE = frozenset({ErrorCode.VAST_KEY_MISSING, ErrorCode.VAST_KEY_REFUSED})
 _LOST_TO_IT = (
-    "Two workers were lost once they had the whole call: the call itself may be the reason, and no"
-    " other worker is tried."
+    "Two attempts were lost once the whole call had been sent: the call itself may be the reason,"
+    " and no other attempt is made."
 )
 _LONGEST_NAME = 200  # characters of what an app has made up
 # A call is known again by so many bytes of each end of its body.

@@ -133,7 +133,7 @@ class EventStream:
         stream = started.stream
         last = stream.end()
         if not stream.over and (failure or not stream.finished):
-            early = "Vast ended the stream before the answer was complete."
+            early = "The stream ended before the answer was complete."
             raise failure or bad_gateway(early, ErrorCode.VAST_DISCONNECTED)
         # What a failure took of the last event is the blank line.
         self._note(started, last + b"\n\n" if failure else last)

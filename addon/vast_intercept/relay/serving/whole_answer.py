@@ -1,7 +1,7 @@
-"""Vast's answers that are not streams: read to their end and checked before they are sent.
+"""Answers that are not streams: read to their end and checked before they are sent.
 
 A whole answer is of no use to an app before it is complete, so it is read to its end first: one
-that Vast breaks off can then still become an error of OpenAI's shape.
+that breaks off can then still become an error of OpenAI's shape.
 """
 
 from collections.abc import Generator
@@ -53,7 +53,7 @@ async def read_whole(started: StartedAnswer, call: Call, turns: Turns) -> WholeA
         raise failed.error from None
     if len(body) > call.max_body:
         raise bad_gateway(
-            f"Vast's answer is larger than {call.max_body:,} bytes. The limit is mitmproxy's"
+            f"The answer is larger than {call.max_body:,} bytes. The limit is mitmproxy's"
             " option stream_large_bodies: raise it where the interceptor is started, for example"
             " with --set stream_large_bodies=200m.",
             ErrorCode.ANSWER_TOO_LARGE,
@@ -82,11 +82,11 @@ def _short_enough(body: Buffer) -> Generator[None, None, Buffer]:
 
 
 def _not_an_object(why: str) -> ApiError:
-    return bad_gateway(f"Vast's answer is not a JSON object: {why}.", ErrorCode.BAD_UPSTREAM_ANSWER)
+    return bad_gateway(f"The answer is not a JSON object: {why}.", ErrorCode.BAD_UPSTREAM_ANSWER)
 
 
 def check_content_type(answer: UpstreamAnswer, expected: str) -> None:
     """Raises ApiError unless the answer is what was asked for."""
     if answer.media_type != expected:
-        found = f"Vast answered with the content type {answer.media_type!r}"
+        found = f"{answer.host!r} answered with the content type {answer.media_type!r}"
         raise bad_gateway(f"{found} where {expected!r} was due.", ErrorCode.BAD_UPSTREAM_ANSWER)

@@ -8,6 +8,7 @@ from .base import Upstream
 from .openai import OpenAIUpstream
 from .provider import ProviderUpstream
 from .serverless.serverless import ServerlessUpstream
+from .trust import VastTrust
 
 
 class Upstreams:
@@ -15,7 +16,7 @@ class Upstreams:
 
     def __init__(self, folder: Path, proxy: UpstreamProxy) -> None:
         self._client = HttpClient(proxy)
-        self._serverless = ServerlessUpstream(self._client, folder)
+        self._serverless = ServerlessUpstream(self._client, VastTrust(self._client, folder))
         self.by_kind: dict[UpstreamKind, Upstream] = {
             UpstreamKind.OPENAI: OpenAIUpstream(self._client),
             UpstreamKind.SERVERLESS: self._serverless,

@@ -1,9 +1,10 @@
 """Vast's Serverless protocol: ask the router for a worker, then call that (FACTS V2 to V8)."""
 
 import asyncio
+import logging
 import random
+import ssl
 from functools import lru_cache, partial
-from pathlib import Path
 
 from yarl import URL
 
@@ -28,8 +29,8 @@ from ...failures import AttemptFailed, EndpointFailed
 from ...http_client import HttpClient
 from ..base import Attempt, UpstreamAnswer, explain_vast
 from ..tls import public_context
+from ..trust import VastTrust
 from .keys import EndpointKeys
-from .trust import WorkerTrust
 
 # The SDK's rhythm (FACTS V3), in seconds.
 _FIRST_POLL = 1.0
@@ -38,14 +39,16 @@ _LONGEST_POLL = 5.0
 
 _SHOWN = 200  # characters of what the router says
 
+logger = logging.getLogger(__name__)
+
 
 class ServerlessUpstream:
     """Sends calls to the endpoint's workers. Each has a route, with its signature, of its own."""
 
-    def __init__(self, client: HttpClient, folder: Path) -> None:
+    def __init__(self, client: HttpClient, trust: VastTrust) -> None:
         self._client = client
         self._keys = EndpointKeys(client)
-        self._trust = WorkerTrust(client, folder)
+        self._trust = trust
 
     async def close(self) -> None:
         """Ends what runs beside the calls."""
@@ -76,8 +79,8 @@ class ServerlessUpstream:
                 for_another_machine=call.from_another_machine and not _is_configured(url, call),
             )
         except ApiError as error:
-            if error.code == ErrorCode.VAST_TLS_ERROR and await self._trust.renew(call.config):
-                raise AttemptFailed(error) from None  # Vast has a new root
+            if error.code == ErrorCode.VAST_TLS_ERROR and await self._has_new_root(call, tls):
+                raise AttemptFailed(error) from None
             raise
         if answer.status in REFUSED_STATUSES:
             answer.close()
@@ -91,6 +94,14 @@ class ServerlessUpstream:
                 )
             )
         return answer
+
+    async def _has_new_root(self, call: Call, tls: ssl.SSLContext) -> bool:
+        """Whether Vast has another root than the one that a worker was just verified by."""
+        try:
+            return await self._trust.renew(call.config, tls)
+        except AttemptFailed as failed:
+            logger.warning("%s", failed.error.message)
+        return False
 
     async def _find_worker(self, attempt: Attempt) -> Worker:
         """Polls the router until a worker is ready, for `vast.timeout.queue` at most."""

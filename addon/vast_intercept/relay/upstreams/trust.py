@@ -1,68 +1,95 @@
-"""Whom workers are verified by: Vast's own root beside the public CAs, or the user's own."""
+"""Whom Vast's workers and instances are verified by: Vast's own root, the public CAs, `ca_file`."""
 
 import asyncio
 import logging
 import ssl
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from yarl import URL
 
-from ....config import Config
-from ....openai_api.error_codes import ErrorCode
-from ....openai_api.errors import bad_gateway
-from ....vast_api.console import LARGEST_ROOT, root_url
-from ....vast_api.headers import USER_AGENT
-from ...failures import AttemptFailed
-from ...http_client import HttpClient
-from ..tls import new_context, public_context
+from ...config import Config
+from ...openai_api.error_codes import ErrorCode
+from ...openai_api.errors import bad_gateway
+from ...vast_api.console import LARGEST_ROOT, root_url
+from ...vast_api.headers import USER_AGENT
+from ..failures import AttemptFailed
+from ..http_client import HttpClient
+from .tls import new_context, public_context
 
 logger = logging.getLogger(__name__)
 
-_RENEW_AGAIN = 600  # seconds
+# Seconds until the root is fetched again: after it was fetched, and after it could not be.
+_RENEW_AGAIN = 600
+_TRY_AGAIN = 10
+
+type _Source = tuple[str, Path | None, bool]
 
 
-class WorkerTrust:
-    """Trusts what signs the workers' certificates: Vast's own root, the public CAs, `ca_file`.
+class VastTrust:
+    """Trusts what signs certificates on Vast: Vast's own root, the public CAs, `ca_file`.
 
-    The root is fetched once from `console_url` and kept in `folder`; where there is a `ca_file`, it
-    takes the root's place.
+    The root is fetched once from `console_url` and kept in `folder`. Where there is a `ca_file`, it
+    takes the root's place. `clock` gives seconds.
     """
 
-    def __init__(self, client: HttpClient, folder: Path) -> None:
+    def __init__(
+        self, client: HttpClient, folder: Path, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._client = client
         self._folder = folder
-        self._contexts: dict[tuple[str, Path | None, bool], ssl.SSLContext] = {}
+        self._clock = clock
+        self._contexts: dict[_Source, ssl.SSLContext] = {}
+        #: The same without the root, while there is none.
+        self._rootless: dict[_Source, ssl.SSLContext] = {}
         self._lock = asyncio.Lock()
-        self._renewed_at = float("-inf")
+        self._renew_at = float("-inf")
 
     async def context(self, config: Config) -> ssl.SSLContext:
-        """Raises AttemptFailed if the root can neither be fetched nor read."""
-        source = config.console_url, config.ca_file, config.ca_only
+        """What is trusted, with the root. Raises AttemptFailed if it can't be fetched nor read."""
+        source = _source(config)
         if found := self._contexts.get(source):
             return found
         async with self._lock:
             if source not in self._contexts:
                 root = None if config.ca_file else self._kept(config) or await self._fetched(config)
-                self._contexts = {source: _worker_context(config, root)}
+                self._contexts = {source: _context(config, root)}
         return self._contexts[source]
 
-    async def renew(self, config: Config) -> bool:
-        """Fetches the root again, since a worker's certificate was not trusted.
+    def context_at_hand(self, config: Config) -> ssl.SSLContext:
+        """What is trusted, with the root only if it was fetched before: this asks nobody."""
+        source = _source(config)
+        if found := self._contexts.get(source) or self._rootless.get(source):
+            return found
+        root = None if config.ca_file else self._kept(config)
+        if root or config.ca_file:
+            self._contexts = {source: _context(config, root)}
+            return self._contexts[source]
+        self._rootless = {source: _context(config, None)}
+        return self._rootless[source]
 
-        True if it is another one now. Asks no more often than each ten minutes.
+    async def renew(self, config: Config, refusing: ssl.SSLContext) -> bool:
+        """Fetches the root again, since a certificate was not trusted. True if that may help.
+
+        `refusing` is the context that did not trust it. The root is fetched no more often than
+        every ten minutes. Raises AttemptFailed if it cannot be fetched, and then not again for ten
+        seconds.
         """
-        if config.ca_file or time.monotonic() - self._renewed_at < _RENEW_AGAIN:
+        if config.ca_file:
             return False
-        self._renewed_at = time.monotonic()
-        before = self._kept(config)
-        try:
+        source = _source(config)
+        async with self._lock:
+            if self._contexts.get(source, refusing) is not refusing:
+                return True  # another call was faster
+            if self._clock() < self._renew_at:
+                return False
+            self._renew_at = self._clock() + _TRY_AGAIN
+            before = self._kept(config) if source in self._contexts else None
             root = await self._fetched(config)
-        except AttemptFailed as failed:
-            logger.warning("%s", failed.error.message)
-            return False
-        self._contexts = {(config.console_url, None, False): _worker_context(config, root)}
-        return root != before
+            self._renew_at = self._clock() + _RENEW_AGAIN
+            self._contexts = {source: _context(config, root)}
+            return root != before
 
     def _kept(self, config: Config) -> str | None:
         kept = self._path(config)
@@ -103,6 +130,10 @@ class WorkerTrust:
         return root
 
 
+def _source(config: Config) -> _Source:
+    return config.console_url, config.ca_file, config.ca_only
+
+
 def _no_root(url: URL, problem: str) -> AttemptFailed:
     message = (
         f"Vast's root certificate cannot be fetched from {url} ({problem}), and without it"
@@ -111,7 +142,7 @@ def _no_root(url: URL, problem: str) -> AttemptFailed:
     return AttemptFailed(bad_gateway(message, ErrorCode.VAST_ROOT_UNAVAILABLE))
 
 
-def _worker_context(config: Config, root: str | None) -> ssl.SSLContext:
+def _context(config: Config, root: str | None) -> ssl.SSLContext:
     context = new_context(config.ca_file, config.ca_only)
     if root:
         context.load_verify_locations(cadata=root)
