@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ..bridges.bridge import AppEvents
 from ..openai_api.amounts import NOTHING, Amounts
 from ..openai_api.outline import Buffer
-from ..openai_api.requests import Piece
+from ..openai_api.rewriting import Piece
 from ..openai_api.usage import model_of, usage_of
 from .listed import Delivery, Form, ListedAnswer, Steps
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from ..bridges.bridge import AppEvents
 from ..openai_api.amounts import NOTHING, Amounts
 from ..openai_api.outline import Buffer
-from ..openai_api.requests import Piece
+from ..openai_api.rewriting import Piece
 from ..openai_api.usage import Usage
 
 type Steps[T] = Generator[None, None, T]

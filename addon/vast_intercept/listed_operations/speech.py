@@ -23,7 +23,8 @@ from ..openai_api.reading import (
     not_json,
     read_members,
 )
-from ..openai_api.requests import Piece, emptied_model
+from ..openai_api.requests import emptied_model
+from ..openai_api.rewriting import Piece
 from ..openai_api.sse import EVENT_STREAM
 from .json_call import JsonCall
 from .listed import Delivery

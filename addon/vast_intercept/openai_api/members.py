@@ -45,6 +45,8 @@ def split_members(
     each value tells where it ends, so that long prompts are skipped, not scanned. Raises
     RepeatedNameError if a name comes twice.
     """
+    if not members:
+        return
     position = text.index(b"{") + 1
     end = text.rindex(b"}")
     while position < end:

@@ -4,8 +4,9 @@ Only the fields that a decision needs are decoded. The rest, above all the promp
 JSON and goes to Vast byte for byte as it came.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 import msgspec
@@ -13,20 +14,20 @@ import msgspec
 from .error_codes import ErrorCode
 from .errors import ApiError, bad_request
 from .limits import MAX_MEMBERS, MAX_MESSAGES, MAX_PARTS, MAX_STRUCTURE
-from .members import NULL, RepeatedNameError, any_object, split_members
+from .members import NULL
 from .operations import Operation
 from .outline import Buffer, NotJsonError, Outline, TooMuchStructureError, outline
 from .reading import decode, first_byte, is_null, missing, not_json, not_served, read_members
+from .rewriting import Changes, Piece, rewritten
 from .roles import renamed
-
-type Piece = bytes | bytearray | memoryview
 
 type Roles = Mapping[str, str]
 """Old to new names of message roles."""
 
 _NO_ROLES: Roles = MappingProxyType({})
 
-_COMMA = ord(",")
+#: The name of a model that vLLM takes for its own.
+NO_MODEL = b'""'
 
 # Vast documents that it ignores these, but vLLM refuses them (FACTS V1).
 _LEFT_OUT = ("suffix",)
@@ -137,7 +138,7 @@ def read_request(
     return GenerationRequest(
         model,
         bool(stream),
-        _pieces_for_vast(body, text, members, made, roles),
+        _pieces_for_vast(body, members, made, roles),
         left_out=tuple(name for name in _LEFT_OUT if name in members),
         max_tokens=_count(members, "max_completion_tokens") or _count(members, "max_tokens"),
         choices=_count(members, "n") or 1,
@@ -154,8 +155,8 @@ def read_model(body: Buffer, made: Outline | None = None) -> str | None:
 
 def emptied_model(body: Buffer, made: Outline | None = None) -> tuple[Piece, ...]:
     """A JSON body with an empty `model`, and everything else as it came."""
-    text = made.text if made else body
-    return _pieces_for_vast(body, text, read_members(text), made, _NO_ROLES)
+    members = read_members(made.text if made else body)
+    return _pieces_for_vast(body, members, made, _NO_ROLES)
 
 
 def _count(members: Mapping[str, msgspec.Raw], name: str) -> int | None:
@@ -233,7 +234,6 @@ def _unsupported_parameter(name: str, why: str) -> ApiError:
 
 def _pieces_for_vast(
     body: Buffer,
-    text: Buffer,
     members: Mapping[str, msgspec.Raw],
     made: Outline | None,
     roles: Roles,
@@ -243,54 +243,9 @@ def _pieces_for_vast(
     Everything else keeps its bytes. The name is emptied because vLLM serves its own model under an
     empty name, and refuses names that it does not know.
     """
-    if not roles and "model" not in members and not any(name in members for name in _LEFT_OUT):
-        return (body,)
-    try:
-        spans = list(_kept(text, members, roles))
-    except RepeatedNameError:
-        if made:
-            raise not_json("has a member twice, which is not served in one so large") from None
-        # If a name comes twice, the last one counts, here as in vLLM's parser.
-        kept = {name: value for name, value in members.items() if name not in _LEFT_OUT}
-        once = msgspec.json.encode(kept)
-        return _pieces_for_vast(once, once, any_object.decode(once), None, roles)
-    if made is None:
-        return (b"".join(span if isinstance(span, bytes) else text[span] for span in spans),)
-    view = memoryview(body)
-    return tuple(
-        span
-        if isinstance(span, bytes)
-        else view[made.position(span.start) : made.position(span.stop)]
-        for span in spans
+    changes = Changes(
+        values={"model": NO_MODEL} if "model" in members else {},
+        left_out=_LEFT_OUT,
+        edits={"messages": partial(renamed, roles=roles)} if roles else {},
     )
-
-
-def _kept(
-    text: Buffer, members: Mapping[str, msgspec.Raw], roles: Roles
-) -> Iterator[slice | bytes]:
-    """Yields what goes to Vast: places in the text, and new bytes between them."""
-    begin = 0
-    kept_to: int | None = None  # the end of the last member that is kept
-    for name, start, value_at, end in split_members(text, members):
-        if name in _LEFT_OUT:
-            # The comma before it goes as well; of a first member, the one after it.
-            if kept_to is not None:
-                if begin < kept_to:
-                    yield slice(begin, kept_to)
-                begin = end
-            else:
-                if begin < start:
-                    yield slice(begin, start)
-                begin = end + (text[end] == _COMMA)
-            continue
-        if name == "model":
-            yield slice(begin, value_at)
-            yield b'""'
-            begin = value_at + len(members[name])
-        elif name == "messages" and roles:
-            for place, new in renamed(text[value_at : value_at + len(members[name])], roles):
-                yield slice(begin, value_at + place.start)
-                yield new
-                begin = value_at + place.stop
-        kept_to = end
-    yield slice(begin, len(text))
+    return rewritten(body, members, made, changes)

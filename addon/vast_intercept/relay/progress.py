@@ -12,7 +12,7 @@ from typing import Any
 
 from ..config import EndpointId, UpstreamKind
 from ..openai_api.errors import ApiError
-from ..openai_api.requests import Piece
+from ..openai_api.rewriting import Piece
 from ..openai_api.usage import Usage
 from ..secret import Secret, Secrets
 from .call import Call

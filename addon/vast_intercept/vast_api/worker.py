@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from yarl import URL
 
 from ..openai_api.operations import Operation
-from ..openai_api.requests import Piece
+from ..openai_api.rewriting import Piece
 
 
 def call_url(worker: URL, operation: Operation) -> URL:

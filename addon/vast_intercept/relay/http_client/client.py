@@ -18,7 +18,7 @@ from yarl import URL
 from ...config import TimeoutSection
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway
-from ...openai_api.requests import Piece
+from ...openai_api.rewriting import Piece
 from ..failures import BUSY_STATUSES, RETRIED_STATUSES, AttemptFailed
 from . import far_clients
 from .aiohttp_errors import attempt_failed, failure

@@ -10,7 +10,8 @@ from typing import Protocol
 
 from ...openai_api.errors import ApiError, from_upstream
 from ...openai_api.operations import Operation
-from ...openai_api.requests import GenerationRequest, Piece
+from ...openai_api.requests import GenerationRequest
+from ...openai_api.rewriting import Piece
 from ...openai_api.roles import explain_refused_role
 from ..call import Call
 from ..http_client import Explain
