@@ -148,7 +148,11 @@ class StandIn(Process):
         self._session.verify = str(ca)
 
     def calls(self, **query: Any) -> list[dict[str, Any]]:
-        """The calls that reached it, oldest first."""
+        """The calls that reached it, oldest first.
+
+        Those to its own workers have `load` and `cost`: what the worker counted, and what the
+        router had been told.
+        """
         calls: list[dict[str, Any]] = self._control("GET", "calls", params=query)
         return calls
 
@@ -176,7 +180,7 @@ class StandIn(Process):
         self._control("PUT", f"gates/{name}")
 
     def workers(self) -> list[dict[str, Any]]:
-        """The workers: number, endpoint, url, state, calls."""
+        """The workers: number, endpoint, url, state, calls, load."""
         workers: list[dict[str, Any]] = self._control("GET", "workers")
         return workers
 

@@ -11,6 +11,7 @@ import aiohttp
 import openai
 import pytest
 
+from vast_intercept.standin.model_server.listed.routes import ROUTES
 from vast_intercept.standin.server import StandIn, StandInConfig
 
 CONFIG = StandInConfig(endpoints=("demo", "other"))
@@ -22,9 +23,10 @@ HELLO: list[Any] = [{"role": "user", "content": "hello there"}]
 class Vast:
     """A running stand-in, and a client for it."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, url: str, session: aiohttp.ClientSession, key: str = CONFIG.api_key) -> None:
         self.url = url
         self.session = session
+        self.key = key
 
     async def post(
         self, body: object, path: str = CHAT, **headers: str
@@ -35,7 +37,7 @@ class Vast:
             self.url + path,
             data=io.BytesIO(data),
             headers={
-                "authorization": f"Bearer {CONFIG.api_key}",
+                "authorization": f"Bearer {self.key}",
                 "content-type": "application/json",
                 **headers,
             },
@@ -80,7 +82,7 @@ class Vast:
     async def listed(self) -> dict[str, str]:
         """The endpoints' keys, as the console has them."""
         url = f"{self.url}/api/v0/endptjobs/?client_id=me"
-        headers = {"authorization": f"Bearer {CONFIG.api_key}"}
+        headers = {"authorization": f"Bearer {self.key}"}
         async with self.session.get(url, headers=headers) as response:
             results = (await response.json())["results"]
             return {each["endpoint_name"]: each["api_key"] for each in results}
@@ -93,12 +95,31 @@ class Vast:
         _, data = await self.post({**asked, **changes}, "/route/")
         return json.loads(data)
 
+    async def upload(
+        self, path: str, fields: dict[str, str], **files: tuple[str, bytes, str]
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
+        """The answer of the model server itself to a form, with files by name, bytes and type."""
+        form = aiohttp.FormData(default_to_multipart=True)
+        for name, value in fields.items():
+            form.add_field(name, value)
+        for name, (filename, data, content_type) in files.items():
+            file = io.BytesIO(data)
+            form.add_field(name, file, filename=filename, content_type=content_type)
+        async with self.session.post(self.url + path, data=form) as response:
+            return response, await response.read()
+
+    async def serve(self, path: str, payload: dict[str, Any]) -> Any:
+        """The answer of a worker to a call that it serves."""
+        response, data = await self.work(await self.route(), path, messages=..., **payload)
+        assert response.status == 200, data
+        return json.loads(data)
+
     async def work(
         self, route: Any, path: str = "/v1/chat/completions", **payload: Any
     ) -> tuple[aiohttp.ClientResponse, bytes]:
         """The head and the body of a worker's answer to a call with this route."""
-        body = worker_call(route, **payload)
-        async with self.session.post(route["url"] + path, json=body) as response:
+        body = io.BytesIO(json.dumps(worker_call(route, **payload)).encode())
+        async with self.session.post(route["url"] + path, data=body) as response:
             return response, await response.read()
 
     async def calls(self, query: str = "") -> list[dict[str, Any]]:
@@ -108,8 +129,10 @@ class Vast:
 
 
 def worker_call(route: Any, **payload: Any) -> dict[str, Any]:
-    """The body of a call to a worker."""
-    return {"auth_data": route, "session_id": None, "payload": {"messages": HELLO, **payload}}
+    """The body of a call to a worker. A field that is `...` is left out."""
+    fields = {"messages": HELLO, **payload}
+    fields = {name: value for name, value in fields.items() if value is not ...}
+    return {"auth_data": route, "session_id": None, "payload": fields}
 
 
 class RawCall:
@@ -163,6 +186,14 @@ def text_of(chunks: list[Any]) -> str:
 async def vast() -> AsyncIterator[Vast]:
     """A stand-in with the endpoints `demo` and `other`."""
     async with StandIn(CONFIG) as standin, aiohttp.ClientSession() as session:
+        yield Vast(standin.url, session)
+
+
+@pytest.fixture
+async def able() -> AsyncIterator[Vast]:
+    """A stand-in that serves all that it can."""
+    config = StandInConfig(endpoints=("demo",), routes=(",".join(ROUTES),))
+    async with StandIn(config) as standin, aiohttp.ClientSession() as session:
         yield Vast(standin.url, session)
 
 

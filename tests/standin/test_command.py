@@ -195,3 +195,76 @@ async def test_a_key_without_its_certificate(tmp_path: Path) -> None:
         _, err = await running.communicate()
     assert running.returncode == 2
     assert b"--tls-key needs --tls-cert" in err
+
+
+async def test_routes_of_all_and_of_one_endpoint() -> None:
+    options = ("--endpoint", "one", "--endpoint", "two", "--api-key", "k")
+    routes = ("--routes", "/v1/embeddings", "--routes", "two=/v1/audio/transcriptions")
+    async with process(*options, *routes) as running, aiohttp.ClientSession() as session:
+        vast = Vast(await ready(running), session, "k")
+        embedding = {"messages": ..., "input": "x"}
+        upload = {"messages": ..., "file": "eA=="}
+        for endpoint, path, payload, status in (
+            ("one", "/v1/embeddings", embedding, 200),
+            ("one", "/v1/audio/transcriptions", upload, 404),
+            ("two", "/v1/embeddings", embedding, 200),
+            ("two", "/v1/audio/transcriptions", upload, 200),
+            ("two", "/v1/audio/translations", upload, 404),
+        ):
+            response, data = await vast.work(await vast.route(endpoint), path, **payload)
+            assert response.status == status, data
+            assert status == 200 or data == b"404: Not Found"
+        await stop(running)
+
+
+async def test_a_route_that_the_model_does_not_serve() -> None:
+    options = ("--routes", "/v1/embeddings,/v1/audio/translations", "--model-routes", "")
+    async with process(*options) as running, aiohttp.ClientSession() as session:
+        vast = Vast(await ready(running), session)
+        for path, payload in (
+            ("/v1/embeddings", {"input": "x"}),
+            ("/v1/audio/translations", {"file": "eA=="}),
+        ):
+            response, data = await vast.work(await vast.route(), path, messages=..., **payload)
+            assert (response.status, data) == (404, b'{"detail":"Not Found"}')
+        await stop(running)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--routes", "/v1/moderations"),
+        ("--routes", "other=/v1/embeddings"),
+        ("--model-routes", "embeddings"),
+    ],
+)
+async def test_routes_that_there_are_not(options: tuple[str, str]) -> None:
+    async with process(*options) as running:
+        out, err = await running.communicate()
+    assert (running.returncode, out) == (2, b"")
+    assert b"Invalid value for --routes or --model-routes: there is no" in err
+
+
+async def test_a_machine_of_ones_own() -> None:
+    options = ("--machine-key", "mine", "--routes", "/v1/embeddings", "--model", "m")
+    async with process(*options) as running, aiohttp.ClientSession() as session:
+        url = await ready(running)
+
+        async def ask(method: str, path: str, key: str = "mine") -> tuple[int, bytes]:
+            body = {"input": "x", "messages": HELLO} if method == "POST" else None
+            headers = {"authorization": f"Bearer {key}"}
+            async with session.request(method, url + path, json=body, headers=headers) as response:
+                return response.status, await response.read()
+
+        for path in ("/v1/chat/completions", "/v1/embeddings", "/v1/nothing"):
+            assert await ask("POST", path, "vast-standin-key") == (401, b'{"error":"Unauthorized"}')
+        for path in ("/v1/chat/completions", "/v1/embeddings"):
+            assert (await ask("POST", path))[0] == 200
+        assert await ask("POST", "/v1/nothing") == (404, b'{"detail":"Not Found"}')
+        assert await ask("GET", "/v1/embeddings") == (405, b'{"detail":"Method Not Allowed"}')
+        status, models = await ask("GET", "/v1/models")
+        assert (status, b'"id":"m"' in models) == (200, True)
+        # The account's key opens the account, and no more.
+        assert (await ask("POST", CHAT, "vast-standin-key"))[0] == 200
+        assert (await ask("POST", CHAT))[0] == 401
+        await stop(running)

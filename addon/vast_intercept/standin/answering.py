@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 type Json = bool | int | float | str | list[Json] | dict[str, Json] | None
 type Answering = Callable[[web.BaseRequest, bytes], Awaitable[web.StreamResponse]]
@@ -65,6 +65,12 @@ def decode[T](body: bytes, kind: type[T], field: str = "error") -> T:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Refusal(400, {field: str(error)}) from None
+
+
+def bearer(request: web.BaseRequest) -> str | None:
+    """The key of `Authorization: Bearer KEY`. None if the header has no such key."""
+    scheme, _, key = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    return key if scheme.lower() == "bearer" else None
 
 
 async def receive(request: web.BaseRequest, received: bytearray) -> None:

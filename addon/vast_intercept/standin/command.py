@@ -10,6 +10,7 @@ import click
 
 from .mischief.fault_plan import FaultPlan, NoSuchWorkerError, read_fault_plan
 from .server import StandIn, StandInConfig
+from .vast.routes import UnknownRouteError
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -44,18 +45,41 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--root-cert", type=_FILE, help="Vast's root, as the console serves it (PEM).")
 @click.option("--faults", type=_FILE, help="File with planned faults (YAML).")
 @click.option("--model", default="stand-in", help="Name of the served model.")
-def standin(faults: Path | None, **options: Any) -> None:
+@click.option(
+    "--routes",
+    multiple=True,
+    metavar="[ENDPOINT=]ROUTE,...",
+    help="What workers serve beyond chat and text completions, such as /v1/embeddings. "
+    "May be given several times.",
+)
+@click.option(
+    "--model-routes",
+    metavar="ROUTE,...",
+    show_default="all of --routes",
+    help="What of it the model serves.",
+)
+@click.option(
+    "--machine-key", help="Play a machine with vLLM, too: the key that /v1/... on the port wants."
+)
+def standin(faults: Path | None, model_routes: str | None, **options: Any) -> None:
     """Play Vast.ai on this machine: both of its interfaces, with a vLLM behind them.
 
     For trying things out and for tests. There is no model: answers are derived from requests.
     """
-    config = StandInConfig(faults=_read_faults(faults) if faults else None, **options)
+    config = StandInConfig(
+        faults=_read_faults(faults) if faults else None,
+        model_routes=None if model_routes is None else tuple(model_routes.split(",")),
+        **options,
+    )
     if config.tls_key and not config.tls_cert:
         raise click.UsageError("--tls-key needs --tls-cert.")
     try:
         asyncio.run(_serve(config))
     except NoSuchWorkerError as error:
         raise click.BadParameter(str(error), param_hint="--faults") from None
+    except UnknownRouteError as error:
+        hint = "--routes or --model-routes"
+        raise click.BadParameter(str(error), param_hint=hint) from None
     except OSError as error:
         click.echo(f"The stand-in cannot listen on {config.host}:{config.port}: {error}", err=True)
         sys.exit(1)

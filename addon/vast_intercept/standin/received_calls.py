@@ -28,6 +28,9 @@ class ReceivedCall(msgspec.Struct, eq=False):
     outcome: CallOutcome = "running"
     #: The status of the answer, if the answer was sent to its end.
     status: int | None = None
+    #: What the worker counted of a call that it admitted, and what the router had been told.
+    load: float | None = None
+    cost: float | None = None
 
     def is_to(self, path: str | None) -> bool:
         """Whether the call is to this path, with or without a query. None matches every path."""

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from .answering import Answering, HangUp, Refusal, receive
-from .received_calls import ReceivedCalls
+from .received_calls import ReceivedCall, ReceivedCalls
+
+# Where the answer to a request finds the call that was noted of it.
+CALL = web.RequestKey("call", ReceivedCall)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Recorder:
                 call = self.calls.begin(
                     request.method, request.raw_path, request.raw_headers, received, self.worker
                 )
+            request[CALL] = call
             response = await self.answer(request, bytes(received))
         except Refusal as refusal:
             response = refusal.answer()

@@ -17,6 +17,8 @@ from .mischief.gates import Gates
 from .mischief.mishaps import Chance
 from .mischief.overrides import Overrides
 from .mischief.script import ScriptPlayer
+from .model_server.machine import PREFIX as MACHINE_PREFIX
+from .model_server.machine import Machine
 from .model_server.model import CHAT, COMPLETION, Model
 from .model_server.vllm import Vllm
 from .received_calls import ReceivedCalls
@@ -29,6 +31,7 @@ from .vast.openai_gateway import OpenAIGateway
 from .vast.own_worker import OwnWorker
 from .vast.route_signing import RouteSigner
 from .vast.router import Router
+from .vast.routes import DEFAULT_ROUTES, known, read_routes
 from .vast.worker_list import WorkerList
 
 _STOP_SECONDS = 1
@@ -49,6 +52,15 @@ class StandInConfig:
     tls_key: Path | None = None
     root_cert: Path | None = None
     faults: FaultPlan | None = None
+    routes: tuple[str, ...] = ()
+    """What workers serve beyond chat and text completions (`vast.routes.read_routes`)."""
+    model_routes: tuple[str, ...] | None = None
+    """What of it the model serves. None means all of it."""
+    machine_key: str | None = None
+    """The key that a client needs for `/v1/...`, where the stand-in plays a machine with vLLM.
+
+    Without one, nobody needs a key there, as on the machine of a worker.
+    """
 
 
 class _Page(NamedTuple):
@@ -73,7 +85,10 @@ class StandIn:
     """
 
     def __init__(self, config: StandInConfig) -> None:
-        """Needs a running event loop. Raises OSError if a file cannot be read."""
+        """Needs a running event loop.
+
+        Raises OSError if a file cannot be read, UnknownRouteError for routes that make no sense.
+        """
         self._config = config
         tls = _tls(config)
         signer = RouteSigner()
@@ -82,12 +97,22 @@ class StandIn:
         overrides = Overrides()
         account = Account(config.endpoints, config.api_key)
         script_player = ScriptPlayer()
-        self._vllm = Vllm(Model(config.model, config.context, script_player), gates)
+        routes = read_routes(config.routes, config.endpoints)
+        served = frozenset().union(*routes.values())
+        if config.model_routes is not None:
+            served = known(config.model_routes)
+        self._vllm = Vllm(Model(config.model, config.context, script_player, served), gates)
+        self._machine: Machine | None = None
+        if config.machine_key is not None:
+            self._machine = Machine(config.machine_key, self._vllm, chance)
         self._calls = ReceivedCalls()
         self._admission = Admission(signer)
         shared = (config.host, tls, self._calls, self._admission, chance, self._vllm)
         endpoints = [each for each in config.endpoints for _ in range(config.workers)]
-        workers = [OwnWorker(number, each, *shared) for number, each in enumerate(endpoints)]
+        workers = [
+            OwnWorker(number, each, *shared, DEFAULT_ROUTES | routes[each])
+            for number, each in enumerate(endpoints)
+        ]
         self._fleet = Fleet(workers)
         self._fault_player = FaultPlayer([worker.set for worker in workers], chance)
         self._control = Control(
@@ -164,8 +189,10 @@ class StandIn:
             "/static/jvastai_root.cer": _Page(get, overrides.over("root", console.root)),
             "/route/": _Page(post, overrides.over("route", router.route)),
             "/get_endpoint_workers/": _Page(post, overrides.over("workers", list_workers)),
-            CHAT[0]: _Page(post, self._vllm.open_path),
-            COMPLETION[0]: _Page(post, self._vllm.open_path),
+            **{
+                path: _Page(post, self._vllm.open_path)
+                for path in (CHAT[0], COMPLETION[0], *self._vllm.model.routes)
+            },
         }
 
     def _unrecorded_pages(self, router: Router) -> dict[str, _Page]:
@@ -193,6 +220,8 @@ class StandIn:
             return refusal.answer()
 
     async def _answer(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
+        if self._machine and request.raw_path.startswith(MACHINE_PREFIX):
+            return await self._machine.answer(request, body)
         page = self._pages.get(request.raw_path.partition("?")[0])
         return await (page.open if page else self._gateway.answer)(request, body)
 

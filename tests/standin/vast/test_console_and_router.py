@@ -162,7 +162,8 @@ class TestRealWorkers:
         await vast.control("PUT", "workers/0", state="cold")
         assert await self.report(vast, max_perf=0.0) == 200
         assert "url" not in await vast.route()
-        assert await self.report(vast) == 200
+        for load in (50.0, 0.0, 500.0):
+            assert await self.report(vast, new_load=load) == 200
         assert (await vast.route())["url"] == STATUS["url"]
         assert (await vast.control("GET", "workers"))[-1] == {
             "number": None,
@@ -171,6 +172,7 @@ class TestRealWorkers:
             "state": "registered",
             "listed": True,
             "calls": None,
+            "load": 550,
         }
         assert await self.report(vast, error_msg="no GPU") == 200
         assert "url" not in await vast.route()

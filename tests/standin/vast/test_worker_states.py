@@ -39,6 +39,7 @@ async def test_the_state_is_shown(vast: Vast) -> None:
         "state": "slow",
         "listed": True,
         "calls": 0,
+        "load": 0,
     }
     assert await vast.states() == ["slow", "ready"]
 

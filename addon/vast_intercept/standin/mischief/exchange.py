@@ -9,7 +9,7 @@ from aiohttp import web
 
 from ..answering import JSON, SERVER, HangUp, whole
 from .gates import Gates
-from .instructions import Instructions
+from .instructions import EVENT_FAULTS, STREAM_FAULTS, Fault, Instructions
 
 EVENT_STREAM = "text/event-stream; charset=utf-8"
 
@@ -21,10 +21,14 @@ _GATE_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class ModelAnswer:
-    """An answer as bytes: the events of a stream, or the one part of a whole answer."""
+    """An answer as bytes: the pieces of a stream, or the one part of a whole answer.
+
+    A stream without a `media_type` is one of events, a whole answer without one is JSON.
+    """
 
     parts: list[bytes]
     stream: bool = False
+    media_type: str | None = None
 
     @property
     def body(self) -> bytes:
@@ -34,7 +38,13 @@ class ModelAnswer:
     @property
     def content_type(self) -> str:
         """The `content-type` header."""
-        return EVENT_STREAM if self.stream else JSON
+        return self.media_type or (EVENT_STREAM if self.stream else JSON)
+
+    def can_play(self, fault: Fault) -> bool:
+        """Whether a fault can be done to this answer."""
+        if not self.stream:
+            return fault not in STREAM_FAULTS
+        return self.media_type is None or fault not in EVENT_FAULTS
 
 
 class Passage:
@@ -69,7 +79,7 @@ class Exchange:
             await asyncio.sleep(self.told.end_delay)
             return response
         if not self.told.delay and not self.told.gate:
-            return whole(self.answer.body)
+            return whole(self.answer.body, content_type=self.answer.content_type)
         response = await self.begin()
         # A whole answer's head goes out at once, as a stream's first chunk does.
         await self.send(response, [b"", self.answer.body])

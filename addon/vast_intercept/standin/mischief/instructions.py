@@ -39,6 +39,11 @@ STREAM_FAULTS: frozenset[Fault] = frozenset(
     )
 )
 
+# These are done to the events of a stream: a stream of bytes has none.
+EVENT_FAULTS: frozenset[Fault] = frozenset(
+    ("big_event", "cut_behind_done", "cut_mid_event", "engine_dead", "no_done")
+)
+
 type Seconds = Annotated[float, Meta(ge=0)]
 type Status = Annotated[int, Meta(ge=200, le=599)]
 

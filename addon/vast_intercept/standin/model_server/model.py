@@ -1,12 +1,15 @@
 """vLLM with one model, without I/O: reads a request, and makes the answer and its instructions."""
 
+from collections.abc import Set as AbstractSet
 from itertools import count
 
 import msgspec
 
+from ..answering import not_found
 from ..mischief.exchange import DONE, ModelAnswer
-from ..mischief.instructions import STREAM_FAULTS, Instructions
 from ..mischief.script import ScriptPlayer
+from .listed.form import Form
+from .listed.routes import JSON_ROUTES, UPLOAD_ROUTES, Told
 from .model_requests import ChatRequest, CompletionRequest, read_request
 from .refusals import bad_request
 from .vllm_answers import Label, Object, chunks_of, whole_of
@@ -16,32 +19,60 @@ COMPLETION = ("/v1/completions", "/completions")
 
 
 class Model:
-    """Answers the requests for one model."""
+    """Answers the requests for one model.
 
-    def __init__(self, name: str, context: int, script_player: ScriptPlayer | None = None) -> None:
-        self._name = name
-        self._context = context
+    `routes` are the paths that it serves beyond chat and text completions.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        context: int,
+        script_player: ScriptPlayer | None = None,
+        routes: AbstractSet[str] = frozenset(),
+    ) -> None:
+        self.name = name
+        self.context = context
+        self.routes = routes
         self._script_player = script_player or ScriptPlayer()
         self._ids = count(1)
 
-    def generate(
-        self, operation: str, body: bytes, request_id: str | None
-    ) -> tuple[ModelAnswer, Instructions]:
+    def generate(self, operation: str, body: bytes | Form, request_id: str | None) -> Told:
         """The answer to a body, and what the body asks of the stand-in besides.
 
-        `operation` is a path of CHAT or COMPLETION. Raises Refusal for what vLLM does not serve.
+        `operation` is a path; `body` is a form where the path takes uploads. Raises Refusal for
+        what vLLM does not serve.
         """
-        request = read_request(ChatRequest if operation in CHAT else CompletionRequest, body)
-        if isinstance(request, ChatRequest):
-            request = request.scripted(self._script_player.script)
-        request.check(self._name, self._context)
-        told = request.told
-        if told.fault in STREAM_FAULTS and not request.stream:
-            raise bad_request(f"The fault {told.fault} needs a stream.", "standin.fault")
-        label = Label(request_id or f"{next(self._ids):016x}", self._name, self._context)
+        label = Label(request_id or f"{next(self._ids):016x}", self.name, self.context)
+        answer, told = self._answer(operation, body, label)
+        if told.fault and not answer.can_play(told.fault):
+            kind = "stream of events" if answer.stream else "stream"
+            raise bad_request(f"The fault {told.fault} needs a {kind}.", "standin.fault")
+        return answer, told
+
+    def _answer(self, operation: str, body: bytes | Form, label: Label) -> Told:
+        if isinstance(body, Form):
+            if operation in self.routes and operation in UPLOAD_ROUTES:
+                return UPLOAD_ROUTES[operation](body, label)
+        elif operation in CHAT or operation in COMPLETION:
+            return self._generate(operation, body, label)
+        elif operation in self.routes and operation in JSON_ROUTES:
+            return JSON_ROUTES[operation](body, label)
+        raise not_found()
+
+    def _generate(self, operation: str, body: bytes, label: Label) -> Told:
+        request: ChatRequest | CompletionRequest
+        if operation in CHAT:
+            chat = read_request(ChatRequest, body)
+            request = chat.scripted(self._script_player.script)
+        else:
+            request = read_request(CompletionRequest, body)
+        request.check(self.name, self.context)
         if request.stream:
-            return ModelAnswer([*map(_event, chunks_of(request, label)), DONE], stream=True), told
-        return ModelAnswer([msgspec.json.encode(whole_of(request, label))]), told
+            answer = ModelAnswer([*map(_event, chunks_of(request, label)), DONE], stream=True)
+        else:
+            answer = ModelAnswer([msgspec.json.encode(whole_of(request, label))])
+        return answer, request.told
 
 
 def _event(chunk: Object) -> bytes:

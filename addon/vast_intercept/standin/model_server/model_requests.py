@@ -77,22 +77,32 @@ class StreamOptions(Struct, frozen=True):
     include_usage: bool | None = None
 
 
-class ModelRequest(Struct, frozen=True, kw_only=True):
-    """The fields that both kinds of requests have."""
+class AnyRequest(Struct, frozen=True, kw_only=True):
+    """The fields that every request has, whatever it asks for."""
 
     model: str | None = None
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    n: int | None = None
-    temperature: float | None = None
-    max_tokens: int | None = None
-    stop: str | list[str] | None = None
     instructions: Instructions | None = field(default=None, name="standin")
 
     @property
     def told(self) -> Instructions:
         """The instructions to the stand-in, which may be empty."""
         return self.instructions or NONE
+
+    def check_model(self, served: str) -> None:
+        """Raises Refusal for another model. Without one, vLLM serves the one that it has."""
+        if self.model and self.model != served:
+            raise refusals.unknown_model(self.model, served)
+
+
+class ModelRequest(AnyRequest, frozen=True, kw_only=True):
+    """The fields that chats and completions have."""
+
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    n: int | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    stop: str | list[str] | None = None
 
     @property
     def count(self) -> int:
@@ -121,8 +131,7 @@ class ModelRequest(Struct, frozen=True, kw_only=True):
 
     def check(self, model: str, context: int) -> None:
         """Raises Refusal if a vLLM with this model and context (in tokens) refuses the request."""
-        if self.model and self.model != model:
-            raise refusals.unknown_model(self.model, model)
+        self.check_model(model)
         if self.limit is not None and self.limit > context:
             raise refusals.max_tokens_too_large(self.limit, context)
         if self.limit is not None and self.limit < 1:
@@ -239,9 +248,7 @@ class CompletionRequest(ModelRequest, frozen=True, kw_only=True):
             )
 
 
-def read_request(
-    kind: type[ChatRequest] | type[CompletionRequest], body: bytes
-) -> ChatRequest | CompletionRequest:
+def read_request[Kind: AnyRequest](kind: type[Kind], body: bytes) -> Kind:
     """Reads the body of a request of that kind. Raises Refusal."""
     try:
         return msgspec.json.decode(body, type=kind)

@@ -11,6 +11,8 @@ from ..mischief.exchange import DIRECT, Exchange, Passage
 from ..mischief.gates import Gates
 from ..mischief.mishaps import Mishap, befallen
 from . import refusals
+from .listed.form import Form, read_form
+from .listed.routes import UPLOAD_ROUTES
 from .model import Model
 
 
@@ -23,14 +25,25 @@ class Vllm:
 
     async def open_path(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
         """Answers a request to vLLM itself, whose path is the operation. Raises Refusal."""
+        return await self.open(request, body, None)
+
+    async def open(
+        self, request: web.BaseRequest, body: bytes, mishap: Mishap | None
+    ) -> web.StreamResponse:
+        """As `open_path`, with the mishap that happens to the call."""
+        operation = request.raw_path.partition("?")[0]
+        if operation in UPLOAD_ROUTES and operation in self.model.routes:
+            content_type = request.headers.get(hdrs.CONTENT_TYPE, "")
+            form = read_form(content_type, body)
+            return await self.answer(request, operation, form, mishap)
         require_json(request)
-        return await self.answer(request, request.raw_path.partition("?")[0], body, None)
+        return await self.answer(request, operation, body, mishap)
 
     async def answer(
         self,
         request: web.BaseRequest,
         operation: str,
-        body: bytes,
+        body: bytes | Form,
         mishap: Mishap | None,
         passage: Passage = DIRECT,
     ) -> web.StreamResponse:

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from hashlib import blake2s
 
-from aiohttp import hdrs, web
-
 
 @dataclass(slots=True)
 class AccountEndpoint:
@@ -39,9 +37,3 @@ class Account:
     def _derived(self, name: str, renewal: int) -> str:
         text = f"{self.key}\0{name}\0{renewal}"
         return blake2s(text.encode("utf-8", "surrogateescape"), digest_size=32).hexdigest()
-
-
-def bearer(request: web.BaseRequest) -> str | None:
-    """The key of `Authorization: Bearer KEY`. None if the header has no such key."""
-    scheme, _, key = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    return key if scheme.lower() == "bearer" else None

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from ..answering import Json, Refusal, json_answer, not_found, whole
-from .account import Account, AccountEndpoint, bearer
+from ..answering import Json, Refusal, bearer, json_answer, not_found, whole
+from .account import Account, AccountEndpoint
 
 # When everything in the account was created. It is always the same.
 CREATED = 1_795_385_168.0

@@ -5,12 +5,12 @@ from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
-from ..answering import method_not_allowed, not_found, whole
+from ..answering import bearer, method_not_allowed, not_found, whole
 from ..mischief.mishaps import Chance
 from ..model_server.model import CHAT, COMPLETION
 from ..model_server.refusals import unauthorized
 from ..model_server.vllm import Vllm, require_json
-from .account import Account, bearer
+from .account import Account
 
 
 class OpenAIGateway:

@@ -12,13 +12,12 @@ from ..mischief.exchange import ModelAnswer, Passage
 from ..mischief.faults import stay_silent
 from ..mischief.mishaps import Chance, Mishap
 from ..mischief.worker_state import READY, WorkerState
+from ..model_server.listed.form import Form
 from ..model_server.vllm import Vllm
 from ..received_calls import ReceivedCalls
-from ..recorder import Recorder
+from ..recorder import CALL, Recorder
 from .admission import Admission
 from .worker_call import InvalidCall, read_worker_call
-
-_OPERATIONS = {"/v1/chat/completions", "/v1/completions"}
 
 
 @dataclass
@@ -36,12 +35,14 @@ class OwnWorker(Passage):
     admission: Admission
     chance: Chance
     model_server: Vllm
+    routes: frozenset[str]
 
     def __post_init__(self, host: str, tls: ssl.SSLContext | None, calls: ReceivedCalls) -> None:
         self._state = READY
         self._changing = asyncio.Lock()
         self._becoming_ready: asyncio.TimerHandle | None = None
         self._answered = 0
+        self._load = 0.0
         self.listener = Listener(Recorder(calls, self._answer, self.number).handle, host, 0, tls)
 
     @property
@@ -67,6 +68,7 @@ class OwnWorker(Passage):
             "state": self._state.state,
             "listed": self.listed,
             "calls": self._answered,
+            "load": self._load,
         }
 
     async def set(self, state: WorkerState) -> None:
@@ -115,21 +117,24 @@ class OwnWorker(Passage):
         return response
 
     async def _respond(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
-        operation = request.raw_path.partition("?")[0]
-        if operation not in _OPERATIONS:
+        route = request.raw_path.partition("?")[0]
+        if route not in self.routes:
             return web.Response(status=404, text="404: Not Found")
         if request.method != hdrs.METH_POST:
             return web.Response(
                 status=405, text="405: Method Not Allowed", headers={"allow": "POST"}
             )
         try:
-            call = read_worker_call(body)
+            call = read_worker_call(route, body)
         except InvalidCall as invalid:
             return web.json_response(invalid.body, status=422)
         if call.session_id is not None:
             return web.json_response({"error": "invalid session"}, status=410)
         if not await self.admission.admits(call.auth_data):
             return web.Response(status=401)
+        received = request[CALL]
+        received.load, received.cost = call.load, call.cost
+        self._load += call.load
         mishap = self.chance.draw()
         await self.passable()
         match self._state.state:
@@ -140,13 +145,13 @@ class OwnWorker(Passage):
                 await asyncio.sleep(self._state.delay)
             case "breaking":
                 mishap = "cut"
-        return await self._pass_on(request, operation, call.payload, mishap)
+        return await self._pass_on(request, route, call.request, mishap)
 
     async def _pass_on(
-        self, request: web.BaseRequest, operation: str, payload: bytes, mishap: Mishap | None
+        self, request: web.BaseRequest, route: str, body: bytes | Form, mishap: Mishap | None
     ) -> web.StreamResponse:
         try:
-            response = await self.model_server.answer(request, operation, payload, mishap, self)
+            response = await self.model_server.answer(request, route, body, mishap, self)
         except Refusal as refusal:
             response = refusal.answer()
         if not response.prepared:

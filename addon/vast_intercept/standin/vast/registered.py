@@ -1,5 +1,7 @@
 """Real PyWorkers that have reported to the router."""
 
+from collections import defaultdict
+
 import msgspec
 
 from ..answering import Json, decode
@@ -15,8 +17,10 @@ class RegisteredWorker(msgspec.Struct):
     url: str
     max_perf: float = 0
     error_msg: str | None = None
+    new_load: float = 0
+    """What it counted of the calls that came since its last report."""
 
-    def to_json(self) -> Json:
+    def to_json(self, load: float) -> Json:
         """The worker, as the control interface shows it. Only the stand-in's own have numbers."""
         return {
             "number": None,
@@ -25,6 +29,7 @@ class RegisteredWorker(msgspec.Struct):
             "state": "registered",
             "listed": True,
             "calls": None,
+            "load": load,
         }
 
 
@@ -33,6 +38,7 @@ class RegisteredWorkers:
 
     def __init__(self) -> None:
         self._ready: dict[int, RegisteredWorker] = {}
+        self._loads: dict[int, float] = defaultdict(float)
 
     def report(self, body: bytes) -> None:
         """Takes a worker's report. Raises Refusal if it cannot be read."""
@@ -40,9 +46,10 @@ class RegisteredWorkers:
         if worker.max_perf > 0 and not worker.error_msg:
             self._ready[worker.id] = worker
             if len(self._ready) > _KEPT:
-                del self._ready[next(iter(self._ready))]
+                self._forget(next(iter(self._ready)))
+            self._loads[worker.id] += worker.new_load
         else:
-            self._ready.pop(worker.id, None)
+            self._forget(worker.id)
 
     def of(self, endpoint: str) -> list[RegisteredWorker]:
         """The workers of an endpoint."""
@@ -51,7 +58,12 @@ class RegisteredWorkers:
     def forget(self) -> None:
         """Forgets all reports."""
         self._ready.clear()
+        self._loads.clear()
 
     def to_json(self) -> list[Json]:
         """All real workers, as the control interface shows them."""
-        return [worker.to_json() for worker in self._ready.values()]
+        return [worker.to_json(self._loads[worker.id]) for worker in self._ready.values()]
+
+    def _forget(self, number: int) -> None:
+        self._ready.pop(number, None)
+        self._loads.pop(number, None)

@@ -6,6 +6,9 @@ from typing import Any
 import msgspec
 
 from ..answering import Json
+from ..model_server.listed.form import Form
+from .uploads import UPLOADS, InvalidUpload
+from .workload import load_of
 
 _AUTH_DATA = ("cost", "endpoint", "reqnum", "request_idx", "signature", "url")
 
@@ -23,15 +26,26 @@ class InvalidCall(Exception):  # noqa: N818  (an answer, not a failure)
 
 @dataclass(frozen=True, slots=True)
 class WorkerCall:
-    """A valid call. `payload` is the request to the model server, byte for byte."""
+    """A valid call.
+
+    `request` is what the model server gets: the payload byte for byte, or a form made of it.
+    `load` is what the worker counts.
+    """
 
     auth_data: dict[str, Any]
-    payload: bytes
+    request: bytes | Form
+    load: float
     session_id: str | None
 
+    @property
+    def cost(self) -> float | None:
+        """The load that the router was told. None if it was no number."""
+        cost = self.auth_data["cost"]
+        return cost if isinstance(cost, int | float) else None
 
-def read_worker_call(body: bytes) -> WorkerCall:
-    """Reads a body. Raises InvalidCall, with an error for each field."""
+
+def read_worker_call(route: str, body: bytes) -> WorkerCall:
+    """Reads the body of a call to a route. Raises InvalidCall, with an error for each field."""
     try:
         fields = _body.decode(body)
     except msgspec.ValidationError:
@@ -47,16 +61,26 @@ def read_worker_call(body: bytes) -> WorkerCall:
         invalid["auth_data"] = "field missing"
     elif missing:
         invalid["auth_data"] = missing
-    payload = bytes(fields.get("payload", b"")).strip()
     if "payload" not in fields:
         invalid["payload"] = "field missing"
-    elif not payload.startswith(b"{"):
+        raise InvalidCall(invalid)
+    payload, form = bytes(fields["payload"]), None
+    try:
+        content = _object.decode(payload)
+        if read_upload := UPLOADS.get(route):
+            form = read_upload(content)
+    except msgspec.ValidationError:
         invalid["payload"] = {"data": "payload must be a dictionary"}
+    except InvalidUpload as upload:
+        invalid["payload"] = upload.error
     if invalid:
         raise InvalidCall(invalid)
     session_id = fields.get("session_id")
     return WorkerCall(
-        auth_data, payload, None if session_id is None else msgspec.json.decode(session_id)
+        auth_data,
+        payload if form is None else form,
+        load_of(route, content, form),
+        None if session_id is None else msgspec.json.decode(session_id),
     )
 
 

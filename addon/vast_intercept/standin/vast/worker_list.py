@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import msgspec
 from aiohttp import web
 
-from ..answering import Json, decode, json_answer
-from .account import Account, bearer
+from ..answering import Json, bearer, decode, json_answer
+from .account import Account
 from .console import CREATED
 from .fleet import Fleet
 
