@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from vast_intercept.config import Config, Provider, Route, built_in_providers, load_config
+from vast_intercept.config import Config, Endpoint, Provider, Route, built_in_providers, load_config
 from vast_intercept.config.file import Unsupported
 from vast_intercept.intercept import verdict
 from vast_intercept.intercept.clients import Client
@@ -27,7 +28,7 @@ from vast_intercept.intercept.verdict import (
     judge,
 )
 from vast_intercept.openai_api.errors import bad_request
-from vast_intercept.openai_api.operations import DROPPED, GENERATING, UNSERVED, Operation
+from vast_intercept.openai_api.operations import DROPPED, GENERATING, LISTED, UNSERVED, Operation
 from vast_intercept.relay.work import (
     AnswerHere,
     CountTokens,
@@ -91,7 +92,10 @@ TRACES = "/v1/traces/ingest"
 IMAGES_AT_OPENAI = "https", "api.openai.com", 443, IMAGES
 RESPONSE = "/v1/responses/resp_1"
 EMBEDDINGS = "/v1/embeddings"  # which is passed on
+SPEECH = "/v1/audio/speech"
 IS_CHAT, IS_IMAGES = Operation.CHAT_COMPLETIONS, Operation.IMAGES
+EMBEDDER = {"embedder": Endpoint(name="embedder", serves=frozenset({Operation.EMBEDDINGS}))}
+SPEAKER = {"speaker": Endpoint(name="speaker", serves=frozenset({Operation.AUDIO_SPEECH}))}
 MISDIRECTED = bad_request("Not here.", "misdirected_request", status=421)
 STRANGER = Client(shown_key="***1234", may_call=False)
 MANY_KEYS = tuple((b"x-key-%d" % number, b"of-its-own-%d" % number) for number in range(17))
@@ -257,6 +261,36 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any], object]] = {
         {"problem": UNREADABLE},
         refused("configuration_invalid", 500),
     ),
+    "served by an endpoint, although it would be passed on": (
+        {"path": EMBEDDINGS},
+        {"endpoints": EMBEDDER},
+        ToVast(Operation.EMBEDDINGS),
+    ),
+    "served by an endpoint, and loaded from a file": (
+        {"path": SPEECH, "origin": Origin.FILE},
+        {"endpoints": SPEAKER},
+        LeaveAlone(Operation.AUDIO_SPEECH),
+    ),
+    "served by an endpoint, and replayed for its provider": (
+        {"path": SPEECH, "origin": Origin.REPLAYED_FOR_PROVIDER},
+        {"endpoints": SPEAKER},
+        ToProvider(Operation.AUDIO_SPEECH),
+    ),
+    "edited into what an endpoint serves, too late": (
+        {"path": SPEECH, "origin": Origin.EDITED_AT_RELAY},
+        {"endpoints": SPEAKER},
+        refused("edited_call_not_served", 400, Operation.AUDIO_SPEECH),
+    ),
+    "served by no endpoint": (
+        {"path": SPEECH},
+        {"endpoints": EMBEDDER},
+        refused("unsupported_endpoint", 404, Operation.AUDIO),
+    ),
+    "served by an endpoint, but asked with another method": (
+        {"path": SPEECH, "method": "GET"},
+        {"endpoints": SPEAKER},
+        refused("unsupported_endpoint", 404, Operation.AUDIO),
+    ),
     "models": (
         {"path": "/v1/models", "method": "GET"},
         {},
@@ -350,6 +384,7 @@ def test_the_first_line_of_the_table_that_fits_is_the_verdict(
     policy = dict(policy)
     config = replace(config, endpoint=policy.pop("endpoint", config.endpoint))
     config = replace(config, unsupported=policy.pop("unsupported", config.unsupported))
+    config = replace(config, known_endpoints=policy.pop("endpoints", {}))
     if policy.pop("falls_back", False):
         route = Route(model="*", endpoint="my-endpoint", fallback=["provider"])
         config = replace(config, routes=(route,))
@@ -587,6 +622,99 @@ def test_a_call_is_not_to_be_passed_on_with_what_is_no_key(key: str, config: Con
     assert isinstance(work, Refuse)
     assert "openai would refuse these calls, too: the app has no key for it." in work.error.message
     assert "unsupported:" not in work.error.message
+
+
+# --- operations that an endpoint serves ---------------------------------------------------------
+
+PATHS_OF_LISTED = {
+    operation: (
+        f"/v1/{operation}",
+        f"/v1//{operation}/?key=x",
+        *((f"/{operation}",) if operation is not Operation.SCORE else ()),
+    )
+    for operation in sorted(LISTED)
+}
+
+
+def serving(*operations: Operation, **more: Any) -> Config:
+    text = "vast: {interface: serverless, endpoint: my-endpoint}\nendpoints:\n  other: {}\n"
+    text += "  embedder: {serves: [" + ", ".join(operations) + "]}\n"
+    return load_config_of(text, **more)
+
+
+def load_config_of(text: str, **more: Any) -> Config:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "vast.yaml"
+        path.write_text(text)
+        return replace(load_config(path, {}), **more)
+
+
+@pytest.mark.parametrize("operation", PATHS_OF_LISTED)
+def test_what_an_endpoint_serves_goes_there_and_nothing_else(operation: Operation) -> None:
+    for path in PATHS_OF_LISTED[operation]:
+        assert judged(serving(operation), OPENAI, "POST", path) == ToVast(operation), path
+        others = LISTED - {operation}
+        without = judged(serving(*others), OPENAI, "POST", path)
+        assert isinstance(without, Refuse), path
+        assert without.error.code == "unsupported_endpoint"
+        assert without.operation not in others
+        assert isinstance(judged(serving(operation), OPENAI, "GET", path), Refuse | PassOn)
+        below = judged(serving(operation), OPENAI, "POST", f"/v1/{operation}/batch")
+        assert isinstance(below, Refuse)
+
+
+@pytest.mark.parametrize("operation", PATHS_OF_LISTED)
+def test_the_error_names_the_two_lines_that_would_serve_it(operation: Operation) -> None:
+    for interface in ("serverless", "openai"):
+        config = load_config_of(f"vast: {{interface: {interface}, endpoint: my-endpoint}}")
+        work = judged(config, OPENAI, "POST", f"/v1/{operation}")
+        assert isinstance(work, Refuse)
+        first, second, *rest = work.error.message.split("`")[1::2]
+        assert (first, second) == ("endpoints:", f"  my-endpoint: {{serves: [{operation}]}}")
+        vast = "vast: {interface: serverless}"
+        assert (vast in rest) == (interface == "openai")
+        advised = load_config_of(f"{vast}\n{first}\n{second}\n")
+        assert judged(advised, OPENAI, "POST", f"/v1/{operation}") == ToVast(operation)
+
+
+@pytest.mark.parametrize(
+    ("provider", "path", "model", "endpoint"),
+    [
+        (OPENAI, "/v1/engines/ada/embeddings", "ada", None),
+        (AZURE, "/openai/deployments/ada/embeddings?api-version=1", "ada", None),
+        (AZURE, "/OpenAI/Deployments/ada/embeddings", "ada", None),
+        (AZURE, "/openai/v1/embeddings", None, None),
+        (VAST, "/embedder/v1/embeddings", None, "embedder"),
+    ],
+)
+def test_model_and_endpoint_of_a_listed_operation_may_be_in_the_path(
+    provider: Provider, path: str, model: str | None, endpoint: str | None
+) -> None:
+    config = serving(Operation.EMBEDDINGS)
+    expected = ToVast(Operation.EMBEDDINGS, model, endpoint)
+    assert judged(config, provider, "POST", path) == expected
+
+
+@pytest.mark.parametrize("endpoint", ["my-endpoint", "other", "unheard-of"])
+def test_an_endpoint_in_the_path_must_serve_it_itself(endpoint: str) -> None:
+    for config in (serving(Operation.EMBEDDINGS), serving(Operation.EMBEDDINGS, any_endpoint=True)):
+        work = judged(config, VAST, "POST", f"/{endpoint}/v1/embeddings")
+        assert isinstance(work, Refuse)
+        assert work.error.code == "unsupported_endpoint"
+        assert f"`  {endpoint}: {{serves: [embeddings]}}`" in work.error.message
+
+
+@pytest.mark.parametrize("setting", ["pass", "reject"])
+def test_an_endpoint_that_serves_it_wins_over_unsupported(setting: str) -> None:
+    text = (
+        f"vast: {{interface: serverless}}\nunsupported: {{audio: {setting}}}\n"
+        "endpoints: {speaker: {serves: [audio/speech]}}"
+    )
+    config = load_config_of(text)
+    assert judged(config, OPENAI, "POST", SPEECH) == ToVast(Operation.AUDIO_SPEECH)
+    other = judged(config, OPENAI, "POST", "/v1/audio/transcriptions")
+    assert isinstance(other, PassOn if setting == "pass" else Refuse)
+    assert other.operation is Operation.AUDIO
 
 
 ITEMS, CANCEL = StoredAction.INPUT_ITEMS, StoredAction.CANCEL

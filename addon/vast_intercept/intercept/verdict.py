@@ -20,9 +20,9 @@ a browser's preflight (OPTIONS)                        AnswerHere (204)
 there is no valid configuration                        Refuse (500 configuration_invalid)
 a client that `clients.keys` does not list             Refuse (401 invalid_api_key)
 an endpoint that the configuration does not name       Refuse (403 endpoint_not_allowed)
-a completion, replayed for its provider                ToProvider, or Refuse where its key is not
-                                                       to go (500 provider_key_missing)
-a completion                                           ToVast
+a completion, or an operation that an endpoint is      ToProvider, or Refuse where its key is not
+said to serve, replayed for its provider               to go (500 provider_key_missing)
+the same, not replayed for its provider                ToVast
 a response that was stored, the number of tokens       StoredResponse, CountTokens, or Refuse (426
                                                        websocket_not_served)
 traces                                                 AnswerHere (204)
@@ -45,7 +45,7 @@ from mitmproxy.http import Headers
 
 from ..config import ApiPath, Config, Provider
 from ..openai_api.error_codes import ErrorCode
-from ..openai_api.errors import ApiError, bad_request, misconfigured
+from ..openai_api.errors import ApiError, misconfigured
 from ..openai_api.operations import (
     GENERATING,
     ApiCall,
@@ -70,11 +70,17 @@ from .clients import ANYBODY, Client, invalid_api_key
 from .destination import Parts
 from .listed_models import answer_models
 from .message_keys import Fields, api_key_of, keys_in
+from .refusals import (
+    MAX_KEYS,
+    edited_call_not_served,
+    endpoint_not_allowed,
+    invalid_configuration,
+    too_complex,
+    unsupported_endpoint,
+)
 
 #: Operations that are answered for an endpoint that the path names.
 _BY_ENDPOINT = GENERATING | {Operation.MODELS}
-# The provider's answer is searched for each key of the request.
-_MAX_KEYS = 16
 
 
 class Origin(Enum):
@@ -156,12 +162,12 @@ def judge(asked: Asked, policy: Policy) -> Verdict:
     verdict = _first_that_fits(asked, policy)
     if isinstance(verdict, PassOn):
         if asked.origin in _KEYS_ARE_GONE:
-            return Refuse(_edited_call_not_served(), verdict.operation)
+            return Refuse(edited_call_not_served(), verdict.operation)
         if asked.origin not in _EDITED and _has_many_keys(asked):
-            return Refuse(_too_complex(), verdict.operation)
+            return Refuse(too_complex(), verdict.operation)
     served = isinstance(verdict, ToVast | StoredResponse | CountTokens)
     if served and asked.origin is Origin.EDITED_AT_RELAY:
-        return Refuse(_edited_call_not_served(), verdict.operation)
+        return Refuse(edited_call_not_served(), verdict.operation)
     return verdict
 
 
@@ -172,7 +178,8 @@ def _first_that_fits(asked: Asked, policy: Policy) -> Verdict:
             return refusal
         return PassOn() if asked.origin is Origin.EDITED_AT_RELAY else LeaveAlone()
     api_path, call = _find_call(asked, provider) or (None, None)
-    operation = call.operation if call and asked.method != "OPTIONS" else None
+    listed = _listed(asked, api_path, call, config)
+    operation = listed or (call.operation if call and asked.method != "OPTIONS" else None)
     if asked.origin is Origin.FILE:
         return LeaveAlone(operation)
     if not policy.has_room:
@@ -180,7 +187,7 @@ def _first_that_fits(asked: Asked, policy: Policy) -> Verdict:
     if asked.host_problem:
         return Refuse(asked.host_problem, operation)
     if config.falls_back_to_provider and asked.origin not in _EDITED and _has_many_keys(asked):
-        return Refuse(_too_complex(), operation)
+        return Refuse(too_complex(), operation)
     if api_path is None or call is None:
         return PassOn()
     if operation is None:
@@ -188,10 +195,11 @@ def _first_that_fits(asked: Asked, policy: Policy) -> Verdict:
     if refusal := _refusal_of_all(asked, policy, operation):
         return refusal
     if api_path.endpoint and operation in _BY_ENDPOINT and not config.may_call(api_path.endpoint):
-        return Refuse(_not_allowed(api_path.endpoint), operation)
-    setting = config.unsupported.get(operation)
+        return Refuse(endpoint_not_allowed(api_path.endpoint), operation)
+    setting = None if listed else config.unsupported.get(operation)
     served = setting is None
-    if served and operation in GENERATING and asked.method == "POST" and not call.rest:
+    generates = operation in GENERATING and asked.method == "POST" and not call.rest
+    if served and (listed or generates):
         model = call.model or api_path.model
         if asked.origin is not Origin.REPLAYED_FOR_PROVIDER:
             return ToVast(operation, model, api_path.endpoint)
@@ -208,7 +216,7 @@ def _first_that_fits(asked: Asked, policy: Policy) -> Verdict:
         return answer_models(config, call, api_path.endpoint, provider.api)
     if setting == "pass":
         return PassOn(operation)
-    return Refuse(_unsupported(asked, provider, operation), operation)
+    return Refuse(_unsupported(asked, provider, api_path, call, config), operation)
 
 
 def _refusal_of_all(
@@ -216,10 +224,37 @@ def _refusal_of_all(
 ) -> Refuse | None:
     """Why no call is served now, or none of this client's; None if calls are served."""
     if policy.problem:
-        return Refuse(_invalid_configuration(policy.problem), operation)
+        return Refuse(invalid_configuration(policy.problem), operation)
     if not asked.client.may_call:
         return Refuse(invalid_api_key(asked.client), operation)
     return None
+
+
+def _listed(
+    asked: Asked, api_path: ApiPath | None, call: ApiCall | None, config: Config
+) -> Operation | None:
+    """The operation, if it is one that an endpoint is said to serve: that which the path names."""
+    if api_path is None or call is None or call.listed is None or asked.method != "POST":
+        return None
+    named = api_path.endpoint
+    serves = config.serves(named, call.listed) if named else config.serves_anywhere(call.listed)
+    return call.listed if serves else None
+
+
+def _unsupported(
+    asked: Asked, provider: Provider, api_path: ApiPath, call: ApiCall, config: Config
+) -> ApiError:
+    # Of all but a live call, the key is masked.
+    key = (api_key_of(asked.headers, asked.path) or "") if asked.origin is Origin.LIVE else None
+    return unsupported_endpoint(
+        asked.method,
+        asked.path,
+        call,
+        config,
+        endpoint=api_path.endpoint,
+        provider=provider.name,
+        may_pass=key is None or provider.may_have_issued(key),
+    )
 
 
 # --- which call a path is ---------------------------------------------------------------------
@@ -278,60 +313,5 @@ def _preflight(asked: Asked) -> AnswerHere:
     )
 
 
-# --- errors -----------------------------------------------------------------------------------
-
-
 def _has_many_keys(asked: Asked) -> bool:
-    return len(keys_in(asked.headers, asked.path)) > _MAX_KEYS
-
-
-def _too_complex() -> ApiError:
-    return bad_request(
-        f"The request has more than {_MAX_KEYS} different keys in its headers and its URL.",
-        ErrorCode.REQUEST_TOO_COMPLEX,
-    )
-
-
-def _edited_call_not_served() -> ApiError:
-    return bad_request(
-        "The call was changed in mitmproxy, into one that cannot be sent on from there.",
-        ErrorCode.EDITED_CALL_NOT_SERVED,
-    )
-
-
-def _invalid_configuration(problem: str) -> ApiError:
-    return misconfigured(
-        f"The interceptor's configuration cannot be used. {problem}",
-        ErrorCode.CONFIGURATION_INVALID,
-    )
-
-
-def _not_allowed(endpoint: str) -> ApiError:
-    """Calls go out with the configuration's key: what it does not name is not for every app."""
-    return bad_request(
-        f"The endpoint {endpoint!r} is not one that calls may go to here. To allow it, name it in a"
-        " route, or set `vast: {any_endpoint: true}`, in the interceptor's configuration.",
-        ErrorCode.ENDPOINT_NOT_ALLOWED,
-        status=403,
-    )
-
-
-def _unsupported(asked: Asked, provider: Provider, operation: Operation) -> ApiError:
-    # mitmproxy decodes with surrogateescape: a byte that is not UTF-8 becomes a lone surrogate,
-    # which JSON cannot encode.
-    path = asked.path.partition("?")[0].encode(errors="backslashreplace").decode()
-    # Of all but a live call, the key is masked.
-    key = (api_key_of(asked.headers, asked.path) or "") if asked.origin is Origin.LIVE else None
-    if key is None or provider.may_have_issued(key):
-        advice = (
-            f"To send these calls on to {provider.name} with the app's own key, put `unsupported:"
-            f" {{{operation}: pass}}` into the interceptor's configuration."
-        )
-    else:
-        advice = f"{provider.name} would refuse these calls, too: the app has no key for it."
-    return bad_request(
-        f"{asked.method} {path[:200]} is not served here: Vast's models generate text, for POST"
-        f" chat/completions, completions, responses and messages. {advice}",
-        ErrorCode.UNSUPPORTED_ENDPOINT,
-        status=404,
-    )
+    return len(keys_in(asked.headers, asked.path)) > MAX_KEYS
