@@ -59,6 +59,13 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="What of it the model serves.",
 )
 @click.option(
+    "--input-modality",
+    "input_modalities",
+    type=click.Choice(["image", "audio"]),
+    multiple=True,
+    help="What the model takes in chats beyond text. May be given several times.",
+)
+@click.option(
     "--machine-key", help="Play a machine with vLLM, too: the key that /v1/... on the port wants."
 )
 def standin(faults: Path | None, model_routes: str | None, **options: Any) -> None:

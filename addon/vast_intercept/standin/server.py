@@ -19,6 +19,7 @@ from .mischief.overrides import Overrides
 from .mischief.script import ScriptPlayer
 from .model_server.machine import PREFIX as MACHINE_PREFIX
 from .model_server.machine import Machine
+from .model_server.media import Modality
 from .model_server.model import CHAT, COMPLETION, Model
 from .model_server.vllm import Vllm
 from .received_calls import ReceivedCalls
@@ -56,6 +57,8 @@ class StandInConfig:
     """What workers serve beyond chat and text completions (`vast.routes.read_routes`)."""
     model_routes: tuple[str, ...] | None = None
     """What of it the model serves. None means all of it."""
+    input_modalities: tuple[Modality, ...] = ()
+    """What the model takes in chats beyond text."""
     machine_key: str | None = None
     """The key that a client needs for `/v1/...`, where the stand-in plays a machine with vLLM.
 
@@ -101,7 +104,9 @@ class StandIn:
         served = frozenset().union(*routes.values())
         if config.model_routes is not None:
             served = known(config.model_routes)
-        self._vllm = Vllm(Model(config.model, config.context, script_player, served), gates)
+        modalities = frozenset(config.input_modalities)
+        model = Model(config.model, config.context, script_player, served, modalities)
+        self._vllm = Vllm(model, gates)
         self._machine: Machine | None = None
         if config.machine_key is not None:
             self._machine = Machine(config.machine_key, self._vllm, chance)

@@ -21,7 +21,7 @@ from vast_intercept.standin.server import StandIn, StandInConfig
 
 RECORDED = Path(__file__).parents[2] / "recorded"
 
-NOT_SERVED = "Vast serves chat/completions and completions, nothing else"
+NOT_SERVED = "Vast's OpenAI interface serves chat/completions and completions, nothing else"
 LOGPROBS = "the stand-in has no log probabilities: its logprobs are null"
 OUT_OF_SCOPE = {
     "audio_transcriptions": NOT_SERVED,
@@ -204,3 +204,15 @@ def test_the_comparison_ignores_what_is_said() -> None:
     assert runs([1, 1, 2, 2, 1]) == [1, 2, 1]
     assert transitions([1, 2, 1, 2, 3]) == transitions([1, 1, 2, 1, 2, 1, 2, 3])
     assert transitions([1, 2, 3]) != transitions([1, 3, 2])
+
+
+@pytest.mark.parametrize("name", ["audio_transcriptions", "embeddings", "images_generations"])
+async def test_what_a_model_does_not_serve_is_not_found(name: str) -> None:
+    """On a machine of one's own, as recorded."""
+    recording = json.loads((RECORDED / f"{name}.json").read_text())
+    config = StandInConfig(machine_key=KEY, model="tiny")
+    async with StandIn(config) as standin:
+        status, headers, body = await send(standin.url, name, recording["request"], None)
+    recorded = recording["response"]
+    assert (status, body) == (recorded["status"], recorded["body"])
+    assert telling_headers(headers) == telling_headers(recorded["headers"])

@@ -36,6 +36,8 @@ SPEECH, IMAGES = "/v1/audio/speech", "/v1/images/generations"
         (SCORE, {"data_1": ["x" * 620], "data_2": ["y" * 620] * 2}, 250),
         (SPEECH, {"input": "x" * 250}, 250),
         (SPEECH, {"input": "x" * 250, "ref_audio": "https://example.com/voice.wav"}, 750),
+        (SPEECH, {"references": [{"audio_path": "https://example.com/voice.wav"}]}, 500),
+        (SPEECH, {"input": "x" * 250, "ref_audio": "", "ref_audio_2": None}, 250),
         (IMAGES, {"prompt": "a cat"}, 500),
         (IMAGES, {"size": "512x512", "n": 2}, 250),
         (IMAGES, {"size": "auto"}, 500),

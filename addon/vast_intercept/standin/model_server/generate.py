@@ -83,7 +83,7 @@ def _chat_text(chat: ChatRequest) -> str:
         wanted = chat.response_format.json_schema
         return json.dumps(instance(wanted.schema if wanted else {}), ensure_ascii=False)
     said = next((each.text for each in reversed(chat.messages) if each.role == "user"), "")
-    answer = f"You said: {tokens.quote(said)}"
+    answer = f"You said: {tokens.quote(said)}{chat.media}"
     if _last_is_tool(chat):
         answer = f"The tool says: {tokens.quote(chat.messages[-1].text)}"
     if chat.response_format and chat.response_format.type == "json_object":

@@ -10,6 +10,7 @@ from ..mischief.exchange import DONE, ModelAnswer
 from ..mischief.script import ScriptPlayer
 from .listed.form import Form
 from .listed.routes import JSON_ROUTES, UPLOAD_ROUTES, Told
+from .media import Modality
 from .model_requests import ChatRequest, CompletionRequest, read_request
 from .refusals import bad_request
 from .vllm_answers import Label, Object, chunks_of, whole_of
@@ -21,7 +22,8 @@ COMPLETION = ("/v1/completions", "/completions")
 class Model:
     """Answers the requests for one model.
 
-    `routes` are the paths that it serves beyond chat and text completions.
+    `routes` are the paths that it serves beyond chat and text completions, `modalities` what it
+    takes in chats beyond text: `image`, `audio`.
     """
 
     def __init__(
@@ -30,10 +32,12 @@ class Model:
         context: int,
         script_player: ScriptPlayer | None = None,
         routes: AbstractSet[str] = frozenset(),
+        modalities: AbstractSet[Modality] = frozenset(),
     ) -> None:
         self.name = name
         self.context = context
         self.routes = routes
+        self._modalities = modalities
         self._script_player = script_player or ScriptPlayer()
         self._ids = count(1)
 
@@ -65,6 +69,7 @@ class Model:
         if operation in CHAT:
             chat = read_request(ChatRequest, body)
             request = chat.scripted(self._script_player.script)
+            chat.check_parts(self.name, self._modalities)
         else:
             request = read_request(CompletionRequest, body)
         request.check(self.name, self.context)

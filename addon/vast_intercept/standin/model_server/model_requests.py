@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from itertools import groupby
 from typing import Any
 
@@ -12,6 +14,7 @@ from ..answering import Refusal
 from ..mischief.instructions import NONE, Instructions
 from ..mischief.script import Script
 from . import refusals
+from .media import Modality, counted, described, modality_of
 from .tokens import count_tokens
 
 # The most answers to one prompt. vLLM's own limit is far higher; this one saves memory.
@@ -19,10 +22,6 @@ _MAX_N = 128
 _GREEDY = 1e-5
 
 _TEXT_PARTS = {"input_text", "output_text", "refusal", "text", "thinking"}
-_MEDIA_PARTS = {
-    *("audio_embeds", "audio_url", "image_embeds", "image_pil", "image_url", "input_audio"),
-    *("input_image", "video_embeds", "video_url"),
-}
 
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 _PLACE = re.compile(r"(?P<what>.*) - at `\$(?P<place>[^`]*)`")
@@ -38,11 +37,15 @@ class Message(Struct, frozen=True):
     def text(self) -> str:
         """The text of the message, without its other parts."""
         if isinstance(self.content, list):
-            return " ".join(
-                part if isinstance(part, str) else str(part.get("text", part.get("refusal", "")))
-                for part in self.content
-            )
+            return " ".join(_text_of(part) for part in self.content if not _medium_of(part))
         return self.content or ""
+
+    @property
+    def media(self) -> Iterator[str]:
+        """What images and sounds the message has. Raises Refusal for one that cannot be read."""
+        for part in self.content if isinstance(self.content, list) else ():
+            if not isinstance(part, str) and _medium_of(part):
+                yield described(part)
 
 
 class Function(Struct, frozen=True):
@@ -189,12 +192,25 @@ class ChatRequest(ModelRequest, frozen=True, kw_only=True):
         """The number of tokens of all messages."""
         return sum(count_tokens(message.text) for message in self.messages)
 
-    def check(self, model: str, context: int) -> None:
-        """Raises Refusal, also for content that is not text."""
-        super().check(model, context)
+    @property
+    def media(self) -> str:
+        """What an answer says of the images and sounds that came. Raises Refusal."""
+        return counted(each for message in self.messages for each in message.media)
+
+    def check_parts(self, model: str, modalities: AbstractSet[Modality]) -> None:
+        """Raises Refusal for content that is neither text nor what the model takes besides.
+
+        What it does take has to be readable.
+        """
         for message in self.messages:
             for part in message.content if isinstance(message.content, list) else ():
-                _check_part(part, model)
+                _check_part(part, model, modalities)
+            for _ in message.media:
+                pass
+
+    def check(self, model: str, context: int) -> None:
+        """Raises Refusal, also for tools that there are not."""
+        super().check(model, context)
         if isinstance(self.tool_choice, Tool):
             named = self.tool_choice.function.name
             if not any(tool.function.name == named for tool in self.tools or ()):
@@ -287,11 +303,22 @@ def _invalid(message: str, body: bytes) -> Refusal:
     return refusals.invalid("value_error", place, what, given)
 
 
-def _check_part(part: str | dict[str, Any], model: str) -> None:
+def _text_of(part: str | dict[str, Any]) -> str:
+    return part if isinstance(part, str) else str(part.get("text", part.get("refusal", "")))
+
+
+def _medium_of(part: str | dict[str, Any]) -> Modality | None:
+    return None if isinstance(part, str) else modality_of(str(part.get("type")))
+
+
+def _check_part(part: str | dict[str, Any], model: str, modalities: AbstractSet[Modality]) -> None:
     kind = "text" if isinstance(part, str) else str(part.get("type", "text"))
-    if kind in _MEDIA_PARTS:
+    modality = _medium_of(part)
+    if modality and not modalities:
         raise refusals.not_multimodal(model)
-    if kind not in _TEXT_PARTS:
+    if modality and modality not in modalities:
+        raise refusals.too_many_parts(modality)
+    if not modality and kind not in _TEXT_PARTS:
         raise refusals.unknown_part(kind)
 
 

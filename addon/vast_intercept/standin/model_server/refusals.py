@@ -1,4 +1,4 @@
-"""What vLLM answers when it refuses a request. Every message here was recorded."""
+"""What vLLM answers when it refuses a request. Every message was recorded unless it says else."""
 
 from ..answering import Json, Refusal
 
@@ -83,3 +83,12 @@ def unknown_part(kind: str) -> Refusal:
 def not_multimodal(model: str) -> Refusal:
     """An image or a sound for a model of text."""
     return bad_request(f"{model} is not a multimodal model")
+
+
+def too_many_parts(modality: str) -> Refusal:
+    """An image for a model that only hears, or a sound for one that only sees.
+
+    Looked up in vLLM's public code, not recorded.
+    """
+    message = f"At most 0 {modality}(s) may be provided in one prompt. (parameter={modality})"
+    return bad_request(message, modality)

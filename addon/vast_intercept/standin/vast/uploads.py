@@ -13,6 +13,9 @@ from typing import Any
 
 from ..answering import Json
 from ..model_server.listed.form import Form, FormFile
+from .workload import voices_of
+
+SPEECH = "/v1/audio/speech"
 
 _FILE_BYTES = 25 * 1024 * 1024
 _CALL_BYTES = 64 * 1024 * 1024
@@ -31,6 +34,8 @@ _AUDIO = {
     "webm": "audio/webm",
 }
 _IMAGE = {"jpeg": "image/jpeg", "jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
+
+_FETCHED = ("http", "https", "data")
 
 _DATA_URI = re.compile(r"data:[^,]{0,122},", re.IGNORECASE)
 
@@ -79,6 +84,15 @@ def read_images(payload: dict[str, Any]) -> Form:
     if not files["image"] and not (fields.get("url") or fields.get("url[]")):
         raise InvalidUpload("image", "field missing (or pass `url`)")
     return Form(_texts(fields), files)
+
+
+def check_voices(payload: dict[str, Any]) -> None:
+    """Raises InvalidUpload if speech is to imitate a voice that the worker would not fetch."""
+    for voice in voices_of(payload):
+        if not isinstance(voice, str):
+            raise InvalidUpload("ref_audio", "must be a string")
+        if voice.partition(":")[0].lower() not in _FETCHED:
+            raise InvalidUpload("ref_audio", "must be an http(s) URL or a data: URI")
 
 
 UPLOADS: dict[str, Callable[[dict[str, Any]], Form]] = {

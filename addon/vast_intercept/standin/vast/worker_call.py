@@ -7,7 +7,7 @@ import msgspec
 
 from ..answering import Json
 from ..model_server.listed.form import Form
-from .uploads import UPLOADS, InvalidUpload
+from .uploads import SPEECH, UPLOADS, InvalidUpload, check_voices
 from .workload import load_of
 
 _AUTH_DATA = ("cost", "endpoint", "reqnum", "request_idx", "signature", "url")
@@ -69,6 +69,8 @@ def read_worker_call(route: str, body: bytes) -> WorkerCall:
         content = _object.decode(payload)
         if read_upload := UPLOADS.get(route):
             form = read_upload(content)
+        elif route == SPEECH:
+            check_voices(content)
     except msgspec.ValidationError:
         invalid["payload"] = {"data": "payload must be a dictionary"}
     except InvalidUpload as upload:

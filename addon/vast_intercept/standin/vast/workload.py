@@ -99,11 +99,21 @@ def _scored_characters(value: object) -> int:
 def _speech_load(payload: dict[str, Any]) -> float:
     """Of the text. A voice to imitate counts as another reference."""
     text = payload.get("input")
-    voices = payload.get("ref_audio")
-    heard = [*(voices if isinstance(voices, list) else [voices]), payload.get("ref_audio_2")]
-    imitated = sum(isinstance(voice, str) and bool(voice) for voice in heard)
     characters = len(text) if isinstance(text, str) else 0
+    imitated = sum(isinstance(voice, str) for voice in voices_of(payload))
     return _scaled(characters + imitated * _SPOKEN_CHARACTERS, _SPOKEN_CHARACTERS)
+
+
+def voices_of(payload: dict[str, Any]) -> list[Any]:
+    """The voices that speech is to imitate, each under one of the names that a worker knows."""
+    voices = payload.get("ref_audio")
+    found = [*(voices if isinstance(voices, list) else [voices]), payload.get("ref_audio_2")]
+    references = payload.get("references")
+    found.extend(
+        each.get("audio_path") if isinstance(each, dict) else each
+        for each in (references if isinstance(references, list) else [references])
+    )
+    return [voice for voice in found if voice not in (None, "")]
 
 
 def _images_load(payload: dict[str, Any]) -> float:
