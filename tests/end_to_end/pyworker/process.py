@@ -16,7 +16,8 @@ _READY_SECONDS = 60
 class PyWorker(Process):
     """A worker of one of the stand-in's endpoints, on this machine's loopback and over TLS.
 
-    Its model server is the stand-in, too.
+    Its model server is the stand-in, too. It serves `routes`, or what it serves without
+    OPENAI_ROUTES in its environment.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class PyWorker(Process):
         endpoint: str = ENDPOINT,
         number: int = 1,
         max_queue_time: float = 600,
+        routes: tuple[str, ...] = (),
     ) -> None:
         port = unused_port()
         self.url = f"https://localhost:{port}"
@@ -56,6 +58,7 @@ class PyWorker(Process):
                 WORKER_HTTP_PORT=str(unused_port()),
                 WORKER_PORT=str(port),
                 **{f"VAST_TCP_PORT_{port}": str(port)},
+                **({"OPENAI_ROUTES": ",".join(routes)} if routes else {}),
             ),
         )
 
@@ -70,6 +73,12 @@ class PyWorker(Process):
             assert not ended, f"the worker ended:\n{self.output}"
             assert time.monotonic() < deadline, f"the worker is not ready yet:\n{self.output}"
             time.sleep(0.05)
+
+    @property
+    def load(self) -> float:
+        """What it has counted of all calls, as far as it has reported that to the router."""
+        (load,) = (each["load"] for each in self._standin.workers() if each["url"] == self.url)
+        return float(load)
 
     @property
     def requests(self) -> int:

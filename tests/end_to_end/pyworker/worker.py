@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from vastai import BenchmarkConfig, HandlerConfig, LogActionConfig, Worker, WorkerConfig
+from handlers import DEFAULT_ROUTES, handlers
+from vastai import BenchmarkConfig, LogActionConfig, Worker, WorkerConfig
 
 
 def main() -> None:
@@ -33,31 +34,14 @@ def main() -> None:
         model_server_port=url.port,
         model_healthcheck_url=f"{arguments.model_server}/health",
         model_log_file=str(arguments.model_log),
-        handlers=[
-            handler("/v1/chat/completions", arguments.max_queue_time),
-            handler(
-                "/v1/completions",
-                arguments.max_queue_time,
-                BenchmarkConfig(generator=benchmark, runs=2, concurrency=2, do_warmup=False),
-            ),
-        ],
+        handlers=handlers(
+            os.environ.get("OPENAI_ROUTES", ",".join(DEFAULT_ROUTES)).split(","),
+            arguments.max_queue_time,
+            BenchmarkConfig(generator=benchmark, runs=2, concurrency=2, do_warmup=False),
+        ),
         log_action_config=LogActionConfig(on_load=["Application startup complete."]),
     )
     Worker(config).run(host="127.0.0.1")
-
-
-def handler(
-    route: str, max_queue_time: float, benchmark_config: BenchmarkConfig | None = None
-) -> HandlerConfig:
-    """A route of the model server, as the template has it."""
-    return HandlerConfig(
-        route=route,
-        allow_parallel_requests=True,
-        max_queue_time=max_queue_time,
-        workload_calculator=lambda payload: payload.get("max_tokens", 0),
-        request_parser=lambda payload: payload.get("input") or payload,
-        benchmark_config=benchmark_config,
-    )
 
 
 def benchmark() -> dict[str, Any]:

@@ -11,6 +11,9 @@ from ... import harness
 from ...harness import Certificates, Interceptor, StandIn, use
 from ..pyworker import InstallationError, PyWorker, pyworker_python, worker_certificate
 
+LISTED = ("embeddings", "audio/speech", "audio/transcriptions")
+LISTED_ROUTES = tuple(f"/v1/{operation}" for operation in LISTED)
+
 
 @pytest.fixture(scope="session")
 def worker_certs(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
@@ -24,6 +27,7 @@ def _vast(certs: Certificates, worker_certs: Certificates) -> Iterator[StandIn]:
     standin = StandIn(
         *("--workers", "0", "--root-cert", str(worker_certs.ca)),
         *("--tls-cert", str(certificate), "--tls-key", str(key)),
+        *("--routes", ",".join(LISTED_ROUTES)),
         scheme="https",
     )
     standin.trust(ca)
@@ -80,8 +84,9 @@ def start_worker(
 
 @pytest.fixture(scope="session")
 def worker(start_worker: Callable[..., AbstractContextManager[PyWorker]]) -> Iterator[PyWorker]:
-    """The worker of the default endpoint."""
-    with start_worker() as worker:
+    """The worker of the default endpoint. It serves more than text, as its template says."""
+    routes = ("/v1/chat/completions", "/v1/completions", *LISTED_ROUTES)
+    with start_worker(routes=routes) as worker:
         yield worker
 
 
@@ -94,6 +99,8 @@ def _serverless(
             _vast, interface="serverless", route_url=_vast.url, console_url=_vast.url
         ),
         "routes": [{"model": "gpt-4*", "endpoint": "big-one"}],
+        # Its template does not list rerank.
+        "endpoints": {harness.ENDPOINT: {"serves": [*LISTED, "rerank"]}},
     }
     # The console's certificate is one that the machine trusts; the workers' root, which nobody
     # does, comes from the console.

@@ -3,21 +3,19 @@
 import asyncio
 import json
 import re
-import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
-import httpx
 import openai
 import pytest
 import requests
 
 from ... import harness
-from ...harness import APP_KEY, ENDPOINT, VAST_KEY, Certificates, StandIn, error_of
+from ...harness import APP_KEY, VAST_KEY, Certificates, StandIn, error_of
 from ..pyworker import PyWorker
+from .routed import ask_worker, routed
 
 # The first use of the PyWorker installs it.
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("serverless")]
@@ -70,27 +68,6 @@ def straight(vast: StandIn, path: str, body: dict[str, Any], answer_id: str) -> 
 def for_the_model(vast: StandIn, path: str = CHAT) -> list[dict[str, Any]]:
     """The calls that reached the model server."""
     return vast.calls(path=path)
-
-
-def routed(vast: StandIn) -> dict[str, Any]:
-    """A route to the worker, as anyone gets it who has the account's key."""
-    listed = vast._session.get(
-        f"{vast.url}/api/v0/endptjobs/",
-        params={"client_id": "me"},
-        headers={"authorization": f"Bearer {VAST_KEY}"},
-        timeout=30,
-    )
-    keys = {each["endpoint_name"]: each["api_key"] for each in listed.json()["results"]}
-    key = keys[ENDPOINT]
-    answer = vast._session.post(
-        f"{vast.url}/route/",
-        json={"endpoint": ENDPOINT, "api_key": key, "cost": 10.0, "request_idx": 0},
-        headers={"authorization": f"Bearer {key}"},
-        timeout=30,
-    )
-    route: dict[str, Any] = answer.json()
-    assert route["url"]
-    return route
 
 
 class TestAnswers:
@@ -274,17 +251,10 @@ class TestErrors:
 class TestTheWorkerItself:
     """That what is tested against is as strict as Vast's."""
 
-    @staticmethod
-    def ask(worker: PyWorker, auth_data: dict[str, Any], root: Path) -> httpx.Response:
-        body = {"auth_data": auth_data, "session_id": None, "payload": {"messages": MESSAGES}}
-        trust = ssl.create_default_context(cafile=root)
-        trust.verify_flags &= ~ssl.VERIFY_X509_STRICT  # FACTS V8
-        return httpx.post(worker.url + CHAT, json=body, verify=trust, trust_env=False, timeout=30)
-
     def test_takes_a_route_that_is_signed(
         self, vast: StandIn, worker: PyWorker, worker_certs: Certificates
     ) -> None:
-        answer = self.ask(worker, routed(vast), worker_certs.ca)
+        answer = ask_worker(worker, CHAT, routed(vast), {"messages": MESSAGES}, worker_certs.ca)
         assert answer.status_code == 200
         assert "hello there" in answer.text
 
@@ -294,7 +264,7 @@ class TestTheWorkerItself:
     ) -> None:
         route = routed(vast)
         route[forged] = "A" * len(route[forged])
-        answer = self.ask(worker, route, worker_certs.ca)
+        answer = ask_worker(worker, CHAT, route, {"messages": MESSAGES}, worker_certs.ca)
         assert (answer.status_code, answer.content) == (401, b"")
         assert for_the_model(vast) == []
 
