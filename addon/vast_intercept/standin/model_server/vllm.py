@@ -32,9 +32,8 @@ class Vllm:
     ) -> web.StreamResponse:
         """As `open_path`, with the mishap that happens to the call."""
         operation = request.raw_path.partition("?")[0]
-        if operation in UPLOAD_ROUTES and operation in self.model.routes:
-            content_type = request.headers.get(hdrs.CONTENT_TYPE, "")
-            form = read_form(content_type, body)
+        if operation in UPLOAD_ROUTES:
+            form = read_form(request.headers.get(hdrs.CONTENT_TYPE, ""), body)
             return await self.answer(request, operation, form, mishap)
         require_json(request)
         return await self.answer(request, operation, body, mishap)

@@ -7,6 +7,7 @@ import msgspec
 
 from ..answering import Json
 from ..model_server.listed.form import Form
+from ..model_server.listed.routes import ROUTES
 from .uploads import SPEECH, UPLOADS, InvalidUpload, check_voices
 from .workload import load_of
 
@@ -66,7 +67,7 @@ def read_worker_call(route: str, body: bytes) -> WorkerCall:
         raise InvalidCall(invalid)
     payload, form = bytes(fields["payload"]), None
     try:
-        content = _object.decode(payload)
+        content = _object.decode(payload) if route in ROUTES else _limit_of(payload)
         if read_upload := UPLOADS.get(route):
             form = read_upload(content)
         elif route == SPEECH:
@@ -84,6 +85,12 @@ def read_worker_call(route: str, body: bytes) -> WorkerCall:
         load_of(route, content, form),
         None if session_id is None else msgspec.json.decode(session_id),
     )
+
+
+def _limit_of(payload: bytes) -> dict[str, Any]:
+    """The one field of a request for text that the worker reads. The others may be large."""
+    fields = _body.decode(payload)
+    return {name: msgspec.json.decode(fields[name]) for name in ("max_tokens",) if name in fields}
 
 
 def _read_object(raw: msgspec.Raw) -> dict[str, Any]:

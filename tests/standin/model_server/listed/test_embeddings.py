@@ -69,6 +69,13 @@ def test_a_search_finds_the_text_that_shares_words(question: str, found: int) ->
     assert nearness.index(max(nearness)) == found
 
 
+async def test_a_search_finds_tokens_that_are_shared(able: Vast) -> None:
+    answer = await asked(able, input=[[5, 6, 7], [1, 2, 3, 4], [6, 7, 8, 9]])
+    question, *found = (array("f", each["embedding"]) for each in answer["data"])
+    nearness = [near(question, each) for each in found]
+    assert nearness[1] > nearness[0] + 0.3
+
+
 async def test_the_answer_has_vllms_shape(able: Vast) -> None:
     answer = await asked(able, model="stand-in", input="hello there")
     (item,) = answer.pop("data")

@@ -37,17 +37,17 @@ class EmbeddingRequest(AnyRequest, frozen=True, kw_only=True):
 
     @property
     def texts(self) -> list[str]:
-        """The texts to embed. A token is written as its number: `<17>`. Raises Refusal."""
+        """The texts to embed. A token is a word: its number. Raises Refusal."""
         match self.input:
             case str(text):
                 return [text]
             case [] | [[], *_]:
                 raise refusals.bad_request("The input must not be empty.", "input")
             case [int(), *_] as tokens:
-                return [_written(tokens)]
+                return [_words_of(tokens)]
             case list(inputs):
                 return [
-                    _written(each) if isinstance(each, list) else _text(each) for each in inputs
+                    _words_of(each) if isinstance(each, list) else _text(each) for each in inputs
                 ]
 
     def check(self, label: Label) -> None:
@@ -88,11 +88,11 @@ def embed(body: bytes, label: Label) -> tuple[ModelAnswer, Instructions]:
 def vector(text: str, dimensions: int) -> "array[float]":
     """The embedding of a text: a vector of length 1, in 32-bit floats.
 
-    It is a sum over the text's words, so that texts that share words are near each other, and
-    over the text as a whole, so that different texts differ.
+    It is a sum over the text's words, each counted once, so that texts that share words are near
+    each other, and over the text as a whole, so that different texts differ.
     """
     values = [0.0] * dimensions
-    for word in words(text):
+    for word in set(words(text)):
         _add(values, word, 1)
     _add(values, f"the whole: {text}", _OF_THE_WHOLE)
     length = math.hypot(*values)
@@ -134,5 +134,5 @@ def _text(value: object) -> str:
     return value
 
 
-def _written(tokens: list[Any]) -> str:
-    return " ".join(f"<{token}>" for token in tokens)
+def _words_of(tokens: list[Any]) -> str:
+    return " ".join(map(str, tokens))
