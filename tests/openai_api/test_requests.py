@@ -23,6 +23,7 @@ from vast_intercept.openai_api.operations import Operation
 from vast_intercept.openai_api.requests import (
     GenerationRequest,
     check_content_type,
+    outline_of,
     read_request,
 )
 
@@ -157,6 +158,62 @@ SENT = {
         b'{"model":"","messages":[],"model":""}',
         (),
     ),
+    "max_completion_tokens alone": (
+        b'{"max_completion_tokens": 64 ,"messages":[]}\n',
+        b'{"max_completion_tokens": 64 ,"messages":[],"max_tokens":64}\n',
+        (),
+    ),
+    "max_completion_tokens with an escaped name": (
+        rb'{"messages":[],"max_c\u006fmpletion_tokens":100}',
+        rb'{"messages":[],"max_c\u006fmpletion_tokens":100,"max_tokens":100}',
+        (),
+    ),
+    "max_completion_tokens, and max_tokens null": (
+        b'{"max_tokens" : null, "messages":[],"max_completion_tokens":7}',
+        b'{"max_tokens" : 7, "messages":[],"max_completion_tokens":7}',
+        (),
+    ),
+    "max_completion_tokens and max_tokens": (
+        b'{"max_tokens":5,"messages":[],"max_completion_tokens":7}',
+        b'{"max_tokens":5,"messages":[],"max_completion_tokens":7}',
+        (),
+    ),
+    "max_completion_tokens null": (
+        b'{"messages":[],"max_completion_tokens":null}',
+        b'{"messages":[],"max_completion_tokens":null}',
+        (),
+    ),
+    "max_completion_tokens that is no limit": (
+        b'{"messages":[],"max_completion_tokens":0}',
+        b'{"messages":[],"max_completion_tokens":0}',
+        (),
+    ),
+    "max_completion_tokens that is no number": (
+        b'{"messages":[],"max_completion_tokens":"64"}',
+        b'{"messages":[],"max_completion_tokens":"64"}',
+        (),
+    ),
+    "max_tokens null": (b'{"messages":[], "max_tokens":null}', b'{"messages":[]}', ()),
+    "max_tokens null, and model behind it": (
+        b'{"max_tokens":null,"model":"m","messages":[]}',
+        b'{"model":"","messages":[]}',
+        (),
+    ),
+    "both null": (
+        b'{"max_tokens":null,"max_completion_tokens":null,"messages":[]}',
+        b'{"max_completion_tokens":null,"messages":[]}',
+        (),
+    ),
+    "max_completion_tokens twice": (
+        b'{"max_completion_tokens":5,"messages":[], "max_completion_tokens":7}',
+        b'{"max_completion_tokens":7,"messages":[],"max_tokens":7}',
+        (),
+    ),
+    "max_tokens twice, null in the end": (
+        b'{"max_tokens":5,"messages":[],"max_tokens":null}',
+        b'{"messages":[]}',
+        (),
+    ),
     "user and detail": (
         b'{"messages":[],"user":"u","store":true,"metadata":{"detail":"low"}}',
         b'{"messages":[],"user":"u","store":true,"metadata":{"detail":"low"}}',
@@ -169,6 +226,38 @@ SENT = {
 def test_a_body_goes_out(body: bytes, sent: bytes, left_out: tuple[str, ...]) -> None:
     request = read_request(CHAT, body)
     assert (request.body, request.left_out) == (sent, left_out)
+
+
+LIMITS = st.none() | st.integers(-1, 99) | st.sampled_from([0.5, "7", [1], True, 10**30])
+ABSENT = object()
+
+
+@given(st.just(ABSENT) | LIMITS, st.just(ABSENT) | LIMITS, st.sampled_from([CHAT, TEXT]), st.data())
+def test_the_worker_gets_a_limit_that_it_counts(
+    new: Any, old: Any, operation: Operation, data: st.DataObject
+) -> None:
+    """FACTS V15. A text completion has the new name, too, if an app sends it."""
+    given_limits = {"max_completion_tokens": new, "max_tokens": old}
+    members = {name: value for name, value in given_limits.items() if value is not ABSENT}
+    required = {"messages": [{"content": "x" * 300}], "prompt": "x" * 300, "model": "m"}
+    names = data.draw(st.permutations([*required, *members]))
+    body = json.dumps({name: (required | members)[name] for name in names}).encode()
+    outlined = at_once(outline_of(body)) if data.draw(st.booleans()) else None
+    request = read_request(operation, body, outlined)
+    expected = required | members | {"model": ""}
+    if expected.get("max_tokens") is None:
+        expected.pop("max_tokens", None)
+        if type(new) is int and new >= 1:
+            expected["max_tokens"] = new
+    assert json.loads(request.body) == expected
+    assert request.left_out == ()
+
+
+def test_null_for_the_limit_is_left_out_of_a_large_body() -> None:
+    text = json.dumps("x" * 2_000_000)
+    body = f'{{"max_tokens":null,"messages":[{{"content":{text}}}],"model":"m"}}'.encode()
+    request = read_request(CHAT, body, at_once(outline_of(body)))
+    assert request.body == f'{{"messages":[{{"content":{text}}}],"model":""}}'.encode()
 
 
 @pytest.mark.parametrize("name", ["model", "suffix", "parallel_tool_calls", "messages", "x"])

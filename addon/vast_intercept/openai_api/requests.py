@@ -241,11 +241,19 @@ def _pieces_for_vast(
     """The body with an empty `model`, renamed roles, and without members that vLLM refuses.
 
     Everything else keeps its bytes. The name is emptied because vLLM serves its own model under an
-    empty name, and refuses names that it does not know.
+    empty name, and refuses names that it does not know. `max_tokens` is what Vast's worker takes
+    for the load (FACTS V15): it has what `max_completion_tokens` has, unless both are there.
     """
+    values = {"model": NO_MODEL} if "model" in members else {}
+    left_out: tuple[str, ...] = _LEFT_OUT
+    if is_null(members.get("max_tokens", NULL)):
+        if _count(members, "max_completion_tokens"):
+            values["max_tokens"] = bytes(members["max_completion_tokens"])
+        else:
+            left_out += ("max_tokens",)  # the worker counts with it, and null is no number
     changes = Changes(
-        values={"model": NO_MODEL} if "model" in members else {},
-        left_out=_LEFT_OUT,
+        values=values,
+        left_out=left_out,
         edits={"messages": partial(renamed, roles=roles)} if roles else {},
     )
     return rewritten(body, members, made, changes)

@@ -24,7 +24,7 @@ FIELDS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "nothing": ({}, {}, {}),
     "max_output_tokens": (
         {"max_output_tokens": 8},
-        {"max_completion_tokens": 8, "max_tokens": 8},
+        {"max_completion_tokens": 8},
         {"max_output_tokens": 8},
     ),
     "temperature": ({"temperature": 0}, {"temperature": 0}, {"temperature": 0}),

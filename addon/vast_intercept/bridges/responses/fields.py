@@ -251,8 +251,7 @@ def chat_fields(fields: Fields) -> dict[str, object]:
         name: value for name in _SAME if (value := getattr(fields, name)) is not None
     }
     if fields.max_output_tokens is not None:
-        # vLLM takes the first, and Vast's worker counts the second (FACTS V15).
-        made["max_completion_tokens"] = made["max_tokens"] = fields.max_output_tokens
+        made["max_completion_tokens"] = fields.max_output_tokens
     if LOGPROBS in (fields.include or ()):
         made |= {"logprobs": True, "top_logprobs": fields.top_logprobs or 0}
     if fields.reasoning and fields.reasoning.effort is not None:
