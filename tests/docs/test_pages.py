@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from vast_intercept.config import load_config
+from vast_intercept.diagnosis.listed_calls import TRIALS
 
 from ..diagnosis.conftest import STEPS
 from ..harness import PROJECT
@@ -99,7 +100,8 @@ def test_every_step_of_the_check_is_explained() -> None:
     table = page.partition("| step |")[2].partition("\n\n")[0]
     cells = re.findall(r"^\| (`.+?`) \|", table, re.MULTILINE)
     named = [name for cell in cells for name in cell.replace("`", "").split(", ")]
-    assert named == [step.replace("_", " ") for step in (*STEPS, "messages_call")]
+    more = ("messages_call", *(trial.name for trial in TRIALS.values()), "vision_call")
+    assert named == [step.replace("_", " ") for step in (*STEPS, *more)]
 
 
 def test_every_script_is_explained() -> None:

@@ -26,8 +26,9 @@ def check(
     """Find out what does not work, from this shell to Vast and back.
 
     Tests the configuration, the key, Vast's names and certificates, the endpoint and its workers,
-    the running interceptor, its CA and this shell's variables. Then makes two calls as an app does,
-    which cost a few tokens. Exits with 0 if nothing failed, else with 1.
+    the running interceptor, its CA and this shell's variables. Then makes calls as an app does:
+    chat completions, and one of each operation that an endpoint is said to serve. Each costs a few
+    tokens, a second of sound or a small image. Exits with 0 if nothing failed, else with 1.
     """
     subject = Subject(
         config_option=config, endpoint=endpoint, port=port, offline=offline, environ=os.environ

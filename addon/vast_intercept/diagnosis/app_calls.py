@@ -1,15 +1,17 @@
 """Steps: one whole and one streamed call, as an app makes them with `requests`."""
 
 import time
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import msgspec
+import requests
 
 from ..openai_api.sse import DONE, EventParser
 from .calling import LOOK, MAX_TOKENS, PROMPT, Ask, Error, answer_to, broken_off, check_is_stream
 from .findings import Finding, Problem, one_line
 from .subject import Subject
-from .target import model_for
+from .target import chat_model
 
 _BY_PROVIDER = (
     "That is the provider itself, to which the route falls back: the endpoints before it did not"
@@ -17,29 +19,39 @@ _BY_PROVIDER = (
 )
 
 
+class _Message(msgspec.Struct):
+    content: str | None = None
+
+
 class _Choice(msgspec.Struct):
-    delta: dict[str, Any] = {}
+    message: _Message = msgspec.field(default_factory=_Message)
 
 
-class _Completion(msgspec.Struct):
+class Completion(msgspec.Struct):
+    """A chat completion, as far as a check looks at it."""
+
     choices: Annotated[list[_Choice], msgspec.Meta(min_length=1)]
     model: str = ""
 
+    @property
+    def text(self) -> str:
+        """The text of the answer; empty if it has none."""
+        return self.choices[0].message.content or ""
+
+
+class _ChunkChoice(msgspec.Struct):
+    delta: dict[str, Any] = {}
+
 
 class _Chunk(msgspec.Struct):
-    choices: list[_Choice] = []
+    choices: list[_ChunkChoice] = []
     error: Error | None = None
 
 
 def whole_call(subject: Subject) -> Finding:
     """Makes a call that is answered in one piece. Raises Problem."""
     with answer_to(subject, _ask(subject, stream=False)) as (answer, pieces):
-        try:
-            completion = msgspec.json.decode(b"".join(pieces), type=_Completion)
-        except ValueError as error:
-            raise Problem(
-                f"the answer is not a chat completion: {error}", f"It came from {answer.url}."
-            ) from None
+        completion = read_completion(answer, pieces)
         attempts = answer.headers.get("x-vast-attempts")
         if attempts is None:
             raise Problem(
@@ -54,6 +66,16 @@ def whole_call(subject: Subject) -> Finding:
             f"answered by {one_line(endpoint)} with model {model}{tries}",
             advice=_BY_PROVIDER if by_provider else "",
         )
+
+
+def read_completion(answer: requests.Response, pieces: Iterator[bytes]) -> Completion:
+    """The chat completion of a whole answer. Raises Problem."""
+    try:
+        return msgspec.json.decode(b"".join(pieces), type=Completion)
+    except ValueError as error:
+        raise Problem(
+            f"the answer is not a chat completion: {error}", f"It came from {answer.url}."
+        ) from None
 
 
 def streamed_call(subject: Subject) -> Finding:
@@ -80,7 +102,7 @@ def streamed_call(subject: Subject) -> Finding:
 
 def _ask(subject: Subject, *, stream: bool) -> Ask:
     body: dict[str, Any] = {
-        "model": model_for(subject.config),
+        "model": chat_model(subject.config),
         "messages": [{"role": "user", "content": PROMPT}],
         "max_tokens": MAX_TOKENS,
         "stream": stream,

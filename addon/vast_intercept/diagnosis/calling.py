@@ -1,9 +1,10 @@
 """Makes a call as an app makes it, with `requests`, and says what went wrong with it."""
 
+import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -69,13 +70,23 @@ class _Refusal(msgspec.Struct):
     error: Error
 
 
+type Upload = tuple[str, bytes, str]
+"""A file of a form: its name, what is in it, and its media type."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A call to make. Anthropic's API has the key in a header of its own."""
+    """A call to make: `body` as JSON, or with files as a form (`multipart/form-data`)."""
 
     url: str
     body: dict[str, Any]
+    #: Anthropic's API has the key in a header of its own.
     key_header: str = "authorization"
+    files: Mapping[str, Upload] = field(default_factory=dict)
+    #: The most bytes that the answer may have.
+    limit: int = _MAX_ANSWER
+    #: What to do about errors, by their code, where that is not the same as for other calls.
+    advice: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -103,19 +114,31 @@ def answer_to(subject: Subject, ask: Ask) -> Iterator[tuple[requests.Response, I
         try:
             answer = session.post(
                 url,
-                json=ask.body,
+                json=None if ask.files else ask.body,
+                data=ask.body if ask.files else None,
+                files=ask.files or None,
                 headers={ask.key_header: sent_key},
                 timeout=(_CONNECT_SECONDS, seconds),
                 stream=True,
                 allow_redirects=False,
             )
             with answer:
-                pieces = _pieces(answer, ends, seconds)
+                pieces = _pieces(answer, ask.limit, ends, seconds)
                 if answer.status_code != 200:
-                    raise _refused(subject, answer.status_code, b"".join(pieces))
+                    body = b"".join(pieces)
+                    raise _refused(subject, answer.status_code, body, _ADVICE | dict(ask.advice))
                 yield answer, pieces
         except requests.RequestException as error:
             raise _failed(error, seconds) from None
+
+
+def another_configuration(subject: Subject, what: str) -> str:
+    """The advice if the interceptor refuses what the checked configuration has an endpoint for."""
+    option = f" --config {shlex.quote(str(subject.path))}" if subject.path else ""
+    return (
+        f"The interceptor runs with another configuration, in which no endpoint {what}. Start it"
+        f" anew with this one:\nvast-intercept serve -p {subject.port}{option}"
+    )
 
 
 def check_is_stream(answer: requests.Response) -> None:
@@ -135,27 +158,29 @@ def _app_key(subject: Subject) -> Secret | None:
     return Secret(key) if is_sendable(key) else None
 
 
-def _pieces(answer: requests.Response, ends: float, seconds: float) -> Iterator[bytes]:
+def _pieces(answer: requests.Response, limit: int, ends: float, seconds: float) -> Iterator[bytes]:
     """The pieces of the body, whose size and time are limited."""
     received = 0
     # HTTP chunks come as they were sent, unless they are larger.
     for piece in answer.iter_content(_MAX_PIECE):
         received += len(piece)
-        if received > _MAX_ANSWER:
-            raise Problem(f"the answer has more than {_MAX_ANSWER:,} bytes", LOOK)
+        if received > limit:
+            raise Problem(f"the answer has more than {limit:,} bytes", LOOK)
         if time.monotonic() > ends:
             raise _too_slow(seconds)
         yield piece
 
 
-def _refused(subject: Subject, status: int, body: bytes) -> Problem | NotApplicable:
+def _refused(
+    subject: Subject, status: int, body: bytes, known: Mapping[str, str]
+) -> Problem | NotApplicable:
     try:
         error = msgspec.json.decode(body, type=_Refusal).error
     except ValueError:
         said = one_line(body.decode("utf-8", "replace"))
         return Problem(f"status {status}, which is no error of OpenAI's form: {said}", LOOK)
     code = error.name
-    advice = _ADVICE.get(code, LOOK)
+    advice = known.get(code, LOOK)
     if code == ErrorCode.VAST_KEY_MISSING and subject.key_is_missing:
         return NotApplicable("the interceptor has no key either, because key failed")
     if code == ErrorCode.INVALID_API_KEY:

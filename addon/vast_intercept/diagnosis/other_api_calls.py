@@ -16,10 +16,9 @@ from ..openai_api.sse import EventParser
 from .calling import LOOK, MAX_TOKENS, PROMPT, Ask, Error, answer_to, broken_off, check_is_stream
 from .findings import Finding, NotApplicable, Problem
 from .subject import Subject
-from .target import model_for
+from .target import chat_model, url_of
 
 _ANTHROPIC_HOST = "api.anthropic.com"
-_CHAT = "chat/completions"
 
 # By the event that a stream begins with: those that a complete one ends with.
 _ENDS = {
@@ -46,13 +45,13 @@ def responses_call(subject: Subject) -> Finding:
     """Makes a Responses call that is answered event by event. Raises Problem and NotApplicable."""
     _need_served(subject, Operation.RESPONSES)
     body = {
-        "model": model_for(subject.config),
+        "model": chat_model(subject.config),
         "input": PROMPT,
         "max_output_tokens": MAX_TOKENS,
         "store": False,
         "stream": True,
     }
-    url = subject.chat_url.removesuffix(_CHAT) + Operation.RESPONSES
+    url = url_of(subject.chat_url, Operation.RESPONSES)
     return _streamed(subject, Ask(url, body), "response.created")
 
 
@@ -67,7 +66,7 @@ def messages_call(subject: Subject) -> Finding:
     if subject.door.is_reverse and urlsplit(subject.chat_url).hostname != _ANTHROPIC_HOST:
         raise NotApplicable("another provider is behind the interceptor")
     body = {
-        "model": model_for(subject.config),
+        "model": chat_model(subject.config),
         "max_tokens": MAX_TOKENS,
         "messages": [{"role": "user", "content": PROMPT}],
         "stream": True,

@@ -15,7 +15,7 @@ _MARKS: dict[StepStatus, str] = {"passed": "✓", "failed": "✗", "skipped": "�
 _PLAIN_MARKS: dict[StepStatus, str] = {"passed": "ok", "failed": "FAIL", "skipped": "-"}
 _COLORS: dict[StepStatus, str] = {"passed": "green", "failed": "red", "skipped": "yellow"}
 _KEY_VARIABLES = ("VAST_API_KEY", "OPENAI_API_KEY")
-_NAME_WIDTH = len("responses call")
+_NAME_WIDTH = len("transcription call")
 # Characters. Shorter values are no keys. They would be taken out of the middle of words.
 _SHORTEST_KEY = 8
 

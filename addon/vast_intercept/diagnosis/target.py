@@ -1,13 +1,18 @@
 """Finds the URL that an app would call, and how calls reach the interceptor."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from ..config import Config, ConfigFile, OwnProvider, built_in_providers
+from ..config import Config, ConfigFile, EndpointId, OwnProvider, built_in_providers
 from ..status import Status
 from ..urls import place_of
+from .findings import NotApplicable
 
-_MODEL = "check"
+#: The model that calls name, where none is better.
+MODEL = "check"
+
+_CHAT = "chat/completions"
 
 
 def chat_url(status: Status, config: Config, file: ConfigFile, port: int) -> str | None:
@@ -22,25 +27,46 @@ def chat_url(status: Status, config: Config, file: ConfigFile, port: int) -> str
     host = behind if behind in hosts else hosts[0]
     providers = (*config.providers, *built_in_providers().values())
     prefix = next((each.prefixes[0].rstrip("/") for each in providers if host in each.hosts), "/v1")
-    prefix = prefix.replace("{endpoint}", config.endpoint or _MODEL).replace("{model}", _MODEL)
-    name = f"[{host}]" if ":" in host else host.replace("*", _MODEL, 1)
+    prefix = prefix.replace("{endpoint}", config.endpoint or MODEL).replace("{model}", MODEL)
+    name = f"[{host}]" if ":" in host else host.replace("*", MODEL, 1)
     origin = f"https://{name}"
     for own in file.providers:
         if isinstance(own, OwnProvider) and own.host.strip("[]") == host:
             origin = f"{own.scheme}://{name}" + (f":{own.port}" if own.port else "")
             break
-    return f"{origin}{prefix}/chat/completions"
+    return f"{origin}{prefix}/{_CHAT}"
 
 
-def model_for(config: Config) -> str:
-    """A model that has an endpoint: without a default endpoint, the model of a route."""
-    if config.destinations_for(_MODEL):
-        return _MODEL
+def url_of(chat_url: str, operation: str) -> str:
+    """The URL of another operation, at the same provider as that of chat completions."""
+    return chat_url.removesuffix(_CHAT) + operation
+
+
+def model_for(
+    config: Config, fits: Callable[[EndpointId], bool] = lambda _destination: True
+) -> str:
+    """A model with a destination that fits: without a default endpoint, the model of a route."""
+    if any(map(fits, config.destinations_for(MODEL))):
+        return MODEL
     for route in config.routes:
         model = route.model.replace("*", "").replace("?", "x")
-        if fnmatchcase(model, route.model):
+        if fnmatchcase(model, route.model) and any(map(fits, config.destinations_for(model))):
             return model
-    return _MODEL
+    return MODEL
+
+
+def chat_model(config: Config) -> str:
+    """A model that a chat call can name.
+
+    Raises NotApplicable if the configuration has endpoints, but none for chat completions. If it
+    has none at all, the interceptor may still have been started with one.
+    """
+    model = model_for(config)
+    if config.endpoints() and not config.destinations_for(model):
+        raise NotApplicable(
+            "neither vast.endpoint nor a route has an endpoint for chat completions"
+        )
+    return model
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,11 +84,12 @@ def unknown(name: str, named_by: str, known: Iterable[str]) -> Problem:
     listed = ", ".join(map(repr, ordered[:_NAMES_SHOWN]))
     if len(ordered) > _NAMES_SHOWN:
         listed += f" and {len(ordered) - _NAMES_SHOWN} more"
+    in_file = f"In the configuration's file: {named_by}: {{name}}"
+    if named_by.startswith("endpoints."):
+        in_file = f"In the configuration's file, in the place of {named_by}: endpoints.{{name}}"
     return Problem(
         f"your Vast account has no endpoint {name!r} ({named_by}); it has {listed}",
-        _ANOTHER_NAME.get(named_by, f"In the configuration's file: {named_by}: {{name}}").format(
-            name=shlex.quote(ordered[0])
-        ),
+        _ANOTHER_NAME.get(named_by, in_file).format(name=shlex.quote(ordered[0])),
     )
 
 

@@ -54,6 +54,8 @@ def look_at_tls(subject: Subject) -> Finding:
 def look_at_endpoints(subject: Subject) -> Finding:
     """Looks whether the account has the endpoints that the configuration names."""
     wanted = named_endpoints(subject)
+    if not wanted and subject.config.endpoints():
+        raise NotApplicable("all endpoints are machines, which no account lists")
     if subject.offline and not wanted:
         raise no_endpoint()
     subject.need_vast()
@@ -87,18 +89,20 @@ def look_at_workers(subject: Subject) -> Finding:
 
 
 def named_endpoints(subject: Subject) -> dict[str, str]:
-    """The endpoints that calls may go to, each with the place that names it."""
+    """The endpoints of Vast's that calls may go to, each with the place that names it."""
     named: dict[str, str] = {}
     config = subject.config
     if config.endpoint:
         by_environ = "VAST_ENDPOINT" if subject.environ.get("VAST_ENDPOINT") else "vast.endpoint"
         named[config.endpoint] = "--endpoint" if subject.endpoint else by_environ
+    for name in config.known_endpoints:
+        named.setdefault(name, f"endpoints.{name}")
     for number, route in enumerate(config.routes):
         named.setdefault(route.endpoint, f"routes[{number}].endpoint")
         for place, name in enumerate(route.fallback):
             if name in config.endpoints():  # else it is the app's own provider
                 named.setdefault(name, f"routes[{number}].fallback[{place}]")
-    return named
+    return {name: by for name, by in named.items() if not config.known_endpoint(name).machine}
 
 
 def no_endpoint(known: Iterable[str] = ()) -> Problem:
