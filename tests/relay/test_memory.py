@@ -13,7 +13,7 @@ from vast_intercept.intercept.body_recorder import BodyRecorder
 from vast_intercept.openai_api.errors import ApiError
 from vast_intercept.openai_api.limits import ALWAYS_HELD
 from vast_intercept.relay.memory import Memory, Share
-from vast_intercept.relay.serving.server import _read_body
+from vast_intercept.relay.serving.app_body import receive
 
 MOST = 10 * ALWAYS_HELD
 SIZES = st.integers(0, 2 * MOST)
@@ -89,10 +89,10 @@ def test_nothing_is_held_of_a_body_that_is_too_large(limit: int) -> None:
     others = Share(counted)
     others.take(MOST - len(piece))
     if limit < MOST:
-        assert asyncio.run(_read_body(request, limit, share)) is None
+        assert asyncio.run(receive(request, limit, share)) is None
     else:
         with pytest.raises(ApiError):
-            asyncio.run(_read_body(request, 100 * MOST, share))
+            asyncio.run(receive(request, 100 * MOST, share))
     # The second piece is one too many: of the rest, nothing.
     assert content.held[1] == MOST
     assert set(content.held[2:]) == {MOST - len(piece)}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..config import EndpointId, UpstreamKind
+from ..openai_api.amounts import NOTHING, Amounts
 from ..openai_api.errors import ApiError
 from ..openai_api.rewriting import Piece
 from ..openai_api.usage import Usage
@@ -62,6 +63,8 @@ class Progress:
     #: What the answer says that it took, and which model it is from.
     usage: Usage | None = None
     response_model: str | None = None
+    #: What the call sent, and what came, besides tokens.
+    amounts: Amounts = NOTHING
 
     #: The app's whole request was there. A person may have held it since.
     received_at: float | None = None
@@ -139,6 +142,10 @@ class Progress:
         """
         self.model, self.stream, self.left_out, self.prompt = model, stream, left_out, prompt
         self.sent = sent
+
+    def count(self, amounts: Amounts) -> None:
+        """Adds what was sent, or what has come, to what is counted besides tokens."""
+        self.amounts += amounts
 
     def take_sent(self) -> tuple[Piece, ...] | None:
         """Gives up what Vast gets, which the flow keeps from now on."""
@@ -221,6 +228,11 @@ class Progress:
         """Notes that all of an answer has come that is no stream."""
         self.last_byte_at = self.clock()
         self.usage, self.response_model, self.answered = usage, model, True
+
+    def end_bytes(self, size: int) -> None:
+        """Notes that all of an answer has come that was sent on as bytes, so many."""
+        self.count(Amounts(bytes=size))
+        self.complete = True
 
     def fail(self, error: ApiError) -> None:
         """Notes that the call has failed: the app gets the error."""

@@ -55,7 +55,15 @@ def request_for(config: Config, **fields: Any) -> UpstreamRequest:
     progress = Progress(call, clock=asyncio.get_running_loop().time, model="m")
     body = b'{"model":"m","messages":[{"role":"user","content":"hello"}]}'
     wanted = read_request(Operation.CHAT_COMPLETIONS, body, None, lambda _: {})
-    return UpstreamRequest(progress, Operation.CHAT_COMPLETIONS, wanted, body, "application/json")
+    return UpstreamRequest(
+        progress,
+        Operation.CHAT_COMPLETIONS,
+        wanted.pieces,
+        cost=100,
+        stream=wanted.stream,
+        original=body,
+        accept="application/json",
+    )
 
 
 class Bench:

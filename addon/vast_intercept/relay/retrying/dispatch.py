@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from ...bounded import BoundedDict
 from ...config import EndpointId, UpstreamKind
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway, misconfigured
+from ...openai_api.rewriting import Piece
 from ..failures import AttemptFailed, EndpointFailed
 from ..upstreams.base import Attempt, Upstream, UpstreamRequest
 from ..work import ToProvider
@@ -49,12 +51,12 @@ class Dispatcher:
         `endpoint` is the one that the call's path names, if any; `deadline` is in the event loop's
         time. Raises ApiError with what the app is to be told.
         """
-        destinations = _destinations(request, endpoint)
-        for destination in destinations[:-1]:
+        there = destinations(request, endpoint)
+        for destination in there[:-1]:
             with contextlib.suppress(EndpointFailed):
                 return await self._in_half_the_time(request, destination, deadline)
         try:
-            return await self._attempts(request, destinations[-1], deadline)
+            return await self._attempts(request, there[-1], deadline)
         except EndpointFailed as failed:
             raise failed.error from None
 
@@ -150,7 +152,7 @@ class Dispatcher:
         finally:
             waiting(None)
         try:
-            return await wait_for_first_bytes(answer, progress, stream=request.generation.stream)
+            return await wait_for_first_bytes(answer, progress, stream=request.stream)
         except BaseException:
             answer.close()
             raise
@@ -162,16 +164,16 @@ class Dispatcher:
         return health
 
 
-def _destinations(request: UpstreamRequest, endpoint: str | None) -> list[EndpointId]:
+def destinations(request: UpstreamRequest, endpoint: str | None) -> list[EndpointId]:
     """Where the call may go, at least one. `endpoint` is what its path names. Raises ApiError."""
     call, model = request.call, request.progress.model
     provider = EndpointId(UpstreamKind.PROVIDER, call.provider.name) if call.provider else None
     if provider and isinstance(call.work, ToProvider):
         return [provider]
-    destinations = call.config.destinations_for(model)
+    there = call.config.destinations_for(model, request.operation)
     if endpoint:
-        destinations = (EndpointId(call.config.interface, endpoint),)
-    if not destinations:
+        there = (call.config.destination(endpoint),)
+    if not there:
         raise misconfigured(
             f"No Vast endpoint is set for the model {repr(model)[:_LONGEST_NAME]}: set"
             " VAST_ENDPOINT, or vast.endpoint or a route in the configuration, to the name of"
@@ -179,7 +181,7 @@ def _destinations(request: UpstreamRequest, endpoint: str | None) -> list[Endpoi
             ErrorCode.VAST_ENDPOINT_MISSING,
         )
     # A replay has no provider: the app's key is masked.
-    found = [provider if each.kind is UpstreamKind.PROVIDER else each for each in destinations]
+    found = [provider if each.kind is UpstreamKind.PROVIDER else each for each in there]
     return [each for each in found if each]
 
 
@@ -190,8 +192,16 @@ def _known_as(request: UpstreamRequest, failed: AttemptFailed) -> Hashable:
     """
     if not failed.lost:
         return request.call.request_id
-    body = request.generation.body
-    return hash((len(body), body[:_KNOWN_BY], body[-_KNOWN_BY:]))
+    pieces = request.pieces
+    return hash((sum(map(len, pieces)), _beginning(pieces), _beginning(pieces, -1)))
+
+
+def _beginning(pieces: Sequence[Piece], step: Literal[1, -1] = 1) -> bytes:
+    """The first bytes of a body, or with the step -1 its last ones, backwards."""
+    found = b""
+    for piece in pieces[::step]:
+        found += bytes(memoryview(piece)[::step][: _KNOWN_BY - len(found)])
+    return found
 
 
 async def _pause(

@@ -15,16 +15,17 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from ...listed_operations.reading import UPLOADS
 from ...openai_api.content_coding import request_too_large
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.error_shapes import error_body
 from ...openai_api.errors import ApiError, bad_gateway
-from ...openai_api.operations import Operation
+from ...openai_api.operations import LISTED, Operation
 from ...openai_api.outline import Buffer
 from ..call import Call
 from ..failures import internal_error
 from ..http_client import UpstreamProxy
-from ..memory import Memory, Share
+from ..memory import Memory
 from ..progress import Progress
 from ..retrying.dispatch import Dispatcher
 from ..retrying.endpoint_health import EndpointHealth
@@ -32,10 +33,13 @@ from ..stored_responses.stores import StoredResponses
 from ..turns import Turns
 from ..upstreams.all import Upstreams
 from ..work import CountTokens, Generating, StoredResponse
-from .app_body import read_body
+from .app_body import drop, read_body, receive
 from .counting import ESTIMATED, count_tokens
-from .generation import Generation, answered_here
+from .generation import Generation
+from .listed_call import ListedRun
+from .run import answered_here
 from .stored import answer_stored
+from .upload import receive_upload
 from .whole_answer import JSON
 
 TOKEN_HEADER = "x-vast-intercept-call"  # noqa: S105  (a header's name)
@@ -47,9 +51,6 @@ _MAX_HEADER = 1024 * 1024
 # mitmproxy closes its connections when the app closes its own. If the relay closed them first,
 # the next call could fall into the gap.
 _KEEP_ALIVE = 365 * 24 * 3600
-# How long the rest of a body that nobody wants is read and dropped: many clients read an answer
-# only when they have sent everything, and find a broken pipe if nobody takes it.
-_DROP_SECONDS = 30
 # How long what runs has to end once it was told to. Zero would mean for ever.
 _SHUTDOWN = 0.1
 # How long an app has to take the error that ends its call.
@@ -61,7 +62,7 @@ class Relay:
 
     def __init__(self) -> None:
         self._calls: dict[str, Progress] = {}
-        self._running: set[Generation] = set()
+        self._running: set[Generation | ListedRun] = set()
         self._idle = asyncio.Event()
         #: It takes no more calls for Vast.
         self.draining = False
@@ -143,8 +144,8 @@ class Relay:
         self.draining = True
         if await self._idle_within(seconds):
             return
-        for generation in list(self._running):
-            generation.end(_shutting_down("before the answer was complete"))
+        for run in list(self._running):
+            run.end(_shutting_down("before the answer was complete"))
         await self._idle_within(_LAST_WORDS)
 
     async def _idle_within(self, seconds: float) -> bool:
@@ -202,9 +203,9 @@ class Relay:
         """Answers what needs no model. Raises ApiError."""
         call, body = progress.call, None
         if isinstance(call.work, CountTokens):
-            body = await _read_body(request, call.max_body, call.share)
+            body = await receive(request, call.max_body, call.share)
         else:
-            await _drop_body(request)
+            await drop(request)
         call = progress.call  # it may have been changed in mitmproxy while its body came
         match call.work:
             case CountTokens(operation):
@@ -230,16 +231,24 @@ class Relay:
         self, request: web.BaseRequest, progress: Progress, headers: dict[str, str]
     ) -> web.StreamResponse:
         if self.draining:
-            await _drop_body(request)
+            await drop(request)
             raise _shutting_down("and takes no more calls")
         assert self._dispatcher
-        generation = Generation(progress, self._dispatcher, request, self._turns, self._stored)
-        self._running.add(generation)
-        call = progress.call
+        call, shared = progress.call, (progress, self._dispatcher, request, self._turns)
+        assert isinstance(call.work, Generating)
+        operation = call.work.operation
+        run: Generation | ListedRun = (
+            ListedRun(*shared) if operation in LISTED else Generation(*shared, self._stored)
+        )
+        self._running.add(run)
         try:
-            return await generation.answer(_read_body(request, call.max_body, call.share), headers)
+            if isinstance(run, ListedRun) and operation in UPLOADS:
+                return await run.answer(
+                    receive_upload(request, operation, call, self._turns), headers
+                )
+            return await run.answer(receive(request, call.max_body, call.share), headers)
         finally:
-            self._running.discard(generation)
+            self._running.discard(run)
             if not self._running:
                 self._idle.set()
 
@@ -248,37 +257,6 @@ def _shutting_down(what: str) -> ApiError:
     return bad_gateway(
         f"The interceptor is shutting down, {what}.", ErrorCode.INTERCEPTOR_SHUTTING_DOWN, 503
     )
-
-
-async def _read_body(request: web.BaseRequest, limit: int, share: Share) -> Buffer | None:
-    """The request's body, or None if it is larger than `limit`; no more is held.
-
-    Raises ApiError (503) if calls hold too much already.
-    """
-    body = bytearray()  # it grows in place: to join many pieces would hold up other calls
-    refusal: ApiError | None = None
-    while piece := await request.content.readany():
-        try:
-            if len(body) + len(piece) <= limit:
-                share.take(len(piece))
-                body += piece
-                continue
-        except ApiError as error:
-            refusal = error
-        share.give_back(len(body))
-        body.clear()
-        await _drop_body(request)
-        if refusal:
-            raise refusal
-        return None
-    return body
-
-
-async def _drop_body(request: web.BaseRequest) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_DROP_SECONDS):
-            while await request.content.readany():
-                pass
 
 
 def http_logger(name: str) -> logging.Logger:

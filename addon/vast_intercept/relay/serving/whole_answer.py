@@ -71,6 +71,23 @@ async def read_whole(started: StartedAnswer, call: Call, turns: Turns) -> WholeA
     return WholeAnswer(body, usage_of(text), model_of(text))
 
 
+async def read_to_end(started: StartedAnswer, call: Call) -> bytearray:
+    """The whole body of an answer. Raises ApiError if it is broken off, or too large."""
+    try:
+        body = await read_body(started.answer, call.max_body, call.share, started.first)
+    except AttemptFailed as failed:
+        raise failed.error from None
+    if len(body) > call.max_body:
+        raise bad_gateway(
+            f"Vast's answer is larger than {call.max_body:,} bytes. The limit is mitmproxy's"
+            " option stream_large_bodies: raise it where the interceptor is started, for example"
+            " with --set stream_large_bodies=200m.",
+            ErrorCode.ANSWER_TOO_LARGE,
+            retry=False,
+        )
+    return body
+
+
 def _short_enough(body: Buffer) -> Generator[None, None, Buffer]:
     """What is decoded in the body's place. Raises TooMuchStructureError if nothing is."""
     if not needs_outline(body):

@@ -5,6 +5,7 @@ from pathlib import Path
 from ...config import UpstreamKind
 from ..http_client import HttpClient, UpstreamProxy
 from .base import Upstream
+from .machine import MachineUpstream
 from .openai import OpenAIUpstream
 from .provider import ProviderUpstream
 from .serverless.serverless import ServerlessUpstream
@@ -16,10 +17,12 @@ class Upstreams:
 
     def __init__(self, folder: Path, proxy: UpstreamProxy) -> None:
         self._client = HttpClient(proxy)
-        self._serverless = ServerlessUpstream(self._client, VastTrust(self._client, folder))
+        trust = VastTrust(self._client, folder)
+        self._serverless = ServerlessUpstream(self._client, trust)
         self.by_kind: dict[UpstreamKind, Upstream] = {
             UpstreamKind.OPENAI: OpenAIUpstream(self._client),
             UpstreamKind.SERVERLESS: self._serverless,
+            UpstreamKind.MACHINE: MachineUpstream(self._client, trust),
             UpstreamKind.PROVIDER: ProviderUpstream(self._client),
         }
 

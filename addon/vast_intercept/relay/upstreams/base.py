@@ -5,12 +5,12 @@ has one method; whatever it needs for that, such as routes and keys, is its own 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from ...listed_operations.listed import Form
 from ...openai_api.errors import ApiError, from_upstream
 from ...openai_api.operations import Operation
-from ...openai_api.requests import GenerationRequest
 from ...openai_api.rewriting import Piece
 from ...openai_api.roles import explain_refused_role
 from ..call import Call
@@ -24,10 +24,21 @@ class UpstreamRequest:
 
     progress: Progress
     operation: Operation
-    generation: GenerationRequest
+    #: The JSON that Vast gets, in pieces.
+    pieces: tuple[Piece, ...]
+    #: How much work the call is, in tokens.
+    cost: float
+    #: Whether the app has asked for a stream of events.
+    stream: bool
     #: The body as the app sent it, for its own provider.
     original: Piece
     accept: str
+    #: What a server gets in place of JSON that is not behind Vast's worker.
+    form: Form | None = None
+
+    def with_pieces(self, pieces: tuple[Piece, ...]) -> "UpstreamRequest":
+        """The request with its JSON, which is made once it is known that it is needed."""
+        return replace(self, pieces=pieces)
 
     @property
     def call(self) -> Call:
@@ -93,4 +104,4 @@ def explain_vast(attempt: Attempt, status: int, body: bytes) -> ApiError:
     """What Vast's answer that is no success means to an app."""
     redact = attempt.request.progress.keys.redact
     error = from_upstream(status, body, endpoint=attempt.endpoint, redact=redact)
-    return explain_refused_role(error, attempt.request.generation.pieces)
+    return explain_refused_role(error, attempt.request.pieces)

@@ -28,7 +28,7 @@ class OpenAIUpstream:
         return await self._client.post(
             url,
             headers(key.reveal(), accept=request.accept, request_id=call.request_id),
-            request.generation.pieces,
+            request.pieces,
             public_context(config),
             config.timeout,
             explain=partial(explain_vast, attempt),

@@ -18,7 +18,6 @@ from ....vast_api.router import (
     LARGEST_ROUTE,
     NotReady,
     Worker,
-    cost_of,
     read_route,
     route_request,
     route_url,
@@ -71,7 +70,7 @@ class ServerlessUpstream:
             answer = await self._client.post(
                 url,
                 headers(None, accept=request.accept, request_id=call.request_id),
-                call_body(worker.auth_data, request.generation.pieces),
+                call_body(worker.auth_data, request.pieces),
                 tls,
                 call.config.timeout,
                 explain=partial(explain_vast, attempt),
@@ -134,7 +133,7 @@ class ServerlessUpstream:
         progress, endpoint = attempt.request.progress, attempt.endpoint
         config = progress.call.config
         router = _router_url(config.route_url)
-        cost = cost_of(attempt.request.generation, config.default_cost)
+        cost = attempt.request.cost
         while True:
             key = await self._keys.key_of(progress, endpoint)
             body = route_request(endpoint, key.reveal(), cost, request_idx)

@@ -1,0 +1,132 @@
+"""One call of an operation that its endpoint is said to serve: embeddings, speech, images, ..."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from ...bridges.bridge import Record
+from ...config import UpstreamKind
+from ...listed_operations.listed import Delivery, ListedCall
+from ...listed_operations.reading import UPLOADS, read_json_call
+from ...openai_api.content_coding import request_too_large
+from ...openai_api.errors import ApiError
+from ...openai_api.limits import READ_AT_ONCE
+from ...openai_api.outline import Buffer
+from ...openai_api.sse import EVENT_STREAM
+from ...openai_api.usage import usage_of
+from ..failures import AttemptFailed
+from ..retrying.answer_start import StartedAnswer
+from ..retrying.dispatch import destinations
+from ..upstreams.base import UpstreamRequest
+from .app_body import read_body
+from .byte_stream import send_bytes
+from .event_stream import EventStream
+from .run import Headers, Run
+from .upload import Upload, read_upload
+from .whole_answer import check_content_type, read_to_end, read_whole
+
+
+@dataclass(slots=True, eq=False)
+class ListedRun(Run[Buffer | Upload | ApiError | None]):
+    """Answers one call. Its body is None if it is too large, an error if an upload is refused."""
+
+    _listed: ListedCall = field(init=False)
+
+    async def _read(self, received: Buffer | Upload | ApiError | None) -> UpstreamRequest:
+        call, operation = self._call, self._work.operation
+        headers = self._request.headers
+        listed, original = await self._listed_call(received, headers)
+        self._listed = listed
+        progress = self._progress
+        progress.read(
+            model=self._work.model or listed.model,
+            stream=listed.delivery is Delivery.EVENTS,
+            left_out=listed.left_out,
+            prompt=None,
+        )
+        progress.count(listed.amounts)
+        form = listed.for_server()
+        sent = UpstreamRequest(
+            progress,
+            operation,
+            (),
+            listed.cost,
+            progress.stream,
+            original if call.provider else b"",
+            headers.get("accept") or "*/*",
+            form,
+        )
+        there = destinations(sent, self._work.endpoint)
+        if form and not any(each.kind is UpstreamKind.SERVERLESS for each in there):
+            return sent
+        pieces = await self._turns.take(listed.for_worker())
+        if form:
+            call.share.take(sum(map(len, pieces)))
+        return sent.with_pieces(pieces)
+
+    async def _listed_call(
+        self, received: Buffer | Upload | ApiError | None, headers: Mapping[str, str]
+    ) -> tuple[ListedCall, Buffer]:
+        """The call that the body asks for, and the body as its provider would get it."""
+        call, operation = self._call, self._work.operation
+        if operation in UPLOADS and call.body is not None:
+            content_type = headers.get("content-type", "")
+            received = await read_upload(operation, content_type, call.body, self._turns)
+        if isinstance(received, Upload):
+            return received.call, received.original
+        if isinstance(received, ApiError):
+            raise received
+        body = received if call.body is None else call.body
+        if body is None:
+            raise request_too_large(call.max_body)
+        body, made = await read_body(body, headers, call, self._turns)
+        return read_json_call(operation, body, made), body
+
+    def _event_stream(self, headers: Headers) -> EventStream | None:
+        if self._listed.delivery is not Delivery.EVENTS:
+            return None
+        events = self._listed.events()
+        return EventStream(self._request, headers, self._progress, events, self._keep)
+
+    async def _keep(self, record: Record) -> None:
+        """Is never called: nobody comes back to such answers."""
+
+    def _use(self, stream: EventStream, started: StartedAnswer, headers: Headers) -> None:
+        check_content_type(started.answer, EVENT_STREAM)
+        headers["content-type"] = EVENT_STREAM
+
+    async def _without_events(
+        self, sent: UpstreamRequest, deadline: float, headers: Headers
+    ) -> web.StreamResponse:
+        if self._listed.delivery is Delivery.WHOLE:
+            # Without an argument, `super` does not know a class with slots.
+            return await super(ListedRun, self)._without_events(sent, deadline, headers)
+        async with self._until(deadline) as limit:
+            started = await self._start(sent, deadline, headers)
+            if self._ended_with is None:
+                limit.reschedule(None)
+            headers["content-type"] = started.answer.content_type
+            try:
+                return await send_bytes(self._request, started, self._progress, headers)
+            except AttemptFailed as failed:
+                raise failed.error from None
+
+    async def _whole(self, started: StartedAnswer, headers: Headers) -> Buffer:
+        progress = self._progress
+        if progress.is_with_provider:
+            return await self._of_provider(started, headers)
+        whole = await read_whole(started, self._call, self._turns)
+        body = await self._turns.take(progress.keys.redact_in_steps(whole.body))
+        answer = await self._turns.take(self._listed.answer(body))
+        headers["content-type"] = answer.content_type
+        progress.end_whole(answer.usage, answer.model)
+        progress.count(answer.amounts)
+        return answer.body
+
+    async def _of_provider(self, started: StartedAnswer, headers: Headers) -> Buffer:
+        """The provider's answer, in whatever form the app has asked for."""
+        body = await read_to_end(started, self._call)
+        headers["content-type"] = started.answer.content_type
+        self._progress.end_whole(usage_of(body) if len(body) < READ_AT_ONCE else None, None)
+        return await self._turns.take(self._progress.keys.redact_in_steps(body))
