@@ -12,7 +12,6 @@ import msgspec
 from ..openai_api.amounts import Amounts
 from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import bad_request
-from ..openai_api.limits import MAX_STRUCTURE
 from ..openai_api.members import DECODE_ERRORS, NULL, RepeatedNameError, split_members
 from ..openai_api.outline import Buffer, Outline
 from ..openai_api.reading import (
@@ -23,8 +22,7 @@ from ..openai_api.reading import (
     not_json,
     read_members,
 )
-from ..openai_api.requests import emptied_model
-from ..openai_api.rewriting import Piece
+from ..openai_api.rewriting import Changes, rewritten
 from ..openai_api.sse import EVENT_STREAM
 from .json_call import JsonCall
 from .listed import Delivery
@@ -34,7 +32,7 @@ _JSON = "application/json"
 _FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 _STREAM_FORMATS = ("sse", "audio")
 # OpenAI's default. vLLM-Omni's is WAV, and it streams WAV and PCM alone (FACTS V29).
-_DEFAULT_FORMAT = b'"response_format":"mp3",'
+_DEFAULT_FORMAT = b'"mp3"'
 
 # Characters that count as one call of the benchmark, also for each voice to imitate (FACTS V16).
 _REFERENCE = 500
@@ -88,13 +86,13 @@ def read_speech(body: Buffer, made: Outline | None = None) -> SpeechCall:
     format_ = _word(members, "response_format", _FORMATS)
     stream_format = _word(members, "stream_format", _STREAM_FORMATS)
     stream = decode(_flag_or_null, members.get("stream", NULL), "stream")
-    pieces = emptied_model(body, made)
+    values = {"model": b'""'} if "model" in members else {}
     if format_ is None and stream_format is None and not stream:
-        pieces = _with_first_member(pieces, _DEFAULT_FORMAT)
+        values["response_format"] = _DEFAULT_FORMAT
     references = sum(1 for _ in _voices_to_imitate(members))
     return SpeechCall(
         model=model,
-        pieces=pieces,
+        pieces=rewritten(body, members, made, Changes(values)),
         cost=cost_in_tokens(characters + _REFERENCE * references, _REFERENCE),
         amounts=Amounts(characters=characters),
         delivery=Delivery.BYTES,
@@ -161,10 +159,3 @@ def _voices_to_imitate(members: Mapping[str, msgspec.Raw]) -> Iterator[str]:
 def _only_texts(values: object) -> Iterator[str]:
     assert isinstance(values, Iterator | list)
     return (value for value in values if isinstance(value, str) and value)
-
-
-def _with_first_member(pieces: tuple[Piece, ...], member: bytes) -> tuple[Piece, ...]:
-    """The JSON object with one more member, which ends with a comma, at its beginning."""
-    first = memoryview(pieces[0])
-    begin = bytes(first[:MAX_STRUCTURE]).index(b"{") + 1
-    return first[:begin], member, first[begin:], *pieces[1:]
