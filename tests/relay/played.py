@@ -21,6 +21,8 @@ class PlayedAnswer:
     media_type: str = "application/json"
     retry_after: float | None = None
     host: str = "played.example"
+    content_length: int | None = None
+    is_cut: bool = False
     #: How it was ended.
     ended: str = ""
 

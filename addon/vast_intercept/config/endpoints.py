@@ -29,6 +29,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     api_key: Secret | None = None
     #: Why there is no key although one is configured, or nothing.
     api_key_problem: str = ""
+    #: The environment variable that has the key, if one was named.
+    key_variable: str | None = None
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +95,13 @@ def _machine(section: EndpointSection, environ: Mapping[str, str], place: str) -
     if section.url is None:
         return None
     key, problem = _key(section.api_key, environ)
-    return Machine(url=_url(section, f"{place}.url"), api_key=key, api_key_problem=problem)
+    kind, _, name = (section.api_key or "").partition(":")
+    return Machine(
+        url=_url(section, f"{place}.url"),
+        api_key=key,
+        api_key_problem=problem,
+        key_variable=name if kind == "env" else None,
+    )
 
 
 def _key(reference: str | None, environ: Mapping[str, str]) -> tuple[Secret | None, str]:

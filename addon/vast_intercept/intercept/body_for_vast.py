@@ -9,6 +9,8 @@ from ..bridges.functions.request import with_tools
 from ..bridges.messages.request import read_messages
 from ..bridges.responses.request import read
 from ..config import Config
+from ..listed_operations.listed import ListedCall
+from ..listed_operations.reading import read_json_call
 from ..mitmweb.sent import sent_of
 from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import bad_request
@@ -30,6 +32,15 @@ def body_for_vast(flow: http.HTTPFlow, operation: Operation, config: Config) -> 
         return read_request(served_as(operation), sent)
     body = flow.request.get_content(strict=True) or b""
     return read_request(served_as(operation), _converted(operation, body, config))
+
+
+def listed_call_of(flow: http.HTTPFlow, operation: Operation) -> ListedCall:
+    """The call of a listed operation that a flow's request is by now.
+
+    Raises ApiError for one that cannot be served, and ValueError for a content coding that cannot
+    be undone.
+    """
+    return read_json_call(operation, flow.request.get_content(strict=True) or b"", None)
 
 
 def served_as(operation: Operation) -> Operation:

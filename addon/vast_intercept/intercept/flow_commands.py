@@ -2,22 +2,25 @@
 
 import contextlib
 import os
-import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from weakref import WeakSet
 
 import pyperclip
 from mitmproxy import command, ctx, exceptions, flow, http
 
 from ..addresses import is_loopback_name
-from ..config import Provider, built_in_providers, find_provider
+from ..config import Config, Provider, built_in_providers, find_provider
+from ..listed_operations.listed import done_at_once
+from ..listed_operations.reading import UPLOADS
+from ..listed_operations.speech import SpeechCall
 from ..mitm.master import list_of_flows, show_anew
 from ..mitmweb.notes import noted, original_url
 from ..openai_api.errors import ApiError
 from ..openai_api.operations import GENERATING, Operation
 from ..urls import place_of
-from ..vast_api.openai_interface import operation_url
-from .body_for_vast import body_for_vast, served_as
+from .body_for_vast import body_for_vast, listed_call_of, served_as
+from .curl import CurlCall, curl_command
 from .settings import Settings
 
 #: The key for `vast.replay.provider`: that of OpenAI, which no other company may get.
@@ -25,8 +28,6 @@ OPENAI_API_KEY = "OPENAI_API_KEY"
 
 # Not in a flow's metadata: a file that somebody else has made could say it, too.
 _for_provider: WeakSet[flow.Flow] = WeakSet()
-# Linux takes arguments of 128 KiB at most.
-_LARGEST_ARGUMENT = 100_000
 
 
 def is_for_provider(flow: http.HTTPFlow) -> bool:
@@ -97,7 +98,9 @@ class FlowCommands:
     def curl(self, flow: flow.Flow) -> str:
         """Copy a flow as a curl command for Vast, with $VAST_API_KEY in place of the key.
 
-        For a call of another API it is the chat completion that Vast gets.
+        For a call of another API it is the chat completion that Vast gets. What only workers
+        serve is sent to one, as the router says, with the endpoint's key in $VAST_ENDPOINT_KEY; to
+        a machine, with the machine's key.
         """
         text = self._curl(flow)
         with contextlib.suppress(pyperclip.PyperclipException):  # a machine without a clipboard
@@ -105,35 +108,50 @@ class FlowCommands:
         return text
 
     def _curl(self, each: flow.Flow) -> str:
-        operation = _operation_of(each)
+        operation = Operation(_operation_of(each))
         assert isinstance(each, http.HTTPFlow)
-        if operation not in GENERATING:
-            raise exceptions.CommandError(f"Vast has no {operation}.")
         config = self._settings.config
+        if operation not in GENERATING and not config.serves_anywhere(operation):
+            raise exceptions.CommandError(f"Vast has no {operation}.")
+        if operation in UPLOADS:
+            raise exceptions.CommandError(
+                f"The body of {operation} is an upload, which is not written as a command. Replay"
+                " the flow instead."
+            )
         try:
-            request = body_for_vast(each, Operation(operation), config)
-            body = request.body.decode()
+            model, call = _curl_call(each, operation, config)
         except ApiError as error:
             raise exceptions.CommandError(error.message) from None
         except ValueError as error:
             raise exceptions.CommandError(f"The body cannot be read: {error}.") from None
         known = noted(each, "endpoint")
-        model = request.model or noted(each, "model")
-        destinations = [each.name for each in config.destinations_for(model)]
-        names = [known] if known in config.endpoints() else destinations
-        if not names:
-            raise exceptions.CommandError("No Vast endpoint is configured: set VAST_ENDPOINT.")
-        words = ["curl", *(["--no-buffer"] if request.stream else [])]
-        url = operation_url(config.openai_url, str(names[0]), served_as(Operation(operation)))
-        words += [shlex.quote(url), '-H "Authorization: Bearer $VAST_API_KEY"']
-        words += ["-H 'Content-Type: application/json'"]
-        if len(request.body) > _LARGEST_ARGUMENT:
-            # The body is JSON: no line of it can be what ends the document.
-            return f"{' '.join(words)} --data-binary @- <<'VAST_BODY'\n{body}\nVAST_BODY"
-        return f"{' '.join(words)} --data-raw {shlex.quote(body)}"
+        if known in config.endpoints() and config.serves(known, operation):
+            return curl_command(call, config.destination(known), config)
+        for destination in config.destinations_for(model or noted(each, "model"), operation):
+            return curl_command(call, destination, config)
+        raise exceptions.CommandError("No Vast endpoint is configured: set VAST_ENDPOINT.")
 
 
-def _operation_of(each: flow.Flow) -> str | None:
+def _curl_call(
+    each: http.HTTPFlow, operation: Operation, config: Config
+) -> tuple[str | None, CurlCall]:
+    """The model that is asked for, and the call. Raises ApiError and ValueError."""
+    if operation in GENERATING:
+        request = body_for_vast(each, operation, config)
+        call = CurlCall(
+            operation=served_as(operation), body=request.body.decode(), is_stream=request.stream
+        )
+        return request.model, call
+    listed = listed_call_of(each, operation)
+    body = b"".join(done_at_once(listed.for_worker())).decode()
+    call = CurlCall(operation=operation, body=body, cost=listed.cost)
+    if isinstance(listed, SpeechCall):
+        file = None if listed.as_events else f"speech.{listed.format}"
+        call = replace(call, is_stream=not file, file=file)
+    return listed.model, call
+
+
+def _operation_of(each: flow.Flow) -> str:
     """The operation of a call that was taken over. Raises CommandError for another flow."""
     operation = noted(each, "operation") if isinstance(each, http.HTTPFlow) else None
     if operation is None:

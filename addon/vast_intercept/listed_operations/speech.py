@@ -32,7 +32,7 @@ _JSON = "application/json"
 _FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 _STREAM_FORMATS = ("sse", "audio")
 # OpenAI's default. vLLM-Omni's is WAV, and it streams WAV and PCM alone (FACTS V29).
-_DEFAULT_FORMAT = b'"mp3"'
+_DEFAULT_FORMAT = "mp3"
 
 # Characters that count as one call of the benchmark, also for each voice to imitate (FACTS V16).
 _REFERENCE = 500
@@ -65,6 +65,8 @@ class SpeechCall(JsonCall):
     """
 
     as_events: bool | None = False
+    #: Of the audio, as a file's extension: the server's own where the app leaves it open.
+    format: str = "mp3"
 
     def is_due(self, media_type: str) -> bool:
         """Whether an answer of this type is what was asked for."""
@@ -88,7 +90,8 @@ def read_speech(body: Buffer, made: Outline | None = None) -> SpeechCall:
     stream = decode(_flag_or_null, members.get("stream", NULL), "stream")
     values = {"model": b'""'} if "model" in members else {}
     if format_ is None and stream_format is None and not stream:
-        values["response_format"] = _DEFAULT_FORMAT
+        format_ = _DEFAULT_FORMAT
+        values["response_format"] = b'"%b"' % format_.encode()
     references = sum(1 for _ in _voices_to_imitate(members))
     return SpeechCall(
         model=model,
@@ -97,6 +100,7 @@ def read_speech(body: Buffer, made: Outline | None = None) -> SpeechCall:
         amounts=Amounts(characters=characters),
         delivery=Delivery.BYTES,
         as_events=stream_format == "sse" if stream_format or not stream else None,
+        format=format_ or "wav",
     )
 
 

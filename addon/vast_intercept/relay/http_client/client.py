@@ -5,11 +5,10 @@ import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, TypedDict
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+from weakref import WeakSet
 
 import aiohttp
 from multidict import CIMultiDict
@@ -22,6 +21,7 @@ from ...openai_api.rewriting import Piece
 from ..failures import BUSY_STATUSES, RETRIED_STATUSES, AttemptFailed
 from . import far_clients
 from .aiohttp_errors import attempt_failed, failure
+from .retry_after import retry_after_of
 
 _MAX_CONNECTIONS = 1_000
 _KEEP_ALIVE = 60  # seconds that an idle connection is kept
@@ -73,18 +73,26 @@ class HttpAnswer:
     """An answer whose head has come. Whoever has it ends it with `finish` or `close`."""
 
     def __init__(
-        self, response: aiohttp.ClientResponse, explain: Explain, finishing: set[asyncio.Task[None]]
+        self,
+        response: aiohttp.ClientResponse,
+        explain: Explain,
+        finishing: set[asyncio.Task[None]],
+        cut: WeakSet[aiohttp.StreamReader],
     ) -> None:
         self._response = response
         self._content = response.content
         self._finishing = finishing
+        self._cut = cut
         self.explain = explain
         self.status = response.status
         self.host = response.url.host or "Vast"
         #: Without its parameters, and with them.
         self.media_type = response.content_type
         self.content_type = response.headers.get("content-type", self.media_type)
-        self.retry_after = _retry_after_of(response)
+        #: How many bytes the body has, if that is declared. One with a coding is decoded here.
+        coded = "content-encoding" in response.headers
+        self.content_length = None if coded else response.content_length
+        self.retry_after = retry_after_of(response.headers)
 
     async def read(self) -> bytes:
         """What has come of the body since the last time, or comes next; nothing at its end.
@@ -95,6 +103,11 @@ class HttpAnswer:
             return self._content.read_nowait() or await self._content.readany()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise attempt_failed(error, self.host, sent=True) from None
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the body has ended before its end, over bytes that are no HTTP (FACTS V11)."""
+        return self._content in self._cut
 
     def limit_silence(self, seconds: float) -> None:
         """From now on, silence of so many seconds ends the answer.
@@ -138,6 +151,8 @@ class HttpClient:
         self._guarded = _session(far_clients.make_socket)
         #: What is read from each connection, by the future that says that it was closed.
         self._read_from: dict[asyncio.Future[None], aiohttp.StreamReader] = {}
+        #: What has ended before its end.
+        self._cut: WeakSet[aiohttp.StreamReader] = WeakSet()
         self._finishing: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
@@ -193,7 +208,7 @@ class HttpClient:
             sent = slices is None or slices.sent  # a small one goes out in one write
             raise failure(error, url.host or "", sent=sent) from None
         self._end_with_connection(response)
-        return HttpAnswer(response, explain, self._finishing)
+        return HttpAnswer(response, explain, self._finishing, self._cut)
 
     def _end_with_connection(self, response: aiohttp.ClientResponse) -> None:
         """Has the answer end when its connection does.
@@ -205,7 +220,7 @@ class HttpClient:
             return  # it is there in whole already
         closed = response.connection.protocol.closed
         if closed is None:
-            _end(response.content)
+            self._end(response.content)
             return
         if closed not in self._read_from:
             closed.add_done_callback(self._connection_closed)
@@ -214,7 +229,13 @@ class HttpClient:
     def _connection_closed(self, closed: asyncio.Future[None]) -> None:
         if not closed.cancelled():
             closed.exception()  # taken note of: asyncio would report it otherwise
-        _end(self._read_from.pop(closed))
+        self._end(self._read_from.pop(closed))
+
+    def _end(self, content: aiohttp.StreamReader) -> None:
+        """What was received stays to be read; whoever reads it finds that it is not complete."""
+        if not content.is_eof() and content.exception() is None:
+            self._cut.add(content)
+            content.feed_eof()
 
     async def ask(
         self,
@@ -253,7 +274,7 @@ class HttpClient:
                     said = f"{url.host!r} answered with status {response.status} to {asked}."
                     raise AttemptFailed(
                         bad_gateway(said, ErrorCode.BAD_GATEWAY),
-                        retry_after=_retry_after_of(response),
+                        retry_after=retry_after_of(response.headers),
                         busy=response.status in BUSY_STATUSES,
                     )
                 return response.status, bytes(received)
@@ -292,12 +313,6 @@ class _Slices:
         self.sent = True
 
 
-def _end(content: aiohttp.StreamReader) -> None:
-    """What was received stays to be read; whoever reads it finds that it is not complete."""
-    if not content.is_eof() and content.exception() is None:
-        content.feed_eof()
-
-
 @lru_cache(maxsize=8)
 def _client_timeout(timeout: TimeoutSection) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(
@@ -313,27 +328,3 @@ async def read_rest(read: Callable[[], Awaitable[bytes]], seconds: float) -> byt
             while len(rest) < _MAX_REST and (chunk := await read()):
                 rest += chunk
     return rest
-
-
-def _retry_after_of(response: aiohttp.ClientResponse) -> float | None:
-    """The header `Retry-After`, in seconds."""
-    value = response.headers.get("retry-after")
-    return parse_retry_after(value, datetime.now(UTC)) if value else None
-
-
-def parse_retry_after(value: str, now: datetime) -> float | None:
-    """Seconds from `Retry-After` (RFC 9110, section 10.2.3), or None if it is neither of its forms.
-
-    >>> parse_retry_after("120", datetime.now(UTC))
-    120.0
-    """
-    value = value.strip()
-    if value.isascii() and value.isdigit():
-        return float(value[:12])
-    try:
-        date = parsedate_to_datetime(value)
-        if date.tzinfo is None:
-            date = date.replace(tzinfo=UTC)
-        return max((date - now).total_seconds(), 0.0)
-    except (ValueError, OverflowError, TypeError, IndexError):
-        return None  # the email package raises all of these
