@@ -73,5 +73,5 @@ class Status(msgspec.Struct):
     tally: Tally
     #: Models that apps have asked for and that their provider has shut down, with the date.
     shut_down: list[str] = []
-    #: Environment variables that may hold the Vast key.
+    #: Environment variables that may hold the Vast key, or a machine's.
     key_variables: list[str] = []

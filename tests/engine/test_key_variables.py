@@ -65,7 +65,7 @@ def test_the_usual_variable_and_one_that_holds_the_same(
     key = harness.VAST_KEY
     found, errors = search([*way, *run_options], VAST_API_KEY=key, OPENAI_API_KEY=key)
     assert found == "looked at True 1\n"
-    assert "OPENAI_API_KEY holds the Vast key, so the app does not get it" in errors
+    assert "OPENAI_API_KEY holds the Vast key or a machine's, so the app does not get it" in errors
 
 
 @WAYS

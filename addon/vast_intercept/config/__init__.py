@@ -2,8 +2,9 @@
 
 The rest of the house imports from this package alone. Its modules: `config.py` (the value that
 calls are served by, made from file, options and environment), `file.py` (the YAML file's sections),
-`validation.py` and `endpoints.py` (what they must fulfil), `watch.py` (reads the files again when
-they change) and `providers.py` (whose API a host and a path belong to).
+`validation.py`, `endpoints.py` and `keys.py` (what they must fulfil, and what they refer to),
+`watch.py` (reads the files again when they change) and `providers.py` (whose API a host and a path
+belong to).
 """
 
 from ..bridges.bridge import BuiltinTools

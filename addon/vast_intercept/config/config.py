@@ -16,7 +16,14 @@ from msgspec.structs import asdict, replace
 
 from ..openai_api.operations import Operation
 from ..secret import VAST_KEY_VARIABLE, Secret
-from .endpoints import ALWAYS_SERVED, Endpoint, read_endpoints
+from .endpoints import (
+    ALWAYS_SERVED,
+    Endpoint,
+    Machine,
+    no_key,
+    read_endpoints,
+    warnings_of,
+)
 from .file import (
     ENDPOINT_PATTERN,
     PROVIDER,
@@ -36,14 +43,13 @@ from .validation import (
     Responses,
     read_ca_file,
     read_filter,
-    read_key,
     read_networks,
     read_providers,
     read_responses,
     read_routes,
     read_unsupported,
     read_url,
-    variables_with_key,
+    read_vast_key,
 )
 
 _PROJECT_CONFIG = Path(__file__).parents[3] / "config" / "vast.yaml"
@@ -91,6 +97,8 @@ class Config(VastSettings, frozen=True):
     inspect: InspectSection = InspectSection()
     warnings: tuple[str, ...] = ()
     key_file: Path | None = None
+    #: Whether the file holds the Vast key itself.
+    key_is_literal: bool = False
     #: Environment variables that hold the Vast key, or may.
     key_variables: tuple[str, ...] = (VAST_KEY_VARIABLE,)
 
@@ -105,17 +113,21 @@ class Config(VastSettings, frozen=True):
         """
         for route in self.routes:
             if _matches(route, model) and self.serves(route.endpoint, operation):
-                fallbacks = (name for name in route.fallback if self.serves(name, operation))
-                return self.destination(route.endpoint), *map(self.destination, fallbacks)
+                return self.destination(route.endpoint), *self._fallbacks(route, operation)
         if operation in ALWAYS_SERVED:
             return (self.destination(self.endpoint),) if self.endpoint else ()
         serving = (name for name in self.endpoints() if self.serves(name, operation))
         return tuple(self.destination(name) for name in serving)[:1]
 
+    def _fallbacks(self, route: Route, operation: Operation) -> Iterator[EndpointId]:
+        for name in route.fallback:
+            if name == PROVIDER:
+                yield EndpointId(UpstreamKind.PROVIDER, name)
+            elif self.serves(name, operation):
+                yield self.destination(name)
+
     def destination(self, name: str) -> EndpointId:
-        """The endpoint, machine or provider that the configuration means by a name."""
-        if name == PROVIDER:
-            return EndpointId(UpstreamKind.PROVIDER, name)
+        """The endpoint of Vast's, or the machine, that the configuration means by a name."""
         machine = self.known_endpoint(name).machine
         return EndpointId(UpstreamKind.MACHINE if machine else self.interface, name)
 
@@ -124,10 +136,8 @@ class Config(VastSettings, frozen=True):
         return self.known_endpoints.get(name) or Endpoint(name=name)
 
     def serves(self, name: str, operation: Operation) -> bool:
-        """Whether calls of the operation may go to an endpoint, or to `provider`, which has all."""
-        if operation in ALWAYS_SERVED or name == PROVIDER:
-            return True
-        return operation in self.known_endpoint(name).serves
+        """Whether calls of the operation may go to an endpoint."""
+        return operation in ALWAYS_SERVED or operation in self.known_endpoint(name).serves
 
     def serves_anywhere(self, operation: Operation) -> bool:
         """Whether there is an endpoint that serves the operation."""
@@ -136,6 +146,44 @@ class Config(VastSettings, frozen=True):
     def route_for(self, model: str | None) -> Route | None:
         """The first route whose pattern matches the model."""
         return next((route for route in self.routes if _matches(route, model)), None)
+
+    @property
+    def machines(self) -> dict[str, Machine]:
+        """The machines of one's own, by name."""
+        return {
+            name: endpoint.machine
+            for name, endpoint in self.known_endpoints.items()
+            if endpoint.machine
+        }
+
+    @property
+    def calls_vast(self) -> bool:
+        """Whether calls may go to Vast: not if all that may be called are machines."""
+        names = self.endpoints()
+        return self.any_endpoint or not names or any(each not in self.machines for each in names)
+
+    @property
+    def lacks_vast_key(self) -> bool:
+        """Whether there is no Vast key although calls may need one."""
+        return self.api_key is None and self.calls_vast
+
+    def missing_machine_keys(self) -> list[str]:
+        """Sentences that say which machines have no key although the configuration names one."""
+        found = self.machines.items()
+        return [no_key(name, machine) for name, machine in found if machine.api_key_problem]
+
+    @property
+    def key_files(self) -> tuple[Path, ...]:
+        """The files that keys are read from: Vast's, then those of machines."""
+        files = (self.key_file, *(each.key_file for each in self.machines.values()))
+        return tuple(dict.fromkeys(each for each in files if each))
+
+    @property
+    def all_key_variables(self) -> tuple[str, ...]:
+        """Environment variables that hold the Vast key or a machine's, or may."""
+        machines = self.machines.values()
+        names = [*self.key_variables, *(name for each in machines for name in each.key_variables)]
+        return tuple(dict.fromkeys(names))
 
     @property
     def interface_url(self) -> str:
@@ -209,7 +257,7 @@ def load_config(
         config,
         source=source,
         sections=frozenset(name for name in default if getattr(file, name) != default[name]),
-        warnings=tuple(_warnings(config, file.vast.api_key, source)),
+        warnings=tuple(_warnings(config, source)),
     )
 
 
@@ -235,19 +283,21 @@ def _config_of(file: ConfigFile, environ: Mapping[str, str]) -> Config:
         raise ConfigError(f"vast.endpoint: {vast.endpoint!r} cannot be the name of an endpoint.")
     check_known(vast.interface, _INTERFACES, "vast.interface")
     read_filter(file.inspect.keep_filter, "inspect.keep_filter")
-    key, key_problem, key_file = read_key(vast.api_key, environ)
+    key = read_vast_key(vast.api_key, environ)
+    endpoints = read_endpoints(
+        file.endpoints, environ, serverless=vast.interface == UpstreamKind.SERVERLESS
+    )
     as_written = {name: getattr(vast, name) for name in VastSettings.__struct_fields__}
     return Config(
         **as_written | {name: read_url(as_written[name], f"vast.{name}") for name in _URLS},
-        api_key=key,
-        api_key_problem=key_problem,
-        key_file=key_file,
-        key_variables=variables_with_key(vast.api_key, key, environ),
+        api_key=key.key,
+        api_key_problem=key.problem,
+        key_is_literal=key.is_literal and key.key is not None,
+        key_file=key.file,
+        key_variables=key.variables,
         interface=UpstreamKind(vast.interface),
         ca_file=read_ca_file(vast.ca_file, only=vast.ca_only),
-        known_endpoints=read_endpoints(
-            file.endpoints, environ, serverless=vast.interface == UpstreamKind.SERVERLESS
-        ),
+        known_endpoints=endpoints,
         providers=read_providers(file.providers),
         routes=read_routes(file.routes),
         unsupported=read_unsupported(file.unsupported),
@@ -263,19 +313,28 @@ def _matches(route: Route, model: str | None) -> bool:
     return model is not None and fnmatchcase(model, route.model)
 
 
-def _warnings(config: Config, key_reference: str, source: str) -> Iterator[str]:
-    """What a valid configuration lacks. `key_reference` is `vast.api_key` as the file has it."""
-    if config.api_key and not config.key_file and key_reference == config.api_key.reveal():
+def _warnings(config: Config, source: str) -> Iterator[str]:
+    """What a valid configuration lacks, or has that is not safe."""
+    if config.key_is_literal:
         yield (
             f"{source}: vast.api_key holds the key itself, so that whoever reads the file has it."
             " Better write env:NAME or file:PATH."
         )
-    if config.api_key is None:
+    if config.lacks_vast_key:
         yield (
             f"There is no Vast API key: {config.api_key_problem}. Calls for Vast are refused until"
             " VAST_API_KEY is set, or vast.api_key in the configuration."
         )
-    if not config.endpoint and not config.routes:
+    yield from warnings_of(config.known_endpoints.values(), source)
+    if config.endpoint or config.routes:
+        return
+    if config.known_endpoints:
+        name = next(iter(config.known_endpoints))
+        yield (
+            "There is no default endpoint. Calls for chat and text are refused until VAST_ENDPOINT"
+            f" or vast.endpoint in the configuration names one, such as {name!r}."
+        )
+    else:
         yield (
             "There is no Vast endpoint. Calls for Vast are refused until VAST_ENDPOINT is set, or"
             " vast.endpoint in the configuration."

@@ -200,10 +200,14 @@ def read_config_file(path: Path) -> ConfigFile:
         document = yaml.load(text, _UniqueKeyLoader)  # noqa: S506  (a SafeLoader)
     except _NOT_YAML as error:
         raise ConfigError(f"{path}: is not valid YAML: {_one_line(error)}") from None
+    document = _without_empty(document or {})
     try:
-        return msgspec.convert(_without_empty(document or {}), ConfigFile)
+        return msgspec.convert(document, ConfigFile)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {_explain(str(error))}") from None
+        said = _explain(str(error))
+        if said.startswith((_AN_ENDPOINT, "endpoints: ")):
+            said = _explain_endpoint(document["endpoints"]) or said
+        raise ConfigError(f"{path}: {said}") from None
 
 
 def _without_empty(value: Any) -> Any:
@@ -220,6 +224,8 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
+# How msgspec names a value of the mapping.
+_AN_ENDPOINT = "endpoints[...]"
 _UNKNOWN_KEY = re.compile(r"Object contains unknown field `(?P<key>.*)`", re.DOTALL)
 _SECTION_AT: dict[str, type[Section]] = {
     "": ConfigFile,
@@ -269,6 +275,19 @@ def _explain(message: str) -> str:
     for term, plain in _PLAIN_TERMS.items():
         what = what.replace(term, plain)
     return f"{place or 'the file'}: {what[:1].lower()}{what[1:]}."
+
+
+def _explain_endpoint(endpoints: Any) -> str | None:
+    """What is wrong with one of `endpoints`, with its name: msgspec names no keys of mappings."""
+    for name, section in endpoints.items() if isinstance(endpoints, dict) else ():
+        if isinstance(name, str) and not re.search(ENDPOINT_PATTERN, name):
+            return f"endpoints: {name!r} cannot be the name of an endpoint."
+        try:
+            msgspec.convert({name: section}, dict[str, EndpointSection])
+        except msgspec.ValidationError as error:
+            said = _explain(str(error).replace("`$", "`$.endpoints"))
+            return said.replace(_AN_ENDPOINT, f"endpoints.{name}", 1)
+    return None
 
 
 def check_known(word: str, known: Collection[str], place: str, what: str = "") -> None:

@@ -4,7 +4,6 @@ All of them raise ConfigError, whose message names the place in the file.
 """
 
 import ipaddress
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -18,7 +17,7 @@ import msgspec
 from ..addresses import is_loopback_name
 from ..bridges.bridge import BuiltinTools
 from ..openai_api.operations import CONFIGURABLE, DROPPED, UNSERVED, Operation
-from ..secret import VAST_KEY_VARIABLE, Secret, is_sendable
+from ..secret import VAST_KEY_VARIABLE
 from .file import (
     DEFAULT_API_KEY,
     ConfigError,
@@ -29,6 +28,7 @@ from .file import (
     check_known,
     nearest,
 )
+from .keys import FoundKey, find_key, read_path, variables_with_key
 from .providers import Provider, built_in_providers, own_provider
 
 type Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -49,58 +49,20 @@ class Responses(msgspec.Struct, frozen=True, kw_only=True):
     builtin_tools: BuiltinTools = BuiltinTools.LEAVE_OUT
 
 
-_MAX_KEY_BYTES = 4096
 _REASONING = ("as_is", "both")
 #: The roles that messages of a chat may have.
 _ROLES = ("developer", "system", "user", "assistant", "tool", "function")
 
 
-def read_key(reference: str, environ: Mapping[str, str]) -> tuple[Secret | None, str, Path | None]:
-    """The Vast key that `vast.api_key` refers to: key or None, what is wrong, the file it is in."""
-    if environ.get(VAST_KEY_VARIABLE):
-        reference = DEFAULT_API_KEY  # the environment wins over the file
-    kind, _, name = reference.partition(":")
-    key_file = None
-    if kind in {"env", "file"} and not name:
-        raise ConfigError(f"vast.api_key: {reference!r} names none: write env:NAME or file:PATH.")
-    if kind == "env":
-        where, problem = f"the environment variable {name}", "is not set"
-        key = environ.get(name, "").strip()
-    elif kind == "file":
-        key_file = _path(name, "vast.api_key")
-        where = f"the key file {key_file}"
-        key, problem = _read_key_file(key_file)
-    else:
-        where, problem = "vast.api_key", "is empty"
-        key = reference
-    if key and not is_sendable(key):
-        key, problem = "", "holds something else than a key"
-    return (Secret(key), "", key_file) if key else (None, f"{where} {problem}", key_file)
-
-
-def variables_with_key(
-    reference: str, key: Secret | None, environ: Mapping[str, str]
-) -> tuple[str, ...]:
-    """The environment variables that are named for the key, and all others that hold it."""
-    names = [VAST_KEY_VARIABLE]
+def read_vast_key(reference: str, environ: Mapping[str, str]) -> FoundKey:
+    """The Vast key that `vast.api_key` refers to. The environment wins over the file."""
+    named = [VAST_KEY_VARIABLE]
     if reference.startswith("env:"):
-        names.append(reference.removeprefix("env:"))
-    if key:
-        names += [name for name, value in environ.items() if value.strip() == key.reveal()]
-    return tuple(dict.fromkeys(names))
-
-
-def _read_key_file(path: Path) -> tuple[str, str]:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_KEY_BYTES + 1)
-        if len(content) > _MAX_KEY_BYTES:
-            return "", "is too large to hold just a key"
-        return content.decode().strip(), "is empty"
-    except OSError as error:
-        return "", f"cannot be read ({error.strerror})"
-    except UnicodeDecodeError:
-        return "", "is not text"
+        named.append(reference.removeprefix("env:"))
+    if environ.get(VAST_KEY_VARIABLE):
+        reference = DEFAULT_API_KEY
+    found = find_key(reference, environ, "vast.api_key")
+    return found._replace(variables=variables_with_key(named, found.key, environ))
 
 
 def read_url(url: str, place: str) -> str:
@@ -122,24 +84,13 @@ def read_url(url: str, place: str) -> str:
     return url.rstrip("/")
 
 
-def _path(text: str, place: str) -> Path:
-    try:
-        path = Path(text).expanduser()
-        os.lstat(path)
-    except (RuntimeError, ValueError):  # "~nobody/key"; a null byte
-        raise ConfigError(f"{place}: {text!r} cannot be the name of a file.") from None
-    except OSError:
-        pass
-    return path
-
-
 def read_ca_file(text: str | None, *, only: bool) -> Path | None:
     """The path of `vast.ca_file`, which must exist. `only` is `vast.ca_only`, which needs it."""
     if text is None:
         if only:
             raise ConfigError("vast.ca_only: needs vast.ca_file, which says whom to trust.")
         return None
-    path = _path(text, "vast.ca_file")
+    path = read_path(text, "vast.ca_file")
     if not path.is_file():
         raise ConfigError(f"vast.ca_file: there is no file {path}.")
     return path
@@ -248,7 +199,7 @@ def _read_store(text: str | bool) -> ResponseStoreKind | Path:
             f"{place}: {shown!r} is neither 'memory', 'off' nor a path with a slash in it, such as"
             f" ./responses.sqlite.{nearest(shown, tuple(map(str, ResponseStoreKind)))}"
         )
-    path = _path(text, place)
+    path = read_path(text, place)
     if path.is_dir() or text.endswith("/"):
         raise ConfigError(f"{place}: {path} is a folder. Name a file in it.")
     if not path.parent.is_dir():

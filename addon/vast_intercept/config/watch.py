@@ -1,4 +1,4 @@
-"""The configuration in force: read again whenever its file, or the key's file, has changed.
+"""The configuration in force: read again whenever its file, or a file with a key, has changed.
 
 A file that is being written looks like a shorter one, and a shorter one can be valid. So a change
 is read once its files have been left alone for a moment; one that takes whole sections or the key
@@ -16,6 +16,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from .config import Config, defaults
+from .endpoints import no_key
 from .file import ConfigError
 from .providers import built_in_providers
 
@@ -32,7 +33,7 @@ _STARTED = 5.0
 _LOOK_AGAIN = 0.02
 
 type _Stamp = tuple[int, int, int, int] | None
-type _Stamps = tuple[_Stamp, _Stamp]
+type _Stamps = tuple[_Stamp, ...]
 
 _NO_FILE = (0, 0, 0, 0)
 
@@ -66,10 +67,10 @@ class ConfigWatch:
         self._load = load
         self._path = path
         self._clock = clock
-        self._key_file: Path | None = None
+        self._key_files: tuple[Path, ...] = ()
         #: Of the files that were read last: times and sizes, and digests of their content.
         self._stamps: _Stamps | None = None
-        self._digests: tuple[bytes, bytes] | None = None
+        self._digests: tuple[bytes, ...] | None = None
         self._change: _Change | None = None
         # Until one is valid, no known provider may get calls that were meant for Vast.
         self.config = replace(defaults(), providers=tuple(built_in_providers().values()))
@@ -100,7 +101,7 @@ class ConfigWatch:
 
         A configuration that is not valid is logged, and the one before stays in force.
         """
-        stamps = _stamp(self._path), _stamp(self._key_file)
+        stamps = self._stamps_now()
         if stamps == self._stamps:
             self._change = None
             return False
@@ -125,17 +126,18 @@ class ConfigWatch:
             config = self._load()
         except ConfigError as error:
             problem = error
-        if (_stamp(self._path), _stamp(self._key_file)) != change.stamps:
+        if self._stamps_now() != change.stamps:
             return False  # it has changed while it was read
         if problem:
             self._stamps, self._change = change.stamps, None
             self._refuse(problem)
             return False
-        if config.key_file != self._key_file:
-            self._key_file = config.key_file
-            if config.key_file and config.key_file.is_file():
+        if config.key_files != self._key_files:
+            new = set(config.key_files).difference(self._key_files)
+            self._key_files = config.key_files
+            if any(each.is_file() for each in new):
                 return self.refresh()  # it may be being written, too
-            change.stamps = change.stamps[0], _stamp(config.key_file)
+            change.stamps = self._stamps_now()
         if now - change.since < CONFIRMED and (doubt := self._doubt(config)):
             change.doubted = True
             self._say(doubt)
@@ -169,6 +171,11 @@ class ConfigWatch:
             return f"{self._path} no longer sets {what}."
         if self.config.api_key and not config.api_key:
             return f"There is no Vast API key any more: {config.api_key_problem}."
+        for name, before in self.config.machines.items():
+            if (machine := config.machines.get(name)) is None:
+                return f"{self._path} no longer has the machine {name!r}."
+            if before.api_key and machine.api_key_problem:
+                return no_key(name, machine)
         return ""
 
     def _say(self, doubt: str) -> None:
@@ -191,8 +198,11 @@ class ConfigWatch:
         changed = max((max(stamp[:2]) for stamp in stamps if stamp), default=0)
         return max(0, time.time() - changed / 1e9)
 
-    def _digests_now(self) -> tuple[bytes, bytes]:
-        return _digest(self._path), _digest(self._key_file)
+    def _stamps_now(self) -> _Stamps:
+        return _stamp(self._path), *map(_stamp, self._key_files)
+
+    def _digests_now(self) -> tuple[bytes, ...]:
+        return _digest(self._path), *map(_digest, self._key_files)
 
 
 def _digest(path: Path | None) -> bytes:

@@ -1,4 +1,4 @@
-"""Keeps the Vast key in environment variables from apps, and from what /proc shows."""
+"""Keeps the keys in environment variables, Vast's and machines', from apps and out of /proc."""
 
 import ctypes
 import os

@@ -46,7 +46,7 @@ class _WithInterceptor(Master):
             print(f"{sys.argv[0]}: {error}", file=sys.stderr)
             sys.exit(1)
         # The apps of whoever runs this can read what /proc shows of it.
-        hide_variables(self.interceptor.config.key_variables)
+        hide_variables(self.interceptor.config.all_key_variables)
         await super().run()
 
 

@@ -61,7 +61,7 @@ class StatusPage:
             provider_ports=sorted({port for each in config.providers for port in each.ports}),
             tally=self._monitor.tally,
             shut_down=shut_down(self._monitor.shut_down),
-            key_variables=list(config.key_variables),
+            key_variables=list(config.all_key_variables),
         )
 
     def state(self) -> DashboardState:
@@ -82,7 +82,7 @@ class StatusPage:
         )
 
     def not_ready(self) -> list[str]:
-        """Why calls for Vast would not be served now. Empty if they would be."""
+        """Why calls would not be served now. Empty if they would be."""
         config = self._settings.config
         problems = [self._settings.problem] if self._settings.problem else []
         if self._relay.address is None:
@@ -91,8 +91,9 @@ class StatusPage:
             problems.append("The interceptor is shutting down.")
         if not listening():
             problems.append("The proxy does not listen.")
-        if config.api_key is None:
+        if config.lacks_vast_key:
             problems.append(f"There is no Vast API key: {config.api_key_problem}.")
+        problems += config.missing_machine_keys()
         if not config.endpoints():
             problems.append("There is no Vast endpoint.")
         return problems

@@ -41,5 +41,5 @@ def _key_variables(options: RunOptions) -> list[str]:
         if options.attach:
             return ask_status(options.attach).key_variables
         set_path = dict(each.partition("=")[::2] for each in options.settings).get("vast_config")
-        return list(load_config(find_config_file(set_path or options.config)).key_variables)
+        return list(load_config(find_config_file(set_path or options.config)).all_key_variables)
     return []

@@ -158,12 +158,12 @@ class _Run:
             )
 
     def _environ(self, ready: Status) -> dict[str, str]:
-        """The app's environment. The Vast key is in none that the app can see."""
+        """The app's environment. No key of Vast or of a machine is where the app can see it."""
         names = with_the_same_key(ready.key_variables, os.environ)
         if "OPENAI_API_KEY" in names:
             self.options.say(
-                "OPENAI_API_KEY holds the Vast key, so the app does not get it. Set it to any other"
-                " text for an app that needs one."
+                "OPENAI_API_KEY holds the Vast key or a machine's, so the app does not get it. Set"
+                " it to any other text for an app that needs one."
             )
         hide_variables(names)
         for name in names:
