@@ -1,13 +1,12 @@
 """Finds the module that reads a call of a listed operation."""
 
-from ..openai_api.error_codes import ErrorCode
-from ..openai_api.errors import bad_request
 from ..openai_api.operations import Operation
 from ..openai_api.outline import Buffer, Outline
 from ..openai_api.requests import emptied_model, read_model
 from .json_call import JsonCall
 from .listed import ListedCall, UploadReader
 from .speech import read_speech
+from .upload import Upload
 
 #: Operations whose body is `multipart/form-data`.
 UPLOADS = frozenset(
@@ -31,4 +30,4 @@ def read_json_call(operation: Operation, body: Buffer, made: Outline | None) -> 
 
 def upload_reader(operation: Operation, content_type: str) -> UploadReader:
     """Returns the reader for a body that is an upload. Raises ApiError (400) if it is none."""
-    raise bad_request(f"{operation} is not served yet.", ErrorCode.UNSUPPORTED_ENDPOINT, status=404)
+    return Upload(operation, content_type)

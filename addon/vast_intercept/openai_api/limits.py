@@ -49,3 +49,14 @@ MAX_HELD = 8 * _MIB
 #: Bytes of a body, or of a whole answer, of another API than chat and text completions. It is
 #: converted in one go.
 MAX_BRIDGED = 8 * _MIB
+
+#: Bytes of a file that is uploaded, bytes of such a body, and files in it: what Vast's worker takes
+#: (FACTS V17).
+MAX_FILE = 25 * _MIB
+MAX_UPLOAD = 64 * _MIB
+MAX_FILES = 16
+
+#: Fields of an upload that are no files, and bytes of each and of all of them, heads included.
+MAX_FIELDS = 100
+MAX_FIELD = 128 * _KIB
+MAX_ALL_FIELDS = 1 * _MIB
