@@ -9,7 +9,8 @@ from ..openai_api.rewriting import Piece
 from ..openai_api.usage import model_of, usage_of
 from .listed import Delivery, Form, ListedAnswer, Steps
 
-_JSON = "application/json"
+#: The content type.
+JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ class JsonCall:
 
     def answer(self, body: Buffer) -> Steps[ListedAnswer]:
         """Returns the answer as it came."""
-        return ListedAnswer(body, _JSON, usage=usage_of(body), model=model_of(body))
+        return ListedAnswer(body, JSON, usage=usage_of(body), model=model_of(body))
         yield
 
     def events(self) -> AppEvents:

@@ -1,10 +1,13 @@
 """Finds the module that reads a call of a listed operation."""
 
+from collections.abc import Callable
+
 from ..openai_api.operations import Operation
 from ..openai_api.outline import Buffer, Outline
-from ..openai_api.requests import emptied_model, read_model
-from .json_call import JsonCall
+from .embeddings import read_embeddings
+from .image_generations import read_image_generation
 from .listed import ListedCall, UploadReader
+from .pairs import read_rerank, read_score
 from .speech import read_speech
 from .upload import Upload
 
@@ -18,14 +21,21 @@ UPLOADS = frozenset(
 )
 
 
+_READERS: dict[Operation, Callable[[Buffer, Outline | None], ListedCall]] = {
+    Operation.AUDIO_SPEECH: read_speech,
+    Operation.EMBEDDINGS: read_embeddings,
+    Operation.IMAGES_GENERATIONS: read_image_generation,
+    Operation.RERANK: read_rerank,
+    Operation.SCORE: read_score,
+}
+
+
 def read_json_call(operation: Operation, body: Buffer, made: Outline | None) -> ListedCall:
     """Reads a call whose body is JSON. Raises ApiError (400) for what cannot be served.
 
     `made` is the outline of a large body.
     """
-    if operation is Operation.AUDIO_SPEECH:
-        return read_speech(body, made)
-    return JsonCall(model=read_model(body, made), pieces=emptied_model(body, made), cost=500.0)
+    return _READERS[operation](body, made)
 
 
 def upload_reader(operation: Operation, content_type: str) -> UploadReader:

@@ -88,7 +88,7 @@ def outline_of(body: Buffer) -> Generator[None, None, Outline]:
     except NotJsonError as error:
         raise not_json(f"is not valid JSON: {error}") from None
     except TooMuchStructureError:
-        raise _too_much(
+        raise too_much(
             f"{MAX_STRUCTURE:,} bytes, not counting long texts and lists of whole numbers"
         ) from None
     _, members, entries, _, parts = made.values
@@ -98,14 +98,15 @@ def outline_of(body: Buffer) -> Generator[None, None, Outline]:
 
 def _check_amounts(members: int = 0, messages: int = 0, parts: int = 0) -> None:
     if members > MAX_MEMBERS:
-        raise _too_much(f"{MAX_MEMBERS:,} members")
+        raise too_much(f"{MAX_MEMBERS:,} members")
     if messages > MAX_MESSAGES:
-        raise _too_much(f"{MAX_MESSAGES:,} messages, or entries of other lists")
+        raise too_much(f"{MAX_MESSAGES:,} messages, or entries of other lists")
     if parts > MAX_PARTS:
-        raise _too_much(f"{MAX_PARTS:,} content parts")
+        raise too_much(f"{MAX_PARTS:,} content parts")
 
 
-def _too_much(what: str) -> ApiError:
+def too_much(what: str) -> ApiError:
+    """The error (400) for a body that holds more values than are read in one call."""
     return bad_request(
         f"The request body holds more than {what}. No model takes that: send less in one call.",
         ErrorCode.REQUEST_TOO_COMPLEX,

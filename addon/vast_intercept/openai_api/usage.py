@@ -26,6 +26,16 @@ class _OtherUsage(msgspec.Struct):
     output_tokens: Tokens
 
 
+class _UsageOfOthers(msgspec.Struct):
+    """That of answers that are no text: each server has some of these."""
+
+    prompt_tokens: Tokens | None = None
+    input_tokens: Tokens | None = None
+    total_tokens: Tokens | None = None
+    completion_tokens: Tokens | None = None
+    output_tokens: Tokens | None = None
+
+
 class _WithUsage(msgspec.Struct):
     usage: Usage | None = None
 
@@ -41,6 +51,7 @@ class _WithModel(msgspec.Struct):
 _usage = msgspec.json.Decoder(_WithUsage)
 _other_usage = msgspec.json.Decoder(_WithOtherUsage)
 _model = msgspec.json.Decoder(_WithModel)
+_usage_of_others = msgspec.json.Decoder(_UsageOfOthers)
 
 
 def usage_of(body: bytes | bytearray | str) -> Usage | None:
@@ -54,6 +65,24 @@ def usage_of(body: bytes | bytearray | str) -> Usage | None:
     except DECODE_ERRORS:
         return None
     return Usage(usage.input_tokens, usage.output_tokens)
+
+
+def read_usage(usage: msgspec.Raw) -> Usage | None:
+    """Reads the `usage` of an answer that is no text; None if it does not say what was read.
+
+    Embeddings and scores have no `completion_tokens`, Jina's rerankers `total_tokens` only, and
+    OpenAI's images `input_tokens` and `output_tokens`.
+    """
+    try:
+        said = _usage_of_others.decode(usage)
+    except DECODE_ERRORS:
+        return None
+    read = (said.prompt_tokens, said.input_tokens, said.total_tokens)
+    made = (said.completion_tokens, said.output_tokens, 0)
+    prompt = next((tokens for tokens in read if tokens is not None), None)
+    if prompt is None:
+        return None
+    return Usage(prompt, next(tokens for tokens in made if tokens is not None))
 
 
 def model_of(body: bytes | bytearray) -> str | None:
