@@ -9,6 +9,7 @@ import pytest
 
 from vast_intercept.config import load_config
 from vast_intercept.diagnosis.listed_calls import TRIALS
+from vast_intercept.openai_api.operations import LISTED
 
 from ..diagnosis.conftest import STEPS
 from ..harness import PROJECT
@@ -42,7 +43,7 @@ def test_the_readme_links_to_every_page() -> None:
 
 @pytest.mark.parametrize("page", [README, DOCS / "configuration.md"], ids=lambda page: page.name)
 def test_the_example_of_a_configuration_is_valid(page: Path, tmp_path: Path) -> None:
-    (text,) = blocks(page.read_text("utf-8"), "yaml")
+    text, *_ = blocks(page.read_text("utf-8"), "yaml")
     file = tmp_path / "vast.yaml"
     file.write_text(text)
     key = tmp_path / ".config" / "vast" / "key"
@@ -56,6 +57,21 @@ def test_the_example_of_a_configuration_is_valid(page: Path, tmp_path: Path) -> 
         for model in ("gpt-4o", "gpt-3.5-turbo")
     ]
     assert names == [["big-one", "my-endpoint", "provider"], ["my-endpoint"]]
+
+
+def test_the_page_shows_how_all_that_workers_can_is_served(tmp_path: Path) -> None:
+    page = (DOCS / "serverless.md").read_text("utf-8")
+    (text,) = blocks(page, "yaml")
+    file = tmp_path / "vast.yaml"
+    file.write_text(text)
+    config = load_config(file, {"VAST_API_KEY": "vast-0123456789"})
+    assert config.warnings == ()
+    assert all(map(config.serves_anywhere, LISTED))
+    assert [each.name for each in config.destinations_for("gpt-4o-mini")] == ["vlm"]
+    table = page.partition("| for |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| `([a-z/]+)` \| `/v1/([a-z/]+)` \|", table, re.MULTILINE)
+    assert {serves for serves, _ in rows} == LISTED
+    assert all(serves == route for serves, route in rows)
 
 
 def test_what_is_run_is_run_elsewhere_as_well() -> None:
