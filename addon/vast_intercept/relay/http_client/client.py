@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from functools import lru_cache
 from typing import Any, TypedDict
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
-from weakref import WeakSet
 
 import aiohttp
 from multidict import CIMultiDict
@@ -69,6 +68,20 @@ class UpstreamProxy:
         return ProxyOptions() if bypassed else self._options
 
 
+class _Body:
+    """The body of an answer, which may end before its end."""
+
+    def __init__(self, content: aiohttp.StreamReader) -> None:
+        self._content = content
+        self.is_cut = False
+
+    def end(self) -> None:
+        """Ends it where it is. What was received stays to be read."""
+        if not self._content.is_eof() and self._content.exception() is None:
+            self.is_cut = True
+            self._content.feed_eof()
+
+
 class HttpAnswer:
     """An answer whose head has come. Whoever has it ends it with `finish` or `close`."""
 
@@ -77,12 +90,12 @@ class HttpAnswer:
         response: aiohttp.ClientResponse,
         explain: Explain,
         finishing: set[asyncio.Task[None]],
-        cut: WeakSet[aiohttp.StreamReader],
+        body: _Body,
     ) -> None:
         self._response = response
         self._content = response.content
         self._finishing = finishing
-        self._cut = cut
+        self._body = body
         self.explain = explain
         self.status = response.status
         self.host = response.url.host or "Vast"
@@ -107,7 +120,7 @@ class HttpAnswer:
     @property
     def is_cut(self) -> bool:
         """Whether the body has ended before its end, over bytes that are no HTTP (FACTS V11)."""
-        return self._content in self._cut
+        return self._body.is_cut
 
     def limit_silence(self, seconds: float) -> None:
         """From now on, silence of so many seconds ends the answer.
@@ -150,9 +163,7 @@ class HttpClient:
         #: opened may lead anywhere.
         self._guarded = _session(far_clients.make_socket)
         #: What is read from each connection, by the future that says that it was closed.
-        self._read_from: dict[asyncio.Future[None], aiohttp.StreamReader] = {}
-        #: What has ended before its end.
-        self._cut: WeakSet[aiohttp.StreamReader] = WeakSet()
+        self._read_from: dict[asyncio.Future[None], _Body] = {}
         self._finishing: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
@@ -207,10 +218,11 @@ class HttpClient:
         except (aiohttp.ClientError, TimeoutError) as error:
             sent = slices is None or slices.sent  # a small one goes out in one write
             raise failure(error, url.host or "", sent=sent) from None
-        self._end_with_connection(response)
-        return HttpAnswer(response, explain, self._finishing, self._cut)
+        received = _Body(response.content)
+        self._end_with_connection(response, received)
+        return HttpAnswer(response, explain, self._finishing, received)
 
-    def _end_with_connection(self, response: aiohttp.ClientResponse) -> None:
+    def _end_with_connection(self, response: aiohttp.ClientResponse, body: _Body) -> None:
         """Has the answer end when its connection does.
 
         aiohttp's parser in C closes a connection whose bytes are no HTTP, and does not tell who
@@ -220,22 +232,16 @@ class HttpClient:
             return  # it is there in whole already
         closed = response.connection.protocol.closed
         if closed is None:
-            self._end(response.content)
+            body.end()
             return
         if closed not in self._read_from:
             closed.add_done_callback(self._connection_closed)
-        self._read_from[closed] = response.content
+        self._read_from[closed] = body
 
     def _connection_closed(self, closed: asyncio.Future[None]) -> None:
         if not closed.cancelled():
             closed.exception()  # taken note of: asyncio would report it otherwise
-        self._end(self._read_from.pop(closed))
-
-    def _end(self, content: aiohttp.StreamReader) -> None:
-        """What was received stays to be read; whoever reads it finds that it is not complete."""
-        if not content.is_eof() and content.exception() is None:
-            self._cut.add(content)
-            content.feed_eof()
+        self._read_from.pop(closed).end()
 
     async def ask(
         self,
