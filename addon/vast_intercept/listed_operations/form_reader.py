@@ -81,14 +81,18 @@ class FormReader:
         self._is_file = False
         self._start = self._end = 0
 
+    def expect(self, size: int) -> None:
+        """Raises ApiError (413) if so many bytes are too many."""
+        if size > self._most:
+            raise _body_too_large(self._most)
+
     def feed(self, piece: Buffer) -> Steps[None]:
         """Takes the next bytes, in steps. Raises ApiError (400, 413)."""
         for at in range(0, len(piece), STEP):
             if at:
                 yield
             step = piece if len(piece) <= STEP else piece[at : at + STEP]
-            if len(self.body) + len(step) > self._most:
-                raise _body_too_large(self._most)
+            self.expect(len(self.body) + len(step))
             self.body += step
             self._check_beginning()
             try:

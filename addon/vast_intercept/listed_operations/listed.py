@@ -100,6 +100,15 @@ class ListedCall(Protocol):
 class UploadReader(Protocol):
     """Reads a body of `multipart/form-data` while it arrives."""
 
+    @property
+    def body(self) -> Buffer:
+        """What has come, byte for byte."""
+        ...
+
+    def expect(self, size: int) -> None:
+        """Is told how many bytes will come, if that is known. Raises ApiError (413)."""
+        ...
+
     def feed(self, piece: Buffer) -> Steps[None]:
         """Takes the next bytes. Raises ApiError (400, 413) as soon as it cannot be served."""
         ...

@@ -14,14 +14,16 @@ class Upload:
     def __init__(self, operation: Operation, content_type: str) -> None:
         """Raises ApiError (400) if the content type is not that of an upload."""
         self._operation = operation
-        #: Bytes that all of the body may have.
-        self.most = MAX_FILE + MAX_ALL_FIELDS
-        self._reader = FormReader(content_type, transcription.FILES, self.most)
+        self._reader = FormReader(content_type, transcription.FILES, MAX_FILE + MAX_ALL_FIELDS)
 
     @property
     def body(self) -> Buffer:
-        """What has come, byte for byte, for a provider."""
+        """What has come, byte for byte."""
         return self._reader.body
+
+    def expect(self, size: int) -> None:
+        """Raises ApiError (413) if that is more than such a call may have."""
+        self._reader.expect(size)
 
     def feed(self, piece: Buffer) -> Steps[None]:
         """Takes the next bytes. Raises ApiError (400, 413) as soon as it cannot be served."""

@@ -71,8 +71,7 @@ class ListedRun(Run[Buffer | Upload | ApiError | None]):
         """The call that the body asks for, and the body as its provider would get it."""
         call, operation = self._call, self._work.operation
         if operation in UPLOADS and call.body is not None:
-            content_type = headers.get("content-type", "")
-            received = await read_upload(operation, content_type, call.body, self._turns)
+            received = await read_upload(operation, headers, call.body, self._turns)
         if isinstance(received, Upload):
             return received.call, received.original
         if isinstance(received, ApiError):

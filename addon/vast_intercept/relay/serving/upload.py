@@ -1,12 +1,15 @@
 """Reads the body of a call that is an upload, while it arrives."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
-from ...listed_operations.listed import ListedCall
+from ...listed_operations.listed import ListedCall, UploadReader
 from ...listed_operations.reading import upload_reader
-from ...openai_api.errors import ApiError
+from ...openai_api.content_coding import request_too_large
+from ...openai_api.error_codes import ErrorCode
+from ...openai_api.errors import ApiError, bad_request
 from ...openai_api.operations import Operation
 from ...openai_api.outline import Buffer
 from ..call import Call
@@ -16,7 +19,7 @@ from .app_body import drop
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A call that was read, and the body as its provider would get it; empty without one."""
+    """A call that was read, and the body as its provider would get it."""
 
     call: ListedCall
     original: Buffer
@@ -27,27 +30,46 @@ async def receive_upload(
 ) -> Upload | ApiError:
     """The upload, or why it is refused, which is known before all of it has come.
 
-    No more is held than may be sent on.
+    No more is held than may be sent on, and nothing of what is refused.
     """
-    original = bytearray()
     try:
-        reader = upload_reader(operation, request.headers.get("content-type", ""))
-        while piece := await request.content.readany():
-            call.share.take(len(piece))
-            await turns.take(reader.feed(piece))
-            if call.provider:
-                call.share.take(len(piece))
-                original += piece
-        return Upload(reader.end(), original)
+        return await _received(request, operation, call, turns)
     except ApiError as error:
-        await drop(request)
-        return error
+        # Another one without a traceback, which would keep what has come.
+        refusal = replace(error)
+    await drop(request)
+    return refusal
+
+
+async def _received(
+    request: web.BaseRequest, operation: Operation, call: Call, turns: Turns
+) -> Upload:
+    reader = _reader(operation, request.headers)
+    if request.content_length is not None:
+        reader.expect(request.content_length)
+    while piece := await request.content.readany():
+        if len(reader.body) + len(piece) > call.max_body:
+            raise request_too_large(call.max_body)
+        call.share.take(len(piece))
+        await turns.take(reader.feed(piece))
+    return Upload(reader.end(), reader.body)
 
 
 async def read_upload(
-    operation: Operation, content_type: str, body: Buffer, turns: Turns
+    operation: Operation, headers: Mapping[str, str], body: Buffer, turns: Turns
 ) -> Upload:
     """The upload in a body that is there. Raises ApiError (400, 413)."""
-    reader = upload_reader(operation, content_type)
+    reader = _reader(operation, headers)
     await turns.take(reader.feed(body))
     return Upload(reader.end(), body)
+
+
+def _reader(operation: Operation, headers: Mapping[str, str]) -> UploadReader:
+    coding = headers.get("content-encoding", "").strip().lower()
+    if coding not in {"", "identity"}:
+        raise bad_request(
+            f"The request body has the content encoding {coding[:100]!r}, which uploads cannot"
+            " have: send it as it is.",
+            ErrorCode.UNSUPPORTED_ENCODING,
+        )
+    return upload_reader(operation, headers.get("content-type", ""))
