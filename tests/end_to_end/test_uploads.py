@@ -1,4 +1,4 @@
-"""Files that apps upload: transcriptions and translations, through a real mitmproxy."""
+"""Files that apps upload: transcriptions, translations, edits of images, through mitmproxy."""
 
 import base64
 import io
@@ -21,7 +21,7 @@ from ..fixtures.workers import serverless
 from ..harness import APP_KEY, ENDPOINT, Certificates, Interceptor, StandIn, error_of, use
 
 TRANSCRIPTIONS = "https://api.openai.com/v1/audio/transcriptions"
-SERVES = ["audio/transcriptions", "audio/translations"]
+SERVES = ["audio/transcriptions", "audio/translations", "images/edits"]
 MACHINE_KEY = "key-of-the-box-0123456789"
 
 # Changes a body, as a person does in mitmweb, once mitmproxy has all of it.
@@ -43,6 +43,7 @@ def wav(seconds: float) -> bytes:
 
 
 WAV = wav(6)
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(1_000)
 DIGEST = sha256(WAV).hexdigest()
 
 
@@ -119,7 +120,7 @@ def to_workers(standin: StandIn) -> list[dict[str, Any]]:
     return [
         {**call, "payload": json.loads(harness.body_of(call))["payload"]}
         for call in standin.calls()
-        if call["path"].startswith("/v1/audio/")
+        if call["path"].startswith(("/v1/audio/", "/v1/images/"))
     ]
 
 
@@ -181,6 +182,23 @@ class TestOfTheOpenAIPackage:
         assert events[-1].text == text
         assert DIGEST in text
         assert events[-1].usage
+
+    def test_images_are_edited(self, standin: StandIn) -> None:
+        got = openai.OpenAI().images.edit(
+            model="gpt-image-1",
+            image=[("a.png", PNG), ("b.png", PNG[:-1])],
+            mask=("m.png", PNG),
+            prompt="with a hat",
+            size="512x512",
+        )
+        assert got.data
+        picture = base64.b64decode(got.data[0].b64_json or "")
+        assert picture.startswith(PNG[:8])
+        assert b"with a hat" in picture
+        assert sha256(PNG[:-1]).hexdigest().encode() in picture
+        (call,) = to_workers(standin)
+        assert call["payload"]["filename"] == ["a.png", "b.png"]
+        assert call["load"] == call["cost"] == 125
 
     def test_what_is_refused_is_an_exception_with_its_place(self) -> None:
         with pytest.raises(openai.BadRequestError) as caught:

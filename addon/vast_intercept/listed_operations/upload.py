@@ -1,11 +1,36 @@
 """Reads a call that uploads files, while they arrive."""
 
-from ..openai_api.limits import MAX_ALL_FIELDS, MAX_FILE
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import NamedTuple
+
+from ..openai_api.limits import MAX_ALL_FIELDS, MAX_FILE, MAX_UPLOAD
 from ..openai_api.operations import Operation
 from ..openai_api.outline import Buffer
-from . import transcription
+from . import image_edit, transcription
+from .form import UploadedForm
 from .form_reader import FormReader
 from .listed import ListedCall, Steps
+
+
+class _Kind(NamedTuple):
+    #: The parts that are files, and how many may have each name.
+    files: Mapping[str, int]
+    #: How many bytes all of the body may have.
+    most: int
+    read: Callable[[UploadedForm], ListedCall]
+
+
+def _sound(operation: Operation) -> _Kind:
+    read = partial(transcription.read_transcription, operation=operation)
+    return _Kind(transcription.FILES, MAX_FILE + MAX_ALL_FIELDS, read)
+
+
+_KINDS = {
+    Operation.AUDIO_TRANSCRIPTIONS: _sound(Operation.AUDIO_TRANSCRIPTIONS),
+    Operation.AUDIO_TRANSLATIONS: _sound(Operation.AUDIO_TRANSLATIONS),
+    Operation.IMAGES_EDITS: _Kind(image_edit.FILES, MAX_UPLOAD, image_edit.read_image_edit),
+}
 
 
 class Upload:
@@ -13,8 +38,8 @@ class Upload:
 
     def __init__(self, operation: Operation, content_type: str) -> None:
         """Raises ApiError (400) if the content type is not that of an upload."""
-        self._operation = operation
-        self._reader = FormReader(content_type, transcription.FILES, MAX_FILE + MAX_ALL_FIELDS)
+        self._kind = _KINDS[operation]
+        self._reader = FormReader(content_type, self._kind.files, self._kind.most)
 
     @property
     def body(self) -> Buffer:
@@ -31,4 +56,4 @@ class Upload:
 
     def end(self) -> ListedCall:
         """Returns the call, after the last bytes. Raises ApiError (400) if something is missing."""
-        return transcription.read_transcription(self._reader.end(), self._operation)
+        return self._kind.read(self._reader.end())
