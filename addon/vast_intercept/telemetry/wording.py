@@ -56,6 +56,17 @@ def rate(value: float) -> str:
     return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 
+def byte_count(value: int) -> str:
+    """A number of bytes, rounded for people, in powers of 1,000."""
+    if value < 1_000:
+        return "1 byte" if value == 1 else f"{value} bytes"
+    for unit, size in (("kB", 1_000), ("MB", 1_000_000)):
+        if value < 999.5 * size:
+            number = value / size
+            return f"{number:.1f} {unit}" if number < 9.95 else f"{number:.0f} {unit}"
+    return f"{value / 1_000_000_000:,.1f} GB"
+
+
 def _route(report: CallReport) -> list[str]:
     if not report.endpoint:
         return []

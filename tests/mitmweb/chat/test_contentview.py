@@ -97,7 +97,7 @@ class TestRequests:
                 "",
                 "user (ann)",
                 "  What is this?",
-                "  [image_url: data:image/png;base64, 4 characters]",
+                "  [image: image/png, 3 bytes]",
                 "",
                 "assistant",
                 "  → look (call_1)",
@@ -380,7 +380,7 @@ class TestWhatItUnderstands:
             ("/v1/chat/completions", "GET", b"{", False),
             ("/v1/chat/completions", "POST", b"<html>", False),
             ("/v1/chat/completions", "POST", b"", False),
-            ("/v1/embeddings", "POST", b"{", False),
+            ("/v1/moderations", "POST", b"{", False),
         ],
     )
     def test_of_requests(self, path: str, method: str, data: bytes, *, understood: bool) -> None:
@@ -400,7 +400,7 @@ class TestWhatItUnderstands:
     def test_of_other_calls_it_is_the_refusals(
         self, data: bytes, *, noted: bool, understood: bool
     ) -> None:
-        flow = flow_of(b"{}", data, path="/v1/images/generations")
+        flow = flow_of(b"{}", data, path="/v1/moderations")
         if noted:
             flow.metadata["vast"] = {"outcome": "refused"}
         assert (VIEW.render_priority(data, metadata_of(flow, flow.response)) > 1) is understood

@@ -5,4 +5,5 @@ sees, and all that others import. The rest is pure.
 `transcript.py` lays out a request, from `turns.py` and `tools.py`. `assembly.py` puts an answer
 together, whole or streamed, and `rendering.py` lays it out. `completions.py`, `responses.py` and
 `messages.py` each know one API; what somebody said is a `Choice` of `said.py` in all of them.
+Operations that generate no text, such as embeddings, are in `listed/`.
 """

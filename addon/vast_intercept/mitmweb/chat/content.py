@@ -6,9 +6,15 @@ from typing import Any
 import msgspec
 
 from .layout import compact, typed
+from .media_text import base64_text, url_text
 from .said import Kind, Part
 
 _SHOWN = 80  # characters of what is not text
+# How pictures and sounds are called here, by the type of their part.
+_NAMES = {
+    **dict.fromkeys(("image_url", "input_image", "image"), "image"),
+    **dict.fromkeys(("input_audio", "audio_url", "audio"), "audio"),
+}
 
 # By the type of a content part: the member that has its text, and what it is. Chat completions
 # have text and refusal, Responses input_text, output_text, summary_text and reasoning_text,
@@ -97,16 +103,13 @@ def number(value: Any, default: int = 0) -> int:
 
 
 def _abbreviated(part: dict[str, Any], kind: str) -> str:
-    inner = next((part[name] for name in (kind, *_SOURCES) if part.get(name)), None)
+    name = _NAMES.get(kind, kind)
+    inner = next((part[member] for member in (kind, *_SOURCES) if part.get(member)), None)
     if isinstance(inner, dict):
-        media = typed(inner.get("media_type"), str)
+        media = typed(inner.get("media_type"), str) or typed(inner.get("format"), str)
         if media and isinstance(data := inner.get("data"), str):
-            return f"[{kind}: {media[:_SHOWN]}, {len(data):,} characters]"
+            return f"[{name}: {base64_text(data, media[:_SHOWN])}]"
         inner = next((one for one in inner.values() if isinstance(one, str)), "")
     if not isinstance(inner, str):
-        return f"[{kind or 'something that is no part of a content'}]"
-    if inner.startswith("data:"):
-        head, _, data = inner.partition(",")
-        return f"[{kind}: {head[:_SHOWN]}, {len(data):,} characters]"
-    more = "…" if len(inner) > _SHOWN else ""
-    return f"[{kind}: {inner[:_SHOWN]}{more}]"
+        return f"[{name or 'something that is no part of a content'}]"
+    return f"[{name}: {url_text(inner)}]"

@@ -11,8 +11,11 @@ from ...telemetry.report import Ending
 from ..notes import all_noted, noted
 from .answer import ChatAnswer
 from .assembly import assemble_stream, assemble_whole
-from .extent import beginning, is_small_enough
+from .extent import beginning, is_small_enough, made_small
 from .layout import paragraphs, pretty_json
+from .listed.views import Message, operation_of
+from .listed.views import answer_text as listed_answer
+from .listed.views import request_text as listed_request
 from .rendering import Circumstances, Times, answer_text, error_text
 from .transcript import transcript
 
@@ -23,11 +26,13 @@ _PREFIXES = frozenset({("v1",), ("openai",)})
 _STORED = frozenset((*prefix, Operation.RESPONSES) for prefix in _PREFIXES)
 # OpenAI's and Anthropic's.
 _ERRORS = (b'{"error"', b'{"type":"error"')
+# Besides JSON, what calls of listed operations have.
+_KINDS = ("multipart/form-data", "audio/", "text/", "application/x-subrip")
 _START = 64  # bytes that are looked at to see what something is
 
 
 class ChatContentview(Contentview):
-    """Shows chat and text completions as what was said, and anything else as it is."""
+    """Shows what was said, embedded, spoken or painted, and anything else as it is."""
 
     @property
     def name(self) -> str:
@@ -45,6 +50,8 @@ class ChatContentview(Contentview):
         if not isinstance(flow, http.HTTPFlow) or not data:
             return _NOT_UNDERSTOOD
         start = _start(data)
+        if _listed(flow) and (message is flow.request or not start.startswith(_ERRORS)):
+            return _UNDERSTOOD if _is_shown(data, metadata) else _NOT_UNDERSTOOD
         if _generates(flow):
             looks_right = start.startswith(b"{") or (
                 message is flow.response and start.startswith((b"data:", b":", b"event:"))
@@ -56,10 +63,15 @@ class ChatContentview(Contentview):
     def prettify(self, data: bytes, metadata: Metadata) -> str:
         """The content as text. It never raises."""
         flow = metadata.flow if isinstance(metadata.flow, http.HTTPFlow) else None
+        if flow and (text := _listed_text(flow, data, metadata)) is not None:
+            return text
         small, stream = is_small_enough(data), _is_stream(data, metadata)
         if not stream and not small:
-            return beginning(data)
-        if flow is None or metadata.http_message is not flow.response:
+            shortened = made_small(data)
+            if shortened is None:
+                return beginning(data)
+            data, small = shortened, True
+        if small and (flow is None or metadata.http_message is not flow.response):
             text = transcript(data)
             if text is not None:
                 return text
@@ -96,6 +108,34 @@ def _generates(flow: http.HTTPFlow) -> bool:
         or (segments[-1:] in _BRIDGED and segments[-2:-1] in _PREFIXES)
         or noted(flow, "operation") in GENERATING
     )
+
+
+def _listed(flow: http.HTTPFlow) -> Operation | None:
+    """The listed operation that a flow is a call of, if any."""
+    if flow.request.method != "POST":
+        return None
+    return operation_of(flow.request.path, noted(flow, "operation"))
+
+
+def _is_shown(data: bytes, metadata: Metadata) -> bool:
+    """Whether a message of such a call is of a kind that it may have."""
+    kind = metadata.content_type or ""
+    return kind.startswith(_KINDS) or _start(data).startswith(b"{")
+
+
+def _listed_text(flow: http.HTTPFlow, data: bytes, metadata: Metadata) -> str | None:
+    operation, message = _listed(flow), metadata.http_message
+    if operation is None:
+        return None
+    if message is not flow.response:
+        return listed_request(operation, Message(data, _content_type(flow.request)))
+    request = Message(flow.request.get_content(strict=False) or b"", _content_type(flow.request))
+    about = _circumstances(flow, ChatAnswer())
+    return listed_answer(operation, Message(data, _content_type(flow.response)), request, about)
+
+
+def _content_type(message: http.Message | None) -> str:
+    return message.headers.get("content-type", "") if message else ""
 
 
 class _Noted(Times, frozen=True):

@@ -1,5 +1,6 @@
 """Limits how much of a body is shown: laying out more would block the event loop. Pure."""
 
+from ...openai_api.shortening import shorten_base64
 from ...openai_api.sse import complete_events_end
 
 # What is larger, or holds more values, is not shown as a whole. A stream may hold more, since each
@@ -17,6 +18,14 @@ _BEGINNING = 64 * 1024
 def is_small_enough(body: bytes) -> bool:
     """Whether JSON can be laid out within a few milliseconds."""
     return len(body) <= _MOST_BYTES and _values(body) <= _MOST_VALUES
+
+
+def made_small(body: bytes) -> bytes | None:
+    """The body, with long base64 shortened if it is large; None if it is too large even so."""
+    if is_small_enough(body):
+        return body
+    body = shorten_base64(body)
+    return body if is_small_enough(body) else None
 
 
 def beginning(body: bytes) -> str:

@@ -49,13 +49,17 @@ def answer_text(answer: ChatAnswer, about: Circumstances) -> str:
     ]
     if answer.error:
         parts.append(error_text(answer.error, about))
-    model = f"model {answer.model}" if answer.model else ""
-    facts = [
-        _tokens(answer),
-        _times(about.times),
-        dotted([model, about.answered_by, answer.id or ""]),
-    ]
-    return paragraphs([*parts, _end(answer, about), "\n".join(filter(None, facts))])
+    facts = facts_text(about, answer.model, tokens=_tokens(answer), id_=answer.id or "")
+    return paragraphs([*parts, _end(answer, about), facts])
+
+
+def facts_text(
+    about: Circumstances, model: str | None = None, *, tokens: str = "", id_: str = ""
+) -> str:
+    """What is said below an answer: its tokens and times, and who gave it."""
+    named = f"model {model}" if model else ""
+    lines = [tokens, _times(about.times), dotted([named, about.answered_by, id_])]
+    return "\n".join(filter(None, lines))
 
 
 def error_text(error: Any, about: Circumstances) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from .layout import block, compact, dotted, json_value, paragraphs, typed
+from .layout import block, compact, json_value, paragraphs, typed
+from .parameters import head_of
 from .tools import tools_text
 from .turns import system_turn, turns_of_input, turns_of_messages
 
@@ -20,12 +21,10 @@ _DEFAULTS_OF_RESPONSES = {**_DEFAULTS, "store": True, "truncation": "disabled", 
 _ELSEWHERE = frozenset(
     {
         *("messages", "prompt", "input", "system", "instructions"),
-        *("model", "stream", "tools", "functions"),
+        *("tools", "functions"),
     }
 )
 _PROMPTS = ("messages", "prompt", "input", "instructions", "previous_response_id")
-# Their members are shown as parameters.
-_GROUPS = frozenset({"text", "reasoning"})
 
 
 def transcript(body: bytes) -> str | None:
@@ -51,7 +50,7 @@ def _parts(request: dict[str, Any]) -> Iterator[str]:
         for turn in list(turns_of_input(request["input"])):
             yield turn.shown()
     if "prompt" in request:
-        yield from _prompts(request["prompt"])
+        yield from texts_of("prompt", request["prompt"])
     if tools := tools_text(
         typed(request.get("tools"), list) + typed(request.get("functions"), list)
     ):
@@ -60,52 +59,17 @@ def _parts(request: dict[str, Any]) -> Iterator[str]:
 
 def _head(request: dict[str, Any]) -> str:
     defaults = _DEFAULTS_OF_RESPONSES if "input" in request else _DEFAULTS
-    parameters = [
-        f"{name}={_parameter(value)}"
-        for name, value in _parameters(request)
-        if not _is_default(defaults.get(name), value)
-    ]
-    model = typed(request.get("model"), str) or "no model"
-    return dotted([model, "stream" if request.get("stream") else "", *parameters])
+    return head_of(request, elsewhere=_ELSEWHERE, defaults=defaults)
 
 
-def _parameters(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in request.items():
-        if name in _ELSEWHERE:
-            continue
-        if name in _GROUPS and isinstance(value, dict):
-            yield from ((f"{name}.{inner}", each) for inner, each in value.items())
-        else:
-            yield name, value
-
-
-def _is_default(default: Any, value: Any) -> bool:
-    # True is equal to 1 in Python, but not in JSON.
-    return value is None or (
-        value == default and isinstance(value, bool) == (type(default) is bool)
-    )
-
-
-def _parameter(value: Any) -> str:
-    if isinstance(value, str):
-        return value if value.isprintable() and len(value) <= 80 else compact(value)
-    if isinstance(value, dict) and isinstance(value.get("type"), str):
-        # Chat completions have a schema's name within, Responses beside.
-        schema = value.get(value["type"], value)
-        if isinstance(schema, dict) and isinstance(schema.get("name"), str):
-            return f"{value['type']} {schema['name']}"
-        if len(value) == 1:
-            return str(value["type"])
-    return compact(value)
-
-
-def _prompts(prompt: Any) -> list[str]:
-    if prompt is None:
+def texts_of(name: str, value: Any) -> list[str]:
+    """A prompt, or another member that is a text, several texts, or tokens."""
+    if value is None:
         return []
-    if isinstance(prompt, str):
-        return [block("prompt", prompt)]
-    kinds = set(map(type, typed(prompt, list)))
+    if isinstance(value, str):
+        return [block(name, value)]
+    kinds = set(map(type, typed(value, list)))
     if kinds == {str}:
-        return [block(f"prompt {number}", each) for number, each in enumerate(prompt)]
-    head = f"prompt, {len(prompt):,} tokens" if kinds == {int} else "prompt"
-    return [block(head, compact(prompt, 2_000))]
+        return [block(f"{name} {number}", each) for number, each in enumerate(value)]
+    head = f"{name}, {len(value):,} tokens" if kinds == {int} else name
+    return [block(head, compact(value, 2_000))]

@@ -1,0 +1,85 @@
+"""Requests that are uploads (`multipart/form-data`): their fields, and what their files are."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+
+from ....telemetry.wording import byte_count
+from ..layout import block, dotted, paragraphs
+from ..media_text import file_text
+from .entries import beginning_of, bounded
+
+_FORM = "multipart/form-data"
+# Larger bodies are not read here, nor those of more parts.
+_MOST_BYTES = 32 * 1024 * 1024
+_MOST_PARTS = 500
+_FIELD = 64 * 1024  # bytes of a field's value
+_SHOWN = 200  # characters of a name, and of a value that stands in the first line
+_LONG_TEXTS = frozenset({"prompt", "instructions"})
+
+
+@dataclass(slots=True)
+class _Part:
+    name: str
+    filename: str | None
+    content_type: str
+    pieces: list[bytes | bytearray] = field(default_factory=list)
+
+    def content(self) -> bytes:
+        """What there is of it."""
+        return b"".join(self.pieces)
+
+
+def request_text(body: bytes, content_type: str) -> str | None:
+    """The request: its fields and files. None if it is no form."""
+    kind, options = parse_options_header(content_type)
+    boundary = options.get("boundary", "")
+    if kind != _FORM or not boundary or len(body) > _MOST_BYTES:
+        return None
+    parts: list[_Part] = []
+    broken = ""
+    try:
+        _read(body, boundary, parts)
+    except (MultipartError, ValueError, LookupError) as error:
+        broken = f"broken: {error}"[:_SHOWN]
+    values = {each.name: each for each in parts if each.filename is None}
+    short = [
+        f"{name[:_SHOWN]}={_value(part)[:_SHOWN]}"
+        for name, part in values.items()
+        if name not in {"model", *_LONG_TEXTS}
+    ]
+    model = _value(values["model"])[:_SHOWN] if "model" in values else "no model"
+    files = [block(each.name[:_SHOWN], _file(each)) for each in parts if each.filename is not None]
+    texts = [
+        block(name, beginning_of(_value(values[name])))
+        for name in sorted(_LONG_TEXTS & values.keys())
+    ]
+    size = "" if files else byte_count(len(body))
+    return paragraphs([dotted([model, *short, size]), *bounded(files, len(files)), *texts, broken])
+
+
+def _read(body: bytes, boundary: str, parts: list[_Part]) -> None:
+    with PushMultipartParser(boundary, max_segment_count=_MOST_PARTS) as parser:
+        for event in _events(parser, body):
+            if isinstance(event, MultipartSegment):
+                parts.append(_Part(event.name, event.filename, event.content_type or ""))
+            elif event:
+                parts[-1].pieces.append(event)
+
+
+def _events(
+    parser: PushMultipartParser, body: bytes
+) -> Iterator[MultipartSegment | bytes | bytearray | None]:
+    yield from parser.parse(body)
+    yield from parser.parse(b"")
+
+
+def _value(part: _Part) -> str:
+    return part.content()[:_FIELD].decode(errors="replace")
+
+
+def _file(part: _Part) -> str:
+    content = part.content()
+    name = (part.filename or "")[:_SHOWN]
+    return dotted([name, file_text(content, otherwise=part.content_type[:_SHOWN])])
