@@ -22,12 +22,11 @@ import pytest
 
 from ... import harness
 from ...harness import APP_KEY, Interceptor
+from .ticks import LONGEST, TICKER, longest
 from .upstream import Upstream, serving, stream, whole
 
 URL = "https://api.openai.com/v1/chat/completions"
-TICKER = Path(__file__).with_name("ticker.py")
 MIB = 1024 * 1024
-LONGEST = 50.0  # milliseconds
 SMALL = b'{"messages":[]}'
 STREAMED = b'{"messages":[],"stream":true}'
 ROUTE = {"reasoning": "both", "roles": {"developer": "system"}}
@@ -75,10 +74,7 @@ class Watched:
 
     def longest(self, seen: int) -> float:
         """For how long the event loop was held up since there were so many lines."""
-        with httpx.Client(proxy=self.interceptor.url, trust_env=False, timeout=60) as client:
-            client.get("http://vast-intercept.internal/status")  # it has come round once more
-        lines = self.ticks.read_text().splitlines()[seen:]
-        return max((float(line.split()[0]) for line in lines), default=0.0)
+        return longest(self.interceptor, self.ticks, seen)
 
 
 @contextmanager
