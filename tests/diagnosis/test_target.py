@@ -7,7 +7,10 @@ from msgspec.structs import replace
 
 from vast_intercept.config import ConfigFile, OwnProvider, Route, load_config
 from vast_intercept.config.config import defaults
-from vast_intercept.diagnosis.target import chat_url, door_of, model_for
+from vast_intercept.config.endpoints import read_endpoints
+from vast_intercept.config.file import EndpointSection
+from vast_intercept.diagnosis.findings import NotApplicable
+from vast_intercept.diagnosis.target import chat_model, chat_url, door_of, model_for
 from vast_intercept.status import Status, Tally
 
 
@@ -94,3 +97,13 @@ def test_the_model_has_somewhere_to_go(
 ) -> None:
     routes = tuple(Route(model=pattern, endpoint="other") for pattern in patterns)
     assert model_for(replace(defaults(), endpoint=endpoint, routes=routes)) == model
+
+
+def test_endpoints_that_do_not_chat_are_asked_for_no_chat() -> None:
+    file = {"embedder": EndpointSection(serves=["embeddings"])}
+    config = replace(defaults(), known_endpoints=read_endpoints(file, {}, serverless=True))
+    with pytest.raises(NotApplicable, match="chat completions"):
+        chat_model(config)
+    assert chat_model(replace(config, endpoint="my-endpoint")) == "check"
+    # With none at all, the interceptor may have one of its own.
+    assert chat_model(defaults()) == "check"

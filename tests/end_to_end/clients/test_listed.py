@@ -4,6 +4,7 @@ The stand-in plays an endpoint for each model. Its answers follow from what it g
 say whether that is what the program has sent.
 """
 
+import hashlib
 import json
 import subprocess
 from collections.abc import Iterator
@@ -27,6 +28,9 @@ pytestmark = [
 
 LISTED = PROGRAMS / "listed"
 RAG = PROJECT / "docs" / "examples" / "rag.py"
+MEDIA = PROJECT / "tests" / "openai_api" / "media_files"
+SOUND, PICTURE = MEDIA / "tone.wav", MEDIA / "picture.png"
+PNG, RIFF, MP3 = "89504e470d0a1a0a", b"RIFF".hex(), "fffb90c4"
 ROUTES = {
     "embedder": "/v1/embeddings",
     "media": "/v1/audio/speech,/v1/audio/transcriptions,/v1/audio/translations"
@@ -117,6 +121,75 @@ def payloads(standin: StandIn) -> list[dict[str, Any]]:
     """What workers were asked, in order."""
     calls = [call for call in standin.calls() if call["path"].startswith("/v1/")]
     return [json.loads(harness.body_of(call))["payload"] for call in calls]
+
+
+def heard(verb: str = "Heard") -> str:
+    """The stand-in's text of the sound, if it was sent unchanged. As Whisper's, it is indented."""
+    data = SOUND.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    return f" {verb} {SOUND.name}, audio/wav, {len(data)} bytes, SHA-256 {digest}."
+
+
+def test_openai(interceptor: Interceptor, standin: StandIn, tmp_path: Path) -> None:
+    """OpenAI's own package: embeddings in both encodings, speech to a file, files, images."""
+    program = str(LISTED / "openai_app.py")
+    lines = run(interceptor, tmp_path, python("current"), program, str(SOUND), str(PICTURE))
+    results = dict(lines)
+    texts = results.pop("transcriptions")
+    assert results == {
+        "embeddings": [True, [[0, 384], [1, 384]]],
+        "short_embeddings": [64],
+        "speech": [[MP3, True], [RIFF, True]],
+        "translation": heard("Translated"),
+        "image": ["data:image/png;base64", True, PNG],
+        "image_edit": [PNG, True],
+        "unserved": "unsupported_endpoint",
+    }
+    assert texts["json"] == heard()
+    assert texts["text"] == heard().strip() + "\n"
+    text, duration, first = texts["verbose_json"]
+    assert text == heard()
+    assert duration == 0.25
+    assert heard().startswith(first)
+    assert texts["vtt"].startswith("WEBVTT\n")
+    assert "00:00:00.000 --> 00:00:00." in texts["vtt"]
+    assert texts["srt"].startswith("1\n00:00:00,000 --> 00:00:00,")
+    for subtitles in (texts["srt"], texts["vtt"]):
+        assert hashlib.sha256(SOUND.read_bytes()).hexdigest() in subtitles
+    encodings = [body.get("encoding_format") for body in payloads(standin)[:3]]
+    assert encodings == ["base64", "float", "float"]
+    assert asked(standin) == [
+        *["embeddings"] * 3,
+        *["audio/speech"] * 2,
+        *["audio/transcriptions"] * 5,
+        "audio/translations",
+        *["images/generations"] * 2,
+        "images/edits",
+    ]
+
+
+def test_openai_028(interceptor: Interceptor, standin: StandIn, tmp_path: Path) -> None:
+    program = str(LISTED / "openai_028_app.py")
+    lines = run(interceptor, tmp_path, python("openai_028"), program, str(SOUND), str(PICTURE))
+    assert lines == [
+        [384, 384],
+        heard(),
+        heard("Translated"),
+        "data:image/png;base64,",
+        "iVBORw0K",
+    ]
+    assert len(asked(standin)) == len(lines)
+
+
+def test_openai_on_node(interceptor: Interceptor, standin: StandIn, tmp_path: Path) -> None:
+    try:
+        node = environments.runtime("node-24/bin/node")
+        program = environments.node_program("openai_listed_app.mjs")
+    except InstallationError as error:
+        pytest.fail(str(error), pytrace=False)
+    lines = run(interceptor, tmp_path, node, program, str(SOUND), str(PICTURE))
+    assert lines == [[True, [384, 384]], "RIFF", heard(), "iVBORw0K"]
+    assert len(asked(standin)) == 5
 
 
 def test_langchain(interceptor: Interceptor, standin: StandIn, tmp_path: Path) -> None:
