@@ -18,7 +18,7 @@ def test_the_documentation_explains_each_code() -> None:
 
 def test_the_documentation_has_no_other_code() -> None:
     tables = re.findall(r"(?:^\|.*\n)+", PAGE, re.MULTILINE)
-    assert len(tables) == 2
+    assert len(tables) == 3
     for table in tables:
         head, _, *rows = (line.strip("|\n").split("|") for line in table.splitlines())
         column = [cell.strip() for cell in head].index("`code`")

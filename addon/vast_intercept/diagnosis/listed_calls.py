@@ -28,7 +28,6 @@ from .steps import Step
 from .subject import Subject
 from .target import MODEL, model_for, url_of
 
-_NOT_SERVED = "operation_not_served"
 # Pixels: the smallest that OpenAI's API knows, and its name there.
 _SIDE = 256
 _SIZE = "256x256"
@@ -122,6 +121,8 @@ def _advice(subject: Subject, endpoint: EndpointId, operation: Operation) -> dic
             f" variable OPENAI_ROUTES must list /v1/{operation}"
         )
     return {
-        _NOT_SERVED: f"Take {operation} out of {line} in {subject.path}, {serve}.",
+        ErrorCode.OPERATION_NOT_SERVED: (
+            f"Take {operation} out of {line} in {subject.path}, {serve}."
+        ),
         ErrorCode.UNSUPPORTED_ENDPOINT: another_configuration(subject, f"serves {operation}"),
     }

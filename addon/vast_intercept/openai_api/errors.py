@@ -137,10 +137,8 @@ def from_upstream(
     Vast key, which the app knows nothing of, so that it must not look like the app's own key.
     `redact` takes that key out of what Vast says.
     """
-    said, param, own_code = _read_upstream(body)
-    said = redact(said)[:_MAX_UPSTREAM_MESSAGE]
-    param = param and redact(param)[:_MAX_UPSTREAM_MESSAGE]
-    own_code = own_code and redact(own_code)[:_MAX_UPSTREAM_MESSAGE]
+    read = _read_upstream(body, redact)
+    said = read[0]
     if status in REFUSED_STATUSES:
         return bad_gateway(
             f"Vast refused the Vast API key (status {status}"
@@ -160,18 +158,78 @@ def from_upstream(
             f"Vast answered with status {status}, which is neither an answer nor an error.",
             ErrorCode.BAD_UPSTREAM_ANSWER,
         )
+    what = _WITHOUT_A_WORD.get(status, f"answered with status {status} and no message")
+    return _in_their_words(status, read, f"Vast's endpoint {endpoint!r} {what}.")
+
+
+def from_machine(
+    status: int, body: bytes, *, name: str, has_key: bool, redact: Callable[[str], str] = str
+) -> ApiError:
+    """What a machine's answer that is no success means to an app, as `from_upstream` for Vast's.
+
+    `has_key` says whether a key was sent. A 401 or 403 concerns that, and not the app's.
+    """
+    read = _read_upstream(body, redact)
+    said = f"status {status}: {read[0]}" if read[0] else f"status {status}"
+    if status in REFUSED_STATUSES:
+        what = "refused its key" if has_key else "was called without a key, and refused the call"
+        return bad_gateway(
+            f"The machine {name!r} {what} ({said}). The app's own key is not the problem: set"
+            f" endpoints.{name}.api_key in the configuration to a key that the machine takes.",
+            ErrorCode.MACHINE_KEY_REFUSED,
+            retry=False,
+        )
+    if not 400 <= status <= 599:
+        where = f". Does it have to be https in endpoints.{name}.url?" if status < 400 else "."
+        return bad_gateway(
+            f"The machine {name!r} answered with status {status}, which is neither an answer nor an"
+            f" error{where}",
+            ErrorCode.BAD_UPSTREAM_ANSWER,
+        )
+    # The proxy of a Vast instance says so (FACTS V23).
+    loads = ". A Vast instance does so while it loads its model" if status == 502 else ""
+    silent = f"The machine {name!r} answered with status {status} and no message{loads}."
+    return _in_their_words(status, read, silent)
+
+
+def operation_not_served(who: str, operation: str, advice: str) -> ApiError:
+    """The error for an endpoint that turns out not to have an operation. `who` begins a sentence.
+
+    Repeating the call there cannot help; another endpoint may serve it.
+    """
+    return bad_gateway(
+        f"{who} does not serve {operation} (status 404). {advice}",
+        ErrorCode.OPERATION_NOT_SERVED,
+        retry=False,
+    )
+
+
+def is_openai_error(body: bytes) -> bool:
+    """Whether a body is an error of OpenAI's shape, or of vLLM's older one, with a message.
+
+    A 404 that is none is of a server that does not know the path.
+    """
+    fields = members_of(body) or {}
+    error = members_of(fields.get("error", NULL)) or fields
+    return bool(_text(error.get("message", NULL)))
+
+
+type _Read = tuple[str, str | None, str | None]
+
+
+def _in_their_words(status: int, read: _Read, silent: str) -> ApiError:
+    """An upstream's error with its own message, or with `silent` if it has none."""
+    said, param, own_code = read
     code = own_code or _UPSTREAM_CODES.get(
         status, ErrorCode.INVALID_REQUEST if status < 500 else ErrorCode.SERVER_ERROR
     )
     if status == 400 and "maximum context length" in said:
         code = ErrorCode.CONTEXT_LENGTH_EXCEEDED
-    what = _WITHOUT_A_WORD.get(status, f"answered with status {status} and no message")
-    message = said or f"Vast's endpoint {endpoint!r} {what}."
     if status == 429:
         kind = "rate_limit_error"
     else:
         kind = "invalid_request_error" if status < 500 else "server_error"
-    return ApiError(status, message, kind, code, param, retry=None)
+    return ApiError(status, said or silent, kind, code, param, retry=None)
 
 
 def error_of_event(data: bytes) -> tuple[int, bytes]:
@@ -214,7 +272,17 @@ def from_provider(
     )
 
 
-def _read_upstream(body: bytes) -> tuple[str, str | None, str | None]:
+def _read_upstream(body: bytes, redact: Callable[[str], str]) -> _Read:
+    """Message, param and code of an upstream's error body, without keys and not too long."""
+    said, param, code = _read_body(body)
+    return (
+        redact(said)[:_MAX_UPSTREAM_MESSAGE],
+        param and redact(param)[:_MAX_UPSTREAM_MESSAGE],
+        code and redact(code)[:_MAX_UPSTREAM_MESSAGE],
+    )
+
+
+def _read_body(body: bytes) -> _Read:
     """Message, param and code (where they are texts) of an upstream's error body.
 
     vLLM has an object or a text in `error`, FastAPI something in `detail`, Vast's worker a mapping

@@ -8,7 +8,14 @@ import pytest
 from msgspec.structs import replace
 
 from tests.fixtures.prepared import prepared
-from vast_intercept.config import Config, Route, UpstreamKind, load_config
+from vast_intercept.config import (
+    Config,
+    Endpoint,
+    Machine,
+    Route,
+    UpstreamKind,
+    load_config,
+)
 from vast_intercept.openai_api.errors import ApiError, bad_gateway, bad_request
 from vast_intercept.openai_api.operations import Operation
 from vast_intercept.openai_api.requests import read_request
@@ -46,7 +53,8 @@ def now() -> float:
 def config_of(*fallback: str) -> Config:
     config = load_config(None, {"VAST_API_KEY": "k" * 20, "VAST_ENDPOINT": "one"})
     route = Route(model="*", endpoint="one", fallback=list(fallback))
-    return replace(config, routes=(route,) if fallback else ())
+    box = Endpoint(name="box", machine=Machine(url="https://box"))
+    return replace(config, routes=(route,) if fallback else (), known_endpoints={"box": box})
 
 
 def request_for(config: Config, **fields: Any) -> UpstreamRequest:
@@ -67,13 +75,21 @@ def request_for(config: Config, **fields: Any) -> UpstreamRequest:
 
 
 class Bench:
-    """A dispatcher with played upstreams: `one` and `two` are Vast's, `lab` is a provider."""
+    """A dispatcher with played upstreams.
+
+    `one` and `two` are Vast's, `box` is a machine, `lab` is a provider.
+    """
 
     def __init__(self, **steps: Any) -> None:
         self.vast = PlayedUpstream(**steps)
+        self.machines = PlayedUpstream(**steps)
         self.provider = PlayedUpstream(lab=[PlayedAnswer()])
         self.dispatcher = Dispatcher(
-            {UpstreamKind.OPENAI: self.vast, UpstreamKind.PROVIDER: self.provider}
+            {
+                UpstreamKind.OPENAI: self.vast,
+                UpstreamKind.MACHINE: self.machines,
+                UpstreamKind.PROVIDER: self.provider,
+            }
         )
         self.calls = 0
 
@@ -219,6 +235,23 @@ class TestFallbacks:
         assert error.code == code
         assert bench.vast.endpoints == ["one"]
         assert not bench.provider.attempts
+
+    @pytest.mark.parametrize("code", ["vast_key_missing", "vast_key_refused"])
+    async def test_a_machine_needs_no_key_of_vast(self, code: str) -> None:
+        refused = bad_gateway("no key", code, retry=False)
+        bench = Bench(one=[refused], two=[answer()], box=[answer()])
+        call = await bench.ask("two", "provider", "box", provider=ProviderCall("lab", "u", "u", ()))
+        assert bench.vast.endpoints == ["one"]
+        assert bench.machines.endpoints == ["box"]
+        assert not bench.provider.attempts
+        assert call.fell_back_to == ["box"]
+
+    async def test_a_machine_whose_key_is_refused_does_not_keep_others_from_the_call(self) -> None:
+        refused = bad_gateway("no key", "machine_key_refused", retry=False)
+        bench = Bench(one=[NO_WORKER], box=[refused], two=[answer()])
+        await bench.ask("box", "two")
+        assert bench.machines.endpoints == ["box"]
+        assert bench.vast.endpoints == ["one", "two"]
 
     async def test_the_provider_is_the_one_that_the_app_meant(self) -> None:
         bench = Bench(one=[NO_WORKER])

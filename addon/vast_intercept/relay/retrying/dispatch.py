@@ -1,7 +1,6 @@
 """Brings a call to an answer: endpoint after endpoint, attempt after attempt, within a deadline."""
 
 import asyncio
-import contextlib
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -21,8 +20,8 @@ from .retry import MAX_ATTEMPTS, MAX_LOST, RetryBudget, backoff
 
 # Paths may name endpoints, so that an app could make up any number of them.
 _MAX_ENDPOINTS = 256
-# What another endpoint would say, too, and the provider should not be paid for.
-_THE_SAME_EVERYWHERE = frozenset({ErrorCode.VAST_KEY_MISSING, ErrorCode.VAST_KEY_REFUSED})
+# What all of Vast would say, too, and the provider should not be paid for. A machine may do.
+_THE_SAME_AT_VAST = frozenset({ErrorCode.VAST_KEY_MISSING, ErrorCode.VAST_KEY_REFUSED})
 _LOST_TO_IT = (
     "Two attempts were lost once the whole call had been sent: the call itself may be the reason,"
     " and no other attempt is made."
@@ -52,11 +51,17 @@ class Dispatcher:
         time. Raises ApiError with what the app is to be told.
         """
         there = destinations(request, endpoint)
-        for destination in there[:-1]:
-            with contextlib.suppress(EndpointFailed):
-                return await self._in_half_the_time(request, destination, deadline)
+        while there[1:]:
+            try:
+                return await self._in_half_the_time(request, there[0], deadline)
+            except EndpointFailed as failed:
+                there = there[1:]
+                if failed.error.code in _THE_SAME_AT_VAST:
+                    there = [each for each in there if each.kind is UpstreamKind.MACHINE]
+                if not there:
+                    raise failed.error from None
         try:
-            return await self._attempts(request, there[-1], deadline)
+            return await self._attempts(request, there[0], deadline)
         except EndpointFailed as failed:
             raise failed.error from None
 
@@ -110,8 +115,6 @@ class Dispatcher:
                     health.succeeded()  # it has told the app of a mistake
                     raise
                 health.breaker.left(probe=probe)
-                if error.code in _THE_SAME_EVERYWHERE:
-                    raise
                 progress.fail_attempt(error)
                 raise EndpointFailed(error) from None
             except BaseException:

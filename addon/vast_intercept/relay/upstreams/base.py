@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ...listed_operations.listed import Form
-from ...openai_api.errors import ApiError, from_upstream
-from ...openai_api.operations import Operation
+from ...openai_api.errors import ApiError, from_upstream, is_openai_error, operation_not_served
+from ...openai_api.operations import LISTED, Operation
 from ...openai_api.rewriting import Piece
 from ...openai_api.roles import explain_refused_role
 from ..call import Call
@@ -102,6 +102,17 @@ class Upstream(Protocol):
 
 def explain_vast(attempt: Attempt, status: int, body: bytes) -> ApiError:
     """What Vast's answer that is no success means to an app."""
-    redact = attempt.request.progress.keys.redact
-    error = from_upstream(status, body, endpoint=attempt.endpoint, redact=redact)
-    return explain_refused_role(error, attempt.request.pieces)
+    request, name = attempt.request, attempt.endpoint
+    if lacks_operation(status, body) and request.operation in LISTED:
+        return operation_not_served(
+            f"Vast's endpoint {name!r}",
+            request.operation,
+            f"Does its template serve it, as endpoints.{name}.serves in the configuration says?",
+        )
+    error = from_upstream(status, body, endpoint=name, redact=request.progress.keys.redact)
+    return explain_refused_role(error, request.pieces)
+
+
+def lacks_operation(status: int, body: bytes) -> bool:
+    """Whether an answer means that its server does not know the path that it was asked for."""
+    return status == 404 and not is_openai_error(body)
