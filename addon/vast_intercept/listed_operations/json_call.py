@@ -1,4 +1,4 @@
-"""A call whose body is JSON and goes on as it came, but for the name of the model."""
+"""A call whose body is JSON, and goes on as JSON."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,6 @@ from ..bridges.bridge import AppEvents
 from ..openai_api.amounts import NOTHING, Amounts
 from ..openai_api.outline import Buffer
 from ..openai_api.rewriting import Piece
-from ..openai_api.usage import model_of, usage_of
 from .listed import Delivery, Form, ListedAnswer, Steps
 
 #: The content type.
@@ -15,7 +14,7 @@ JSON = "application/json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonCall:
-    """A `ListedCall` whose answer reaches the app as it comes. Others build upon it."""
+    """What each `ListedCall` whose body is JSON has; each adds its answer."""
 
     model: str | None
     pieces: tuple[Piece, ...]
@@ -34,9 +33,8 @@ class JsonCall:
         return None
 
     def answer(self, body: Buffer) -> Steps[ListedAnswer]:
-        """Returns the answer as it came."""
-        return ListedAnswer(body, JSON, usage=usage_of(body), model=model_of(body))
-        yield
+        """Is never called: each operation with whole answers has one of its own."""
+        raise NotImplementedError
 
     def events(self) -> AppEvents:
         """Is never called: there are none."""

@@ -24,7 +24,7 @@ from .byte_stream import send_bytes
 from .event_stream import EventStream
 from .run import Headers, Run
 from .upload import Upload, read_upload
-from .whole_answer import check_content_type, read_to_end, read_whole
+from .whole_answer import JSON, check_content_type, read_to_end
 
 
 @dataclass(slots=True, eq=False)
@@ -115,9 +115,12 @@ class ListedRun(Run[Buffer | Upload | ApiError | None]):
         progress = self._progress
         if progress.is_with_provider:
             return await self._of_provider(started, headers)
-        whole = await read_whole(started, self._call, self._turns)
-        body = await self._turns.take(progress.keys.redact_in_steps(whole.body))
+        check_content_type(started.answer, JSON)
+        body = await read_to_end(started, self._call)
+        body = await self._turns.take(progress.keys.redact_in_steps(body))
         answer = await self._turns.take(self._listed.answer(body))
+        # Numbers that are written out take more than base64.
+        self._call.share.take(max(0, len(answer.body) - len(body)))
         headers["content-type"] = answer.content_type
         progress.end_whole(answer.usage, answer.model)
         progress.count(answer.amounts)

@@ -47,18 +47,7 @@ async def read_whole(started: StartedAnswer, call: Call, turns: Turns) -> WholeA
     read, such as probabilities of very many tokens, only has to look like one.
     """
     check_content_type(started.answer, JSON)
-    try:
-        body = await read_body(started.answer, call.max_body, call.share, started.first)
-    except AttemptFailed as failed:
-        raise failed.error from None
-    if len(body) > call.max_body:
-        raise bad_gateway(
-            f"The answer is larger than {call.max_body:,} bytes. The limit is mitmproxy's"
-            " option stream_large_bodies: raise it where the interceptor is started, for example"
-            " with --set stream_large_bodies=200m.",
-            ErrorCode.ANSWER_TOO_LARGE,
-            retry=False,
-        )
+    body = await read_to_end(started, call)
     try:
         text = await turns.take(_short_enough(body))
         _any_object.decode(text)
@@ -79,7 +68,7 @@ async def read_to_end(started: StartedAnswer, call: Call) -> bytearray:
         raise failed.error from None
     if len(body) > call.max_body:
         raise bad_gateway(
-            f"Vast's answer is larger than {call.max_body:,} bytes. The limit is mitmproxy's"
+            f"The answer is larger than {call.max_body:,} bytes. The limit is mitmproxy's"
             " option stream_large_bodies: raise it where the interceptor is started, for example"
             " with --set stream_large_bodies=200m.",
             ErrorCode.ANSWER_TOO_LARGE,
