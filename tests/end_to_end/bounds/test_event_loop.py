@@ -25,7 +25,8 @@ from ...harness import APP_KEY, Interceptor
 from .ticks import LONGEST, TICKER, longest
 from .upstream import Upstream, serving, stream, whole
 
-URL = "https://api.openai.com/v1/chat/completions"
+API = "https://api.openai.com/v1"
+LISTED = ("embeddings", "rerank", "images/generations")
 MIB = 1024 * 1024
 SMALL = b'{"messages":[]}'
 STREAMED = b'{"messages":[],"stream":true}'
@@ -47,6 +48,7 @@ class Watched:
         answer: Iterable[bytes],
         *,
         http2: bool = False,
+        path: str = "chat/completions",
         **headers: str,
     ) -> tuple[httpx.Response, float]:
         """The answer to one call, and for how long the event loop was held up by it."""
@@ -69,7 +71,7 @@ class Watched:
             # In pieces: httpx copies what is left of a large body for each frame of HTTP/2.
             pieces = (body[at : at + MIB] for at in range(0, len(body), MIB))
             head["content-length"] = str(len(body))
-            response = client.post(URL, content=pieces, headers=head | headers)
+            response = client.post(f"{API}/{path}", content=pieces, headers=head | headers)
         return response, self.longest(seen)
 
     def longest(self, seen: int) -> float:
@@ -85,6 +87,7 @@ def watching(folder: Path, kind: str, *options: str) -> Iterator[Watched]:
         config: dict[str, Any] = {
             "vast": {"endpoint": "e", "openai_url": upstream.url},
             "routes": [{"model": "routed", "endpoint": "e", **ROUTE}],
+            "endpoints": {"box": {"url": upstream.url, "serves": list(LISTED)}},
         }
         with harness.intercept(
             folder,
@@ -187,6 +190,62 @@ ANSWERS = {
 def test_of_a_whole_answer(body: bytes, http2: bool, watched: Watched) -> None:
     response, longest = watched.post(SMALL, whole(body), http2=http2)
     assert response.content == body
+    assert longest < LONGEST
+
+
+NUMBER = b"-0.012345678901234567,"
+VECTOR = b'{"object":"embedding","embedding":[' + NUMBER * 1_535 + b"1]}"
+OF_TEXTS = b'{"input":[%b],"encoding_format":"%b"}'
+LARGE = {
+    "50 MB of numbers, as base64": (
+        "embeddings",
+        OF_TEXTS % (b",".join([b'"x"'] * 1_500), b"base64"),
+        b'{"data":[' + b",".join([VECTOR] * 1_500) + b"]}",
+    ),
+    "50 MB of numbers": (
+        "embeddings",
+        OF_TEXTS % (b",".join([b'"x"'] * 1_500), b"float"),
+        b'{"data":[' + b",".join([VECTOR] * 1_500) + b"]}",
+    ),
+    "one vector of base64, as numbers": (
+        "embeddings",
+        OF_TEXTS % (b'"x"', b"float"),
+        b'{"data":[{"embedding":"' + b"AACAPwAAgD8AAIA/" * MIB + b'"}]}',
+    ),
+    "60 MB of texts": (
+        "embeddings",
+        OF_TEXTS % (b",".join([b'"%b"' % (b"x" * 4_000)] * 15_000), b"float"),
+        b'{"data":[' + b",".join([b'{"embedding":[0.5]}'] * 15_000) + b"]}",
+    ),
+    "60 MB of tokens": (
+        "embeddings",
+        OF_TEXTS % (b",".join([b"[" + b"12345," * 1_000 + b"1]"] * 10_000), b"base64"),
+        b'{"data":[' + b",".join([b'{"embedding":[0.5]}'] * 10_000) + b"]}",
+    ),
+    "documents": (
+        "rerank",
+        b'{"query":"x","documents":[' + b",".join([b'"%b"' % (b"x" * 3_000)] * 15_000) + b"]}",
+        b'{"results":['
+        + b",".join(
+            [b'{"index":3,"relevance_score":0.5,"document":"%b"}' % (b"x" * 3_000)] * 15_000
+        )
+        + b"]}",
+    ),
+    "60 MB of images": (
+        "images/generations",
+        b'{"prompt":"x","response_format":"url"}',
+        b'{"data":[' + b",".join([b'{"b64_json":"%b"}' % (b"A/+9" * 5_000_000)] * 3) + b"]}",
+    ),
+}
+
+
+@pytest.mark.parametrize(("path", "body", "answer"), LARGE.values(), ids=LARGE.keys())
+def test_of_large_calls_beyond_text(
+    path: str, body: bytes, answer: bytes, watched: Watched
+) -> None:
+    response, longest = watched.post(body, whole(answer), path=path)
+    assert response.status_code == 200, response.text
+    assert len(response.content) > 0.1 * len(answer)
     assert longest < LONGEST
 
 
