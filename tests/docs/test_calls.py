@@ -6,6 +6,8 @@ import pytest
 
 from vast_intercept.bridges.messages import request as messages
 from vast_intercept.bridges.messages.request import read_messages
+from vast_intercept.listed_operations.file_types import AUDIO, IMAGES
+from vast_intercept.openai_api import limits
 from vast_intercept.openai_api.errors import ApiError
 
 from ..harness import PROJECT
@@ -49,3 +51,20 @@ def test_what_is_left_out_is_noted() -> None:
     )
     noted = {"tool web_search", "mcp_servers", "max_tokens", "block server_tool_use"}
     assert set(made.left_out) == noted
+
+
+def test_the_limits_of_uploads_are_those_that_hold() -> None:
+    section = PAGE.partition("## Files that are uploaded")[2].partition("\n## ")[0]
+    mib = 1024 * 1024
+    for said in (
+        f"a file larger than {limits.MAX_FILE // mib} MiB",
+        f"transcription of more than {(limits.MAX_FILE + limits.MAX_ALL_FIELDS) // mib} MiB",
+        f"an edit of more than {limits.MAX_UPLOAD // mib} MiB",
+        f"a field longer than {limits.MAX_FIELD // 1024} KiB",
+        f"more than {limits.MAX_ALL_FIELDS // mib} MiB besides files",
+        f"more than {limits.MAX_FILES} images",
+        f"more than {limits.MAX_FIELDS} fields",
+        f"{', '.join(AUDIO.shown[:-1])} or {AUDIO.shown[-1]}",
+    ):
+        assert said in section
+    assert {*re.findall(r"[a-z]+", section.partition("for an image ")[2])} >= {*IMAGES.shown}
