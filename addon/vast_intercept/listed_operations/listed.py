@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ..bridges.bridge import AppEvents
 from ..openai_api.amounts import NOTHING, Amounts
@@ -94,6 +94,15 @@ class ListedCall(Protocol):
 
     def events(self) -> AppEvents:
         """Returns what makes the app's events of a stream. Only for `Delivery.EVENTS`."""
+        ...
+
+
+@runtime_checkable
+class BytesCall(ListedCall, Protocol):
+    """A call whose answer comes as bytes: `Delivery.BYTES`."""
+
+    def is_due(self, media_type: str) -> bool:
+        """Whether an answer of this type is what was asked for."""
         ...
 
 

@@ -32,6 +32,7 @@ from ..openai_api.errors import ApiError, bad_gateway, bad_request
 from ..openai_api.operations import Api
 from .first_bytes import MAX_HEAD, starts_http
 from .http2 import AppH2Connection, hold_back
+from .sockets import reset_when_closed
 
 #: Is told of a client that does not speak HTTP, or not well, and in which way.
 type Refused = Callable[[Client, str], None]
@@ -52,6 +53,9 @@ _MAX_HEADERS: Final = 500
 _MAX_PATH: Final = 16 * 1024
 # Of a body that nobody is to have, since its request is answered already.
 _MAX_UNWANTED: Final = 64 * 1024
+
+# What tells the end of a body (RFC 9112, section 6.3).
+_LENGTHS: Final = frozenset({"content-length", "transfer-encoding"})
 
 _without_body: WeakSet[http.Request] = WeakSet()
 
@@ -206,7 +210,23 @@ class _AppHttp1Server(Http1Server):
                 yield from self._answer(status, event.message)
                 yield commands.CloseConnection(self.conn)
                 return
+        if isinstance(event, parts.ResponseProtocolError) and self._ends_with_connection:
+            reset_when_closed(self.context.client)
         yield from super().send(event)
+
+    @property
+    def _ends_with_connection(self) -> bool:
+        """Whether a body is on its way of which only the end of the connection is the end.
+
+        HTTP/1.0 has no other end for what is of no known length. RFC 9112, section 8: "a response
+        that has neither chunked transfer coding nor Content-Length is terminated by closure of the
+        connection and, if the header section was received intact, is considered complete unless an
+        error was indicated by the underlying connection".
+        """
+        if self._unanswered or self.request is None or self.request.method == "CONNECT":
+            return False
+        assert self.response
+        return _LENGTHS.isdisjoint(map(str.lower, self.response.headers))
 
     @property
     def _unanswered(self) -> bool:

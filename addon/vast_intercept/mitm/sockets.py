@@ -5,8 +5,10 @@ All of them are found through mitmproxy's proxy server and its connection handle
 
 import asyncio
 import logging
+import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
 
 from mitmproxy import ctx
@@ -21,6 +23,8 @@ from ..warn_once import WarnOnce
 logger = logging.getLogger(__name__)
 
 _LOOK_AGAIN = 0.05  # seconds
+
+_NO_LINGER = struct.pack("ii", 1, 0)  # `struct linger`: on, for 0 seconds
 
 # Bytes that an app may have worked on in one go. 64 KiB of HTTP/2 frames, or of HTTP/1 chunks, with
 # a byte each take h2 and h11 some hundred milliseconds (FACTS M29).
@@ -136,6 +140,13 @@ def close_forgotten(client: Client, ended: Connection) -> None:
     """Closes the socket of a connection that has ended, if it is still open (FACTS M28)."""
     for writer in _tcp_writers([_transport(client, ended)]):
         writer.close()
+
+
+def reset_when_closed(client: Client) -> None:
+    """Has a client's connection end with a reset, so that it does not look like an orderly end."""
+    for writer in _tcp_writers([_transport(client, client)]):
+        # socket(7): with a linger time of 0, close() resets the connection.
+        writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, _NO_LINGER)
 
 
 def allow_connections(client: Client, address: tuple[str, int], most: int) -> None:

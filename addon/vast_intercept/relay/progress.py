@@ -54,7 +54,7 @@ class Progress:
     #: Seconds that the call waited for a worker to be ready, by endpoint.
     waits: dict[str, float] = field(default_factory=dict)
 
-    #: The relay has begun to write an answer; it is a stream of events.
+    #: The relay has begun to write an answer; it is sent while it comes: events, or bytes.
     answered: bool = False
     streamed: bool = False
     #: The stream's end has come from Vast: the answer is complete, whatever happens next.
@@ -206,7 +206,7 @@ class Progress:
         self.answered = True
 
     def begin_stream(self) -> None:
-        """Notes that the relay begins to write a stream of events."""
+        """Notes that the relay begins to write an answer while it comes."""
         self.answered = self.streamed = True
 
     def pass_on(self) -> None:
@@ -229,9 +229,9 @@ class Progress:
         self.last_byte_at = self.clock()
         self.usage, self.response_model, self.answered = usage, model, True
 
-    def end_bytes(self, size: int) -> None:
-        """Notes that all of an answer has come that was sent on as bytes, so many."""
-        self.count(Amounts(bytes=size))
+    def end_bytes(self) -> None:
+        """Notes that all of an answer has come that was sent on as bytes."""
+        self.last_byte_at = self.last_byte_at or self.first_byte_at
         self.complete = True
 
     def fail(self, error: ApiError) -> None:

@@ -35,13 +35,20 @@ class Reply:
         return error
 
 
-def ask(*, stream: bool = False, timeout: Any = 60, standin: Any = None, **options: Any) -> Reply:
-    """A chat completion, read to its end."""
+def ask(
+    *,
+    url: str = URL,
+    stream: bool = False,
+    timeout: Any = 60,
+    standin: Any = None,
+    **options: Any,
+) -> Reply:
+    """A chat completion, or another call with its members beside those, read to its end."""
     body = {"model": "m", "messages": MESSAGES, "stream": stream, **options}
     if standin is not None:
         body["standin"] = standin
     with requests.post(
-        URL,
+        url,
         json=body,
         headers={"authorization": f"Bearer {APP_KEY}"},
         timeout=timeout,

@@ -52,7 +52,10 @@ def case(*happened: str) -> Callable[[Callable[..., Reply]], Callable[..., Reply
 def _impatient(
     _vast: StandIn, certs: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Interceptor]:
-    config = {"vast": serverless(_vast, certs.ca, timeout=IMPATIENT)}
+    config = {
+        "vast": serverless(_vast, certs.ca, timeout=IMPATIENT),
+        "endpoints": {"big-one": {"serves": ["embeddings"]}},  # which it does not
+    }
     with harness.intercept(tmp_path_factory.mktemp("impatient"), config) as interceptor:
         yield interceptor
 
@@ -130,6 +133,16 @@ def _unknown_role(vast: StandIn, start: Intercepting) -> Reply:
     said = '{"error":{"message":"Unexpected message role.","type":"BadRequestError","code":400}}'
     messages = [{"role": "developer", "content": "be brief"}]
     return ask(messages=messages, standin={"status": 400, "body": said})
+
+
+@case(
+    "an endpoint does not serve what `endpoints.NAME.serves` lists: 404 of the worker or of its"
+    " model server"
+)
+def _not_served(vast: StandIn, start: Intercepting) -> Reply:
+    del vast
+    start()
+    return ask(url="https://api.openai.com/v1/embeddings", input="hello")
 
 
 @case("vLLM finds the prompt too long: 400")

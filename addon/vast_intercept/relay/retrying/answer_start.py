@@ -22,6 +22,8 @@ _MOMENT = 0.1  # seconds
 # What vLLM says within an answer when its engine died, which the call may have brought about.
 _ENGINE_FAILED = 500
 _ERROR_FIRST = re.compile(rb'\s*\{\s*"error"\s*:')
+# Sound is sent on at its first byte.
+_MAY_BE_ERROR = re.compile(rb"\s*(?:\{|\Z)")
 _ENOUGH_TO_SEE_IT = 64  # bytes: they may come one by one
 
 # No more of an error is read.
@@ -104,19 +106,23 @@ async def _stream(answer: UpstreamAnswer, stream: AnswerStream) -> StartedAnswer
     if stream.error is not None and not stream.said:
         raise _error_in(stream.error, answer)
     if not chunk and not stream.telling:
-        raise AttemptFailed(
-            bad_gateway(
-                f"{answer.host!r} ended the stream before it began.", ErrorCode.VAST_DISCONNECTED
-            ),
-            lost=True,
-        )
+        raise _not_begun(answer)
     return StartedAnswer(answer, ready, chunk[LOOK:], stream)
+
+
+def _not_begun(answer: UpstreamAnswer) -> AttemptFailed:
+    said = f"{answer.host!r} ended the stream before it began."
+    return AttemptFailed(bad_gateway(said, ErrorCode.VAST_DISCONNECTED), lost=True)
 
 
 async def _whole(answer: UpstreamAnswer, share: Share) -> StartedAnswer:
     first = b""
-    while len(first) < _ENOUGH_TO_SEE_IT and (chunk := await answer.read()):
+    while _MAY_BE_ERROR.match(first) and len(first) < _ENOUGH_TO_SEE_IT:
+        if not (chunk := await answer.read()):
+            break
         first += chunk
+    if not first and answer.is_cut:
+        raise _not_begun(answer)
     if _ERROR_FIRST.match(first):
         first = bytes(await read_body(answer, _MAX_ERROR, share, first))
         if has_only_error(first):

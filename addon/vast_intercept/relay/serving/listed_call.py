@@ -7,20 +7,21 @@ from aiohttp import web
 
 from ...bridges.bridge import Record
 from ...config import UpstreamKind
-from ...listed_operations.listed import Delivery, ListedCall
+from ...listed_operations.listed import BytesCall, Delivery, ListedCall
 from ...listed_operations.reading import UPLOADS, read_json_call
 from ...openai_api.content_coding import request_too_large
-from ...openai_api.errors import ApiError
+from ...openai_api.error_codes import ErrorCode
+from ...openai_api.errors import ApiError, bad_gateway
 from ...openai_api.limits import READ_AT_ONCE
 from ...openai_api.outline import Buffer
 from ...openai_api.sse import EVENT_STREAM
 from ...openai_api.usage import usage_of
-from ..failures import AttemptFailed
+from ..failures import internal_error
 from ..retrying.answer_start import StartedAnswer
 from ..retrying.dispatch import destinations
 from ..upstreams.base import UpstreamRequest
 from .app_body import read_body
-from .byte_stream import send_bytes
+from .byte_stream import ByteStream
 from .event_stream import EventStream
 from .run import Headers, Run
 from .upload import Upload, read_upload
@@ -101,15 +102,37 @@ class ListedRun(Run[Buffer | Upload | ApiError | None]):
         if self._listed.delivery is Delivery.WHOLE:
             # Without an argument, `super` does not know a class with slots.
             return await super(ListedRun, self)._without_events(sent, deadline, headers)
-        async with self._until(deadline) as limit:
-            started = await self._start(sent, deadline, headers)
-            if self._ended_with is None:
-                limit.reschedule(None)
-            headers["content-type"] = started.answer.content_type
-            try:
-                return await send_bytes(self._request, started, self._progress, headers)
-            except AttemptFailed as failed:
-                raise failed.error from None
+        stream = ByteStream(self._request, headers, self._progress)
+        try:
+            async with self._until(deadline) as limit:
+                started = await self._start(sent, deadline, headers)
+                if self._ended_with is None:
+                    limit.reschedule(None)  # from now on it only must not fall silent
+                if not self._progress.is_with_provider:
+                    self._check_kind(started.answer.media_type)
+                await stream.send(started)
+        except (ApiError, TimeoutError) as error:
+            if not stream.out:
+                raise
+            stream.cut(error if isinstance(error, ApiError) else self._out_of_time())
+        except ConnectionError:  # of the app: those of Vast have become an ApiError
+            if not stream.out:
+                raise
+        except Exception as error:  # whatever happens, nobody may take it for the whole
+            if not stream.out:
+                raise
+            stream.cut(internal_error(error, self._call.request_id))
+        assert stream.out
+        return stream.out
+
+    def _check_kind(self, media_type: str) -> None:
+        """Raises ApiError (502) unless bytes are of the kind that was asked for."""
+        if isinstance(self._listed, BytesCall) and not self._listed.is_due(media_type):
+            raise bad_gateway(
+                f"Vast answered with the content type {media_type!r}, which is not what was asked"
+                " for.",
+                ErrorCode.BAD_UPSTREAM_ANSWER,
+            )
 
     async def _whole(self, started: StartedAnswer, headers: Headers) -> Buffer:
         progress = self._progress

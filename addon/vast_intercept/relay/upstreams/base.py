@@ -69,10 +69,17 @@ class UpstreamAnswer(Protocol):
     #: The content type: without its parameters, and as it was sent.
     media_type: str
     content_type: str
+    #: How many bytes the body has, if that is declared.
+    content_length: int | None
     #: For how many seconds the upstream asks to be left alone.
     retry_after: float | None
     #: Says what a status and a body that are no success mean to an app.
     explain: Explain
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the body has ended, but is not complete. `read` cannot tell, then."""
+        ...
 
     async def read(self) -> bytes:
         """The next bytes of the body; none at its end. Raises AttemptFailed if it is broken off."""
