@@ -41,6 +41,10 @@ SENT = {
         b'{"prompt":"x","response_format":null,"stream":false,"partial_images":0}',
         b'{"prompt":"x","response_format":"b64_json","stream":false,"partial_images":0}',
     ),
+    "what it has anyway": (
+        b'{"size":"auto","prompt":"x","n":null}',
+        b'{"prompt":"x","response_format":"b64_json"}',
+    ),
     "a member that the worker would take for the call": (
         b'{"input":{"prompt":"y"},"prompt":"x"}',
         b'{"prompt":"x","response_format":"b64_json"}',

@@ -46,10 +46,13 @@ def read_image_generation(body: Buffer, made: Outline | None = None) -> ImagesCa
         read.text("response_format"), model, [name for name in read.members if read.is_there(name)]
     )
     left_out = tuple(name for name in TAKEN_FOR_THE_CALL if name in read.members)
+    size = _shallow_value(read, "size")
+    # vLLM-Omni refuses these, which mean the same as nothing (FACTS V24).
+    without_effect = ("size",) * (size == "auto") + ("n",) * (not read.is_there("n"))
     return ImagesCall(
         model=model,
-        pieces=read.pieces({"response_format": BASE64_FORMAT}, left_out),
-        cost=images_cost(_shallow_value(read, "size"), _shallow_value(read, "n")),
+        pieces=read.pieces({"response_format": BASE64_FORMAT}, left_out + without_effect),
+        cost=images_cost(size, _shallow_value(read, "n")),
         amounts=Amounts(characters=read.characters("prompt", len(prompt))),
         left_out=left_out,
         as_url=as_url,
