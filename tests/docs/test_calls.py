@@ -26,14 +26,14 @@ def test_every_field_of_messages_that_is_read_has_a_row() -> None:
 @pytest.mark.parametrize(
     ("body", "place"),
     [
-        (b'"messages":[{"role":"user","content":[{"type":"image"}]}]', "messages[0].content[0]"),
+        (b'"messages":[{"role":"user","content":[{"type":"document"}]}]', "messages[0].content[0]"),
         (b'"messages":[{"role":"user","content":"x"}],"thread":{"id":"t"}', "thread"),
         (
             b'"messages":[{"role":"user","content":"x"}],"tools":[{"type":"bash_20250124"}]',
             "tools[0].type",
         ),
     ],
-    ids=["image", "thread", "built-in"],
+    ids=["document", "thread", "built-in"],
 )
 def test_what_is_refused_is_refused_with_its_place(body: bytes, place: str) -> None:
     with pytest.raises(ApiError) as caught:

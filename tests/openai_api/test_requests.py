@@ -273,7 +273,7 @@ def test_of_a_name_that_comes_twice_the_last_one_counts(name: str) -> None:
 
 
 def test_the_last_of_two_contents_counts() -> None:
-    body = b'{"messages":[{"content":"text","content":[{"type":"image_url"}]}]}'
+    body = b'{"messages":[{"content":"text","content":[{"type":"file"}]}]}'
     assert refused(body).code == "unsupported_content"
 
 
@@ -282,7 +282,7 @@ def test_the_last_of_two_contents_counts() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    ["image_url", "input_audio", "file", "video_url", "input_text", "Text", "", "te\\u0000xt"],
+    ["file", "video_url", "image_embeds", "input_image", "Image_url", "Text", "", "te\\u0000xt"],
 )
 def test_a_content_part_is_refused_with_its_place(kind: str) -> None:
     body = (
@@ -303,7 +303,7 @@ def test_a_content_part_of_text_goes_to_vast(kind: str) -> None:
 
 
 def test_a_content_part_behind_escaped_names_is_found() -> None:
-    body = rb'{"\u006dessages":[{"c\u006fntent":[{"t\u0079pe":"image\u005furl"}]}]}'
+    body = rb'{"\u006dessages":[{"c\u006fntent":[{"t\u0079pe":"video\u005furl"}]}]}'
     assert refused(body).param == "messages[0].content[0]"
 
 

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from ..openai_api.errors import ApiError
+from ..openai_api.media_parts import MediaName
 from ..openai_api.outline import Buffer
 
 
@@ -85,6 +86,14 @@ class Bridge(Protocol):
     @property
     def left_out(self) -> tuple[str, ...]:
         """What the app asked for that the model does not get, such as built-in tools, by name."""
+        ...
+
+    @property
+    def media(self) -> tuple[MediaName, ...] | None:
+        """The pictures and sounds of `chat`, in order, as the app named them.
+
+        None if they have the same places in the app's own request.
+        """
         ...
 
     def answer(self, body: Buffer) -> BridgedAnswer:

@@ -4,7 +4,7 @@ Only the fields that a decision needs are decoded. The rest, above all the promp
 JSON and goes to Vast byte for byte as it came.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -14,6 +14,7 @@ import msgspec
 from .error_codes import ErrorCode
 from .errors import ApiError, bad_request
 from .limits import MAX_MEMBERS, MAX_MESSAGES, MAX_PARTS, MAX_STRUCTURE
+from .media_parts import MAX_MEDIA, MediaPart, PartMembers, media_part
 from .members import NULL
 from .operations import Operation
 from .outline import Buffer, NotJsonError, Outline, TooMuchStructureError, outline
@@ -36,16 +37,12 @@ _LEFT_OUT = ("suffix",)
 _TEXT_PARTS = frozenset({"text", "refusal"})
 
 
-class _Part(msgspec.Struct):
-    type: str | None = None
-
-
 class _Message(msgspec.Struct):
     content: msgspec.Raw = NULL
 
 
 _messages = msgspec.json.Decoder(list[_Message])
-_parts = msgspec.json.Decoder(list[_Part])
+_parts = msgspec.json.Decoder(list[PartMembers])
 _text_or_null = msgspec.json.Decoder(str | None)
 _flag_or_null = msgspec.json.Decoder(bool | None)
 _texts_or_null = msgspec.json.Decoder(list[str] | None)
@@ -63,6 +60,8 @@ class GenerationRequest:
     #: The most tokens of each of the `choices` answers, if the app sets a limit.
     max_tokens: int | None = None
     choices: int = 1
+    #: The pictures and sounds of a chat, which only some models take.
+    media: tuple[MediaPart, ...] = ()
 
     @property
     def body(self) -> bytes:
@@ -130,8 +129,9 @@ def read_request(
     model = _optional(_text_or_null, members, "model")
     stream = _optional(_flag_or_null, members, "stream")
     roles = _NO_ROLES
+    media: tuple[MediaPart, ...] = ()
     if operation is Operation.CHAT_COMPLETIONS:
-        _check_messages(_required(members, "messages"))
+        media = _read_messages(_required(members, "messages"))
         roles = roles_for(model)
     else:
         _required(members, "prompt")
@@ -143,6 +143,7 @@ def read_request(
         left_out=tuple(name for name in _LEFT_OUT if name in members),
         max_tokens=_count(members, "max_completion_tokens") or _count(members, "max_tokens"),
         choices=_count(members, "n") or 1,
+        media=media,
     )
 
 
@@ -183,15 +184,19 @@ def _required(members: Mapping[str, msgspec.Raw], name: str) -> msgspec.Raw:
     return value
 
 
-def _check_messages(messages: msgspec.Raw) -> None:
+def _read_messages(messages: msgspec.Raw) -> tuple[MediaPart, ...]:
+    """Checks the messages as far as Vast cannot serve them. Returns their pictures and sounds."""
     decoded = decode(_messages, messages, "messages")
     _check_amounts(messages=len(decoded))
     parts = 0
+    media: list[MediaPart] = []
     for index, message in enumerate(decoded):
         first = first_byte(message.content)
         if first == b"[":
-            parts += _check_parts(message.content, f"messages[{index}].content")
+            read = decode(_parts, message.content, f"messages[{index}].content")
+            parts += len(read)
             _check_amounts(parts=parts)
+            media += _media_of(read, index)
         elif first not in {b'"', b"n"}:
             place = f"messages[{index}].content"
             raise bad_request(
@@ -199,22 +204,27 @@ def _check_messages(messages: msgspec.Raw) -> None:
                 ErrorCode.INVALID_TYPE,
                 place,
             )
+    if len(media) > MAX_MEDIA:
+        raise too_much(f"{MAX_MEDIA:,} content parts that are not text")
+    return tuple(media)
 
 
-def _check_parts(content: msgspec.Raw, place: str) -> int:
-    """Checks the content parts at `place` of the body. Returns how many there are."""
-    parts = decode(_parts, content, place)
+def _media_of(parts: list[PartMembers], message: int) -> Iterator[MediaPart]:
+    """Yields the pictures and sounds of a message. Raises ApiError (400) for other content."""
     for index, part in enumerate(parts):
-        if part.type not in _TEXT_PARTS:
-            kind = "no type" if part.type is None else f"the type {part.type[:100]!r}"
-            raise bad_request(
-                f"The content part {place}[{index}] has {kind}, which Vast cannot serve: the"
-                " models behind it take text only. Send parts of type 'text', or let these calls"
-                " go to another provider.",
-                ErrorCode.UNSUPPORTED_CONTENT,
-                f"{place}[{index}]",
-            )
-    return len(parts)
+        if part.type in _TEXT_PARTS:
+            continue
+        if media := media_part(part, message, index):
+            yield media
+            continue
+        place = f"messages[{message}].content[{index}]"
+        kind = "no type" if part.type is None else f"the type {part.type[:100]!r}"
+        raise bad_request(
+            f"The content part {place} has {kind}, which Vast cannot serve. Send parts of type"
+            " 'text', or let these calls go to another provider.",
+            ErrorCode.UNSUPPORTED_CONTENT,
+            place,
+        )
 
 
 def _check_output_is_text(members: Mapping[str, msgspec.Raw]) -> None:

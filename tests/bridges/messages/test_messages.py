@@ -93,7 +93,7 @@ def test_a_request_is_a_chat_completion() -> None:
 @pytest.mark.parametrize(
     ("members", "param"),
     [
-        ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "content"),
+        ({"messages": [{"role": "user", "content": [{"type": "document"}]}]}, "content"),
         ({"max_tokens": None}, "max_tokens"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"messages": None}, "messages"),

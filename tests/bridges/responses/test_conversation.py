@@ -314,8 +314,11 @@ WRONG: dict[str, tuple[list[Any], str, str, str]] = {
         "input[0].content",
         "expected a text",
     ),
-    "an image": (
-        [user(), {"role": "user", "content": [A_TEXT, {"type": "input_image", "image_url": "x"}]}],
+    "an image of the model": (
+        [
+            user(),
+            {"role": "assistant", "content": [A_TEXT, {"type": "input_image", "image_url": "x"}]},
+        ],
         "unsupported_content",
         "input[1].content[1]",
         "input_image",
@@ -326,17 +329,11 @@ WRONG: dict[str, tuple[list[Any], str, str, str]] = {
         "input[0].content[0]",
         "input_file",
     ),
-    "a sound": (
-        [{"role": "user", "content": [{"type": "input_audio"}]}],
+    "a sound of the system": (
+        [{"role": "system", "content": [{"type": "input_audio"}]}],
         "unsupported_content",
         "input[0].content[0]",
         "input_audio",
-    ),
-    "an image of a tool": (
-        [call(), output(text=[{"type": "input_image"}])],
-        "unsupported_content",
-        "input[1].output[0]",
-        "input_image",
     ),
     "a part of chat completions": (
         [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}],

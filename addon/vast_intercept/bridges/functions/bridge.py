@@ -33,6 +33,7 @@ class FunctionsBridge:
     offered: bool
     plain: Callable[[], AppEvents]
     left_out: tuple[str, ...] = ()
+    media: None = None
 
     def answer(self, body: Buffer) -> BridgedAnswer:
         """The answer, with a function call in the place of tool calls."""

@@ -1,9 +1,13 @@
-"""The content blocks of Messages requests, and the texts in them."""
+"""The content blocks of Messages requests, and the texts and pictures in them."""
+
+from collections.abc import Iterator
 
 import msgspec
 
 from ...openai_api.members import NULL
 from ...openai_api.reading import decode, is_null
+from ..media import Media
+from .pictures import picture_of
 from .refusals import not_served, required
 
 
@@ -22,7 +26,7 @@ class Block(msgspec.Struct, gc=False):
     #: Of `tool_result` and `search_result`.
     content: msgspec.Raw = NULL
     thinking: str | None = None
-    #: Of `search_result`; an object in blocks that are refused.
+    #: Of `search_result`, a text; of `image`, an object.
     title: msgspec.Raw = NULL
     source: msgspec.Raw = NULL
     #: Of `tool_reference`.
@@ -30,6 +34,9 @@ class Block(msgspec.Struct, gc=False):
 
 
 type Content = str | list[Block] | None
+
+type Said = str | Media
+"""What the model gets of a block: a text, or a picture."""
 
 _content: msgspec.json.Decoder[Content] = msgspec.json.Decoder(Content.__value__)
 _text: msgspec.json.Decoder[str | None] = msgspec.json.Decoder(str | None)
@@ -56,10 +63,26 @@ def text_of(block: Block, place: str) -> str:
 
 
 def texts_of(content: msgspec.Raw, place: str) -> list[str]:
-    """The texts of a content that is a text or a list of blocks, as in a tool's result."""
+    """The texts of a content that is a text or a list of blocks. Raises ApiError (400)."""
+    return [text_of(block, at) for block, at in _blocks_of(content, place)]
+
+
+def said_in(content: msgspec.Raw, place: str) -> list[Said]:
+    """Texts and pictures of such a content, as in a tool's result. Raises ApiError (400)."""
+    return [said_of(block, at) for block, at in _blocks_of(content, place)]
+
+
+def said_of(block: Block, place: str) -> Said:
+    """The text or the picture of a block. Raises ApiError (400) for one without either."""
+    return picture_of(block.source, place) if block.type == "image" else text_of(block, place)
+
+
+def _blocks_of(content: msgspec.Raw, place: str) -> Iterator[tuple[Block, str]]:
+    """Yields the blocks, and where they stand."""
     if is_null(content):
-        return []
+        return
     read = decode(_content, content, place)
-    if read is None or isinstance(read, str):
-        return [read or ""]
-    return [text_of(block, f"{place}[{index}]") for index, block in enumerate(read)]
+    if isinstance(read, list):
+        yield from ((block, f"{place}[{index}]") for index, block in enumerate(read))
+    else:
+        yield Block(type="text", text=read or ""), place

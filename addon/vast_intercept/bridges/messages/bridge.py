@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ...openai_api.media_parts import MediaName
 from ...openai_api.outline import Buffer
 from ..bridge import BridgedAnswer
 from ..chat_answers import read_whole
@@ -17,6 +18,7 @@ class MessagesBridge:
     asked: Asked
     chat: bytes
     left_out: tuple[str, ...]
+    media: tuple[MediaName, ...] = ()
 
     def answer(self, body: Buffer) -> BridgedAnswer:
         """The message, from a whole chat completion. Raises ApiError (502) for what is not one."""

@@ -9,7 +9,8 @@ import msgspec
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import bad_request
 from ...openai_api.reading import decode, first_byte, is_null, shown
-from .blocks import Block, Content, text_of, texts_of
+from ..media import Media
+from .blocks import Block, Content, Said, said_in, said_of, text_of, texts_of
 from .refusals import refused, required
 from .tool_ids import to_vast
 
@@ -18,6 +19,8 @@ type ChatMessage = dict[str, object]
 _THOUGHTS = frozenset({"thinking", "redacted_thinking"})
 # Where texts meet that are one text to the model. vLLM joins text parts in the same way.
 _BETWEEN = "\n"
+# The text of a tool's result that is a picture.
+_SEE_BELOW = "(The result is in the next message.)"
 # Messages and blocks together: to convert more would hold up other calls.
 _MOST = 10_000
 # Claude Code's, for Anthropic's accounts and not for the model (FACTS R20). It changes with each
@@ -38,11 +41,13 @@ class _Turn:
     """Messages of one role in a row, which Anthropic takes for one message."""
 
     place: str = ""
-    texts: list[str] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
     thoughts: list[str] = field(default_factory=list)
     #: By the id that the app gave.
     calls: dict[str, ChatMessage] = field(default_factory=dict)
     results: dict[str, str] = field(default_factory=dict)
+    #: Pictures in results, each behind a text that says which result it is of.
+    seen: list[Said] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -130,12 +135,12 @@ def _read_message(
         # In the middle of a conversation. Many chat templates take such a message only in the
         # beginning, and fail otherwise.
         text = _BETWEEN.join(_system_texts(message, place))
-        turn.texts.append(f"<system>\n{text}\n</system>")
+        turn.said.append(f"<system>\n{text}\n</system>")
         return
     if message.content is None:
         raise required(f"{place}.content")
     if isinstance(message.content, str):
-        turn.texts.append(message.content)
+        turn.said.append(message.content)
         return
     for index, block in enumerate(message.content):
         _read_block(turn, role, block, f"{place}.content[{index}]", left_out)
@@ -155,8 +160,10 @@ def _read_block(
     elif kind == "server_tool_use" or (kind and kind.endswith("_tool_result")):
         # Of a tool that ran at Anthropic, whose results no other server can read.
         left_out[f"block {kind[:40]}"] = None
+    elif role == "user":
+        turn.said.append(said_of(block, place))
     else:
-        turn.texts.append(text_of(block, place))
+        turn.said.append(text_of(block, place))
 
 
 def _read_call(turn: _Turn, block: Block, place: str) -> None:
@@ -189,7 +196,14 @@ def _read_result(turn: _Turn, role: str, block: Block, place: str) -> None:
             "each tool_use must have a single result. Found multiple `tool_result` blocks with id:"
             f" {shown(id_)}",
         )
-    text = _BETWEEN.join(texts_of(block.content, f"{place}.content"))
+    said = said_in(block.content, f"{place}.content")
+    pictures = [each for each in said if isinstance(each, Media)]
+    texts = [each for each in said if isinstance(each, str)]
+    if pictures:
+        # Many chat templates take only a text in the result of a tool.
+        texts.append(_SEE_BELOW)
+        turn.seen += [f"Result of {to_vast(id_)}:", *pictures]
+    text = _BETWEEN.join(texts)
     # A chat completion has no field for it.
     if block.is_error and not text.lower().startswith("error"):
         text = f"Error: {text}"
@@ -197,7 +211,7 @@ def _read_result(turn: _Turn, role: str, block: Block, place: str) -> None:
 
 
 def _users(turn: _Turn, asked: _Turn) -> Iterator[ChatMessage]:
-    """Yields the results of tools, which must come directly behind the calls, then the text."""
+    """Yields the results of tools, which must come directly behind the calls, then the rest."""
     for id_ in turn.results:
         if id_ not in asked.calls:
             raise refused(
@@ -210,14 +224,29 @@ def _users(turn: _Turn, asked: _Turn) -> Iterator[ChatMessage]:
         raise _unanswered(asked, {id_: None for id_ in asked.calls if id_ in missing})
     for id_, text in turn.results.items():
         yield {"role": "tool", "tool_call_id": to_vast(id_), "content": text}
-    if turn.texts or not turn.results:
-        yield {"role": "user", "content": _BETWEEN.join(turn.texts)}
+    said = turn.seen + turn.said
+    if said or not turn.results:
+        yield {"role": "user", "content": _content_of(said)}
+
+
+def _content_of(said: list[Said]) -> str | list[object]:
+    """The content of a message: one text, or several parts if there are pictures."""
+    if not any(isinstance(each, Media) for each in said):
+        return _BETWEEN.join(each for each in said if isinstance(each, str))
+    parts: list[object] = []
+    for is_text, group in groupby(said, lambda each: isinstance(each, str)):
+        if is_text:
+            text = _BETWEEN.join(each for each in group if isinstance(each, str))
+            parts.append({"type": "text", "text": text})
+        else:
+            parts += group
+    return parts
 
 
 def _models(turn: _Turn) -> Iterator[ChatMessage]:
-    if not (turn.texts or turn.calls or turn.thoughts):
+    if not (turn.said or turn.calls or turn.thoughts):
         return
-    text = _BETWEEN.join(turn.texts)
+    text = _content_of(turn.said)
     message: ChatMessage = {"role": "assistant", "content": text or (None if turn.calls else "")}
     if turn.thoughts:
         thoughts = _BETWEEN.join(turn.thoughts)

@@ -5,9 +5,11 @@ from typing import Literal
 import msgspec
 
 from ...openai_api.error_codes import ErrorCode
+from ...openai_api.media_parts import MediaName
 from ...openai_api.members import NULL
 from ...openai_api.outline import Buffer
 from ...openai_api.reading import check_text, decode, first_byte, is_null
+from ..media import encode_chat
 from ..token_estimate import estimate_tokens
 from .asked import Asked
 from .bridge import MessagesBridge
@@ -112,22 +114,23 @@ def read_messages(
     thinking = asked.thinking or _Thinking("disabled")
     if thinking.type not in _THINKING:
         raise refused("thinking.type", "Input should be 'enabled', 'adaptive' or 'disabled'")
-    chat = _encode({"model": asked.model, **prompt, **_options(asked), "max_tokens": limit})
+    chat, media = _encode({"model": asked.model, **prompt, **_options(asked), "max_tokens": limit})
     return MessagesBridge(
         Asked(
             model=asked.model,
             request_id=request_id,
-            input_tokens=estimate_tokens(chat),
+            input_tokens=estimate_tokens(chat, media),
             thinking=_THINKING[thinking.type],
             thinking_omitted=thinking.display == "omitted",
         ),
         chat,
         tuple(left_out),
+        media,
     )
 
 
-def _encode(fields: dict[str, object]) -> bytes:
-    return msgspec.json.encode({name: each for name, each in fields.items() if each is not None})
+def _encode(fields: dict[str, object]) -> tuple[bytes, tuple[MediaName, ...]]:
+    return encode_chat({name: each for name, each in fields.items() if each is not None})
 
 
 def _max_tokens(asked: _Request) -> int:

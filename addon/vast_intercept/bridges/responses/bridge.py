@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from ...openai_api.media_parts import MediaName
 from ...openai_api.outline import Buffer
 from ..bridge import BridgedAnswer
 from ..chat_answers import read_whole
@@ -29,6 +30,7 @@ class ResponsesBridge:
     response_id: str
     created_at: int
     now: Callable[[], float] = time.time
+    media: tuple[MediaName, ...] = ()
 
     def answer(self, body: Buffer) -> BridgedAnswer:
         """The response, from a whole chat completion. Raises ApiError (502) for what is not one."""

@@ -13,6 +13,7 @@ from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_request
 from ...openai_api.members import NULL, UnreadObject
 from ...openai_api.reading import decode, is_null, missing, shown
+from ..media import Media
 from . import reasoning
 from .input_items import (
     CALLS,
@@ -22,6 +23,7 @@ from .input_items import (
     REASONING,
     Content,
     Found,
+    Part,
     RefusalPart,
     TextPart,
     Texts,
@@ -34,6 +36,9 @@ from .tools import Tools
 MAX_ARGUMENTS = 2 * 1024 * 1024
 
 _LENGTH_OF_NOTHING = len(b'""')
+
+# The text of a call's output that is a picture or a sound.
+_SEE_BELOW = msgspec.Raw(b'"(The output is in the next message.)"')
 
 # What OpenAI calls a call and an output in its errors.
 _CALL_NAMES = {"function_call": "function call", "custom_tool_call": "custom tool call"}
@@ -76,6 +81,8 @@ class _Entry:
     message: ChatMessage
     calls: list["_Call"] = field(default_factory=list)
     outputs: list[ChatMessage] = field(default_factory=list)
+    #: Pictures and sounds in the outputs, and whose they are.
+    seen: list[Part] = field(default_factory=list)
     thoughts: list[msgspec.Raw] = field(default_factory=list)
 
     def messages(self) -> list[ChatMessage]:
@@ -139,13 +146,23 @@ class Conversation:
                 kind = _CALL_NAMES[call.kind]
                 raise _bad_input(f"No tool output found for {kind} {shown(call_id)}.")
         made = [] if not self._head else [ChatMessage("system", _joined(self._head))]
+        seen: list[Part] = []
         for entry in self._entries:
+            if seen and entry.message.role != "user":
+                made.append(ChatMessage("user", seen))
+            elif seen:  # many chat templates take no two messages of the user in a row
+                assert entry.message.content is not None
+                entry.message.content = _joined([seen, entry.message.content])
             made += entry.messages()
+            seen = entry.seen
+        if seen:
+            made.append(ChatMessage("user", seen))
         return made
 
     def _add_message(self, found: Found) -> None:
         role = role_of(found.item, found.place)
-        content = self._texts.content(found.item.content, f"{found.place}.content")
+        place = f"{found.place}.content"
+        content = self._texts.content(found.item.content, place, with_media=role == "user")
         if role == "assistant":
             if self._open and self._open.message.content is None:
                 self._open.message.content = content
@@ -219,11 +236,17 @@ class Conversation:
             self._early[call_id] = found
 
     def _answer(self, call: _Call, call_id: str, output: Found) -> None:
-        content = self._texts.content(output.item.output, f"{output.place}.output")
+        place = f"{output.place}.output"
+        content = self._texts.content(output.item.output, place, with_media=True)
         if isinstance(content, list):
             # Many chat templates take only a text there, and older vLLM does not make one of
-            # several (FACTS R7).
-            texts = (each.text if isinstance(each, TextPart) else each.refusal for each in content)
+            # several (FACTS R7). So pictures and sounds follow in a message of the user.
+            media = [each for each in content if isinstance(each, Media)]
+            texts = [_text_of(each) for each in content if not isinstance(each, Media)]
+            if media:
+                texts.append(_SEE_BELOW)
+                about = f"Output of {call.made.function.name}:"
+                call.entry.seen += [TextPart(msgspec.Raw(msgspec.json.encode(about))), *media]
             content = _one_text(texts, b"\\n")
         call.answered = True
         call.entry.outputs.append(ChatMessage("tool", content, tool_call_id=call_id))
@@ -281,10 +304,14 @@ def _one_text(texts: Iterable[msgspec.Raw], between: bytes) -> msgspec.Raw:
     return msgspec.Raw(b'"%b"' % between.join(bytes(each)[1:-1] for each in texts))
 
 
+def _text_of(part: TextPart | RefusalPart) -> msgspec.Raw:
+    return part.text if isinstance(part, TextPart) else part.refusal
+
+
 def _joined(contents: list[Content]) -> Content:
     if len(contents) == 1:
         return contents[0]
-    parts: list[TextPart | RefusalPart] = []
+    parts: list[Part] = []
     for content in contents:
         parts += content if isinstance(content, list) else [TextPart(content)]
     return parts

@@ -16,6 +16,8 @@ from ...openai_api.reading import (
     missing,
     split_objects,
 )
+from ..media import Media
+from .media import MEDIA_PARTS, MediaFields, media_of
 
 #: Items of one call, those of earlier turns included.
 MAX_ITEMS = 5_000
@@ -60,7 +62,7 @@ _COMPACTED = frozenset({"compaction", "compaction_summary", "compaction_trigger"
 
 _ROLES = ("user", "assistant", "system", "developer")
 _TEXTS = frozenset({"input_text", "output_text"})
-_NO_TEXTS = frozenset({"input_image", "input_file", "input_audio", "computer_screenshot"})
+_NO_TEXTS = frozenset({*MEDIA_PARTS, "input_file", "computer_screenshot"})
 _PART_TYPES = ("input_text", "output_text", "refusal")
 _ITEM_TYPES = (MESSAGE, *sorted(CALLS), *sorted(OUTPUTS), REASONING, REFERENCE)
 
@@ -94,8 +96,7 @@ class Item(msgspec.Struct, gc=False):
     tools: msgspec.Raw = NULL
 
 
-class _Part(msgspec.Struct, gc=False):
-    type: str | None = None
+class _Part(MediaFields, gc=False):
     text: msgspec.Raw = NULL
     refusal: msgspec.Raw = NULL
 
@@ -112,7 +113,9 @@ class RefusalPart(msgspec.Struct, tag_field="type", tag="refusal", gc=False):
     refusal: msgspec.Raw
 
 
-type Content = msgspec.Raw | list[TextPart | RefusalPart]
+type Part = TextPart | RefusalPart | Media
+
+type Content = msgspec.Raw | list[Part]
 """The content of a chat message: one text, or several parts."""
 
 
@@ -193,10 +196,10 @@ class Texts:
     def __init__(self) -> None:
         self._parts = 0
 
-    def content(self, value: msgspec.Raw, place: str) -> Content:
+    def content(self, value: msgspec.Raw, place: str, *, with_media: bool) -> Content:
         """The content of a message, or the output of a call, as that of a chat message.
 
-        Raises ApiError (400) for what is not text.
+        Raises ApiError (400) for what is not text; `with_media` allows pictures and sounds.
         """
         first = first_byte(value)
         if first == b'"':
@@ -209,7 +212,11 @@ class Texts:
         self._parts += len(parts)
         if self._parts > MAX_PARTS:
             raise _too_many(f"{MAX_PARTS:,} content parts")
-        made = [_chat_part(part, f"{place}[{index}]") for index, part in enumerate(parts)]
+        made: list[Part] = []
+        for index, part in enumerate(parts):
+            at = f"{place}[{index}]"
+            media = media_of(part, at) if with_media else None
+            made.append(media or _chat_part(part, at))
         if len(made) == 1 and isinstance(made[0], TextPart):
             return made[0].text
         return made or _EMPTY
@@ -226,10 +233,12 @@ def _chat_part(part: _Part, place: str) -> TextPart | RefusalPart:
     if part.type is None:
         raise missing(f"{place}.type")
     if part.type in _NO_TEXTS:
+        where = ""
+        if part.type in MEDIA_PARTS:
+            where = " here: images and audio may be in messages of the user and in outputs of calls"
         raise bad_request(
-            f"The content part {place} has the type {part.type!r}, which Vast cannot serve: the"
-            " models behind it take text only. Send parts of type 'input_text', or let these calls"
-            " go to another provider.",
+            f"The content part {place} has the type {part.type!r}, which Vast cannot serve{where}."
+            " Send parts of type 'input_text', or let these calls go to another provider.",
             ErrorCode.UNSUPPORTED_CONTENT,
             place,
         )

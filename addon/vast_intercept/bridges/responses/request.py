@@ -9,9 +9,11 @@ import msgspec
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import bad_request
 from ...openai_api.limits import MAX_BRIDGED
+from ...openai_api.media_parts import MediaName
 from ...openai_api.outline import Buffer
 from ...openai_api.reading import first_byte, is_null, missing, shown
 from ..bridge import BuiltinTools
+from ..media import encode_chat
 from .asked import Asked
 from .conversation import Conversation
 from .fields import Fields, chat_fields, echoed_fields, left_out_fields, read_fields, summary_of
@@ -38,6 +40,8 @@ class Converted:
     """
 
     chat: bytes
+    #: The pictures and sounds of the chat completion, in order, as the request has them.
+    media: tuple[MediaName, ...]
     left_out: tuple[str, ...]
     asked: Asked
 
@@ -104,7 +108,7 @@ class Request:
                 chat["parallel_tool_calls"] = fields.parallel_tool_calls
         ignored = (f"item {kind}" for kind in conversation.ignored)
         return Converted(
-            msgspec.json.encode(chat),
+            *encode_chat(chat),
             (*left_out_fields(fields), *tools.left_out(), *ignored),
             Asked(
                 store=self.store,

@@ -16,6 +16,7 @@ from ..work import ToProvider
 from .answer_start import StartedAnswer, wait_for_first_bytes
 from .circuit_breaker import CircuitOpen
 from .endpoint_health import EndpointHealth
+from .modalities import takers
 from .retry import MAX_ATTEMPTS, MAX_LOST, RetryBudget, backoff
 
 # Paths may name endpoints, so that an app could make up any number of them.
@@ -185,7 +186,7 @@ def destinations(request: UpstreamRequest, endpoint: str | None) -> list[Endpoin
         )
     # A replay has no provider: the app's key is masked.
     found = [provider if each.kind is UpstreamKind.PROVIDER else each for each in there]
-    return [each for each in found if each]
+    return takers([each for each in found if each], request.media, call.config, call.error_api)
 
 
 def _known_as(request: UpstreamRequest, failed: AttemptFailed) -> Hashable:

@@ -68,7 +68,7 @@ async def _responses_bridge(
     if made.asked.store:
         await stored.check(call)  # before tokens are spent on an answer that cannot be kept
     now = int(time.time())
-    return ResponsesBridge(made.asked, made.chat, made.left_out, response_id, now)
+    return ResponsesBridge(made.asked, made.chat, made.left_out, response_id, now, media=made.media)
 
 
 async def convert_response(

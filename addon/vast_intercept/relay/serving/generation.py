@@ -8,6 +8,7 @@ from ...bridges.native import NativeEvents, read_native
 from ...bridges.plain import PlainEvents
 from ...config import Route
 from ...openai_api.content_coding import request_too_large
+from ...openai_api.media_parts import check_media, renamed_media
 from ...openai_api.operations import BRIDGED, Operation
 from ...openai_api.outline import Buffer, needs_outline
 from ...openai_api.prompt import beginning_of_prompt
@@ -16,6 +17,7 @@ from ...openai_api.requests import outline_of, read_request
 from ...openai_api.sse import EVENT_STREAM
 from ...vast_api.router import cost_of
 from ..retrying.answer_start import StartedAnswer
+from ..retrying.dispatch import destinations
 from ..stored_responses.stores import StoredResponses
 from ..upstreams.base import UpstreamRequest
 from ..work import ToProvider
@@ -69,6 +71,9 @@ class Generation(Run[Buffer | None]):
                 operation, body = Operation.CHAT_COMPLETIONS, self._bridge.chat
                 outline = await self._turns.take(outline_of(body)) if needs_outline(body) else None
             wanted = read_request(operation, body, outline, self._roles_for)
+        media = wanted.media
+        if self._bridge and self._bridge.media is not None:
+            media = renamed_media(media, self._bridge.media)
         shown = self._call.config.inspect.show_prompts
         renamed = not self._is_native and bool(self._roles_for(wanted.model))
         self._progress.read(
@@ -79,7 +84,7 @@ class Generation(Run[Buffer | None]):
             sent=wanted.pieces if self._bridge or renamed else None,
         )
         accept = headers.get("accept") or (EVENT_STREAM if wanted.stream else JSON)
-        return UpstreamRequest(
+        sent = UpstreamRequest(
             self._progress,
             operation,
             wanted.pieces,
@@ -87,7 +92,12 @@ class Generation(Run[Buffer | None]):
             wanted.stream,
             original,
             accept,
+            media=tuple(part.name for part in media),
         )
+        if media:
+            destinations(sent, self._work.endpoint)  # raises before the work that takes long
+            await self._turns.take(check_media(body, outline, media))
+        return sent
 
     @property
     def _is_native(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ...listed_operations.listed import Form
 from ...openai_api.errors import ApiError, from_upstream, is_openai_error, operation_not_served
+from ...openai_api.media_parts import MediaName
 from ...openai_api.operations import LISTED, Operation
 from ...openai_api.rewriting import Piece
 from ...openai_api.roles import explain_refused_role
@@ -35,6 +36,8 @@ class UpstreamRequest:
     accept: str
     #: What a server gets in place of JSON that is not behind Vast's worker.
     form: Form | None = None
+    #: The pictures and sounds in it, as the app named them.
+    media: tuple[MediaName, ...] = ()
 
     def with_pieces(self, pieces: tuple[Piece, ...]) -> "UpstreamRequest":
         """The request with its JSON, which is made once it is known that it is needed."""

@@ -1,0 +1,57 @@
+"""Which destinations of a call take its pictures and sounds."""
+
+from collections.abc import Sequence
+
+from ...config import Config, EndpointId, UpstreamKind
+from ...openai_api.error_codes import ErrorCode
+from ...openai_api.errors import ApiError, bad_request
+from ...openai_api.media_parts import MediaName
+from ...openai_api.modalities import Modality
+from ...openai_api.operations import Api
+from ...openai_api.reading import shown
+
+_NAMES = {Modality.IMAGE: "images", Modality.AUDIO: "audio"}
+
+
+def takers(
+    destinations: Sequence[EndpointId], media: Sequence[MediaName], config: Config, api: Api
+) -> list[EndpointId]:
+    """The destinations that take all of the pictures and sounds, in order.
+
+    The provider that the app meant takes everything, but a call does not go there only because
+    nobody else does: that costs money. Raises ApiError (400), worded for `api`, with the place of
+    the first part that is not taken if no endpoint remains.
+    """
+    needed = {name.modality for name in media}
+    found = [each for each in destinations if needed <= _taken(each, config)]
+    if needed and not any(each.kind is not UpstreamKind.PROVIDER for each in found):
+        raise _not_taken(destinations, media, config, api)
+    return found
+
+
+def _taken(destination: EndpointId, config: Config) -> frozenset[Modality]:
+    if destination.kind is UpstreamKind.PROVIDER:
+        return frozenset(Modality)
+    return config.known_endpoint(destination.name).modalities
+
+
+def _not_taken(
+    destinations: Sequence[EndpointId], media: Sequence[MediaName], config: Config, api: Api
+) -> ApiError:
+    first = destinations[0]
+    name = next(name for name in media if name.modality not in _taken(first, config))
+    kind, place = shown(name.kind), name.place
+    if api == "anthropic":
+        said = f"{place}: Content of the type {kind!r} cannot be served"
+    else:
+        said = f"The content part {place} has the type {kind!r}, which Vast cannot serve"
+    remedy = f"endpoints: {{{shown(first.name)}: {{input_modalities: [{name.modality}]}}}}"
+    if first.kind is UpstreamKind.OPENAI:
+        remedy += f"` and `vast: {{interface: {UpstreamKind.SERVERLESS}}}"
+    return bad_request(
+        f"{said}: the configuration has no endpoint for this call that takes"
+        f" {_NAMES[name.modality]}. Send text, or let these calls go to another provider. If the"
+        f" model of the endpoint takes them, put `{remedy}` into the interceptor's configuration.",
+        ErrorCode.UNSUPPORTED_CONTENT,
+        place,
+    )
