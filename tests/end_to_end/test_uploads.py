@@ -269,9 +269,27 @@ def test_a_provider_that_a_call_falls_back_to_gets_the_app_s_own_bytes(
     with mitmdump.session() as session:
         answer = session.send(request, timeout=60, proxies=session.proxies)
     assert (answer.status_code, answer.content) == (200, b"WEBVTT\n\n"), answer.text
-    ((_, headers, body),) = provider.received
+    _, headers, body = provider.received.pop()
     assert headers["content-type"] == request.headers["content-type"]
     assert body == request.body
+
+
+def test_a_stream_of_a_provider_reaches_the_app_as_it_is(
+    mitmdump: Interceptor, standin: StandIn, provider: Provider
+) -> None:
+    standin.set_worker(0, "cold")
+    delta = b'data: {"type":"transcript.text.delta","delta":"Hi"}\n\n'
+    done = b'data: {"type":"transcript.text.done","text":"Hi"}\n\n'
+    provider.kind = "text/event-stream"
+    url = f"http://127.0.0.1:{provider.server_port}/v1/audio/transcriptions"
+    with mitmdump.session() as session:
+        for sent, error in ((delta + done, b""), (delta, b'"code":"vast_disconnected"')):
+            provider.answer = (200, sent)
+            data = {"model": "fall-1", "stream": "true"}
+            answer = session.post(url, data=data, files={"file": ("a.wav", WAV)}, timeout=60)
+            assert answer.content.startswith(sent)
+            assert error in answer.content.removeprefix(sent)
+            assert bool(error) == (answer.content != sent)
 
 
 def test_an_edited_one_is_sent_as_edited(mitmdump: Interceptor, standin: StandIn) -> None:

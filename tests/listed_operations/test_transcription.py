@@ -114,6 +114,8 @@ def test_the_model_is_known_and_reserved_fields_are_left_out() -> None:
         ("TALK.MP3", "text/plain", b"x", "TALK.mp3"),
         ("C:\\me\\talk.m4a", None, b"x", "talk.m4a"),
         ("a/b/../talk.flac", None, b"x", "talk.flac"),
+        (" .. .wav", None, b"x", "file.wav"),
+        ("...talk.wav", None, b"x", "talk.wav"),
         ("voice.oga", None, b"x", "voice.ogg"),
         ("blob", "audio/webm;codecs=opus", b"x", "blob.webm"),
         ("blob", "Audio/X-WAV", b"x", "blob.wav"),

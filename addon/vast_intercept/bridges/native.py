@@ -21,7 +21,12 @@ from .bridge import Record
 # Bytes. The last event of a response has all of the answer once more, and its usage.
 _MAX_HELD = 1024 * 1024
 
-_ENDS = frozenset({"response.completed", "response.incomplete", "response.failed", "message_stop"})
+_ENDS = frozenset(
+    {
+        *("response.completed", "response.incomplete", "response.failed"),
+        *("message_stop", "transcript.text.done"),
+    }
+)
 _FAILED = "response.failed"
 _ERROR = "error"
 # Events that may come before a model has said anything.
@@ -67,7 +72,7 @@ def read_native(body: Buffer) -> GenerationRequest:
 
 
 class NativeStream(AnswerStream):
-    """Watches the events of the Responses or the Messages API."""
+    """Watches the events of the Responses or the Messages API, or of a transcription."""
 
     max_held = _MAX_HELD
 

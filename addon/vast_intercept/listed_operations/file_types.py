@@ -14,6 +14,8 @@ from .form import File, Part, UploadedForm
 # What counts as an extension: the end of "talk of 3.12 at noon" is none.
 _EXTENSION = re.compile(r"[A-Za-z0-9]{1,8}")
 _DIRECTORY = re.compile(r".*[/\\]", re.DOTALL)
+# The worker takes dots and white space away from the beginning, and perhaps the extension's dot.
+_DOTS = re.compile(r"^[\s.]+")
 _LONGEST_STEM = 100  # characters
 
 _LOOKED_AT = 16  # bytes
@@ -111,7 +113,7 @@ def file_of(form: UploadedForm, part: Part, types: FileTypes) -> File:
             ErrorCode.INVALID_VALUE,
             part.name,
         )
-    stem = stem[:_LONGEST_STEM] or "file"
+    stem = _DOTS.sub("", stem)[:_LONGEST_STEM] or "file"
     return File(part.name, f"{stem}.{known}", types.content_types[known], data)
 
 

@@ -123,3 +123,10 @@ def test_of_25_mib(http2: bool, declared: bool, uploading: Uploading) -> None:
     print(f"{more:.0f} MiB, {held_up:.0f} ms")
     assert more < 100
     assert held_up < LONGEST
+
+
+def test_of_one_that_mitmproxy_holds(uploading: Uploading) -> None:
+    answer, more, held_up = uploading.post(7 * MIB)
+    assert answer.status_code == 200, answer.text
+    assert more < 60
+    assert held_up < LONGEST

@@ -9,7 +9,7 @@ from ...bridges.native import NativeStream
 from ...openai_api.answer_stream import AnswerStream, has_only_error
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway, error_of_event
-from ...openai_api.operations import BRIDGED
+from ...openai_api.operations import SERVED_BY_VAST
 from ...openai_api.sse import EVENT_STREAM
 from ..failures import BUSY_STATUSES, GAVE_UP_STATUS, RETRIED_STATUSES, AttemptFailed
 from ..memory import Share
@@ -60,7 +60,7 @@ async def wait_for_first_bytes(
     if not 200 <= answer.status < 300:
         raise await _read_error(answer, call.share)
     if stream and answer.media_type == EVENT_STREAM:
-        native = progress.is_with_provider and call.operation in BRIDGED
+        native = progress.is_with_provider and call.operation not in SERVED_BY_VAST
         started = await _stream(answer, NativeStream() if native else AnswerStream())
     else:
         started = await _whole(answer, call.share)

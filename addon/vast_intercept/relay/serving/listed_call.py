@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from ...bridges.bridge import Record
+from ...bridges.plain import PlainEvents
 from ...config import UpstreamKind
 from ...listed_operations.listed import BytesCall, Delivery, ListedCall
 from ...listed_operations.reading import UPLOADS, read_json_call
@@ -95,6 +96,8 @@ class ListedRun(Run[Buffer | Upload | ApiError | None]):
     def _use(self, stream: EventStream, started: StartedAnswer, headers: Headers) -> None:
         check_content_type(started.answer, EVENT_STREAM)
         headers["content-type"] = EVENT_STREAM
+        if self._progress.is_with_provider:  # its events are OpenAI's already
+            stream.events = PlainEvents(stream.events.keep_alive)
 
     async def _without_events(
         self, sent: UpstreamRequest, deadline: float, headers: Headers
