@@ -16,12 +16,13 @@ from .conftest import STEPS, Setup, interceptor_for, sections_for
 ALL = [str(operation) for operation in TRIALS]
 NAMES = [trial.name for trial in TRIALS.values()]
 ROUTES = ",".join(f"/v1/{operation}" for operation in ALL)
-ENDPOINTS = {"big-one": {"serves": ALL}}
+ENDPOINTS = {"big-one": {"serves": ALL, "input_modalities": ["image"]}}
+SEEN = [{"model": "seeing", "endpoint": "big-one"}]
 
 
 @pytest.fixture(scope="module")
 def able(certs: Certificates) -> Iterator[StandIn]:
-    """A stand-in whose endpoint `big-one` serves all of them."""
+    """A stand-in whose endpoint `big-one` serves all of them, and sees."""
     ca, certificate, key = certs
     routes = ("--routes", f"big-one={ROUTES}", "--input-modality", "image")
     tls = ("--tls-cert", str(certificate), "--tls-key", str(key))
@@ -36,7 +37,7 @@ def _setup(
     able: StandIn, certs: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Setup]:
     sections = sections_for(able, certs.ca, interface="serverless")
-    sections["endpoints"] = ENDPOINTS
+    sections |= {"endpoints": ENDPOINTS, "routes": SEEN}
     with interceptor_for(tmp_path_factory.mktemp("listed"), sections) as setup:
         yield setup
 
@@ -64,9 +65,9 @@ def test_there_is_a_call_for_each_operation() -> None:
 
 def test_each_is_called_once_and_said_what_came(setup: Setup, able: StandIn) -> None:
     report = setup.check()
-    assert list(report.steps) == [*STEPS, *NAMES]
+    assert list(report.steps) == [*STEPS, *NAMES, "vision_call"]
     assert report.named("passed") == set(report.steps), report.output
-    said = {name: report.steps[name]["message"] for name in NAMES}
+    said = {name: report.steps[name]["message"] for name in (*NAMES, "vision_call")}
     assert said["embeddings_call"].startswith("2 texts, ")
     assert said["embeddings_call"].endswith(" numbers each, by big-one")
     assert said["rerank_call"].startswith("2 documents, number 0 is the nearest")
@@ -77,6 +78,7 @@ def test_each_is_called_once_and_said_what_came(setup: Setup, able: StandIn) -> 
     assert "check.wav" in said["translation_call"]
     assert "one picture, 256 x 256 pixels" in said["image_call"]
     assert "one picture, 256 x 256 pixels" in said["image_edit_call"]
+    assert "a red square, seen as " in said["vision_call"]
     assert all(each.endswith(", by big-one") for each in said.values())
     asked = payloads(able)
     assert set(asked) == {f"/v1/{operation}" for operation in (*ALL, "chat/completions")}
@@ -92,7 +94,7 @@ def test_only_what_the_configuration_lists_is_called(setup: Setup) -> None:
 def test_offline_calls_nothing(setup: Setup, able: StandIn) -> None:
     report = setup.check("--offline")
     assert report.code == 0
-    assert set(NAMES) < report.named("skipped")
+    assert {*NAMES, "vision_call"} < report.named("skipped")
     assert able.calls() == []
 
 
