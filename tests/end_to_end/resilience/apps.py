@@ -37,7 +37,7 @@ class Reply:
 
 def ask(
     *,
-    url: str = URL,
+    url: str | None = None,
     stream: bool = False,
     timeout: Any = 60,
     standin: Any = None,
@@ -48,7 +48,7 @@ def ask(
     if standin is not None:
         body["standin"] = standin
     with requests.post(
-        url,
+        url or URL,
         json=body,
         headers={"authorization": f"Bearer {APP_KEY}"},
         timeout=timeout,
