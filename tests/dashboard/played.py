@@ -10,6 +10,7 @@ from importlib import resources
 from typing import Any
 
 from vast_intercept.dashboard import server as dashboard
+from vast_intercept.telemetry.report import AMOUNTS
 
 type State = dict[str, Any]
 
@@ -143,6 +144,7 @@ def empty(**changes: Any) -> State:
         },
         "running": {"count": 0, "waiting": 0, "calls": []},
         "endpoints": [endpoint()],
+        "operations": [],
         "latest": [],
         "refused": [],
         "client_tls_failures": 0,
@@ -207,6 +209,7 @@ def ended(call_id: str = "req_1", **changes: Any) -> State:
         "duration": 3.4,
         "prompt_tokens": 12,
         "completion_tokens": 345,
+        **dict.fromkeys(AMOUNTS),
         "tokens_per_second": 101.2,
         "attempts": 1,
         "waited": 0.0,
@@ -214,6 +217,37 @@ def ended(call_id: str = "req_1", **changes: Any) -> State:
         "prompt": None,
         **changes,
     }
+
+
+def listed(operation: str, **changes: Any) -> State:
+    """A call of an operation that generates no text."""
+    nothing = ("time_to_first_token", "tokens_per_second", "prompt_tokens", "completion_tokens")
+    numbers = {"stream": False, "duration": 0.4, **dict.fromkeys(nothing)}
+    return ended(operation, operation=operation, **{**numbers, **changes})
+
+
+def of_all_kinds() -> State:
+    """Calls of operations that an endpoint is said to serve."""
+    return full(
+        latest=[
+            listed("embeddings", texts=3, characters=40, prompt_tokens=12, completion_tokens=0),
+            listed("audio/speech", characters=1, media_bytes=48_213),
+            listed("audio/transcriptions", audio_seconds=12.4, media_bytes=1_400_000),
+            listed("images/edits", images=1, prompt_tokens=3, completion_tokens=400),
+            listed("rerank", texts=1),
+            ended("chat"),
+        ],
+        operations=[
+            operation("chat/completions", 12_000, 23),
+            operation("embeddings", 300, 1, texts=12_345, characters=2_000_000),
+            operation("audio/transcriptions", 2, 0, audio_seconds=4_000.0, media_bytes=8_000_000),
+        ],
+    )
+
+
+def operation(name: str, calls: int, failed: int, **amounts: float) -> State:
+    """Those of an operation."""
+    return {"operation": name, "calls": calls, "failed": failed, "amounts": amounts}
 
 
 def now_running(*calls: State) -> State:

@@ -9,7 +9,18 @@ from playwright.sync_api import Browser, Page, expect
 
 from ..fixtures.browsing import opened
 from . import played
-from .played import Played, empty, ended, endpoint, full, hostile, now_running, running, totals
+from .played import (
+    Played,
+    empty,
+    ended,
+    endpoint,
+    full,
+    hostile,
+    now_running,
+    of_all_kinds,
+    running,
+    totals,
+)
 from .test_dashboard import row, violations
 
 HIDE = """away => {
@@ -152,6 +163,30 @@ def test_names_how_each_call_ended(server: Played, opening: Opening) -> None:
         assert texts(page, "latest", 5)[6] == f"12 + {NOTHING}"
         ended_at = row(page, "latest").locator("td span").first
         assert "l0" in ended_at.get_attribute("title")
+
+
+def test_shows_what_calls_held_that_is_not_tokens(server: Played, page: Page) -> None:
+    heading = page.locator("#latest-sizes")
+    show(server, page, full())
+    expect(page.locator("#latest tbody tr")).to_have_count(50)
+    assert heading.inner_text() == "Tokens in + out"
+    expect(page.locator("#operations-section")).to_be_hidden()
+    show(server, page, of_all_kinds())
+    expect(page.locator("#latest tbody tr")).to_have_count(6)
+    assert heading.inner_text() == "Amount"
+    assert [texts(page, "latest", number)[6] for number in range(6)] == [
+        "3 texts\n12 tokens",
+        "1 character\n48 kB",
+        "12.4 s of audio\n1.4 MB",
+        "1 image\n3 + 400 tokens",
+        "1 text",
+        "12 + 345",
+    ]
+    assert [texts(page, "operations", number) for number in range(3)] == [
+        ["chat/completions", "12,000", "23", NOTHING],
+        ["embeddings", "300", "1", "12,345 texts"],
+        ["audio/transcriptions", "2", "0", "67 min of audio · 8.0 MB"],
+    ]
 
 
 def test_says_so_if_only_some_calls_are_listed(server: Played, opening: Opening) -> None:
@@ -498,6 +533,10 @@ def test_can_be_used_by_everybody(
         show(server, page, full(problem="vast.retries is -1", latest=full()["latest"][:12]))
         expect(page.locator("#latest tbody tr")).to_have_count(12)
         page.get_by_text("How to point an app to the interceptor").click()
+        assert violations(page) == []
+        assert has_room(page, width)
+        show(server, page, of_all_kinds())
+        expect(page.locator("#operations")).to_be_visible()
         assert violations(page) == []
         assert has_room(page, width)
         page.expected_noise = "Failed to load resource"  # type: ignore[attr-defined]

@@ -9,9 +9,13 @@ from vast_intercept.config.config import defaults
 from vast_intercept.dashboard.state import DashboardState, HowTo, state_of
 from vast_intercept.telemetry.monitor import Monitor
 
-from .played import empty, full
+from .played import empty, full, of_all_kinds
 
-PLAYED: dict[str, dict[str, Any]] = {"empty": empty(), "full": full()}
+PLAYED: dict[str, dict[str, Any]] = {
+    "empty": empty(),
+    "full": full(),
+    "of all kinds": of_all_kinds(),
+}
 LATER = "of_a_later_version"
 
 

@@ -314,3 +314,51 @@ def test_made_up_names_do_not_crowd_out_those_of_the_configuration() -> None:
     watched.ended(call(), report(Ending.FAILED, endpoint="mine"))
     assert watched.endpoint_calls[EndpointId(UpstreamKind.OPENAI, "mine")].calls == 1
     assert watched.endpoint_calls[EndpointId(UpstreamKind.OPENAI, "mine")].failed == 1
+
+
+# --- what is not counted in tokens ---------------------------------------------------------------
+
+HELD = {
+    "embeddings": ({"texts": 3, "characters": 40}, {"texts": 3, "characters": 40}),
+    "audio/speech": ({"characters": 40, "media_bytes": 9}, {"characters": 40, "media_bytes": 9}),
+    "audio/transcriptions": ({"audio_seconds": 12.5}, {"audio_seconds": 12.5}),
+    "images/generations": ({"images": 2}, {"images": 2}),
+    "chat/completions": ({}, {"uncounted_answers": 1}),
+}
+
+
+@pytest.mark.parametrize("operation", HELD)
+def test_what_a_call_holds_besides_tokens_is_counted_in_their_place(operation: str) -> None:
+    facts, expected = HELD[operation]
+    bench = Bench()
+    bench.metrics.ended(CONFIG, report(operation=operation, **facts))
+    named = ("texts", "characters", "audio_seconds", "images", "media_bytes", "uncounted_answers")
+    found = {
+        name: value
+        for name in named
+        if (value := series(bench.metrics.registry).get((f"vast_intercept_{name}_total", "mine")))
+    }
+    assert found == expected
+
+
+@pytest.mark.parametrize("outcome", [each for each in Ending if each is not Ending.OK])
+def test_what_was_not_answered_is_not_counted(outcome: Ending) -> None:
+    bench = Bench()
+    monitor = Monitor(lambda: CONFIG, lambda: ())
+    made = report(outcome, operation="embeddings", texts=3)
+    bench.metrics.ended(CONFIG, made)
+    assert not any("texts" in key[0] for key in series(bench.metrics.registry))
+    monitor.ended(call(), made)
+    assert all(each.amounts == {} for each in monitor.operations.values())
+
+
+def test_calls_are_counted_by_operation() -> None:
+    monitor = Monitor(lambda: CONFIG, lambda: ())
+    monitor.ended(call(), report(operation="embeddings", texts=3, characters=9))
+    monitor.ended(call(), report(operation="embeddings", texts=4))
+    monitor.ended(call(), report(Ending.FAILED, operation="embeddings", texts=5))
+    monitor.ended(call(), report(Ending.REFUSED, operation="images", attempts=0))
+    [(operation, calls)] = monitor.operations.items()
+    assert (operation, calls.calls, calls.failed) == ("embeddings", 3, 1)
+    assert calls.amounts == {"texts": 7, "characters": 9}
+    assert monitor.tally.uncounted == 0

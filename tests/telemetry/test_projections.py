@@ -19,7 +19,7 @@ from vast_intercept.mitmweb.notes import note_report
 from vast_intercept.relay.progress import Progress
 from vast_intercept.telemetry.call_log import JsonFormatter
 from vast_intercept.telemetry.monitor import Monitor
-from vast_intercept.telemetry.report import CallReport, Ending
+from vast_intercept.telemetry.report import AMOUNTS, CallReport, Ending
 
 FACTS: dict[str, Any] = {
     "request_id": "req_1",
@@ -119,6 +119,7 @@ def test_the_dashboard_lists_these_facts() -> None:
     (latest,) = state()["latest"]
     assert latest == {
         "id": "req_1",
+        **dict.fromkeys(AMOUNTS),
         **{
             name: FACTS[name]
             for name in (

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from tests.fixtures.prepared import prepared
 from vast_intercept.config import EndpointId, UpstreamKind
+from vast_intercept.openai_api.amounts import Amounts
 from vast_intercept.openai_api.errors import bad_gateway, bad_request, misconfigured
 from vast_intercept.openai_api.usage import Usage
 from vast_intercept.relay.progress import Progress
 from vast_intercept.telemetry import report as report_module
-from vast_intercept.telemetry.report import CallReport, Ending, report_of
+from vast_intercept.telemetry.report import AMOUNTS, CallReport, Ending, report_of
 
 NOW = 1_000.0
 UNIX_NOW = 1_700_000_000.0
@@ -309,3 +310,14 @@ def test_any_moments_make_a_report(progress: dict[str, Any], left: bool) -> None
     assert made.outcome in Ending
     if made.tokens_per_second is not None and made.time_per_output_token is not None:
         assert made.tokens_per_second * made.time_per_output_token == pytest.approx(1)
+
+
+# --- what is not counted in tokens ---------------------------------------------------------------
+
+
+def test_what_a_call_holds_besides_tokens_is_in_its_report() -> None:
+    held = Amounts(texts=2, characters=30, audio_seconds=1.5, images=3, bytes=400)
+    made = report(attempts=1, answered=True, amounts=held)
+    assert [getattr(made, name) for name in AMOUNTS] == [2, 30, 1.5, 3, 400]
+    nothing = report(attempts=1, answered=True)
+    assert [getattr(nothing, name) for name in AMOUNTS] == [None] * 5

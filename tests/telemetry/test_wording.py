@@ -11,6 +11,7 @@ from vast_intercept.config import EndpointId, UpstreamKind
 from vast_intercept.relay.progress import Progress
 from vast_intercept.telemetry.report import CallReport, Ending
 from vast_intercept.telemetry.wording import (
+    byte_count,
     comment,
     log_line,
     printable,
@@ -39,6 +40,33 @@ LINES: dict[str, tuple[CallReport, str]] = {
     "the least": (report(), "m → e; 200"),
     "no model": (report(model=None), "no model → e; 200"),
     "the model that answered": (report(response_model="served"), "m → e (served); 200"),
+    "embeddings": (
+        report(
+            operation="embeddings",
+            texts=3,
+            characters=400,
+            prompt_tokens=12,
+            completion_tokens=0,
+            tokens=0,
+        ),
+        "m → e; 200; 3 texts; 12 tokens",
+    ),
+    "a transcription": (
+        report(operation="audio/transcriptions", audio_seconds=12.4, media_bytes=397_000),
+        "m → e; 200; 12.4 s of audio; 397 kB",
+    ),
+    "speech": (
+        report(operation="audio/speech", characters=1_234, media_bytes=48_213),
+        "m → e; 200; 1,234 characters; 48 kB",
+    ),
+    "images": (
+        report(operation="images/edits", images=2, prompt_tokens=1, completion_tokens=400),
+        "m → e; 200; 2 images; 1 + 400 tokens",
+    ),
+    "one of each": (
+        report(operation="embeddings", texts=1, images=1, prompt_tokens=1),
+        "m → e; 200; 1 text; 1 image; 1 token",
+    ),
     "the model asked for answered": (report(response_model="m"), "m → e; 200"),
     "everything": (
         report(
@@ -78,7 +106,7 @@ LINES: dict[str, tuple[CallReport, str]] = {
 @pytest.mark.parametrize(("made", "line"), LINES.values(), ids=LINES.keys())
 def test_a_call_without_an_error(made: CallReport, line: str) -> None:
     assert comment(made) == line
-    assert log_line(made) == f"req_1 billing chat/completions: {line}"
+    assert log_line(made) == f"req_1 billing {made.operation}: {line}"
 
 
 TROUBLE: dict[str, Any] = {
@@ -260,3 +288,23 @@ def test_the_log_has_nothing_of_what_was_said(outcome: Ending, error: str | None
     made = report(outcome, error=error, error_message=SECRET, prompt=SECRET)
     assert SECRET not in log_line(made)
     assert SECRET not in comment(made) or error
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (999, "999 bytes"),
+        (1_000, "1.0 kB"),
+        (9_949, "9.9 kB"),
+        (9_950, "10 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.0 MB"),
+        (26_214_400, "26 MB"),
+        (999_500_000, "1.0 GB"),
+        (10**13, "10,000.0 GB"),
+    ],
+)
+def test_bytes_are_rounded_for_people(number: int, expected: str) -> None:
+    assert byte_count(number) == expected

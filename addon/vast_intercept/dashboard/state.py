@@ -8,6 +8,7 @@ import msgspec
 
 from .. import __version__
 from ..config import Config, EndpointId
+from ..openai_api import operations
 from ..relay.progress import Progress
 from ..telemetry.history import Charts
 from ..telemetry.monitor import LISTED, EndpointCalls, Monitor
@@ -73,6 +74,11 @@ class EndedCall(_Listed, frozen=True, kw_only=True):
     duration: float | None
     prompt_tokens: int | None
     completion_tokens: int | None
+    texts: int | None
+    characters: int | None
+    audio_seconds: float | None
+    images: int | None
+    media_bytes: int | None
     tokens_per_second: float | None
     waited: float
     error: str | None
@@ -90,6 +96,16 @@ class EndpointRow(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     #: The code of what went wrong last.
     trouble: str
+
+
+class OperationRow(msgspec.Struct, frozen=True):
+    """Calls of an operation that were sent, and what those answered held besides tokens."""
+
+    operation: str
+    calls: int
+    failed: int
+    #: By name, as in `EndedCall`.
+    amounts: dict[str, float]
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -113,6 +129,8 @@ class DashboardState(msgspec.Struct, frozen=True, kw_only=True):
     totals: dict[str, int]
     running: RunningCalls
     endpoints: list[EndpointRow]
+    #: Only if one was called that an endpoint must be said to serve.
+    operations: list[OperationRow]
     latest: list[EndedCall]
     refused: list[Refused]
     client_tls_failures: int
@@ -146,6 +164,7 @@ def state_of(
         },
         running=_running_calls(monitor.running.values(), now),
         endpoints=list(_endpoints(monitor, config)),
+        operations=_operations(monitor),
         latest=[_latest(each, show_prompts=config.inspect.show_prompts) for each in monitor.latest],
         refused=[
             Refused(reason, operation, refusals.count, refusals.last)
@@ -177,6 +196,17 @@ def _running(progress: Progress, now: float) -> RunningCall:
 def _latest(report: CallReport, *, show_prompts: bool) -> EndedCall:
     shown = msgspec.convert(report, EndedCall, from_attributes=True)
     return shown if show_prompts else msgspec.structs.replace(shown, prompt=None)
+
+
+def _operations(monitor: Monitor) -> list[OperationRow]:
+    """The operations that were called, the most frequent first."""
+    called = monitor.operations
+    if operations.LISTED.isdisjoint(called):
+        return []
+    rows = [
+        OperationRow(name, each.calls, each.failed, each.amounts) for name, each in called.items()
+    ]
+    return sorted(rows, key=lambda row: -row.calls)
 
 
 def _endpoints(monitor: Monitor, config: Config) -> Iterator[EndpointRow]:

@@ -8,7 +8,7 @@ from mitmproxy import http
 
 from ..mitm.borrowed import parse_url
 from ..secret import mask_shapes
-from ..telemetry.report import CallReport, Ending, facts_of
+from ..telemetry.report import AMOUNTS, CallReport, Ending, facts_of
 from ..telemetry.wording import comment
 from .sent import forget_sent
 
@@ -18,7 +18,7 @@ METADATA = "vast"
 _NOTED = (
     *("request_id", "outcome", "status", "model", "endpoint", "response_model", "stream"),
     *("attempts", "waited", "time_to_first_token", "duration", "longest_gap", "tokens_per_second"),
-    *("prompt_tokens", "completion_tokens", "left_out", "error"),
+    *("prompt_tokens", "completion_tokens", *AMOUNTS, "left_out", "error"),
 )
 
 _REQUEST_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)

@@ -19,7 +19,7 @@ from ..config import Config, UpstreamKind
 from ..relay.progress import Progress
 from ..relay.retrying.circuit_breaker import CircuitState
 from ..relay.retrying.endpoint_health import EndpointHealth
-from .report import CallReport, Ending
+from .report import AMOUNTS, CallReport, Ending
 
 #: What stands for everything that has no series of its own.
 OTHER = "other"
@@ -49,6 +49,14 @@ _COUNTERS = {
     "left_out": ("Calls that asked for something that the model does not get.", ("what",)),
     "prompt_tokens": ("Tokens of prompts, if the answer says how many.", ("endpoint",)),
     "completion_tokens": ("Tokens of answers, if the answer says how many.", ("endpoint",)),
+    "texts": ("Texts that were embedded or compared.", ("endpoint",)),
+    "characters": (
+        "Characters of texts that were embedded, compared, spoken or painted.",
+        ("endpoint",),
+    ),
+    "audio_seconds": ("Seconds of audio that were transcribed or translated.", ("endpoint",)),
+    "images": ("Images that were sent or made.", ("endpoint",)),
+    "media_bytes": ("Bytes of audio and images that were sent or made.", ("endpoint",)),
     "uncounted_answers": ("Answers that do not say how many tokens they have.", ("endpoint",)),
     "retries": ("Attempts that followed a failed one.", ("endpoint",)),
     "fallbacks": ("Calls that went to the endpoint because another one failed.", ("endpoint",)),
@@ -153,8 +161,12 @@ class Metrics(Collector):
         if report.prompt_tokens is not None:
             count("prompt_tokens", endpoint).inc(report.prompt_tokens)
             count("completion_tokens", endpoint).inc(report.completion_tokens or 0)
-        elif report.outcome is Ending.OK:
+        elif report.is_uncounted:
             count("uncounted_answers", endpoint).inc()
+        if report.outcome is Ending.OK:
+            for name in AMOUNTS:
+                if amount := getattr(report, name):
+                    count(name, endpoint).inc(amount)
         for name in report.retried:
             count("retries", _label(config, name)).inc()
         for name in report.fell_back_to:

@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..config import Config, EndpointId
 from ..relay.progress import Progress
@@ -12,7 +12,7 @@ from ..shut_down_models import known_model
 from ..status import Tally
 from .history import History
 from .metrics import OTHER, Metrics
-from .report import CallReport, Ending
+from .report import AMOUNTS, CallReport, Ending
 
 #: How many calls are listed: those that have ended last, and those that run.
 LISTED = 50
@@ -26,6 +26,25 @@ class Refusals:
 
     count: int = 0
     last: float = 0.0
+
+
+@dataclass(slots=True)
+class OperationCalls:
+    """How many calls of an operation were sent, how many failed, and what those answered held."""
+
+    calls: int = 0
+    failed: int = 0
+    #: By the names of `AMOUNTS`, as far as there was anything.
+    amounts: dict[str, float] = field(default_factory=dict)
+
+    def add(self, report: CallReport) -> None:
+        """Counts a call that has ended."""
+        self.calls += 1
+        self.failed += report.is_error
+        if report.outcome is Ending.OK:
+            for name in AMOUNTS:
+                if amount := getattr(report, name):
+                    self.amounts[name] = self.amounts.get(name, 0) + amount
 
 
 @dataclass(slots=True)
@@ -58,6 +77,8 @@ class Monitor:
         self.latest: deque[CallReport] = deque(maxlen=LISTED)
         #: By reason and operation.
         self.refusals: dict[tuple[str, str], Refusals] = {}
+        #: Calls that were sent to Vast or to a provider instead. Operations are a fixed list.
+        self.operations: dict[str, OperationCalls] = {}
         self.endpoint_calls: dict[EndpointId, EndpointCalls] = {}
         #: Providers and models that apps have asked for, of the table of those that are shut down.
         self.shut_down: dict[tuple[str, str], None] = {}
@@ -94,6 +115,8 @@ class Monitor:
             self.shut_down[provider, model] = None
         self.history.add(report)
         self._count_tokens(report)
+        if report.attempts:
+            self.operations.setdefault(report.operation or OTHER, OperationCalls()).add(report)
         if report.outcome is Ending.REFUSED:
             self._count_refusal(report)
         name, upstream = report.endpoint, report.upstream
@@ -107,7 +130,7 @@ class Monitor:
             prompts, answers = self.tokens
             answered = report.completion_tokens or 0
             self.tokens = prompts + report.prompt_tokens, answers + answered
-        elif report.outcome is Ending.OK and report.attempts:
+        elif report.is_uncounted:
             self.uncounted += 1
             self.streamed_tokens += report.tokens or 0
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ..config import UpstreamKind
+from ..openai_api.operations import LISTED
 from ..relay.progress import Progress
 from ..secret import mask_shapes
 
@@ -90,12 +91,30 @@ class CallReport(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int | None = None
     tokens_per_second: float | None = None
     time_per_output_token: float | None = None
+    #: What the call sent and got besides tokens: texts to embed or to compare and their characters,
+    #: seconds of audio, images, and the bytes of audio and images.
+    texts: int | None = None
+    characters: int | None = None
+    audio_seconds: float | None = None
+    images: int | None = None
+    media_bytes: int | None = None
     prompt: str | None = None
 
     @property
     def is_error(self) -> bool:
         """Whether the app got an error, or less than a whole answer, from where it was sent."""
         return self.outcome in {Ending.FAILED, Ending.BROKEN_OFF}
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether its operation is one that an endpoint must be said to serve."""
+        return self.operation in LISTED
+
+    @property
+    def is_uncounted(self) -> bool:
+        """Whether an answer that has tokens does not say how many."""
+        answered = self.outcome is Ending.OK and self.attempts > 0
+        return answered and self.prompt_tokens is None and not self.is_listed
 
     @property
     def is_endpoints_fault(self) -> bool:
@@ -114,6 +133,10 @@ def facts_of(report: CallReport, names: Iterable[str]) -> dict[str, Any]:
         for name in names
         if values[name] != _DEFAULTS[name]
     }
+
+
+#: The fields that say how much a call sent and got besides tokens.
+AMOUNTS = ("texts", "characters", "audio_seconds", "images", "media_bytes")
 
 
 def shortened[T: (str, str | None)](text: T, longest: int = _LONGEST_NAME) -> T:
@@ -143,6 +166,7 @@ def report_of(
         tokens = progress.events - _EVENTS_WITHOUT_TOKEN
     per_token, rate = _pace(progress, tokens, generating)
     ending = _ending(progress, left=left)
+    amounts = progress.amounts
     return CallReport(
         **{name: getattr(progress, name) for name in _OF_PROGRESS},
         request_id=call.request_id,
@@ -173,6 +197,11 @@ def report_of(
         tokens=tokens,
         tokens_per_second=rate,
         time_per_output_token=per_token,
+        texts=amounts.texts or None,
+        characters=amounts.characters or None,
+        audio_seconds=amounts.audio_seconds or None,
+        images=amounts.images or None,
+        media_bytes=amounts.bytes or None,
     )
 
 

@@ -86,7 +86,10 @@ def _numbers(report: CallReport) -> list[str]:
         words.append(f"first token {seconds(report.time_to_first_token)}")
     if report.attempts and report.duration is not None:
         words.append(f"{seconds(report.duration)} in all")
-    if report.prompt_tokens is not None:
+    words += _amounts(report)
+    if report.prompt_tokens is not None and report.is_listed and not report.completion_tokens:
+        words.append(_counted(report.prompt_tokens, "token"))
+    elif report.prompt_tokens is not None:
         words.append(f"{report.prompt_tokens:,} + {report.completion_tokens or 0:,} tokens")
     elif report.tokens:
         words.append(f"about {report.tokens:,} tokens")
@@ -97,6 +100,23 @@ def _numbers(report: CallReport) -> list[str]:
     if report.left_out:
         words.append(f"left out: {', '.join(report.left_out)}")
     return words
+
+
+def _amounts(report: CallReport) -> list[str]:
+    words = [_counted(report.texts, "text")] if report.texts else []
+    if report.characters and not report.texts:
+        words.append(_counted(report.characters, "character"))
+    if report.audio_seconds:
+        words.append(f"{seconds(report.audio_seconds)} of audio")
+    if report.images:
+        words.append(_counted(report.images, "image"))
+    if report.media_bytes:
+        words.append(byte_count(report.media_bytes))
+    return words
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number:,} {word if number == 1 else f'{word}s'}"
 
 
 def _trouble(report: CallReport, *, quoting: bool) -> list[str]:

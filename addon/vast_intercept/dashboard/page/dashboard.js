@@ -60,6 +60,25 @@ function rate(value) {
   return value >= 9.95 ? count(value) : value.toFixed(1);
 }
 
+function bytes(value) {
+  if (value < 1e3) return `${count(value)} ${value === 1 ? "byte" : "bytes"}`;
+  const [size, unit] = value < 999.5e3 ? [1e3, "kB"] : value < 999.5e6 ? [1e6, "MB"] : [1e9, "GB"];
+  return `${rate(value / size)} ${unit}`;
+}
+
+const counted = (value, word) => `${count(value)} ${value === 1 ? word : `${word}s`}`;
+
+/** What calls sent and got besides tokens, in words. Of texts, their number says more than their length. */
+function amounts({ texts, characters, audio_seconds: audio, images, media_bytes: size }) {
+  return [
+    texts ? counted(texts, "text") : "",
+    characters && !texts ? counted(characters, "character") : "",
+    audio ? `${duration(audio)} of audio` : "",
+    images ? counted(images, "image") : "",
+    size ? bytes(size) : "",
+  ].filter(Boolean);
+}
+
 const OUTCOMES = {
   ok: ["✓ answered", "good"],
   refused: ["⊘ refused", "warn"],
@@ -104,12 +123,11 @@ function keepRoles() {
 
 function newRow(table, key) {
   const row = element("tr", { role: "row", "data-key": key });
-  for (const { textContent, className } of table.tHead.rows[0].cells) {
+  for (const { className } of table.tHead.rows[0].cells) {
     const cell = className === "title"
       ? element("th", { role: "rowheader", scope: "row" })
       : element("td", { role: "cell" });
     setAttribute(cell, "class", className);
-    cell.dataset.label = textContent;
     row.append(cell);
   }
   return row;
@@ -119,6 +137,7 @@ function newRow(table, key) {
  * Each row is `{key, cells}`, each cell a list of parts: a text, or `{text, kind, small, title}`. */
 function fillTable(table, rows) {
   const body = table.tBodies[0];
+  const labels = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
   const wanted = distinct(rows);
   const keys = new Set(wanted.map(({ key }) => key));
   for (const row of [...body.rows]) if (!keys.has(row.dataset.key)) row.remove();
@@ -126,7 +145,7 @@ function fillTable(table, rows) {
   let place = body.firstElementChild;
   for (const { key, cells } of wanted) {
     const row = there.get(key) ?? newRow(table, key);
-    cells.forEach((parts, index) => fillCell(row.cells[index], parts));
+    cells.forEach((parts, index) => fillCell(row.cells[index], parts, labels[index]));
     if (row === place) place = place.nextElementSibling;
     else body.insertBefore(row, place);
   }
@@ -135,7 +154,8 @@ function fillTable(table, rows) {
   if (none) none.hidden = rows.length > 0;
 }
 
-function fillCell(cell, parts) {
+function fillCell(cell, parts, label) {
+  setAttribute(cell, "data-label", label);
   const wanted = parts.filter((part) => part !== null).map(cellText);
   cell.classList.toggle("nothing", wanted.every(({ text }) => text === NOTHING));
   while (cell.children.length > wanted.length) cell.lastElementChild.remove();
@@ -264,6 +284,30 @@ function showEndpoints(state) {
   );
 }
 
+function showOperations(state) {
+  byId("operations-section").hidden = state.operations.length === 0;
+  fillTable(
+    byId("operations"),
+    state.operations.map((each) => ({
+      key: each.operation,
+      cells: [
+        [name(each.operation)], [count(each.calls)], [count(each.failed)],
+        [listed(...amounts(each.amounts)) || NOTHING],
+      ],
+    })),
+  );
+}
+
+/** What a call sent and got: tokens, or else what there is in their place. */
+function sizes(call) {
+  const [first, ...others] = amounts(call);
+  if (!first) return [tokens(call)];
+  const asked = call.prompt_tokens ? counted(call.prompt_tokens, "token") : "";
+  const all = call.completion_tokens ? `${tokens(call)} tokens` : asked;
+  const more = listed(...others, all);
+  return [first, more ? small(more) : null];
+}
+
 function tokens(call) {
   if (call.prompt_tokens === null && call.completion_tokens === null) return NOTHING;
   const known = (value) => (value === null ? NOTHING : count(value));
@@ -271,6 +315,8 @@ function tokens(call) {
 }
 
 function showLatest(state) {
+  const others = state.latest.some((call) => amounts(call).length);
+  setText(byId("latest-sizes"), others ? "Amount" : "Tokens in + out");
   fillTable(
     byId("latest"),
     state.latest.map((call) => {
@@ -289,7 +335,7 @@ function showLatest(state) {
           [{ text, kind }, why ? small(why, "name") : null],
           [duration(call.time_to_first_token), call.waited ? small(`waited ${duration(call.waited)}`) : null],
           [duration(call.duration)],
-          [tokens(call)],
+          sizes(call),
           [rate(call.tokens_per_second)],
         ],
       };
@@ -456,6 +502,7 @@ function show(state) {
   showRunning(state);
   showCharts(state);
   showEndpoints(state);
+  showOperations(state);
   showLatest(state);
   showRefused(state);
   const running = state.running.count;
