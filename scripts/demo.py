@@ -15,6 +15,11 @@ from pathlib import Path
 APPS = Path(__file__).parent / "apps"
 COMMAND = Path(sys.executable).with_name("vast-intercept")
 STANDIN_KEY = "vast-key-of-the-stand-in"
+# Vast's workers serve embeddings, its OpenAI interface does not.
+CONFIG = """
+vast: {{interface: serverless, route_url: '{url}', console_url: '{url}'}}
+endpoints: {{demo: {{serves: [embeddings]}}}}
+"""
 
 
 @contextmanager
@@ -51,11 +56,10 @@ def main() -> None:
         else:
             print("1. Vast's stand-in (your own endpoint: set VAST_API_KEY and VAST_ENDPOINT)")
             environ |= {"VAST_API_KEY": STANDIN_KEY, "VAST_ENDPOINT": "demo"}
-            standin = stack.enter_context(
-                running("standin", "--api-key", STANDIN_KEY, environ=environ)
-            )
+            options = ("--api-key", STANDIN_KEY, "--routes", "/v1/embeddings")
+            standin = stack.enter_context(running("standin", *options, environ=environ))
             url = read_until(standin, "ready at").split()[-1]
-            config.write_text(f"vast: {{openai_url: '{url}'}}\n")
+            config.write_text(CONFIG.format(url=url))
             print(f"    {url}")
 
         run = [COMMAND, "run", "--config", str(config), "--set", f"confdir={folder}", "--"]

@@ -6,10 +6,10 @@ from openai.types.chat import ChatCompletionToolParam
 client = openai.OpenAI(api_key="sk-the-key-of-this-app", max_retries=0)
 
 print("whole:     ", end="")
-answer = client.chat.completions.create(
+whole = client.chat.completions.create(
     model="gpt-4o", messages=[{"role": "user", "content": "Good morning!"}]
 )
-print(answer.choices[0].message.content)
+print(whole.choices[0].message.content)
 
 print("streamed:  ", end="")
 for chunk in client.chat.completions.create(
@@ -34,12 +34,12 @@ weather: ChatCompletionToolParam = {
         },
     },
 }
-answer = client.chat.completions.create(
+called = client.chat.completions.create(
     model="gpt-4o",
     messages=[{"role": "user", "content": "What is the weather in Paris?"}],
     tools=[weather],
 )
-for call in answer.choices[0].message.tool_calls or []:
+for call in called.choices[0].message.tool_calls or []:
     if call.type == "function":
         print(f"{call.function.name}({call.function.arguments})")
 
@@ -73,8 +73,14 @@ try:
 except openai.BadRequestError as error:
     print(f"{type(error).__name__}, code {error.code}, param {error.param}")
 
-print("embedding: ", end="")
+print("search:    ", end="")
+question = "Which train leaves next?"
+texts = ["The bread needs flour and salt.", "A train leaves every hour.", "The river is high."]
 try:
-    client.embeddings.create(model="text-embedding-3-small", input="hello")
-except openai.NotFoundError as error:
+    answer = client.embeddings.create(model="text-embedding-3-small", input=[question, *texts])
+except openai.NotFoundError as error:  # Vast's OpenAI interface, unlike its workers, has none
     print(f"{type(error).__name__}, code {error.code}")
+else:
+    asked, *found = (item.embedding for item in answer.data)
+    nearness = [sum(a * b for a, b in zip(asked, each, strict=True)) for each in found]
+    print(texts[nearness.index(max(nearness))])

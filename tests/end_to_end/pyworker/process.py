@@ -11,6 +11,7 @@ _SCRIPT = Path(__file__).with_name("worker.py")
 # It reports to the router each second while something changes, else each ten: so long it may take
 # if the model server was slow to answer its benchmark.
 _READY_SECONDS = 60
+_REPORT_SECONDS = 20
 
 
 class PyWorker(Process):
@@ -74,11 +75,15 @@ class PyWorker(Process):
             assert time.monotonic() < deadline, f"the worker is not ready yet:\n{self.output}"
             time.sleep(0.05)
 
-    @property
-    def load(self) -> float:
-        """What it has counted of all calls, as far as it has reported that to the router."""
-        (load,) = (each["load"] for each in self._standin.workers() if each["url"] == self.url)
-        return float(load)
+    def reported_load(self) -> float:
+        """What it has counted of all calls that have reached it, once it has reported the last."""
+        deadline = time.monotonic() + _REPORT_SECONDS
+        while True:
+            (known,) = (each for each in self._standin.workers() if each["url"] == self.url)
+            if known["calls"] == self.requests:
+                return float(known["load"])
+            assert time.monotonic() < deadline, f"the worker has not reported:\n{self.output}"
+            time.sleep(0.05)
 
     @property
     def requests(self) -> int:

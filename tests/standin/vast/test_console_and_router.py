@@ -162,8 +162,9 @@ class TestRealWorkers:
         await vast.control("PUT", "workers/0", state="cold")
         assert await self.report(vast, max_perf=0.0) == 200
         assert "url" not in await vast.route()
-        for load in (50.0, 0.0, 500.0):
-            assert await self.report(vast, new_load=load) == 200
+        for calls, load in enumerate((50.0, 0.0, 500.0), 7):
+            status = await self.report(vast, new_load=load, num_requests_recieved=calls)
+            assert status == 200
         assert (await vast.route())["url"] == STATUS["url"]
         assert (await vast.control("GET", "workers"))[-1] == {
             "number": None,
@@ -171,7 +172,7 @@ class TestRealWorkers:
             "url": STATUS["url"],
             "state": "registered",
             "listed": True,
-            "calls": None,
+            "calls": 9,
             "load": 550,
         }
         assert await self.report(vast, error_msg="no GPU") == 200

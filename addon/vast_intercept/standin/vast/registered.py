@@ -19,6 +19,8 @@ class RegisteredWorker(msgspec.Struct):
     error_msg: str | None = None
     new_load: float = 0
     """What it counted of the calls that came since its last report."""
+    calls: int | None = msgspec.field(default=None, name="num_requests_recieved")
+    """The number of calls that have come so far. The name in the report is misspelled."""
 
     def to_json(self, load: float) -> Json:
         """The worker, as the control interface shows it. Only the stand-in's own have numbers."""
@@ -28,7 +30,7 @@ class RegisteredWorker(msgspec.Struct):
             "url": self.url,
             "state": "registered",
             "listed": True,
-            "calls": None,
+            "calls": self.calls,
             "load": load,
         }
 
