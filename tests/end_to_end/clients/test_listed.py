@@ -51,7 +51,7 @@ def able(certs: Certificates) -> Iterator[StandIn]:
     routes = ROUTES | {"my-embedder": "/v1/embeddings"}
     options += [part for each in routes.items() for part in ("--routes", "=".join(each))]
     tls = ("--tls-cert", str(certificate), "--tls-key", str(key))
-    standin = StandIn(*tls, *options, scheme="https")
+    standin = StandIn(*tls, *options, "--input-modality", "image", scheme="https")
     standin.trust(ca)
     yield standin
     standin.stop()
@@ -69,7 +69,11 @@ def interceptor(
     vast: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Interceptor]:
     """A `mitmdump -s addon/vast.py`, which all programs use."""
-    config = {"vast": vast | {"endpoint": ENDPOINT}, "endpoints": SERVED}
+    config = {
+        "vast": vast | {"endpoint": ENDPOINT},
+        "endpoints": SERVED | {"big-one": {"input_modalities": ["image"]}},
+        "routes": [{"model": "gpt-4o", "endpoint": "big-one"}],
+    }
     with harness.intercept(tmp_path_factory.mktemp("listed"), config) as interceptor:
         yield interceptor
 
@@ -136,6 +140,7 @@ def test_openai(interceptor: Interceptor, standin: StandIn, tmp_path: Path) -> N
     lines = run(interceptor, tmp_path, python("current"), program, str(SOUND), str(PICTURE))
     results = dict(lines)
     texts = results.pop("transcriptions")
+    seen = results.pop("pictures")
     assert results == {
         "embeddings": [True, [[0, 384], [1, 384]]],
         "short_embeddings": [64],
@@ -156,6 +161,9 @@ def test_openai(interceptor: Interceptor, standin: StandIn, tmp_path: Path) -> N
     assert texts["srt"].startswith("1\n00:00:00,000 --> 00:00:00,")
     for subtitles in (texts["srt"], texts["vtt"]):
         assert hashlib.sha256(SOUND.read_bytes()).hexdigest() in subtitles
+    assert len(set(seen)) == 1
+    assert seen[0].startswith("You said: What is it? (1 came: image ")
+    assert seen[0].endswith(f", {PICTURE.stat().st_size} bytes.)")
     encodings = [body.get("encoding_format") for body in payloads(standin)[:3]]
     assert encodings == ["base64", "float", "float"]
     assert asked(standin) == [
@@ -165,6 +173,7 @@ def test_openai(interceptor: Interceptor, standin: StandIn, tmp_path: Path) -> N
         "audio/translations",
         *["images/generations"] * 2,
         "images/edits",
+        *["chat/completions"] * 2,
     ]
 
 

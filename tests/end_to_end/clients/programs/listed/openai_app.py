@@ -87,6 +87,26 @@ def image_edit() -> Any:
     return [file[:8].hex(), PICTURE.name.encode() in file]
 
 
+def pictures() -> Any:
+    """In a chat and in a response, shown to a model that sees."""
+    url = f"data:image/png;base64,{base64.b64encode(PICTURE.read_bytes()).decode()}"
+    chat: Any = [
+        {"type": "text", "text": "What is it?"},
+        {"type": "image_url", "image_url": {"url": url}},
+    ]
+    answer = client.chat.completions.create(
+        model="gpt-4o", messages=[{"role": "user", "content": chat}]
+    )
+    parts: Any = [
+        {"type": "input_text", "text": "What is it?"},
+        {"type": "input_image", "image_url": url, "detail": "auto"},
+    ]
+    response = client.responses.create(
+        model="gpt-4o", input=[{"role": "user", "content": parts}], store=False
+    )
+    return [answer.choices[0].message.content, response.output_text]
+
+
 def unserved() -> Any:
     """What no endpoint serves is refused as ever."""
     try:
@@ -103,6 +123,7 @@ TRIED: list[Callable[[], Any]] = [
     translation,
     image,
     image_edit,
+    pictures,
     unserved,
 ]
 for each in TRIED:
