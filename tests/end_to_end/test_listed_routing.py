@@ -4,14 +4,15 @@ import contextlib
 import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import requests
-from mitmproxy.io import FlowReader
 
 from .. import harness
 from ..fixtures.provider import Provider
+from ..fixtures.watching import saved_flow, until
 from ..fixtures.workers import serverless
 from ..harness import APP_KEY, ENDPOINT, Certificates, Interceptor, StandIn, error_of, use
 
@@ -207,15 +208,62 @@ def test_an_endpoint_that_serves_it_wins_over_passing_it_on(scene: Scene) -> Non
     assert [path for path, *_ in scene.provider.received] == ["/v1/moderations"]
 
 
-def test_a_replay_of_a_listed_call_reaches_the_endpoint_again(scene: Scene) -> None:
-    """What is saved shows the worker, and its metadata say what was asked for."""
-    assert embed("to-embed").status_code == 200
+def test_a_saved_flow_shows_the_worker_and_knows_what_was_asked_for(scene: Scene) -> None:
+    assert embed("to-be-saved").status_code == 200
     (call,) = scene.standin.calls(path="/v1/embeddings")
     worker = scene.standin.workers()[call["worker"]]["url"]
-    path = scene.interceptor.folder / "flows"
-    with path.open("rb") as file:
-        *_, flow = FlowReader(file).stream()
+    flow = saved_flow(scene.interceptor.folder / "flows", b"to-be-saved")
     assert flow.request.url == f"{worker}/v1/embeddings"
     facts = flow.metadata["vast"]
     assert (facts["operation"], facts["url"]) == ("embeddings", EMBEDDINGS)
     assert facts["endpoint"] == "second"
+
+
+SCRIPT = """
+import logging
+from mitmproxy import ctx, exceptions
+
+def response(flow):
+    for command, argument in (("vast.curl", flow), ("vast.replay.provider", [flow])):
+        if not flow.is_replay:
+            try:
+                logging.warning("%s: %s.", command, ctx.master.commands.call(command, argument))
+            except exceptions.CommandError as error:
+                logging.warning("%s: %s", command, error)
+"""
+
+
+def test_commands_on_flows(scene: Scene, certs: Certificates, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    own_key = "sk-the-persons-own-0123456789abcdefghijkl"
+    lab = {"name": "lab", "host": "127.0.0.1", "port": scene.provider.server_port}
+    served = ["embeddings", "audio/transcriptions"]
+    config = {
+        "vast": serverless(scene.standin, certs.ca),
+        "endpoints": {"embedder": {"serves": served}},
+        "providers": [{**lab, "scheme": "http"}],
+        "unsupported": {"moderations": "pass"},
+    }
+    environ = {"OPENAI_API_KEY": own_key}
+    options = ["-s", str(script)]
+    with harness.intercept(tmp_path / "i", config, *options, environ=environ) as interceptor:
+        session = interceptor.session()
+
+        def ask(path: str, **options: Any) -> int:
+            return session.post(f"{scene.lab}/{path}", timeout=30, **options).status_code
+
+        told = TEXTS % b"m"
+        assert ask("embeddings", data=told, headers={"content-type": "application/json"}) == 200
+        interceptor.wait_for(r"vast.replay.provider: None\.")
+        until(lambda: scene.provider.received)
+        ((path, headers, body),) = scene.provider.received
+        assert (path, body) == ("/v1/embeddings", told)
+        assert headers["authorization"] == f"Bearer {own_key}"
+        line = interceptor.wait_for(r"vast.curl: (route=(?:.|\n)+?--data-binary @-)\.")[1]
+        assert '"model" : ""' in line or '"model" : ""' in line
+        ask("audio/transcriptions", files={"file": ("a.wav", b"RIFF")})
+        interceptor.wait_for("vast.curl: The body of audio/transcriptions is an upload")
+        ask("moderations", data=b"{}")
+        interceptor.wait_for("vast.curl: Vast has no moderations")
+        interceptor.wait_for("two answers to compare, not moderations")

@@ -11,8 +11,11 @@ import httpx
 import openai
 import pytest
 import requests
+from mitmproxy.http import HTTPFlow
+from mitmproxy.io import FlowWriter
 
 from .. import harness
+from ..fixtures.watching import saved_flow
 from ..fixtures.workers import serverless
 from ..harness import APP_KEY, ENDPOINT, Certificates, Interceptor, StandIn, error_of, use
 
@@ -37,7 +40,8 @@ def _served(certs: Certificates, tmp_path_factory: pytest.TempPathFactory) -> It
         "vast": serverless(standin, ca, timeout=IMPATIENT),
         "endpoints": {ENDPOINT: {"serves": ["audio/speech"]}},
     }
-    with harness.intercept(tmp_path_factory.mktemp("speech"), config) as interceptor:
+    folder = tmp_path_factory.mktemp("speech")
+    with harness.intercept(folder, config, "-w", str(folder / "flows")) as interceptor:
         yield Served(standin, interceptor)
     standin.stop()
 
@@ -194,6 +198,55 @@ def test_a_worker_that_fails_before_the_first_byte_is_replaced(served: Served) -
     answers = [ask(response_format="wav") for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 200]
     assert max(int(answer.headers["x-vast-attempts"]) for answer in answers) > 1
+
+
+def test_it_is_saved_with_its_flow_and_replayed(
+    served: Served, certs: Certificates, tmp_path: Path
+) -> None:
+    answer = ask(input="to be saved", response_format="wav")
+    flow = saved_flow(served.interceptor.folder / "flows", b"to be saved")
+    assert flow.response
+    assert flow.response.content == answer.content
+    assert flow.metadata["vast"]["operation"] == "audio/speech"
+    (first,) = served.standin.calls(path="/v1/audio/speech")
+    assert flow.request.url.startswith(served.standin.workers()[first["worker"]]["url"])
+    with (tmp_path / "flows").open("wb") as file:
+        FlowWriter(file).add(flow)
+        FlowWriter(file).add(of_another_mitmproxy(flow))
+    path = harness.write_config(
+        tmp_path / "vast.yaml",
+        vast=serverless(served.standin, certs.ca),
+        endpoints={ENDPOINT: {"serves": ["audio/speech"]}},
+    )
+    replaying = harness.Process(
+        *harness.command_for("mitmdump"),
+        *("-p", "0", "--set", f"confdir={tmp_path}", "--set", f"vast_config={path}"),
+        *("-C", str(tmp_path / "flows"), "--set", "keepserving=false"),
+        environ=harness.clean_environ(VAST_API_KEY=harness.VAST_KEY),
+    )
+    assert replaying.process.wait(30) == 0, replaying.output
+    assert replaying.output.count(f"audio/speech: tts-1 → {ENDPOINT}; 200") == 2
+    _, *again = served.standin.calls(path="/v1/audio/speech")
+    sent = [json.loads(harness.body_of(call))["payload"] for call in (first, *again)]
+    assert sent == [sent[0]] * 3
+
+
+def of_another_mitmproxy(flow: HTTPFlow) -> HTTPFlow:
+    """The same call, as a mitmproxy without the addon would have recorded it."""
+    other = flow.copy()
+    other.metadata.clear()
+    other.request.url = URL
+    return other
+
+
+def test_what_came_of_audio_that_breaks_off_is_saved(served: Served) -> None:
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        ask({"chunks": 5, "fault": "cut"}, input="to be cut", response_format="wav")
+    flow = saved_flow(served.interceptor.folder / "flows", b"to be cut")
+    assert flow.response
+    assert flow.response.raw_content
+    assert flow.response.raw_content.startswith(b"RIFF")
+    assert (flow.metadata["vast"]["outcome"], flow.marked) == ("broken_off", ":broken_heart:")
 
 
 EVENTS = 'event: speech.audio.delta\ndata: {"audio":"AAAA"}\n\nevent: speech.audio.done\n\n'

@@ -81,9 +81,10 @@ class FlowCommands:
         provider = find_provider(self._settings.config.providers, place.host, place.port)
         if problem := key_problem(provider, url):
             raise exceptions.CommandError(problem)
-        if operation not in GENERATING:
+        served = self._settings.config.serves_anywhere
+        if operation not in GENERATING and not served(Operation(operation)):
             raise exceptions.CommandError(
-                f"Only calls that generate text have two answers to compare, not {operation}."
+                f"Only calls that an endpoint serves have two answers to compare, not {operation}."
             )
 
     @command.command("vast.asked")  # type: ignore[untyped-decorator]
