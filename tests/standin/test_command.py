@@ -264,6 +264,11 @@ async def test_a_machine_of_ones_own() -> None:
         assert await ask("GET", "/v1/embeddings") == (405, b'{"detail":"Method Not Allowed"}')
         status, models = await ask("GET", "/v1/models")
         assert (status, b'"id":"m"' in models) == (200, True)
+        # What goes wrong by chance goes wrong there, too.
+        vast = Vast(url, session)
+        await vast.control("PUT", "faults", probability={"refuse": 1})
+        assert await ask("POST", "/v1/embeddings") == (503, b"")
+        await vast.control("DELETE", "faults")
         # The account's key opens the account, and no more.
         assert (await ask("POST", CHAT, "vast-standin-key"))[0] == 200
         assert (await ask("POST", CHAT))[0] == 401

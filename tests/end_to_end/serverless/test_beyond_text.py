@@ -1,4 +1,7 @@
-"""Embeddings, speech and transcription with Vast's real PyWorker, whose template lists them."""
+"""Embeddings, speech and transcriptions with Vast's real PyWorker, whose template lists them.
+
+And what the worker counts as its load, also of a chat.
+"""
 
 import base64
 import json
@@ -20,6 +23,7 @@ from .routed import ask_worker, routed
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("serverless")]
 
 API = "https://api.openai.com"
+CHAT = "/v1/chat/completions"
 EMBEDDINGS, SPEECH = "/v1/embeddings", "/v1/audio/speech"
 TRANSCRIPTIONS, RERANK = "/v1/audio/transcriptions", "/v1/rerank"
 TEXT = "The trains to the coast leave every hour."
@@ -133,6 +137,14 @@ class TestSpeech:
 
 class TestLoad:
     """The autoscaler sees the same work as the router was told."""
+
+    def test_of_a_chat_that_limits_its_tokens_by_the_new_name(
+        self, vast: StandIn, worker: PyWorker
+    ) -> None:
+        before = worker.reported_load()
+        body = {"messages": [{"role": "user", "content": TEXT}], "max_tokens": None}
+        assert post(CHAT, max_completion_tokens=33, **body).status_code == 200
+        assert worker.reported_load() - before == cost_told(vast) == 33
 
     def test_of_embeddings(self, vast: StandIn, worker: PyWorker) -> None:
         before = worker.reported_load()
