@@ -86,8 +86,17 @@ def watching(folder: Path, kind: str, *options: str) -> Iterator[Watched]:
     with serving() as upstream:
         config: dict[str, Any] = {
             "vast": {"endpoint": "e", "openai_url": upstream.url},
-            "routes": [{"model": "routed", "endpoint": "e", **ROUTE}],
-            "endpoints": {"box": {"url": upstream.url, "serves": list(LISTED)}},
+            "routes": [
+                {"model": "routed", "endpoint": "e", **ROUTE},
+                {"model": "sees", "endpoint": "box"},
+            ],
+            "endpoints": {
+                "box": {
+                    "url": upstream.url,
+                    "serves": list(LISTED),
+                    "input_modalities": ["image"],
+                }
+            },
         }
         with harness.intercept(
             folder,
@@ -112,7 +121,15 @@ def chat(content: bytes) -> bytes:
     return b'{"model":"m","messages":[{"role":"user","content":' + content + b"}]}"
 
 
+def shown(base64: bytes) -> bytes:
+    image = b'{"type":"image_url","image_url":{"url":"data:image/png;base64,%b"}}' % base64
+    return b'{"model":"sees","messages":[{"role":"user","content":[%b]}]}' % image
+
+
 BODIES = {
+    "an image": (shown(b"iVBO" * 11 * MIB), {}, None),
+    "an image with escapes": (shown(b"iVB\\/" * 4 * MIB), {}, None),
+    "an image that is wrong at its end": (shown(b"iVBO" * 11 * MIB + b"?"), {}, "invalid_value"),
     "a long text": (chat(b'"' + b"x" * 60 * MIB + b'"'), {}, None),
     "a long text of another script": (chat(b'"' + "é".encode() * 10 * MIB + b'"'), {}, None),
     "a text that is held": (chat(b'"' + b"x" * 7 * MIB + b'"'), {}, None),
