@@ -112,7 +112,7 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "insecure that is no boolean": ({"insecure": "yes"}, ["endpoints.my-box.insecure:", "true"]),
     "an unknown operation": (
         {"serves": ["embedding"]},
-        ["my-box.serves", "unknown operation 'embedding'", "'embeddings'"],
+        ["my-box.serves: unknown operation 'embedding'. Did you mean 'embeddings'?"],
     ),
     "serves that is a text": ({"serves": "embeddings"}, ["endpoints.my-box.serves:", "list"]),
     "an unknown modality": ({"input_modalities": ["images"]}, ["my-box.input_mod", "'image'"]),

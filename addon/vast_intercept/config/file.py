@@ -303,5 +303,5 @@ def check_known(word: str, known: Collection[str], place: str, what: str = "") -
 def nearest(word: str, known: Iterable[str]) -> str:
     """A sentence, after a blank, that names the known word closest to `word`, or all of them."""
     if close := difflib.get_close_matches(word, known, 1, 0.5):
-        return f" Did you mean {close[0]!r}?"
+        return f" Did you mean {str(close[0])!r}?"
     return f" Known are: {', '.join(known)}." if known else ""
