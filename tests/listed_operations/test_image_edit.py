@@ -96,6 +96,11 @@ def test_the_app_gets_base64_or_a_url_as_it_asked() -> None:
     assert url == "data:image/png;base64," + base64.b64encode(PNG).decode()
 
 
+def test_values_that_mean_nothing_are_left_out() -> None:
+    got = for_worker(PROMPT, image(), field("size", "auto"), field("n", ""))
+    assert got.keys() == {"prompt", "response_format", "image", "filename"}
+
+
 REFUSED = {
     "no image": ([PROMPT], "missing_required_parameter", "image"),
     "a mask alone": ([PROMPT, image(field="mask")], "missing_required_parameter", "image"),

@@ -11,7 +11,6 @@ import msgspec
 
 from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import bad_request
-from ..openai_api.outline import Buffer
 from ..openai_api.reading import shown
 from ..openai_api.rewriting import Piece
 from .listed import Form, Steps
@@ -48,13 +47,13 @@ class UploadedForm:
     """The whole form."""
 
     #: As it came.
-    body: Buffer = field(repr=False)
+    body: memoryview = field(repr=False)
     boundary: bytes
     parts: tuple[Part, ...]
 
     def data(self, part: Part) -> memoryview:
         """The bytes of a part."""
-        return memoryview(self.body)[part.start : part.end]
+        return self.body[part.start : part.end]
 
     def texts(self) -> dict[str, list[str]]:
         """The fields, by name, without files. Raises ApiError (400) for one that is not UTF-8."""

@@ -6,6 +6,7 @@ it came. A part is a place in it, so that a file of 25 MiB is not copied.
 
 import re
 from collections.abc import Mapping
+from mmap import ACCESS_COPY, mmap
 from urllib.parse import unquote
 
 from multipart import (
@@ -69,8 +70,10 @@ class FormReader:
             max_header_count=_MAX_HEADERS,
             max_segment_count=MAX_FIELDS + MAX_FILES,
         )
-        #: What has come, byte for byte.
-        self.body = bytearray()
+        # Its pages take memory as they are written. A bytearray of this size would be copied as it
+        # grows, and leave a hole in the process's memory.
+        self._memory = mmap(-1, most, access=ACCESS_COPY)
+        self._size = 0
         self._parts: list[Part] = []
         #: Names of the parts that have begun, the current one included.
         self._names: list[str] = []
@@ -80,6 +83,11 @@ class FormReader:
         self._segment: MultipartSegment | None = None
         self._is_file = False
         self._start = self._end = 0
+
+    @property
+    def body(self) -> memoryview:
+        """What has come, byte for byte."""
+        return memoryview(self._memory)[: self._size]
 
     def expect(self, size: int) -> None:
         """Raises ApiError (413) if so many bytes are too many."""
@@ -92,8 +100,10 @@ class FormReader:
             if at:
                 yield
             step = piece if len(piece) <= STEP else piece[at : at + STEP]
-            self.expect(len(self.body) + len(step))
-            self.body += step
+            end = self._size + len(step)
+            self.expect(end)
+            self._memory[self._size : end] = step
+            self._size = end
             self._check_beginning()
             try:
                 for event in self._parser.parse(step):
@@ -105,7 +115,7 @@ class FormReader:
                         self._grow(len(event))
             except MultipartError as error:
                 raise _not_parsed(error) from None
-            if len(self.body) - self._bytes_of_files > MAX_ALL_FIELDS:
+            if self._size - self._bytes_of_files > MAX_ALL_FIELDS:
                 raise _too_much_besides_files()
 
     def end(self) -> UploadedForm:
@@ -124,8 +134,8 @@ class FormReader:
 
     def _check_beginning(self) -> None:
         """RFC 2046 allows a text before the first part. No client sends one."""
-        enough = len(self.body) >= len(self._beginnings[1])
-        if enough and not self.body.startswith(self._beginnings):
+        long = len(self._beginnings[1])
+        if self._size >= long and not self._memory[:long].startswith(self._beginnings):
             raise _not_a_form("it does not begin with the boundary of the content type")
 
     def _begin(self, segment: MultipartSegment) -> None:
@@ -139,7 +149,7 @@ class FormReader:
         self._names.append(name)
         self._segment = segment
         # Of each part but the first, the end of the one before it is where its head begins.
-        self._start = self._end = self.body.index(_END_OF_HEAD, self._end) + len(_END_OF_HEAD)
+        self._start = self._end = self._memory.find(_END_OF_HEAD, self._end) + len(_END_OF_HEAD)
         self._is_file = name in self._file_names or _filename_of(segment) is not None
         if not self._is_file:
             self._fields += 1

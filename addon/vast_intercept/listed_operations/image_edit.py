@@ -89,6 +89,10 @@ def read_image_edit(form: UploadedForm) -> ImageEdit:
     as_url = asks_for_url(last(fields, "response_format") or None, model, fields)
     fields, left_out = without(fields, _RESERVED, "model", "response_format", "stream")
     fields["response_format"] = ["b64_json"]
+    # What means the same as nothing, and is refused (FACTS V24).
+    for name in ("size", "n"):
+        if last(fields, name) in {"", "auto"}:
+            fields.pop(name, None)
     return ImageEdit(
         model=model,
         left_out=left_out,

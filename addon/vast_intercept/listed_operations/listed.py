@@ -110,7 +110,7 @@ class UploadReader(Protocol):
     """Reads a body of `multipart/form-data` while it arrives."""
 
     @property
-    def body(self) -> Buffer:
+    def body(self) -> memoryview:
         """What has come, byte for byte."""
         ...
 

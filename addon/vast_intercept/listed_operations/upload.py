@@ -42,7 +42,7 @@ class Upload:
         self._reader = FormReader(content_type, self._kind.files, self._kind.most)
 
     @property
-    def body(self) -> Buffer:
+    def body(self) -> memoryview:
         """What has come, byte for byte."""
         return self._reader.body
 

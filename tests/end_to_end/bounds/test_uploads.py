@@ -26,20 +26,25 @@ END = b"\r\n--b--\r\n"
 class Uploading:
     interceptor: Interceptor
     ticks: Path
+    #: Bytes that the interceptor held before the first large upload.
+    before: int = 0
+
+    @property
+    def process(self) -> psutil.Process:
+        return psutil.Process(self.interceptor.process.pid)
 
     def post(
         self, size: int, *, http2: bool = False, declared: bool = True
     ) -> tuple[httpx.Response, float, float]:
         """Uploads a file of so many bytes.
 
-        Returns the answer, how many MiB more the interceptor held at its peak than before, and for
-        how many milliseconds the event loop was held up.
+        Returns the answer, how many MiB more the interceptor held at its peak than before all large
+        uploads, and for how many milliseconds the event loop was held up.
         """
-        process = psutil.Process(self.interceptor.process.pid)
+        pid = self.process.pid
         seen = len(self.ticks.read_text().splitlines())
         # proc(5): "Reset the peak resident set size ("high water mark")"
-        Path(f"/proc/{process.pid}/clear_refs").write_text("5")
-        before = process.memory_info().rss
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
         context = (
             harness.http2_only(self.interceptor)
             if http2
@@ -60,9 +65,9 @@ class Uploading:
             timeout=60,
         ) as client:
             answer = client.post(URL, content=pieces(size), headers=headers)
-        status = Path(f"/proc/{process.pid}/status").read_text()
+        status = Path(f"/proc/{pid}/status").read_text()
         peak = 1024 * int(status.partition("VmHWM:")[2].split()[0])
-        return answer, (peak - before) / MIB, longest(self.interceptor, self.ticks, seen)
+        return answer, (peak - self.before) / MIB, longest(self.interceptor, self.ticks, seen)
 
 
 def pieces(size: int) -> Iterator[bytes]:
@@ -94,6 +99,7 @@ def uploading(certs: Certificates, tmp_path_factory: pytest.TempPathFactory) -> 
         uploading = Uploading(running, ticks)
         for http2 in (False, True):  # the first calls have certificates made
             assert uploading.post(1_000, http2=http2)[0].status_code == 200
+        uploading.before = uploading.process.memory_info().rss
         yield uploading
     standin.stop()
 
@@ -128,5 +134,5 @@ def test_of_25_mib(http2: bool, declared: bool, uploading: Uploading) -> None:
 def test_of_one_that_mitmproxy_holds(uploading: Uploading) -> None:
     answer, more, held_up = uploading.post(7 * MIB)
     assert answer.status_code == 200, answer.text
-    assert more < 60
+    assert more < 100
     assert held_up < LONGEST

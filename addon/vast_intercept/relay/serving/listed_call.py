@@ -15,6 +15,7 @@ from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway
 from ...openai_api.limits import READ_AT_ONCE
 from ...openai_api.outline import Buffer
+from ...openai_api.rewriting import Piece
 from ...openai_api.sse import EVENT_STREAM
 from ...openai_api.usage import usage_of
 from ..failures import internal_error
@@ -69,7 +70,7 @@ class ListedRun(Run[Buffer | Upload | ApiError | None]):
 
     async def _listed_call(
         self, received: Buffer | Upload | ApiError | None, headers: Mapping[str, str]
-    ) -> tuple[ListedCall, Buffer]:
+    ) -> tuple[ListedCall, Piece]:
         """The call that the body asks for, and the body as its provider would get it."""
         call, operation = self._call, self._work.operation
         if operation in UPLOADS and call.body is not None:

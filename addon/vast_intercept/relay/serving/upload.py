@@ -12,6 +12,7 @@ from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_request
 from ...openai_api.operations import Operation
 from ...openai_api.outline import Buffer
+from ...openai_api.rewriting import Piece
 from ..call import Call
 from ..turns import Turns
 from .app_body import drop
@@ -22,7 +23,7 @@ class Upload:
     """A call that was read, and the body as its provider would get it."""
 
     call: ListedCall
-    original: Buffer
+    original: Piece
 
 
 async def receive_upload(
