@@ -75,7 +75,7 @@ def unsupported_endpoint(
         passing = f"{provider} would refuse these calls, too: the app has no key for it."
     return bad_request(
         f"{method} {path[:_LONGEST_PATH]} is not served here. Served are POST chat/completions,"
-        " completions, responses and messages, and what the configuration's `endpoints` list."
+        " completions, responses and messages, and what the configuration's endpoints list."
         f" {_how_to_serve(call, config, endpoint)}{passing}",
         ErrorCode.UNSUPPORTED_ENDPOINT,
         status=404,
