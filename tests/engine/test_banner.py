@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from mitmproxy.hooks import RunningHook
+from mitmproxy.proxy.mode_specs import ProxyMode
 
-from vast_intercept.engine.banner import Banner
+from vast_intercept.config import load_config
+from vast_intercept.engine.banner import Banner, banner
 
+from .. import harness
 from ..intercept.in_process import mitmproxy_with_addon
 
 type Run = Callable[..., Awaitable[None]]
@@ -75,3 +78,17 @@ async def test_a_full_disk_is_no_reason_to_end(
 ) -> None:
     monkeypatch.setattr(sys, "stdout", FullDisk())
     await run_banner()
+
+
+def test_machines_are_shown_and_no_key_of_vast_is_missed_for_them(tmp_path: Path) -> None:
+    url = "https://203.0.113.7:41234"
+    boxes = {"my-box": {"url": url, "api_key": "box-0123456789abcdef"}, "open": {"url": url}}
+    config = {"vast": {"endpoint": "my-box"}, "endpoints": boxes}
+    path = harness.write_config(tmp_path / "vast.yaml", **config)
+    lines = banner(load_config(path, {}), [("127.0.0.1", 8080)], ProxyMode.parse("regular"))
+    assert lines[2:5] == [
+        "Calls go to    endpoint my-box",
+        f"Machine        my-box at {url}, key ***cdef",
+        f"Machine        open at {url}, key none",
+    ]
+    assert not [line for line in lines if "Vast" in line]

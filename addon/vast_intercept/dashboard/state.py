@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from .. import __version__
-from ..config import Config, EndpointId
+from ..config import Config
 from ..openai_api import operations
 from ..relay.progress import Progress
 from ..telemetry.history import Charts
@@ -212,7 +212,7 @@ def _operations(monitor: Monitor) -> list[OperationRow]:
 def _endpoints(monitor: Monitor, config: Config) -> Iterator[EndpointRow]:
     """The endpoints of the configuration, in its order, then others that were called."""
     called = {health.id: health for health in monitor.endpoints()}
-    configured = [EndpointId(config.interface, name) for name in config.endpoints()]
+    configured = [config.destination(name) for name in config.endpoints()]
     running = Counter(each.endpoint for each in monitor.running.values())
     for endpoint in list(dict.fromkeys([*configured, *called]))[:LISTED]:
         health = called.get(endpoint)

@@ -35,6 +35,8 @@ _MAX_PIECE = 64 * 1024
 _ADVICE: dict[str, str] = {
     ErrorCode.VAST_KEY_MISSING: "The interceptor runs without the key. Start it anew where it is"
     " set:\nexport VAST_API_KEY=...; vast-intercept serve",
+    ErrorCode.MACHINE_KEY_MISSING: "The interceptor runs without this machine's key. Start it anew"
+    " where the key is set.",
     ErrorCode.VAST_ENDPOINT_MISSING: "The interceptor runs without an endpoint. Start it anew:\n"
     "vast-intercept serve --endpoint NAME",
     ErrorCode.VAST_ENDPOINT_UNKNOWN: "The interceptor runs with another endpoint. Start it anew:\n"

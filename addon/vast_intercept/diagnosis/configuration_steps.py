@@ -1,6 +1,7 @@
 """Steps: the configuration with the origin of each value, and the key in it."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -8,6 +9,7 @@ import yaml
 from ..config import (
     ConfigError,
     ConfigFile,
+    Endpoint,
     UpstreamKind,
     VastSection,
     load_config,
@@ -92,6 +94,7 @@ def _origins(subject: Subject, in_file: Mapping[str, str]) -> Iterator[tuple[str
     others = {
         "vast.ca_file": f"{config.ca_file}{' alone' if config.ca_only else ''}",
         "vast.timeout": f"total {config.timeout.total:g} s, queue {config.timeout.queue:g} s",
+        "endpoints": ", ".join(map(_described, config.known_endpoints.values())),
         "routes": ", ".join(f"{route.model} → {route.endpoint}" for route in config.routes),
         "clients.keys": ", ".join(key.name for key in config.client_keys),
     }
@@ -100,18 +103,42 @@ def _origins(subject: Subject, in_file: Mapping[str, str]) -> Iterator[tuple[str
         yield name.removeprefix("vast."), value, source.get(name, "default")
 
 
+def _described(endpoint: Endpoint) -> str:
+    """An endpoint with what it serves and takes, and where it is if it is a machine."""
+    where = f" at {endpoint.machine.url}" if endpoint.machine else ""
+    does = ", ".join([*sorted(endpoint.serves), *sorted(endpoint.modalities)])
+    return f"{endpoint.name}{where}" + (f" ({does})" if does else "")
+
+
 def look_at_key(subject: Subject) -> Finding:
-    """Looks whether there is a Vast API key."""
+    """Looks whether there is a Vast API key, if Vast is called, and the key of each machine."""
+    config = subject.config
+    subject.key_is_missing = config.lacks_vast_key
+    if missing := config.missing_machine_keys():
+        if config.lacks_vast_key:
+            missing.insert(0, f"There is no Vast API key: {config.api_key_problem}.")
+        raise Problem(
+            " ".join(missing).rstrip("."),
+            "Set them here and where the interceptor runs, or have the configuration name others.",
+        )
+    found = [f"{machine.api_key or 'none'} for {name}" for name, machine in config.machines.items()]
+    if not config.calls_vast:
+        warnings = (each for each in config.warnings if ".api_key" in each)
+        return Finding(", ".join(found), advice="\n".join(warnings))
+    vast = _look_at_vast_key(subject)
+    return replace(vast, message=", ".join([vast.message, *found]))
+
+
+def _look_at_vast_key(subject: Subject) -> Finding:
     config = subject.config
     if config.api_key is None:
-        subject.key_is_missing = True
         raise Problem(
             f"there is no Vast API key: {config.api_key_problem}",
             "Here and where the interceptor runs: export VAST_API_KEY=...\n"
             "or in the configuration's file: vast: {api_key: file:~/.config/vast/key}",
         )
     subject.key = config.api_key
-    warning = next((each for each in config.warnings if "vast.api_key" in each), "")
+    warning = "\n".join(each for each in config.warnings if ".api_key" in each)
     kind, _, name = subject.file.vast.api_key.partition(":")
     source: object = name if kind == "env" else subject.path
     if subject.environ.get("VAST_API_KEY"):

@@ -21,12 +21,14 @@ _SHORTEST_KEY = 8
 
 
 def redacted(results: Iterable[Result], subject: Subject) -> Iterator[Result]:
-    """The results, as they come, without the keys of Vast and of the app."""
+    """The results, as they come, without the keys of Vast, of machines and of the app."""
     for result in results:
         found = (subject.environ.get(name, "").strip() for name in _KEY_VARIABLES)
         keys = [Secret(key) for key in found if len(key) >= _SHORTEST_KEY and is_sendable(key)]
         if subject.config_is_valid and subject.config.api_key:
             keys.append(subject.config.api_key)
+        if subject.config_is_valid:
+            keys += [each.api_key for each in subject.config.machines.values() if each.api_key]
         yield replace(
             result,
             message=_redact(result.message, keys),

@@ -35,9 +35,14 @@ class Reach:
     config: Config
     proxy: NamedProxy | None
 
-    def connect(self, place: Place) -> http.client.HTTPConnection:
-        """An open connection with verified TLS. Raises Problem or NotApplicable."""
-        connection = self._connection(place)
+    def connect(
+        self, place: Place, tls: ssl.SSLContext | None = None
+    ) -> http.client.HTTPConnection:
+        """An open connection with verified TLS. Raises Problem or NotApplicable.
+
+        `tls` says whom to trust, if it is not the public CAs and `vast.ca_file`.
+        """
+        connection = self._connection(place, tls or public_context(self.config))
         try:
             connection.connect()
         except (OSError, http.client.HTTPException) as error:
@@ -46,11 +51,13 @@ class Reach:
         return connection
 
     def ask(
-        self, method: str, url: str, key: Secret, limit: int, body: bytes | None = None
+        self, method: str, url: str, key: Secret | None, limit: int, body: bytes | None = None
     ) -> tuple[int, bytes]:
         """Status and body of an answer of at most `limit` bytes. Raises as `connect` does."""
         place = place_of(url)
-        asked = headers(key.reveal(), body=body is not None) | {"connection": "close"}
+        asked = headers(key.reveal() if key else None, body=body is not None) | {
+            "connection": "close"
+        }
         look = f"Is {url} right? Look at it in the configuration."
         connection = self.connect(place)
         connection.sock.settimeout(_ANSWER_SECONDS)
@@ -72,14 +79,14 @@ class Reach:
             raise Problem(f"{place} answered with more than {limit:,} bytes", look)
         return answer.status, received
 
-    def _connection(self, place: Place) -> http.client.HTTPConnection:
+    def _connection(self, place: Place, tls: ssl.SSLContext) -> http.client.HTTPConnection:
         proxy = self.proxy
         if place.scheme == "http":
-            # Only this machine's own addresses may be http, without a proxy.
+            # This machine's own addresses, and what the configuration has as insecure.
             return http.client.HTTPConnection(place.host, place.port, timeout=_CONNECT_SECONDS)
         at = place_of(proxy.url) if proxy else place
         connection = http.client.HTTPSConnection(
-            at.host, at.port, timeout=_CONNECT_SECONDS, context=public_context(self.config)
+            at.host, at.port, timeout=_CONNECT_SECONDS, context=tls
         )
         if proxy:
             auth = proxy.auth and b64encode(proxy.auth.encode()).decode()

@@ -2,13 +2,10 @@
 
 import contextlib
 import socket
-import ssl
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from functools import partial
 from ipaddress import ip_address
-from typing import Any
 
 from ..config import Config
 from ..engine.running import NotRunningError
@@ -17,6 +14,7 @@ from ..status import Status
 from ..urls import Place, place_of
 from ..vast_api.console import ListedEndpoint
 from .findings import Finding, NotApplicable, Problem
+from .handshakes import handshake, handshake_with_machine
 from .reach import Reach
 from .subject import Subject
 from .time_limits import all_of, within
@@ -31,7 +29,7 @@ _ENDPOINTS = 8
 
 
 def look_at_names(subject: Subject) -> Finding:
-    """Looks whether Vast's names resolve, or that of the proxy that the interceptor uses."""
+    """Looks whether the names of Vast and of machines resolve, or that of the proxy to them."""
     subject.need_vast()
     with contextlib.suppress(NotRunningError, TimeoutError):
         subject.proxy = upstream_of(subject.glance.result(_GLANCE), subject.environ)
@@ -40,15 +38,21 @@ def look_at_names(subject: Subject) -> Finding:
         return Finding(
             f"{found}, the proxy that the interceptor goes through; it resolves Vast's names"
         )
-    places = {place.host: place for place in _places(subject.config)}
+    machines = [place_of(machine.url) for machine in subject.config.machines.values()]
+    places = {place.host: place for place in [*_places(subject.config), *machines]}
     return _together(partial(_addresses, place) for place in places.values())
 
 
 def look_at_tls(subject: Subject) -> Finding:
-    """Looks whether Vast's servers answer, with certificates that are trusted."""
+    """Looks whether Vast's servers and machines answer, with certificates that are trusted."""
     subject.need_vast()
     reach = Reach(subject.config, subject.proxy)
-    return _together(partial(_handshake, reach, place) for place in _places(subject.config))
+    vast = [partial(handshake, reach, place) for place in _places(subject.config)]
+    machines = [
+        partial(handshake_with_machine, reach, name, place_of(machine.url))
+        for name, machine in subject.config.machines.items()
+    ]
+    return _together([*vast, *machines])
 
 
 def look_at_endpoints(subject: Subject) -> Finding:
@@ -132,7 +136,9 @@ def upstream_of(status: Status, environ: Mapping[str, str]) -> NamedProxy | None
 
 
 def _places(config: Config) -> list[Place]:
-    """The places of the interface in use, and of the console."""
+    """The places of the interface in use, and of the console, if Vast is called."""
+    if not config.calls_vast:
+        return []
     return list(dict.fromkeys(map(place_of, (config.interface_url, config.console_url))))
 
 
@@ -163,23 +169,6 @@ def _addresses(place: Place) -> str:
     more = len(addresses) - _ADDRESSES_SHOWN
     shown = " and ".join(addresses[:_ADDRESSES_SHOWN]) + (f" and {more} more" if more > 0 else "")
     return f"{place.host} is {shown}"
-
-
-def _handshake(reach: Reach, place: Place) -> str:
-    connection = reach.connect(place)
-    try:
-        if not isinstance(connection.sock, ssl.SSLSocket):
-            return f"{place} is on this machine, without TLS"
-        certificate = connection.sock.getpeercert() or {}
-        ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
-        return f"{place} has a certificate of {_issuer(certificate)} until {ends:%Y-%m-%d}"
-    finally:
-        connection.close()
-
-
-def _issuer(certificate: Mapping[str, Any]) -> str:
-    names = {key: value for part in certificate.get("issuer", ()) for key, value in part}
-    return repr(names.get("organizationName") or names.get("commonName") or "an unnamed CA")
 
 
 def _states(account: VastAccount, endpoint: ListedEndpoint) -> Counter[str] | str:

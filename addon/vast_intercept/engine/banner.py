@@ -6,7 +6,7 @@ import logging
 from mitmproxy import ctx
 from mitmproxy.proxy.mode_specs import ProxyMode
 
-from ..config import Config
+from ..config import Config, Machine
 from ..hints.how_to import commands_for
 from ..intercept.addon import VastIntercept
 from ..mitm.borrowed import format_address
@@ -42,6 +42,11 @@ def _listed(addresses: list[tuple[str, int]]) -> str:
     return ", ".join(dict.fromkeys(map(format_address, addresses))) or "nothing"
 
 
+def _machine(name: str, machine: Machine) -> str:
+    key = "missing" if machine.api_key_problem else machine.api_key or "none"
+    return f"Machine        {name} at {machine.url}, key {key}"
+
+
 def banner(config: Config, addresses: list[tuple[str, int]], mode: ProxyMode) -> list[str]:
     """The banner's lines, for a proxy that listens at `addresses` in the first of its modes."""
     lines = [
@@ -51,10 +56,13 @@ def banner(config: Config, addresses: list[tuple[str, int]], mode: ProxyMode) ->
     if config.endpoint or config.routes:
         routes = [f"{route.model} → {route.endpoint}" for route in config.routes]
         target = [f"endpoint {config.endpoint}"] if config.endpoint else []
-        lines.append(f"Calls go to    {config.interface_url}: {', '.join([*routes, *target])}")
+        vast = f"{config.interface_url}: " if config.calls_vast else ""
+        lines.append(f"Calls go to    {vast}{', '.join([*routes, *target])}")
     else:
         lines.append("Calls go to    nowhere yet: set VAST_ENDPOINT")
-    lines.append(f"Vast API key   {config.api_key or 'missing: set VAST_API_KEY'}")
+    lines += [_machine(*each) for each in config.machines.items()]
+    if config.calls_vast:
+        lines.append(f"Vast API key   {config.api_key or 'missing: set VAST_API_KEY'}")
     if commands := commands_for(mode, addresses):
         lines.append("")
     return lines + [f"{each.what + ':':<21} {each.command}" for each in commands]

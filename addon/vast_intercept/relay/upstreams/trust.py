@@ -54,7 +54,7 @@ class VastTrust:
         async with self._lock:
             if source not in self._contexts:
                 root = None if config.ca_file else self._kept(config) or await self._fetched(config)
-                self._contexts = {source: _context(config, root)}
+                self._contexts = {source: vast_context(config, root)}
         return self._contexts[source]
 
     def context_at_hand(self, config: Config) -> ssl.SSLContext:
@@ -64,9 +64,9 @@ class VastTrust:
             return found
         root = None if config.ca_file else self._kept(config)
         if root or config.ca_file:
-            self._contexts = {source: _context(config, root)}
+            self._contexts = {source: vast_context(config, root)}
             return self._contexts[source]
-        self._rootless = {source: _context(config, None)}
+        self._rootless = {source: vast_context(config, None)}
         return self._rootless[source]
 
     async def renew(self, config: Config, refusing: ssl.SSLContext) -> bool:
@@ -88,7 +88,7 @@ class VastTrust:
             before = self._kept(config) if source in self._contexts else None
             root = await self._fetched(config)
             self._renew_at = self._clock() + _RENEW_AGAIN
-            self._contexts = {source: _context(config, root)}
+            self._contexts = {source: vast_context(config, root)}
             return root != before
 
     def _kept(self, config: Config) -> str | None:
@@ -142,7 +142,8 @@ def _no_root(url: URL, problem: str) -> AttemptFailed:
     return AttemptFailed(bad_gateway(message, ErrorCode.VAST_ROOT_UNAVAILABLE))
 
 
-def _context(config: Config, root: str | None) -> ssl.SSLContext:
+def vast_context(config: Config, root: str | None) -> ssl.SSLContext:
+    """Trusts Vast's root beside what `public_context` does. Raises ApiError as that does."""
     context = new_context(config.ca_file, config.ca_only)
     if root:
         context.load_verify_locations(cadata=root)
