@@ -145,6 +145,7 @@ def test_openai(interceptor: Interceptor, standin: StandIn, tmp_path: Path) -> N
         "embeddings": [True, [[0, 384], [1, 384]]],
         "short_embeddings": [64],
         "speech": [[MP3, True], [RIFF, True]],
+        "streamed_transcription": [True, True, heard().strip()],
         "translation": heard("Translated"),
         "image": ["data:image/png;base64", True, PNG],
         "image_edit": [PNG, True],
@@ -169,7 +170,7 @@ def test_openai(interceptor: Interceptor, standin: StandIn, tmp_path: Path) -> N
     assert asked(standin) == [
         *["embeddings"] * 3,
         *["audio/speech"] * 2,
-        *["audio/transcriptions"] * 5,
+        *["audio/transcriptions"] * 6,
         "audio/translations",
         *["images/generations"] * 2,
         "images/edits",

@@ -63,6 +63,18 @@ def transcriptions() -> Any:
     return texts
 
 
+def streamed_transcription() -> Any:
+    """Piece by piece, and once more as a whole at the end."""
+    with SOUND.open("rb") as file:
+        stream = client.audio.transcriptions.create(
+            model="gpt-4o-mini-transcribe", file=file, stream=True
+        )
+        events = list(stream)
+    pieces = [event.delta for event in events if event.type == "transcript.text.delta"]
+    last: Any = events[-1]
+    return [len(pieces) > 1, "".join(pieces) == last.text, last.text]
+
+
 def translation() -> Any:
     with SOUND.open("rb") as file:
         return client.audio.translations.create(model="whisper-1", file=file).text
@@ -120,6 +132,7 @@ TRIED: list[Callable[[], Any]] = [
     short_embeddings,
     speech,
     transcriptions,
+    streamed_transcription,
     translation,
     image,
     image_edit,
