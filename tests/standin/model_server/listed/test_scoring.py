@@ -45,8 +45,10 @@ async def test_the_best_are_enough(able: Vast) -> None:
 
 async def test_a_document_may_have_parts(able: Vast) -> None:
     parts = [{"type": "text", "text": "river"}, {"type": "image_url", "image_url": {"url": "x"}}]
-    answer = await asked(able, RERANK, query="river", documents=[{"content": parts}])
-    (result,) = answer["results"]
+    documents = [{"content": parts}, {"content": None}]
+    answer = await asked(able, RERANK, query="river", documents=documents)
+    result, without = answer["results"]
+    assert without["relevance_score"] == 0
     assert result["document"] == {"text": None, "multi_modal": parts}
     assert result["relevance_score"] == 1
 

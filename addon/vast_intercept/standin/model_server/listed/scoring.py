@@ -114,5 +114,6 @@ def _text(value: str | dict[str, Any]) -> str:
     """A text, or the texts among the parts of something that has images, too."""
     if isinstance(value, str):
         return value
-    parts = value.get("content", [])
+    content = value.get("content")
+    parts = content if isinstance(content, list) else []
     return " ".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
