@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from vast_intercept.config import SETTLED, Config, ConfigWatch, load_config
 from vast_intercept.config.watch import AWAITED, CONFIRMED
@@ -394,3 +395,51 @@ def test_calls_wait_for_a_change_only_for_a_moment(watched: Watched) -> None:
     watched.watch.refresh()
     assert not watched.watch.awaited
     assert watched.watch.pending
+
+
+def machines(**files: Path) -> str:
+    """A configuration with a machine of each name, whose key is in the file."""
+    boxes = {
+        name: {"url": "https://203.0.113.7", "api_key": f"file:{file}"}
+        for name, file in files.items()
+    }
+    return yaml.safe_dump({"vast": {"endpoint": "one"}, "endpoints": boxes})
+
+
+def test_keys_of_machines_are_read_again_as_vast_s(
+    watched: Watched, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, two = tmp_path / "one.key", tmp_path / "two.key"
+    for file in (one, two):
+        file.write_text(f"{file.stem}-0123456789abcdef")
+    watched.write(machines(one=one, two=two))
+    assert watched.refresh() is True
+
+    def keys() -> list[Secret | None]:
+        watched.refresh()
+        return [each.api_key for each in watched.watch.config.machines.values()]
+
+    assert keys() == [Secret("one-0123456789abcdef"), Secret("two-0123456789abcdef")]
+    two.write_text("rotated-0123456789abcdef")
+    assert keys() == [Secret("one-0123456789abcdef"), Secret("rotated-0123456789abcdef")]
+    one.write_text("")  # as one that is being written
+    assert keys()[0] == Secret("one-0123456789abcdef")
+    assert "no key for the machine 'one'" in warnings(caplog)[-1]
+    watched.refresh(after=CONFIRMED)
+    assert keys() == [None, Secret("rotated-0123456789abcdef")]
+
+
+def test_a_machine_that_is_gone_is_believed_at_a_second_look(
+    watched: Watched, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else a half-written file had calls sent to an endpoint of Vast's with the machine's name."""
+    key = tmp_path / "key"
+    key.write_text("one-0123456789abcdef")
+    watched.write(machines(one=key, two=key))
+    assert watched.refresh() is True
+    watched.write(machines(one=key))
+    assert watched.refresh() is False
+    assert list(watched.watch.config.machines) == ["one", "two"]
+    assert "no longer has the machine 'two'" in warnings(caplog)[-1]
+    assert watched.refresh(after=CONFIRMED) is True
+    assert list(watched.watch.config.machines) == ["one"]

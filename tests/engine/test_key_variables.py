@@ -58,6 +58,19 @@ def test_what_the_configuration_names(
     assert found == "looked at True 1\n"
 
 
+def test_what_the_configuration_names_for_a_machine(
+    standin: StandIn, certs: Certificates, confdir: Path, tmp_path: Path
+) -> None:
+    box = {"url": "https://203.0.113.7:41234", "api_key": "env:MY_BOX_TOKEN"}
+    sections = {"vast": harness.vast_section(standin, certs.ca), "endpoints": {"my-box": box}}
+    config = str(harness.write_config(tmp_path / "named.yaml", **sections))
+    options = ["--config", config, "--set", f"confdir={confdir}"]
+    key = harness.VAST_KEY  # for which the app looks
+    found, errors = search(options, MY_BOX_TOKEN=key, OPENAI_API_KEY=key, VAST_API_KEY="another")
+    assert found == "looked at True 1\n"
+    assert "OPENAI_API_KEY holds the Vast key or a machine's" in errors
+
+
 @WAYS
 def test_the_usual_variable_and_one_that_holds_the_same(
     way: list[str], run_options: list[str]
