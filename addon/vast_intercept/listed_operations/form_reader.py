@@ -151,14 +151,18 @@ class FormReader:
         # Of each part but the first, the end of the one before it is where its head begins.
         self._start = self._end = self._memory.find(_END_OF_HEAD, self._end) + len(_END_OF_HEAD)
         self._is_file = name in self._file_names or _filename_of(segment) is not None
-        if not self._is_file:
-            self._fields += 1
-            if self._fields > MAX_FIELDS:
-                raise bad_request(
-                    f"The request body has more than {MAX_FIELDS} fields. Send fewer.",
-                    ErrorCode.REQUEST_TOO_COMPLEX,
-                )
+        if self._is_file:
+            self._count_file(name)
             return
+        self._fields += 1
+        if self._fields > MAX_FIELDS:
+            raise bad_request(
+                f"The request body has more than {MAX_FIELDS} fields. Send fewer.",
+                ErrorCode.REQUEST_TOO_COMPLEX,
+            )
+
+    def _count_file(self, name: str) -> None:
+        """Raises ApiError (400) if it is one too many, or none that is taken."""
         self._files += 1
         if name not in self._file_names:
             raise bad_request(
