@@ -41,7 +41,7 @@ def without(
 
 
 def json_values(fields: Fields) -> dict[str, object]:
-    """The fields as members of a JSON object. What is repeated, or named `name[]`, is a list (C42)."""
+    """The fields as members of a JSON object: a list for what comes twice, and for `name[]`."""
     return {
         name: values[0] if len(values) == 1 and not name.endswith("[]") else values
         for name, values in fields.items()
