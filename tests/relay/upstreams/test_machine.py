@@ -4,6 +4,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,25 +99,28 @@ type Send = Callable[..., Awaitable[UpstreamAnswer]]
 async def send(tmp_path: Path) -> AsyncIterator[Send]:
     """Sends one attempt at `my-box` of a configuration."""
     upstreams = Upstreams(tmp_path / "confdir", UpstreamProxy())
-
-    async def attempt(
-        config: Config, operation: Operation = Operation.CHAT_COMPLETIONS, form: Form | None = None
-    ) -> UpstreamAnswer:
-        request = UpstreamRequest(
-            Progress(prepared(config=config)),
-            operation,
-            (BODY,),
-            cost=1,
-            stream=False,
-            original=b"",
-            accept="application/json",
-            form=form,
-        )
-        machine = upstreams.by_kind[UpstreamKind.MACHINE]
-        return await machine.send(Attempt(request, "my-box", lambda _: None))
-
-    yield attempt
+    yield partial(attempt, upstreams)
     await upstreams.close()
+
+
+async def attempt(
+    upstreams: Upstreams,
+    config: Config,
+    operation: Operation = Operation.CHAT_COMPLETIONS,
+    form: Form | None = None,
+) -> UpstreamAnswer:
+    request = UpstreamRequest(
+        Progress(prepared(config=config)),
+        operation,
+        (BODY,),
+        cost=1,
+        stream=False,
+        original=b"",
+        accept="application/json",
+        form=form,
+    )
+    machine = upstreams.by_kind[UpstreamKind.MACHINE]
+    return await machine.send(Attempt(request, "my-box", lambda _: None))
 
 
 async def explained(answer: UpstreamAnswer) -> ApiError:
@@ -136,6 +140,19 @@ async def test_without_a_key_no_header_is_sent_for_one(box: Box, send: Send) -> 
     await send(config_for(box, api_key=None))
     ((_, headers, _),) = box.received
     assert "authorization" not in headers
+
+
+async def test_a_machine_on_this_computer_is_reached_without_a_proxy(
+    box: Box, tmp_path: Path
+) -> None:
+    proxy = UpstreamProxy()
+    proxy.use("http://127.0.0.1:1", None)
+    upstreams = Upstreams(tmp_path, proxy)
+    assert (await attempt(upstreams, config_for(box))).status == 200
+    with pytest.raises(AttemptFailed) as failed:
+        await attempt(upstreams, config_for(Box(url="http://203.0.113.7:1")))
+    assert "Cannot connect to the proxy" in failed.value.error.message
+    await upstreams.close()
 
 
 async def test_an_upload_goes_as_a_form(box: Box, send: Send) -> None:

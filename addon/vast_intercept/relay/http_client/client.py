@@ -185,15 +185,17 @@ class HttpClient:
         explain: Explain,
         new_connection: bool = False,
         for_another_machine: bool = False,
+        direct: bool = False,
     ) -> HttpAnswer:
         """An answer whose head has come, whatever its status. Raises AttemptFailed or ApiError.
 
         `body` is in pieces, which are sent one after the other. `tls` says whom to trust, if the
         URL is https. `explain` goes with the answer. A `new_connection` is for a call that a kept
-        one has failed; it is not kept. A call `for_another_machine` is never sent to this one.
+        one has failed; it is not kept. A call `for_another_machine` is never sent to this one. A
+        `direct` one goes through no proxy.
         """
         session = self._not_kept if new_connection else self._session
-        proxy = self._proxy.options_for(url)
+        proxy = ProxyOptions() if direct else self._proxy.options_for(url)
         if for_another_machine:
             if far_clients.names_this_machine(url):
                 raise far_clients.refused(url.host or "")

@@ -72,5 +72,5 @@ class ByteStream:
 
 
 def _ended_early() -> ApiError:
-    early = "Vast ended the answer before it was complete."
+    early = "The answer ended before it was complete."
     return bad_gateway(early, ErrorCode.VAST_DISCONNECTED)

@@ -133,8 +133,7 @@ class ListedRun(Run[Buffer | Upload | ApiError | None]):
         """Raises ApiError (502) unless bytes are of the kind that was asked for."""
         if isinstance(self._listed, BytesCall) and not self._listed.is_due(media_type):
             raise bad_gateway(
-                f"Vast answered with the content type {media_type!r}, which is not what was asked"
-                " for.",
+                f"The answer has the content type {media_type!r}, which is not what was asked for.",
                 ErrorCode.BAD_UPSTREAM_ANSWER,
             )
 

@@ -6,6 +6,7 @@ from functools import lru_cache, partial
 
 from yarl import URL
 
+from ...addresses import is_loopback_name
 from ...config import Machine
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, from_machine, misconfigured, operation_not_served
@@ -51,7 +52,8 @@ class MachineUpstream:
                     raise
             return await self._post(attempt, machine, self._trust.context_at_hand(call.config))
         except AttemptFailed as failed:
-            raise replace(failed, error=_of_machine(failed.error, name)) from None
+            failed.error = _of_machine(failed.error, name)
+            raise
         except ApiError as error:
             raise _of_machine(error, name) from None
 
@@ -84,6 +86,8 @@ class MachineUpstream:
             call.config.timeout,
             explain=partial(_explain, attempt),
             new_connection=attempt.new_connection,
+            # A proxy would take its own loopback for this machine's.
+            direct=is_loopback_name(url.host or ""),
         )
 
 
