@@ -47,7 +47,7 @@ def said(read: Callable[[Received], str], answer: Any) -> str:
         (
             read_ranking,
             {"results": [{"index": 1, "relevance_score": 0.9}, {"index": 0, "relevance_score": 0}]},
-            "2 documents, number 1 is the nearest (0.90)",
+            "2 documents, number 2 is the nearest (0.90)",
         ),
         (read_score, {"data": [{"score": 0.254}]}, "a score of 0.25"),
         (read_transcript, {"text": "you\x1b[31m"}, "a second of sound, heard as 'you [31m'"),
@@ -74,6 +74,7 @@ def test_what_came_is_said(read: Callable[[Received], str], answer: Any, words: 
         (read_embeddings, {"data": [{"embedding": [1]}, {"embedding": [1, 2]}]}),
         (read_embeddings, {"data": [{"embedding": []}]}),
         (read_embeddings, {"data": [{"embedding": "no base64"}]}),
+        (read_embeddings, {"data": [{"embedding": "é"}]}),
         (read_ranking, {"results": []}),
         (read_score, {"data": [{}]}),
         (read_transcript, {}),

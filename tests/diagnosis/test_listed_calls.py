@@ -70,7 +70,7 @@ def test_each_is_called_once_and_said_what_came(setup: Setup, able: StandIn) -> 
     said = {name: report.steps[name]["message"] for name in (*NAMES, "vision_call")}
     assert said["embeddings_call"].startswith("2 texts, ")
     assert said["embeddings_call"].endswith(" numbers each, by big-one")
-    assert said["rerank_call"].startswith("2 documents, number 0 is the nearest")
+    assert said["rerank_call"].startswith("2 documents, number 1 is the nearest")
     assert said["score_call"].startswith("a score of 0.")
     assert " bytes of audio/" in said["speech_call"]
     assert ", the first after " in said["speech_call"]

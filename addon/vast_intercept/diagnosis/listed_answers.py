@@ -4,7 +4,6 @@ The readers raise Problem for an answer that is none.
 """
 
 import base64
-import binascii
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -78,12 +77,11 @@ def read_embeddings(received: Received) -> str:
 
 
 def read_ranking(received: Received) -> str:
-    """Such as `2 documents, the first is the nearest (0.98)`."""
+    """Such as `2 documents, number 1 is the nearest (0.98)`."""
     found = _decoded(received, _Ranking).results
     best = max(found, key=lambda each: each.relevance_score)
-    return (
-        f"{len(found)} documents, number {best.index} is the nearest ({best.relevance_score:.2f})"
-    )
+    nearest = f"number {best.index + 1} is the nearest ({best.relevance_score:.2f})"
+    return f"{len(found)} documents, {nearest}"
 
 
 def read_score(received: Received) -> str:
@@ -135,5 +133,5 @@ def _numbers(embedding: str | list[float]) -> int:
 def _from_base64(coded: str) -> bytes:
     try:
         return base64.b64decode(coded, validate=True)
-    except binascii.Error:
+    except ValueError:  # also if a character is not ASCII
         raise Problem("the answer has base64 that is none", LOOK) from None

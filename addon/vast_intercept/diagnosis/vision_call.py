@@ -45,7 +45,3 @@ def vision_call(subject: Subject) -> Finding:
         completion = read_completion(answer, pieces)
         by = one_line(answer.headers.get("x-vast-endpoint", "Vast"))
     return Finding(f"a red square, seen as {one_line(completion.text, 60)!r}, by {by}")
-
-
-def _sees(config: Config, endpoint: str) -> bool:
-    return Modality.IMAGE in config.known_endpoint(endpoint).modalities
