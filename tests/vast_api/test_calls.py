@@ -8,7 +8,7 @@ from yarl import URL
 from vast_intercept.openai_api.operations import Operation
 from vast_intercept.vast_api.headers import USER_AGENT, headers
 from vast_intercept.vast_api.openai_interface import operation_url
-from vast_intercept.vast_api.worker import call_body, call_url
+from vast_intercept.vast_api.worker import call_body, call_url, refused_field
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,25 @@ def test_headers_have_only_what_a_request_needs() -> None:
         "x-request-id": "id",
     }
     assert headers(None, body=False) == {"accept": "application/json", "user-agent": USER_AGENT}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"payload": {"file": "not valid base64"}}', ("file", "not valid base64")),
+        (b'{"payload": {"filename": "no", "file": "no"}}', None),
+        (b'{"payload": "must be an object"}', None),
+        (b'{"filename": "unsupported file type"}', ("file", "unsupported file type")),
+        (b'{"mask_filename": "no"}', ("mask", "no")),
+        (b'{"ref_audio": "must be an http(s) URL"}', ("ref_audio", "must be an http(s) URL")),
+        (b'{"error": "invalid JSON"}', None),
+        (b'{"auth_data": {"signature": "missing parameter"}}', None),
+        (b'{"a": "b", "c": "d"}', None),
+        (b"{}", None),
+        (b"[]", None),
+        (b"\xff", None),
+        (b"", None),
+    ],
+)
+def test_a_worker_says_which_field_is_wrong(body: bytes, field: tuple[str, str] | None) -> None:
+    assert refused_field(body) == field

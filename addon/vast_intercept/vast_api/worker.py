@@ -2,10 +2,17 @@
 
 from collections.abc import Iterable
 
+import msgspec
 from yarl import URL
 
+from ..openai_api.members import DECODE_ERRORS, members_of
 from ..openai_api.operations import Operation
 from ..openai_api.rewriting import Piece
+
+# What names the type of an upload, and the field of the upload itself.
+_FILES = {"filename": "file", "mask_filename": "mask"}
+
+_texts = msgspec.json.Decoder(dict[str, str])
 
 
 def call_url(worker: URL, operation: Operation) -> URL:
@@ -20,3 +27,20 @@ def call_body(auth_data: bytes, payload: Iterable[Piece]) -> list[Piece]:
     """
     head = b'{"auth_data":%b,"session_id":null,"payload":' % auth_data
     return [head, *payload, b"}"]
+
+
+def refused_field(body: bytes) -> tuple[str, str] | None:
+    """The field that a worker finds wrong in a call, and why. None if the body says no such thing.
+
+    With status 422 it answers `{"payload": {"filename": "unsupported file type ..."}}` (FACTS V33).
+    A file's name is what it calls the field of the file.
+    """
+    members = members_of(body) or {}
+    try:
+        fields = _texts.decode(members.get("payload", body))
+    except DECODE_ERRORS:
+        return None
+    if len(fields) != 1 or "error" in fields:
+        return None
+    ((name, why),) = fields.items()
+    return _FILES.get(name, name), why

@@ -54,7 +54,7 @@ def _impatient(
 ) -> Iterator[Interceptor]:
     config = {
         "vast": serverless(_vast, certs.ca, timeout=IMPATIENT),
-        "endpoints": {"big-one": {"serves": ["embeddings"]}},  # which it does not
+        "endpoints": {"big-one": {"serves": ["embeddings", "rerank"]}},  # only the latter
     }
     with harness.intercept(tmp_path_factory.mktemp("impatient"), config) as interceptor:
         yield interceptor
@@ -106,6 +106,19 @@ def answered_by_workers(**options: Any) -> Case:
 CASES["a worker does not understand the call: 422"] = answered_by_workers(
     status=422, body=json.dumps({"auth_data": {"signature": "missing parameter"}})
 )
+
+
+@case(
+    "a worker refuses a field of a call beyond text, such as a file of a type that it does not"
+    " know: 422"
+)
+def _refused_field(vast: StandIn, start: Intercepting) -> Reply:
+    start()
+    said = json.dumps({"payload": {"filename": "unsupported file type 'xyz'"}})
+    all_workers(vast, "refusing", status=422, body=said)
+    return ask(url="https://api.openai.com/v1/rerank", query="hello", documents=["a"])
+
+
 CASES["a worker refuses the signature: 401, empty"] = answered_by_workers(status=401)
 CASES["a worker has too much to do: 429, empty"] = answered_by_workers(status=429)
 CASES["a worker gives up the call: 499, empty"] = answered_by_workers(status=499)

@@ -102,9 +102,9 @@ class TestTranscriptions:
         assert straight.status_code == 422
         assert straight.json() == {"payload": {"filename": message}}
         answer = transcribe("talk.m4a")
-        assert answer.status_code == 422, answer.text
+        assert answer.status_code == 400, answer.text
         error = error_of(answer)
-        assert error["type"] == "invalid_request_error"
+        assert (error["code"], error["param"]) == ("invalid_value", "file")
         assert message in error["message"]
 
 

@@ -6,14 +6,23 @@ has one method; whatever it needs for that, such as routes and keys, is its own 
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Protocol
 
 from ...listed_operations.listed import Form
-from ...openai_api.errors import ApiError, from_upstream, is_openai_error, operation_not_served
+from ...openai_api.error_codes import ErrorCode
+from ...openai_api.errors import (
+    ApiError,
+    bad_request,
+    from_upstream,
+    is_openai_error,
+    operation_not_served,
+)
 from ...openai_api.media_parts import MediaName
 from ...openai_api.operations import LISTED, Operation
 from ...openai_api.rewriting import Piece
 from ...openai_api.roles import explain_refused_role
+from ...vast_api.worker import refused_field
 from ..call import Call
 from ..http_client import Explain
 from ..progress import Progress
@@ -119,7 +128,12 @@ def explain_vast(attempt: Attempt, status: int, body: bytes) -> ApiError:
             request.operation,
             f"Does its template serve it, as endpoints.{name}.serves in the configuration says?",
         )
-    error = from_upstream(status, body, endpoint=name, redact=request.progress.keys.redact)
+    redact = request.progress.keys.redact
+    unprocessable = status == HTTPStatus.UNPROCESSABLE_ENTITY and request.operation in LISTED
+    if unprocessable and (field := refused_field(body)):
+        param, why = field
+        return bad_request(redact(f"Invalid {param!r}: {why}."), ErrorCode.INVALID_VALUE, param)
+    error = from_upstream(status, body, endpoint=name, redact=redact)
     return explain_refused_role(error, request.pieces)
 
 
