@@ -165,6 +165,7 @@ NO_ANSWERS = {
     "numbers that are none": b'{"data":[{"embedding":[1.0,+2]}]}',
     "a comma too many": b'{"data":[{"embedding":[1.0,]}]}',
     "NaN, which Python writes": b'{"data":[{"embedding":[NaN]}]}',
+    "no UTF-8": b'{"data":[{"x":"\xff","embedding":[1]}]}',
     "no JSON": b"<html>",
     "an open text": b'{"data":[{"x":"',
     "nothing": b"",

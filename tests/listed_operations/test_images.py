@@ -1,6 +1,7 @@
 """Images: what is read of a call, and what the app gets of an answer."""
 
 import base64
+import contextlib
 import json
 from typing import Any
 
@@ -151,6 +152,8 @@ NO_ANSWERS = {
     "an empty text": made_of({"b64_json": ""}),
     "base64 that is cut": made_of({"b64_json": PNG[:-2] + "A"}),
     "a text": made_of("x"),
+    "a name that is no text": b'{"\\ud800":1,"data":[{"b64_json":"%b"}]}' % PNG.encode(),
+    "no UTF-8": b'{"x":"\xff","data":[{"b64_json":"%b"}]}' % PNG.encode(),
     "no JSON": b"no",
 }
 
@@ -174,6 +177,13 @@ def test_no_step_is_seen_in_the_result(contents: list[bytes], step: int) -> None
     urls = [entry["url"].partition(",")[2] for entry in json.loads(made.body)["data"]]
     assert urls == encoded
     assert made.amounts == Amounts(images=len(contents), bytes=sum(map(len, contents)))
+
+
+@given(st.binary(max_size=100), st.integers(0, 300), st.sampled_from(["url", "b64_json"]))
+def test_what_comes_never_makes_it_fail(junk: bytes, place: int, wanted: str) -> None:
+    body = json.dumps(made_of({"b64_json": PNG, "url": None}, {"b64_json": JPEG})).encode()
+    with contextlib.suppress(ApiError):
+        answer(call(response_format=wanted), body[:place] + junk + body[place + len(junk) :])
 
 
 @pytest.mark.parametrize("wanted", ["url", "b64_json"])

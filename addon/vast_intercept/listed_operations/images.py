@@ -11,7 +11,7 @@ import msgspec
 
 from ..openai_api.amounts import Amounts
 from ..openai_api.limits import STEP
-from ..openai_api.members import DECODE_ERRORS, NULL, members_of
+from ..openai_api.members import DECODE_ERRORS, NULL, any_object
 from ..openai_api.outline import Buffer
 from ..openai_api.reading import invalid_value
 from ..openai_api.usage import read_usage
@@ -72,7 +72,7 @@ def image_answer(body: Buffer, *, as_url: bool) -> Steps[ListedAnswer]:
     images = _Images(body)
     skeleton = yield from _IMAGE.take_out(body, images.take)
     try:
-        found = _answer.decode(skeleton)
+        found, members = _answer.decode(skeleton), any_object.decode(skeleton)
         chosen = [_index.decode(entry.get("b64_json", NULL))[0] for entry in found.data]
         spans = [images.spans[index] for index in chosen]
     except (*DECODE_ERRORS, IndexError) as error:
@@ -80,7 +80,7 @@ def image_answer(body: Buffer, *, as_url: bool) -> Steps[ListedAnswer]:
     if not spans:
         raise bad_answer("it has no image")
     return ListedAnswer(
-        (yield from _with_urls(body, skeleton, found.data, spans)) if as_url else body,
+        (yield from _with_urls(body, members, found.data, spans)) if as_url else body,
         JSON,
         Amounts(images=len(spans), bytes=sum(_size(body, span) for span in spans)),
         read_usage(found.usage),
@@ -117,11 +117,12 @@ def _size(body: Buffer, span: slice) -> int:
 
 
 def _with_urls(
-    body: Buffer, skeleton: Buffer, entries: list[dict[str, msgspec.Raw]], spans: list[slice]
+    body: Buffer,
+    members: Mapping[str, msgspec.Raw],
+    entries: list[dict[str, msgspec.Raw]],
+    spans: list[slice],
 ) -> Steps[bytearray]:
     """The answer with `url` in place of `b64_json`, and all other members as they are."""
-    members = members_of(skeleton)
-    assert members
     made = bytearray(_open({name: members[name] for name in members if name != "data"}))
     made += b'"data":['
     for entry, span in zip(entries, spans, strict=True):

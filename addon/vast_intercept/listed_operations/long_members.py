@@ -60,6 +60,11 @@ class LongMember:
             if worked >= STEP:
                 worked = 0
                 yield
+        if not skeleton.isascii():
+            try:
+                skeleton.decode()
+            except UnicodeDecodeError:
+                raise bad_answer("it is not valid UTF-8") from None
         return skeleton
 
 
