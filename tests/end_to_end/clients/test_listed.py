@@ -225,7 +225,7 @@ def test_a_rag_program_moves_with_one_file(
     vast: dict[str, Any], standin: StandIn, tmp_path: Path
 ) -> None:
     """The configuration and the program of the documentation, but for where Vast is."""
-    _, example = blocks((PROJECT / "docs" / "configuration.md").read_text("utf-8"), "yaml")
+    _, example, *_ = blocks((PROJECT / "docs" / "configuration.md").read_text("utf-8"), "yaml")
     config = yaml.safe_load(example)
     config["vast"] = vast | config["vast"]
     path = harness.write_config(tmp_path / "vast.yaml", **config)
