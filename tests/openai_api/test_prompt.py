@@ -36,6 +36,20 @@ CASES: dict[str, tuple[Any, str]] = {
         {"messages": [user([{"type": "image_url", "image_url": {"url": "x"}}])]},
         "",
     ),
+    "texts around an image": (
+        {
+            "messages": [
+                user(
+                    [
+                        {"type": "text", "text": "a"},
+                        {"type": "image_url", "image_url": {"url": "x"}},
+                        {"type": "text", "text": "b"},
+                    ]
+                )
+            ]
+        },
+        "a b",
+    ),
     "no parts": ({"messages": [user([])]}, ""),
     "a message without content": ({"messages": [user("said"), user(None)]}, "said"),
     "nobody's": ({"messages": [{"content": "x"}]}, ""),

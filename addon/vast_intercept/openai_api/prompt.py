@@ -40,4 +40,4 @@ def beginning_of_prompt(body: bytes | bytearray) -> str:
 
 
 def _texts(parts: list[_Part]) -> str:
-    return " ".join(part.text for part in parts)
+    return " ".join(part.text for part in parts if part.text)

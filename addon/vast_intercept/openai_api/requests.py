@@ -196,7 +196,10 @@ def _read_messages(messages: msgspec.Raw) -> tuple[MediaPart, ...]:
             read = decode(_parts, message.content, f"messages[{index}].content")
             parts += len(read)
             _check_amounts(parts=parts)
-            media += _media_of(read, index)
+            for found in _media_of(read, index):
+                media.append(found)
+                if len(media) > MAX_MEDIA:
+                    raise too_much(f"{MAX_MEDIA:,} content parts that are not text")
         elif first not in {b'"', b"n"}:
             place = f"messages[{index}].content"
             raise bad_request(
@@ -204,8 +207,6 @@ def _read_messages(messages: msgspec.Raw) -> tuple[MediaPart, ...]:
                 ErrorCode.INVALID_TYPE,
                 place,
             )
-    if len(media) > MAX_MEDIA:
-        raise too_much(f"{MAX_MEDIA:,} content parts that are not text")
     return tuple(media)
 
 

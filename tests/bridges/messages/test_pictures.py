@@ -1,16 +1,20 @@
 """Pictures of a Messages request: where they go, and what is wrong with them."""
 
+import contextlib
 import json
+import time
 from typing import Any
 
 import pytest
 
 from vast_intercept.bridges.messages.bridge import MessagesBridge
-from vast_intercept.openai_api.media_parts import renamed_media
+from vast_intercept.bridges.messages.request import read_messages
+from vast_intercept.openai_api.errors import ApiError
+from vast_intercept.openai_api.media_parts import MAX_MEDIA, renamed_media
 from vast_intercept.openai_api.operations import Operation
 from vast_intercept.openai_api.requests import read_request
 
-from .test_messages import bridge_of
+from .test_messages import ASKED, bridge_of
 
 DATA = "iVBORw0KGgo="
 SOURCE = {"type": "base64", "media_type": "image/png", "data": DATA}
@@ -100,3 +104,41 @@ def test_a_picture_counts_for_tokens_by_what_it_shows_and_not_by_its_bytes() -> 
     tokens = [each.asked.input_tokens for each in counted]
     assert tokens[0] == tokens[1]
     assert 1_000 < tokens[0] < 1_200
+
+
+def nested(blocks: list[Any]) -> list[Any]:
+    """A conversation with these blocks in the result of a tool."""
+    return [USE, user({"type": "tool_result", "tool_use_id": "t1", "content": blocks})]
+
+
+LARGE = {**BASE64, "source": {**SOURCE, "data": "iVBO" * 1_900_000}}
+WORST: dict[str, list[Any]] = {
+    "a huge picture": [user(LARGE)],
+    "a huge picture of a tool": nested([LARGE]),
+    "many pictures": [user(*[BASE64] * MAX_MEDIA)],
+    "many pictures of a tool": nested([BASE64] * MAX_MEDIA),
+    "too many pictures": [user(*[BASE64] * 9_000)],
+    "too many pictures of a tool": nested([{"type": "image"}] * 200_000),
+}
+
+
+@pytest.mark.parametrize("messages", WORST.values(), ids=WORST.keys())
+def test_no_request_with_pictures_blocks_the_event_loop(messages: list[Any]) -> None:
+    body = json.dumps({**ASKED, "messages": messages}).encode()
+
+    def took() -> float:
+        before = time.thread_time()
+        with contextlib.suppress(ApiError):
+            read_messages(body, "req_1")
+        return time.thread_time() - before
+
+    assert min(took() for _ in range(3)) < 0.05
+
+
+@pytest.mark.parametrize("nest", [lambda blocks: [user(*blocks)], nested], ids=["user", "tool"])
+def test_more_pictures_than_are_converted_are_refused(nest: Any) -> None:
+    bridge_of(messages=nest([BASE64] * MAX_MEDIA))
+    with pytest.raises(ApiError, match="more than 1,000 images"):
+        bridge_of(messages=nest([BASE64] * (MAX_MEDIA + 1)))
+    with pytest.raises(ApiError, match="more than 10,000 messages and content blocks"):
+        bridge_of(messages=nest([text("a")] * 10_001))

@@ -15,6 +15,7 @@ from vast_intercept.bridges.responses.request import Converted, Request, read
 from vast_intercept.bridges.responses.tools import MAX_TOOLS
 from vast_intercept.openai_api.errors import ApiError
 from vast_intercept.openai_api.limits import MAX_BRIDGED
+from vast_intercept.openai_api.media_parts import MAX_MEDIA
 from vast_intercept.openai_api.operations import Operation
 from vast_intercept.openai_api.outline import needs_outline
 from vast_intercept.openai_api.requests import outline_of, read_request
@@ -219,6 +220,14 @@ def a_custom_call(given: bytes) -> bytes:
     return with_input(made, OUTPUT)
 
 
+IMAGE = {"type": "input_image", "image_url": "https://example.com/a.png", "detail": "high"}
+
+
+def an_image(url: bytes) -> bytes:
+    made = b'{"role":"user","content":[{"type":"input_image","image_url":%b}]}' % url
+    return with_input(made)
+
+
 def calls(count: int) -> bytes:
     made = [item for number in range(count) for item in (call(f"c{number}"), output(f"c{number}"))]
     return in_json({"input": made})
@@ -243,6 +252,13 @@ WORST: dict[str, Callable[[], bytes]] = {
     "many numbers": lambda: with_input(*[b"1"] * (LARGE // 2)),
     "many parts": lambda: in_json(
         {"input": [user() | {"content": [{"type": "input_text", "text": "x"}] * MAX_PARTS}]}
+    ),
+    "a huge image": lambda: an_image(text_of(LARGE, b"iVBO")),
+    "a huge image of escapes": lambda: an_image(text_of(LARGE, b"i/B\\/")),
+    "many images": lambda: in_json({"input": [user() | {"content": [IMAGE] * MAX_MEDIA}]}),
+    "too many images": lambda: in_json({"input": [user() | {"content": [IMAGE] * MAX_PARTS}]}),
+    "many images of calls": lambda: in_json(
+        {"input": [call(), output(text=[IMAGE] * MAX_MEDIA), user()]}
     ),
     "many calls": lambda: calls(MAX_ITEMS // 2),
     "huge arguments": lambda: a_call(b'"{%b}"' % (b'\\"a\\":1,' * (LARGE // 8))[:-1]),

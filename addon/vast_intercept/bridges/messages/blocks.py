@@ -1,14 +1,17 @@
 """The content blocks of Messages requests, and the texts and pictures in them."""
 
-from collections.abc import Iterator
-
 import msgspec
 
-from ...openai_api.members import NULL
-from ...openai_api.reading import decode, is_null
+from ...openai_api.members import NULL, UnreadObject
+from ...openai_api.reading import decode, first_byte, is_null
 from ..media import Media
 from .pictures import picture_of
-from .refusals import not_served, required
+from .refusals import not_served, required, too_many
+
+#: Messages and blocks together: to convert more would hold up other calls.
+MAX_BLOCKS = 10_000
+
+_READ_AT_ONCE = 16 * 1024  # bytes of a content whose blocks are not counted before they are read
 
 
 class Block(msgspec.Struct, gc=False):
@@ -38,8 +41,15 @@ type Content = str | list[Block] | None
 type Said = str | Media
 """What the model gets of a block: a text, or a picture."""
 
+_unread = msgspec.json.Decoder(list[UnreadObject])
 _content: msgspec.json.Decoder[Content] = msgspec.json.Decoder(Content.__value__)
 _text: msgspec.json.Decoder[str | None] = msgspec.json.Decoder(str | None)
+
+
+def check_amount(blocks: int) -> None:
+    """Raises ApiError (400) for more messages and blocks than one call may have."""
+    if blocks > MAX_BLOCKS:
+        raise too_many(f"{MAX_BLOCKS:,} messages and content blocks")
 
 
 def text_of(block: Block, place: str) -> str:
@@ -64,12 +74,7 @@ def text_of(block: Block, place: str) -> str:
 
 def texts_of(content: msgspec.Raw, place: str) -> list[str]:
     """The texts of a content that is a text or a list of blocks. Raises ApiError (400)."""
-    return [text_of(block, at) for block, at in _blocks_of(content, place)]
-
-
-def said_in(content: msgspec.Raw, place: str) -> list[Said]:
-    """Texts and pictures of such a content, as in a tool's result. Raises ApiError (400)."""
-    return [said_of(block, at) for block, at in _blocks_of(content, place)]
+    return [text_of(block, at) for block, at in blocks_of(content, place)]
 
 
 def said_of(block: Block, place: str) -> Said:
@@ -77,12 +82,16 @@ def said_of(block: Block, place: str) -> Said:
     return picture_of(block.source, place) if block.type == "image" else text_of(block, place)
 
 
-def _blocks_of(content: msgspec.Raw, place: str) -> Iterator[tuple[Block, str]]:
-    """Yields the blocks, and where they stand."""
+def blocks_of(content: msgspec.Raw, place: str) -> list[tuple[Block, str]]:
+    """The blocks of a content that is a text or a list of them, and where they stand.
+
+    Raises ApiError (400), and for more than `MAX_BLOCKS`.
+    """
     if is_null(content):
-        return
+        return []
+    if len(content) > _READ_AT_ONCE and first_byte(content) == b"[":
+        check_amount(len(decode(_unread, content, place)))
     read = decode(_content, content, place)
     if isinstance(read, list):
-        yield from ((block, f"{place}[{index}]") for index, block in enumerate(read))
-    else:
-        yield Block(type="text", text=read or ""), place
+        return [(block, f"{place}[{index}]") for index, block in enumerate(read)]
+    return [(Block(type="text", text=read or ""), place)]

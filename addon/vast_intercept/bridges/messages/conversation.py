@@ -1,17 +1,17 @@
 """Makes the messages of a chat completion of those of a Messages request."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 
 import msgspec
 
 from ...openai_api.error_codes import ErrorCode
-from ...openai_api.errors import bad_request
+from ...openai_api.media_parts import MAX_MEDIA
 from ...openai_api.reading import decode, first_byte, is_null, shown
 from ..media import Media
-from .blocks import Block, Content, Said, said_in, said_of, text_of, texts_of
-from .refusals import refused, required
+from .blocks import Block, Content, Said, blocks_of, check_amount, said_of, text_of, texts_of
+from .refusals import refused, required, too_many
 from .tool_ids import to_vast
 
 type ChatMessage = dict[str, object]
@@ -21,8 +21,6 @@ _THOUGHTS = frozenset({"thinking", "redacted_thinking"})
 _BETWEEN = "\n"
 # The text of a tool's result that is a picture.
 _SEE_BELOW = "(The result is in the next message.)"
-# Messages and blocks together: to convert more would hold up other calls.
-_MOST = 10_000
 # Claude Code's, for Anthropic's accounts and not for the model (FACTS R20). It changes with each
 # call, so that no prompt would begin like one that is in the model server's cache.
 _BILLING = "x-anthropic-billing-header:"
@@ -58,6 +56,18 @@ class Conversation:
     left_out: dict[str, None] = field(default_factory=dict)
     #: The model is to go on with the last message, which is its own.
     continues: bool = False
+    _counted: int = 0
+    _pictures: int = 0
+
+    def count(self, blocks: Iterable[Block], messages: int = 0) -> None:
+        """Counts blocks. Raises ApiError (400) where all together are more than are converted."""
+        self._counted += messages
+        for block in blocks:
+            self._counted += 1
+            self._pictures += block.type == "image"
+        check_amount(self._counted)
+        if self._pictures > MAX_MEDIA:
+            raise too_many(f"{MAX_MEDIA:,} images")
 
 
 def read_conversation(system: msgspec.Raw, messages: msgspec.Raw) -> Conversation:
@@ -66,7 +76,8 @@ def read_conversation(system: msgspec.Raw, messages: msgspec.Raw) -> Conversatio
     said = decode(_messages, messages, "messages")
     if not said:
         raise refused("messages", "at least one message is required")
-    _check_amount(said)
+    for each in said:
+        made.count(each.content if isinstance(each.content, list) else (), 1)
     instructions = [text for text in texts_of(system, "system") if not text.startswith(_BILLING)]
     before = _leading_system(said)
     for index, message in enumerate(said[:before]):
@@ -78,7 +89,7 @@ def read_conversation(system: msgspec.Raw, messages: msgspec.Raw) -> Conversatio
     for role, group in groupby(numbered, lambda each: _role(each[1], f"messages[{each[0]}]")):
         turn = _Turn()
         for index, message in group:
-            _read_message(turn, role, message, f"messages[{index}]", made.left_out)
+            _read_message(turn, role, message, f"messages[{index}]", made)
         if role == "user":
             made.messages += _users(turn, open_calls)
             open_calls = _Turn()
@@ -90,16 +101,6 @@ def read_conversation(system: msgspec.Raw, messages: msgspec.Raw) -> Conversatio
     last = made.messages[-1] if made.messages else None
     made.continues = bool(last and last["role"] == "assistant" and last["content"])
     return made
-
-
-def _check_amount(said: list[_Message]) -> None:
-    blocks = sum(len(each.content) for each in said if isinstance(each.content, list))
-    if len(said) + blocks > _MOST:
-        raise bad_request(
-            f"messages: more than {_MOST:,} messages and content blocks",
-            ErrorCode.REQUEST_TOO_COMPLEX,
-            "messages",
-        )
 
 
 def _role(message: _Message, place: str) -> str:
@@ -128,7 +129,7 @@ def _system_texts(message: _Message, place: str) -> list[str]:
 
 
 def _read_message(
-    turn: _Turn, role: str, message: _Message, place: str, left_out: dict[str, None]
+    turn: _Turn, role: str, message: _Message, place: str, made: Conversation
 ) -> None:
     turn.place = place
     if message.role == "system":
@@ -143,15 +144,13 @@ def _read_message(
         turn.said.append(message.content)
         return
     for index, block in enumerate(message.content):
-        _read_block(turn, role, block, f"{place}.content[{index}]", left_out)
+        _read_block(turn, role, block, f"{place}.content[{index}]", made)
 
 
-def _read_block(
-    turn: _Turn, role: str, block: Block, place: str, left_out: dict[str, None]
-) -> None:
+def _read_block(turn: _Turn, role: str, block: Block, place: str, made: Conversation) -> None:
     kind = block.type
     if kind == "tool_result":
-        _read_result(turn, role, block, place)
+        _read_result(turn, role, block, place, made)
     elif kind == "tool_use" and role == "assistant":
         _read_call(turn, block, place)
     elif kind in _THOUGHTS:
@@ -159,7 +158,7 @@ def _read_block(
             turn.thoughts.append(block.thinking)
     elif kind == "server_tool_use" or (kind and kind.endswith("_tool_result")):
         # Of a tool that ran at Anthropic, whose results no other server can read.
-        left_out[f"block {kind[:40]}"] = None
+        made.left_out[f"block {kind[:40]}"] = None
     elif role == "user":
         turn.said.append(said_of(block, place))
     else:
@@ -184,7 +183,7 @@ def _read_call(turn: _Turn, block: Block, place: str) -> None:
     }
 
 
-def _read_result(turn: _Turn, role: str, block: Block, place: str) -> None:
+def _read_result(turn: _Turn, role: str, block: Block, place: str, made: Conversation) -> None:
     id_ = block.tool_use_id
     if not id_:
         raise required(f"{place}.tool_use_id")
@@ -196,7 +195,9 @@ def _read_result(turn: _Turn, role: str, block: Block, place: str) -> None:
             "each tool_use must have a single result. Found multiple `tool_result` blocks with id:"
             f" {shown(id_)}",
         )
-    said = said_in(block.content, f"{place}.content")
+    blocks = blocks_of(block.content, f"{place}.content")
+    made.count(each for each, _ in blocks)
+    said = [said_of(each, at) for each, at in blocks]
     pictures = [each for each in said if isinstance(each, Media)]
     texts = [each for each in said if isinstance(each, str)]
     if pictures:

@@ -16,10 +16,15 @@ def required(place: str) -> ApiError:
 
 
 def not_served(place: str, kind: str) -> ApiError:
-    """The error (400) for content that no text model takes, such as an image."""
+    """The error (400) for content that no model at Vast takes, such as a document."""
     return refused(
         place,
-        f"Content of the type {shown(kind)!r} cannot be served: the models at Vast take text only."
-        " Send blocks of type 'text', or let these calls go to another provider.",
+        f"Content of the type {shown(kind)!r} cannot be served: no model here takes it, or not in"
+        " this place. Send blocks of type 'text', or let these calls go to another provider.",
         ErrorCode.UNSUPPORTED_CONTENT,
     )
+
+
+def too_many(what: str) -> ApiError:
+    """The error (400) for more of something than is converted."""
+    return refused("messages", f"more than {what}", ErrorCode.REQUEST_TOO_COMPLEX)

@@ -6,6 +6,7 @@ import msgspec
 
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_request
+from ...openai_api.media_parts import MAX_MEDIA
 from ...openai_api.members import NULL, any_object
 from ...openai_api.reading import (
     decode,
@@ -195,6 +196,7 @@ class Texts:
 
     def __init__(self) -> None:
         self._parts = 0
+        self._media = 0
 
     def content(self, value: msgspec.Raw, place: str, *, with_media: bool) -> Content:
         """The content of a message, or the output of a call, as that of a chat message.
@@ -216,6 +218,9 @@ class Texts:
         for index, part in enumerate(parts):
             at = f"{place}[{index}]"
             media = media_of(part, at) if with_media else None
+            self._media += media is not None
+            if self._media > MAX_MEDIA:
+                raise _too_many(f"{MAX_MEDIA:,} images and sounds")
             made.append(media or _chat_part(part, at))
         if len(made) == 1 and isinstance(made[0], TextPart):
             return made[0].text
