@@ -42,6 +42,17 @@ def test_the_next_endpoint_answers_where_the_first_cannot(
         assert reply.headers["x-vast-attempts"] == "2"
 
 
+def test_a_machine_answers_where_the_endpoint_has_no_worker(
+    vast: StandIn, intercepting: Intercepting
+) -> None:
+    box = {"endpoints": {"my-box": {"url": vast.url}}}
+    intercepting(sections=routes("my-box") | box, timeout={"total": 5, "queue": 0.5})
+    have(vast, ENDPOINT, "cold")
+    for stream in (False, True):
+        reply = ask(stream=stream)
+        assert (reply.text, reply.headers["x-vast-endpoint"]) == (TEXT, "my-box")
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_endpoint_that_hangs_leaves_its_fallback_half_of_the_time(
     vast: StandIn, intercepting: Intercepting, stream: bool
