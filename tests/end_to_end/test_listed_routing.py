@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import requests
 
 from .. import harness
 from ..fixtures.provider import Provider
-from ..fixtures.watching import saved_flow, until
+from ..fixtures.watching import Dashboard, saved_flow, until
 from ..fixtures.workers import serverless
 from ..harness import APP_KEY, ENDPOINT, Certificates, Interceptor, StandIn, error_of, use
 
@@ -267,3 +268,72 @@ def test_commands_on_flows(scene: Scene, certs: Certificates, tmp_path: Path) ->
         ask("moderations", data=b"{}")
         interceptor.wait_for("vast.curl: Vast has no moderations")
         interceptor.wait_for("two answers to compare, not moderations")
+
+
+#: Calls that have nothing to do with what `big-one` serves.
+OTHERS: list[tuple[str, str, Any]] = [
+    ("POST", "chat/completions", {"messages": [{"role": "user", "content": "hello"}]}),
+    ("POST", "completions", {"prompt": "hello", "max_completion_tokens": 3}),
+    ("POST", "responses", {"input": "hello", "store": False}),
+    ("POST", "embeddings", {"input": "hello"}),
+    ("POST", "audio/speech", {"input": "hello", "voice": "alloy"}),
+    ("POST", "audio/transcriptions", {}),
+    ("POST", "images/edits", {}),
+    ("POST", "score", {}),
+    ("GET", "rerank", None),
+    ("GET", "embeddings", None),
+    ("POST", "moderations", {}),
+    ("GET", "models", None),
+]
+_CHANGING = re.compile(
+    r"\[[\d:.]+\](?:\[[\d.:]+\])?|req_\w+|127.0.0.1:\d+|localhost:\d+|\d[\d.,]* m?s\b|\S+ tokens?/s"
+)
+
+
+def seen_with(scene: Scene, ca: Path, folder: Path, serves: list[str]) -> tuple[Any, ...]:
+    """What apps get of the other calls, the lines in the log, and the labels of the metrics."""
+    port = harness.unused_port()
+    config = {
+        "vast": serverless(scene.standin, ca),
+        "routes": [{"model": "big-*", "endpoint": "second"}],
+        "providers": ["openai", {"name": "lab", "host": "127.0.0.1", "scheme": "http"}],
+        "inspect": {"port": port},
+        "unsupported": {"moderations": "pass"},
+    }
+    config["providers"][1]["port"] = scene.provider.server_port
+    if serves:
+        config["endpoints"] = {"second": {"serves": serves}}
+    scene.standin.forget_calls()
+    scene.provider.received.clear()
+    with harness.intercept(folder, config, "--set", "flow_detail=0") as interceptor:
+        session = interceptor.session()
+        answers = []
+        for method, path, body in OTHERS:
+            answer = session.request(
+                method, f"{scene.lab}/{path}", json={"model": "m", **(body or {})}, timeout=30
+            )
+            error = answer.json().get("error") or {}
+            answers.append((path, answer.status_code, error.get("code"), error.get("param")))
+        metrics = Dashboard(port).wait().get("/metrics").text
+    labels = {re.sub(r"} .*", "}", line) for line in metrics.splitlines() if "{" in line}
+    lines = [
+        _CHANGING.sub("*", line)
+        for line in interceptor.output.splitlines()
+        if " → " in line or "refused" in line or "unsupported_endpoint" in line
+    ]
+    sent = [
+        (call["path"], json.loads(harness.body_of(call)).get("payload"), call.get("cost"))
+        for call in scene.standin.calls()
+        if call["path"].startswith("/v1/")
+    ]
+    return answers, lines, labels, sent, [each[0] for each in scene.provider.received]
+
+
+def test_nothing_changes_for_calls_that_nobody_is_said_to_serve(
+    scene: Scene, certs: Certificates, tmp_path: Path
+) -> None:
+    without = seen_with(scene, certs.ca, tmp_path / "without", [])
+    listing = seen_with(scene, certs.ca, tmp_path / "with", ["rerank"])
+    assert len(without[1]) >= len(OTHERS) - 2
+    for one, other in zip(without, listing, strict=True):
+        assert one == other

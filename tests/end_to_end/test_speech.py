@@ -249,6 +249,25 @@ def test_what_came_of_audio_that_breaks_off_is_saved(served: Served) -> None:
     assert (flow.metadata["vast"]["outcome"], flow.marked) == ("broken_off", ":broken_heart:")
 
 
+def test_audio_that_another_addon_waits_for_is_whole_or_an_error(
+    served: Served, certs: Certificates, tmp_path: Path
+) -> None:
+    config = {
+        "vast": serverless(served.standin, certs.ca, timeout=IMPATIENT),
+        "endpoints": {ENDPOINT: {"serves": ["audio/speech"]}},
+    }
+    # mitmproxy then holds all of the answer.
+    with harness.intercept(tmp_path, config, "--modify-body", "/~s/WAVE/EVAW") as interceptor:
+        session = interceptor.session()
+        told = {**HELLO, "response_format": "wav", "standin": {"chunks": 5}}
+        answer = session.post(URL, json=told, timeout=30)
+        assert answer.content[:12].endswith(b"EVAW")
+        told["standin"] = {"chunks": 5, "fault": "cut"}
+        answer = session.post(URL, json=told, timeout=30)
+        assert answer.status_code == 502
+        assert error_of(answer)["code"] == "bad_gateway"
+
+
 EVENTS = 'event: speech.audio.delta\ndata: {"audio":"AAAA"}\n\nevent: speech.audio.done\n\n'
 
 

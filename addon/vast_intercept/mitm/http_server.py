@@ -218,10 +218,10 @@ class _AppHttp1Server(Http1Server):
     def _ends_with_connection(self) -> bool:
         """Whether a body is on its way of which only the end of the connection is the end.
 
-        HTTP/1.0 has no other end for what is of no known length. RFC 9112, section 8: "a response
-        that has neither chunked transfer coding nor Content-Length is terminated by closure of the
-        connection and, if the header section was received intact, is considered complete unless an
-        error was indicated by the underlying connection".
+        HTTP/1.0 has no other end for what is of no known length (FACTS M68). RFC 9112, section 8:
+        "a response that has neither chunked transfer coding nor Content-Length is terminated by
+        closure of the connection and, if the header section was received intact, is considered
+        complete unless an error was indicated by the underlying connection".
         """
         if self._unanswered or self.request is None or self.request.method == "CONNECT":
             return False
