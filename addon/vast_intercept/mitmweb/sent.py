@@ -1,7 +1,8 @@
 """What Vast was asked for a call, kept with its flow where that is not the app's own body.
 
 A call of another API is made into a chat completion, with the history that it continues. Nobody can
-tell that from the app's request alone. It is in the flow's metadata, so that files have it, too.
+tell that from the app's request alone. An upload becomes JSON, which is kept with its base64
+shortened: the flow has the files already. It is in the flow's metadata, so that files have it, too.
 """
 
 import zlib

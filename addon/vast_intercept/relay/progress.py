@@ -147,6 +147,10 @@ class Progress:
         """Adds what was sent, or what has come, to what is counted besides tokens."""
         self.amounts += amounts
 
+    def show_sent(self, sent: tuple[Piece, ...]) -> None:
+        """Notes what Vast gets in a form that can be shown, where that is known only later."""
+        self.sent = sent
+
     def take_sent(self) -> tuple[Piece, ...] | None:
         """Gives up what Vast gets, which the flow keeps from now on."""
         sent, self.sent = self.sent, None

@@ -61,6 +61,30 @@ def test_of_a_call_that_needs_no_conversion_the_body_is_made_again() -> None:
     assert json.loads(shown(flow).partition("\n \n")[2]) == {"model": "", "messages": []}
 
 
+def test_of_a_listed_operation_it_is_shown_as_that() -> None:
+    body = b'{"model":"text-embedding-3-small","input":"a fleet"}'
+    noted = {"operation": "embeddings", "outcome": "ok", "attempts": 1, "endpoint": "embedder"}
+    flow = flow_of(body, b"", path="/v1/embeddings", **noted)
+    head, _, sent = shown(flow).partition("\n \n")
+    assert head.startswith("embeddings, ")
+    assert head.endswith(" bytes, for embedder")
+    made = json.loads(sent)
+    assert made["input"] == "a fleet"
+    assert not made.get("model")
+    flow = flow_of(body, b"", path="/v1/embeddings", operation="embeddings", outcome="refused")
+    assert shown(flow) == "Nothing was sent to Vast."
+
+
+def test_of_an_upload_the_base64_is_shortened() -> None:
+    noted = {"operation": "audio/transcriptions", "attempts": 1, "endpoint": "whisper"}
+    flow = flow_of(b"--xx--", b"", path="/v1/audio/transcriptions", **noted)
+    assert shown(flow).startswith("It is not known what was sent: a server without")
+    keep_sent(flow, b'{"file":"UklG\xe2\x80\xa6[+9000 characters]","language":"de"}')
+    head, _, sent = shown(flow).partition("\n \n")
+    assert head == "audio/transcriptions, base64 shortened, for whisper"
+    assert json.loads(sent) == {"file": "UklG…[+9000 characters]", "language": "de"}
+
+
 @pytest.mark.parametrize(
     ("noted", "said"),
     [

@@ -3,8 +3,10 @@
 from mitmproxy import http
 from mitmproxy.contentviews import Contentview, Metadata, SyntaxHighlight
 
+from ...listed_operations.listed import done_at_once
+from ...listed_operations.reading import UPLOADS, read_json_call
 from ...openai_api.errors import ApiError
-from ...openai_api.operations import SERVED_BY_VAST, Operation
+from ...openai_api.operations import LISTED, SERVED_BY_VAST, Operation
 from ...openai_api.requests import read_request
 from ..notes import all_noted, noted
 from ..sent import sent_of
@@ -47,21 +49,30 @@ class SentContentview(Contentview):
             return _why_not(flow)
         if not is_small_enough(body):
             return beginning(body)
-        head = f"chat/completions, {len(body):,} bytes"
+        operation = noted(flow, "operation")
+        # Other APIs are served through chat completions.
+        served_as = operation if operation in SERVED_BY_VAST | LISTED else "chat/completions"
+        size = "base64 shortened" if operation in UPLOADS else f"{len(body):,} bytes"
+        head = f"{served_as}, {size}"
         if endpoint := noted(flow, "endpoint"):
             head += f", for {endpoint}"
         return paragraphs([head, pretty_json(body.decode(errors="replace"))])
 
 
 def _made_of(data: bytes, flow: http.HTTPFlow) -> bytes | None:
-    """What Vast gets for a request whose roles are not renamed: else it would have been kept."""
+    """What Vast gets for a request, unless it would have been kept for being more than that."""
     operation = noted(flow, "operation")
-    if operation not in SERVED_BY_VAST or _is_providers(flow):
+    if _is_providers(flow) or (operation in LISTED and _was_not_sent(flow)):
         return None
     try:
-        return read_request(Operation(operation), data).body
+        if operation in SERVED_BY_VAST:
+            return read_request(Operation(operation), data).body
+        if operation in LISTED - UPLOADS:
+            call = read_json_call(Operation(operation), data, None)
+            return b"".join(done_at_once(call.for_worker()))
     except ApiError:
-        return None
+        pass
+    return None
 
 
 def _is_providers(flow: http.HTTPFlow) -> bool:
@@ -70,12 +81,21 @@ def _is_providers(flow: http.HTTPFlow) -> bool:
     return provider is not None and noted(flow, "endpoint") == provider
 
 
-def _why_not(flow: http.HTTPFlow) -> str:
+def _was_not_sent(flow: http.HTTPFlow) -> bool:
     known = all_noted(flow)
+    return "outcome" in known and "attempts" not in known
+
+
+def _why_not(flow: http.HTTPFlow) -> str:
     if _is_providers(flow):
         return "The call went to its provider, which got the app's own request."
-    if "operation" not in known:
+    if "operation" not in all_noted(flow):
         return "This is no call that was made for Vast."
-    if "outcome" in known and "attempts" not in known:
+    if _was_not_sent(flow):
         return "Nothing was sent to Vast."
+    if noted(flow, "operation") in UPLOADS:
+        return (
+            "It is not known what was sent: a server without Vast's worker gets an upload as a"
+            " form, which is not kept. Or the request was edited since."
+        )
     return "It is not known what was sent to Vast: it was too large to keep, or was edited since."

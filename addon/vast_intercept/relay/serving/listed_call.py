@@ -16,6 +16,7 @@ from ...openai_api.errors import ApiError, bad_gateway
 from ...openai_api.limits import READ_AT_ONCE
 from ...openai_api.outline import Buffer
 from ...openai_api.rewriting import Piece
+from ...openai_api.shortening import shorten_in_steps
 from ...openai_api.sse import EVENT_STREAM
 from ...openai_api.usage import usage_of
 from ..failures import internal_error
@@ -66,6 +67,8 @@ class ListedRun(Run[Buffer | Upload | ApiError | None]):
         pieces = await self._turns.take(listed.for_worker())
         if form:
             call.share.take(sum(map(len, pieces)))
+            # All of it, kept to be looked at, would be held twice.
+            progress.show_sent((await self._turns.take(shorten_in_steps(pieces)),))
         return sent.with_pieces(pieces)
 
     async def _listed_call(
