@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from .. import harness
 from ..end_to_end.pyworker import worker_certificate
+from ..fixtures.watching import Dashboard
 from ..harness import Certificates, StandIn
 from .conftest import Report, bare_environ, run_check
 
@@ -57,11 +57,10 @@ def check(folder: Path, config: dict[str, Any], *options: str, key: str = BOX_KE
 def test_a_machine_alone_needs_nothing_of_vast(config: dict[str, Any], tmp_path: Path) -> None:
     """Also not its key, neither here nor where the interceptor runs."""
     variables = {"VAST_API_KEY": "", "BOX_KEY": BOX_KEY}
-    dashboard = harness.unused_port()
-    served = {**config, "inspect": {"port": dashboard}}
+    dashboard = Dashboard(harness.unused_port())
+    served = {**config, "inspect": {"port": dashboard.port}}
     with harness.intercept(tmp_path / "confdir", served, environ=variables) as interceptor:
-        ready = requests.get(f"http://127.0.0.1:{dashboard}/readyz", timeout=20)
-        assert ready.status_code == 200, ready.text
+        assert dashboard.wait().get("/readyz").status_code == 200
         report = check(tmp_path, config, "-p", str(interceptor.port))
     assert "There is no Vast API key" not in interceptor.output
     steps = report.steps

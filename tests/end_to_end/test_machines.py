@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from .. import harness
+from ..fixtures.watching import Dashboard
 from ..harness import (
     APP_KEY,
     ENDPOINT,
@@ -100,6 +101,7 @@ def _scene(_standin: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Itera
                 environ={"BOX_KEY": BOX_KEY},
             )
         )
+        Dashboard(dashboard).wait()
         yield Scene(box, vast, interceptor, dashboard, flows)
 
 
