@@ -34,9 +34,9 @@ _input = msgspec.json.Decoder(str | list[str | int | list[int]])
 _EMBEDDING = LongMember("embedding")
 
 
-class _Entry(msgspec.Struct):
+class _Entry(msgspec.Struct, gc=False):
     #: What the skeleton has in place of a vector.
-    embedding: tuple[int]
+    embedding: int
 
 
 class _Answer(msgspec.Struct):

@@ -41,7 +41,7 @@ _one = msgspec.json.Decoder(str | UnreadObject)
 _one_or_many = msgspec.json.Decoder(str | UnreadObject | list[str | UnreadObject])
 
 
-class _Result(msgspec.Struct):
+class _Result(msgspec.Struct, gc=False):
     index: Annotated[int, msgspec.Meta(ge=0)]
     relevance_score: float
 
@@ -52,7 +52,7 @@ class _Reranked(msgspec.Struct):
     usage: msgspec.Raw = NULL
 
 
-class _Score(msgspec.Struct):
+class _Score(msgspec.Struct, gc=False):
     score: float
 
 

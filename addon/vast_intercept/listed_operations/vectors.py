@@ -38,7 +38,7 @@ class Vectors:
     def take(self, position: int) -> Steps[tuple[int, bytes]]:
         """Takes the vector that begins at this position of the answer.
 
-        Returns its end, and `[0]`. Raises ApiError (502) for what is no vector.
+        Returns its end, and a number for the skeleton. Raises ApiError (502) for what is no vector.
         """
         sink: _Sink
         first = self._body[position : position + 1]
@@ -55,7 +55,7 @@ class Vectors:
         sink.end()
         if converted:
             self._copied_to = end
-        return end, b"[0]"
+        return end, b"0"
 
     def result(self) -> Buffer:
         """The answer with every vector as it was asked for."""
