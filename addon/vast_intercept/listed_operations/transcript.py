@@ -75,9 +75,9 @@ def transcript(body: Buffer, format_: Format, operation: Operation) -> Steps[Lis
         raise answer_too_large()
     match format_:
         case Format.JSON:
-            return ListedAnswer(body, _JSON, usage=usage_of(body))
+            return ListedAnswer(_as_openai_has_it(body, answer, None), _JSON, usage=usage_of(body))
         case Format.VERBOSE_JSON:
-            return ListedAnswer(_with_numbers(body, answer, operation), _JSON)
+            return ListedAnswer(_as_openai_has_it(body, answer, operation), _JSON)
         case Format.TEXT:
             return ListedAnswer(f"{answer.text.strip()}\n".encode(), _TEXT, usage=usage_of(body))
     segments = yield from _segments(answer)
@@ -123,16 +123,28 @@ def _segments(answer: _Answer) -> Generator[None, None, list[Segment]]:
     return found
 
 
-def _with_numbers(body: Buffer, answer: _Answer, operation: Operation) -> Buffer:
-    """The answer as OpenAI has it: with a `task`, and a `duration` that is a number.
+def _as_openai_has_it(body: Buffer, answer: _Answer, operation: Operation | None) -> Buffer:
+    """The answer without a space before its text; a verbose one, which has an operation, as well
+    with a `task`, and a `duration` that is a number.
 
-    vLLM leaves the first out, and makes a text of the second (FACTS V27).
+    Whisper begins with a space. vLLM leaves the task out, and makes a text of the duration (FACTS
+    V27).
     """
+    text = answer.text.strip()
+    if operation is None and text == answer.text:
+        return body
     members = any_object.decode(body)
+    members["text"] = _json(text)
+    if operation is None:
+        return msgspec.json.encode(members)
     if isinstance(answer.duration, str) and (seconds := _number(answer.duration)) is not None:
-        members["duration"] = msgspec.Raw(msgspec.json.encode(seconds))
+        members["duration"] = _json(seconds)
     task = "translate" if operation is Operation.AUDIO_TRANSLATIONS else "transcribe"
     return msgspec.json.encode({"task": task, **members})
+
+
+def _json(value: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))
 
 
 def _number(value: object) -> float | None:
