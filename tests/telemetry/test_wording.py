@@ -56,8 +56,13 @@ LINES: dict[str, tuple[CallReport, str]] = {
         "m → e; 200; 12.4 s of audio; 397 kB",
     ),
     "speech": (
-        report(operation="audio/speech", characters=1_234, media_bytes=48_213),
-        "m → e; 200; 1,234 characters; 48 kB",
+        report(
+            operation="audio/speech",
+            time_to_first_token=0.25,
+            characters=1_234,
+            media_bytes=48_213,
+        ),
+        "m → e; 200; first byte 0.25 s; 1,234 characters; 48 kB",
     ),
     "images": (
         report(operation="images/edits", images=2, prompt_tokens=1, completion_tokens=400),

@@ -1,5 +1,6 @@
 """Words a call in one line, for mitmproxy's list of flows and for the log."""
 
+from ..openai_api.operations import Operation
 from ..relay.progress import Progress
 from .report import CallReport, Ending
 
@@ -83,7 +84,8 @@ def _numbers(report: CallReport) -> list[str]:
     if report.waited:
         words.append(f"waited {seconds(report.waited)} for a worker")
     if report.time_to_first_token is not None:
-        words.append(f"first token {seconds(report.time_to_first_token)}")
+        first = "byte" if report.operation == Operation.AUDIO_SPEECH else "token"
+        words.append(f"first {first} {seconds(report.time_to_first_token)}")
     if report.attempts and report.duration is not None:
         words.append(f"{seconds(report.duration)} in all")
     words += _amounts(report)
