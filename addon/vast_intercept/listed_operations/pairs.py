@@ -1,7 +1,7 @@
 """Pairs of texts: documents in the order of how well they fit a query, and scores of texts.
 
 OpenAI has neither. `rerank` is Cohere's and Jina's, which vLLM serves in the same form; `score` is
-vLLM's own. https://docs.vllm.ai/en/latest/models/pooling_models/scoring/
+vLLM's own. https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html
 """
 
 from collections.abc import Sequence
