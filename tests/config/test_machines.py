@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from vast_intercept.config import Config, ConfigError, EndpointId, UpstreamKind, load_config
+from vast_intercept.config.endpoints import read_endpoints
+from vast_intercept.config.file import EndpointSection
 from vast_intercept.openai_api.operations import Operation
 from vast_intercept.secret import Secret
 
@@ -136,9 +138,6 @@ def test_what_is_wrong_is_said_with_its_place_and_without_the_key(load: Load, na
 
 @given(st.text(max_size=40), st.sampled_from(["", "https://", "http://", "https://box"]))
 def test_any_url_is_usable_or_refused(text: str, before: str) -> None:
-    from vast_intercept.config.endpoints import read_endpoints  # noqa: PLC0415
-    from vast_intercept.config.file import EndpointSection  # noqa: PLC0415
-
     section = EndpointSection(url=before + text)
     try:
         machine = read_endpoints({"a": section}, {}, serverless=True)["a"].machine
