@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from .. import harness
-from ..fixtures.workers import serverless
+from ..fixtures.workers import serverless, standin_with
 from ..harness import APP_KEY, ENDPOINT, PROJECT, Certificates, StandIn
 from .clients import environments
 
@@ -41,15 +41,8 @@ _EXCEPTION = re.compile(
 @pytest.fixture(scope="module")
 def _standin(certs: Certificates) -> Iterator[StandIn]:
     """One whose model sees images."""
-    ca, certificate, key = certs
-    standin = StandIn(
-        *("--workers", "1", "--root-cert", str(ca), "--input-modality", "image"),
-        *("--tls-cert", str(certificate), "--tls-key", str(key)),
-        scheme="https",
-    )
-    standin.trust(ca)
-    yield standin
-    standin.stop()
+    with standin_with(certs, "--input-modality", "image") as standin:
+        yield standin
 
 
 def exceptions() -> dict[str, set[str]]:

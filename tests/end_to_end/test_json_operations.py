@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from .. import harness
-from ..fixtures.workers import serverless
+from ..fixtures.workers import serverless, standin_with
 from ..harness import APP_KEY, ENDPOINT, Certificates, Interceptor, StandIn, error_of, use
 from .bounds.upstream import Upstream, serving, whole
 
@@ -35,16 +35,9 @@ class Served:
 
 @pytest.fixture(scope="module")
 def _standin(certs: Certificates) -> Iterator[StandIn]:
-    ca, certificate, key = certs
-    standin = StandIn(
-        *("--workers", "1", "--root-cert", str(ca)),
-        *("--tls-cert", str(certificate), "--tls-key", str(key)),
-        *("--routes", ",".join(f"/v1/{each}" for each in SERVES)),
-        scheme="https",
-    )
-    standin.trust(ca)
-    yield standin
-    standin.stop()
+    routes = ",".join(f"/v1/{each}" for each in SERVES)
+    with standin_with(certs, "--routes", routes) as standin:
+        yield standin
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import requests
 from .. import harness
 from ..fixtures.provider import Provider
 from ..fixtures.watching import until
-from ..fixtures.workers import serverless
+from ..fixtures.workers import serverless, standin_with
 from ..harness import APP_KEY, ENDPOINT, Certificates, Interceptor, StandIn, error_of, use
 
 TRANSCRIPTIONS = "https://api.openai.com/v1/audio/transcriptions"
@@ -49,16 +49,9 @@ DIGEST = sha256(WAV).hexdigest()
 
 @pytest.fixture(scope="module")
 def _standin(certs: Certificates) -> Iterator[StandIn]:
-    ca, certificate, key = certs
-    standin = StandIn(
-        *("--workers", "1", "--root-cert", str(ca), "--machine-key", MACHINE_KEY),
-        *("--tls-cert", str(certificate), "--tls-key", str(key)),
-        *("--routes", ",".join(f"/v1/{each}" for each in SERVES)),
-        scheme="https",
-    )
-    standin.trust(ca)
-    yield standin
-    standin.stop()
+    routes = ",".join(f"/v1/{each}" for each in SERVES)
+    with standin_with(certs, "--routes", routes, "--machine-key", MACHINE_KEY) as standin:
+        yield standin
 
 
 @pytest.fixture(scope="module")

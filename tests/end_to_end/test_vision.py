@@ -16,7 +16,7 @@ from vast_intercept.standin.model_server.listed.sound import wav
 from vast_intercept.standin.model_server.png import png
 
 from .. import harness
-from ..fixtures.workers import serverless
+from ..fixtures.workers import serverless, standin_with
 from ..harness import APP_KEY, ENDPOINT, Certificates, Interceptor, StandIn, use
 
 SEES = "big-one"
@@ -34,16 +34,9 @@ MODEL: Any = "gpt-4o"
 
 @pytest.fixture(scope="module")
 def _standin(certs: Certificates) -> Iterator[StandIn]:
-    ca, certificate, key = certs
-    standin = StandIn(
-        *("--workers", "1", "--root-cert", str(ca)),
-        *("--tls-cert", str(certificate), "--tls-key", str(key)),
-        *("--input-modality", "image", "--input-modality", "audio"),
-        scheme="https",
-    )
-    standin.trust(ca)
-    yield standin
-    standin.stop()
+    takes = ("--input-modality", "image", "--input-modality", "audio")
+    with standin_with(certs, *takes) as standin:
+        yield standin
 
 
 @pytest.fixture(scope="module")

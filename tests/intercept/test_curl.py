@@ -14,7 +14,7 @@ from vast_intercept.intercept.curl import CurlCall, curl_command
 from vast_intercept.openai_api.operations import Operation
 
 from .. import harness
-from ..fixtures.workers import serverless
+from ..fixtures.workers import serverless, standin_with
 from ..harness import ENDPOINT, VAST_KEY, Certificates, StandIn
 
 KEY = "the-machines-own-0123456789abcdefghijklmnop"
@@ -24,13 +24,9 @@ NASTY = "it's $(touch ran) `touch ran` ${HOME} \"\\n\" é\nVAST_BODY\n'%s' !!"
 
 @pytest.fixture(scope="module")
 def served(certs: Certificates) -> Iterator[StandIn]:
-    ca, certificate, key = certs
-    options = ["--routes", "/v1/embeddings,/v1/audio/speech", "--machine-key", KEY]
-    options += ["--root-cert", str(ca), "--tls-cert", str(certificate), "--tls-key", str(key)]
-    standin = StandIn(*options, scheme="https")
-    standin.trust(ca)
-    yield standin
-    standin.stop()
+    routes = ("--routes", "/v1/embeddings,/v1/audio/speech")
+    with standin_with(certs, *routes, "--machine-key", KEY) as standin:
+        yield standin
 
 
 def config_of(folder: Path, served: StandIn, ca: Path) -> Config:

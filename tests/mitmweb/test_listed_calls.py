@@ -10,7 +10,7 @@ import requests
 from playwright.sync_api import expect
 
 from .. import harness
-from ..fixtures.workers import serverless
+from ..fixtures.workers import serverless, standin_with
 from ..harness import ENDPOINT, Certificates, StandIn
 from .conftest import Watching
 
@@ -19,16 +19,9 @@ SERVES = ["embeddings", "rerank", "audio/speech", "audio/transcriptions", "image
 
 @pytest.fixture(scope="module")
 def _standin(certs: Certificates) -> Iterator[StandIn]:
-    ca, certificate, key = certs
-    standin = StandIn(
-        *("--workers", "1", "--root-cert", str(ca)),
-        *("--tls-cert", str(certificate), "--tls-key", str(key)),
-        *("--routes", ",".join(f"/v1/{each}" for each in SERVES)),
-        scheme="https",
-    )
-    standin.trust(ca)
-    yield standin
-    standin.stop()
+    routes = ",".join(f"/v1/{each}" for each in SERVES)
+    with standin_with(certs, "--routes", routes) as standin:
+        yield standin
 
 
 def wav(seconds: float) -> bytes:
