@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vast_intercept.openai_api import texts
@@ -254,6 +254,39 @@ def test_a_text_says_the_same_in_pieces(text: str, step: int, chance: Any) -> No
     if not written.isascii():
         return  # a piece may end within a character
     assert b"".join(pieces).decode() == text
+
+
+FULL = chat(image(PNG), sound(), image("https://example.com/a"), GOOD["the URL of a sound"])
+PIECES = [
+    *(b'"', b"\\", b"{", b"}", b"[", b",", b":", b"null", b'"url"', b"\\ud800", b"\\u0041", b"="),
+    *(b'{"type":"image_url","image_url":{"url":"https://a/"}},', b'"format":"\\udc00"', b"\xff"),
+]
+
+
+@settings(max_examples=400)
+@given(st.data(), st.booleans())
+def test_a_mutated_body_is_taken_or_refused(data: st.DataObject, outlined: bool) -> None:
+    body = FULL
+    for _ in range(data.draw(st.integers(1, 3))):
+        start = data.draw(st.integers(0, len(body)))
+        end = data.draw(st.integers(start, min(start + 12, len(body))))
+        body = body[:start] + data.draw(st.sampled_from(PIECES)) + body[end:]
+    try:
+        checked(body, outlined=outlined)
+    except ApiError as caught:
+        error = caught
+    else:
+        return
+    assert error.status == 400
+    json.loads(error.body())
+
+
+@pytest.mark.parametrize("outlined", [False, True])
+def test_half_of_a_surrogate_pair_is_no_format(outlined: bool) -> None:
+    body = chat(sound()).replace(b'"wav"', b'"\\udc00"')
+    with pytest.raises(ApiError) as caught:
+        checked(body, outlined=outlined)
+    assert caught.value.code == "invalid_json"
 
 
 def test_the_time_of_a_step_is_measured_where_it_is_spent() -> None:

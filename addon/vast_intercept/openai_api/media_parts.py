@@ -135,7 +135,10 @@ def _format_problem(value: msgspec.Raw, place: str) -> ApiError | None:
         return missing(place)
     if first_byte(given) != b'"':
         return invalid_type(place, "expected a text")
-    form = _text.decode(given)
+    try:
+        form = _text.decode(given)
+    except DECODE_ERRORS as error:
+        return not_json(f"is not valid JSON in {place!r}: {error}", place)
     return None if form in _FORMATS else invalid_value(place, form, _FORMATS)
 
 

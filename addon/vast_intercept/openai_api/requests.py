@@ -33,7 +33,7 @@ NO_MODEL = b'""'
 # Vast documents that it ignores these, but vLLM refuses them (FACTS V1).
 _LEFT_OUT = ("suffix",)
 
-# "Text in, text out" (FACTS V1). A refusal is a text of an earlier answer that is sent back.
+# What every model takes. A refusal is a text of an earlier answer that is sent back.
 _TEXT_PARTS = frozenset({"text", "refusal"})
 
 
