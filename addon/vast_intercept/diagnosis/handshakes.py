@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,8 +10,8 @@ from ..addresses import is_loopback_name
 from ..relay.upstreams.trust import usable_root, vast_context
 from ..urls import Place
 from ..vast_api.console import LARGEST_ROOT, root_url
-from .findings import Problem
-from .reach import Reach
+from .findings import NotApplicable, Problem
+from .reach import Reach, UntrustedProblem
 
 
 def handshake(reach: Reach, place: Place, tls: ssl.SSLContext | None = None) -> str:
@@ -30,15 +31,17 @@ def handshake(reach: Reach, place: Place, tls: ssl.SSLContext | None = None) -> 
 def handshake_with_machine(reach: Reach, name: str, place: Place) -> str:
     """Does the same with a machine, which Vast's root may verify. Raises Problem that names it.
 
-    As in the relay, the root is fetched only if a certificate is not trusted without it.
+    As in the relay, the root is fetched only if a certificate is not trusted without it, and no
+    proxy leads to this machine itself.
     """
+    to_machine = replace(reach, proxy=None) if is_loopback_name(place.host) else reach
     try:
         try:
-            said = handshake(reach, place)
-        except Problem:
-            if place.scheme == "http" or not (root := _root(reach)):
+            said = handshake(to_machine, place)
+        except UntrustedProblem:
+            if not (root := _root(reach)):
                 raise
-            said = handshake(reach, place, vast_context(reach.config, root))
+            said = handshake(to_machine, place, vast_context(reach.config, root))
     except Problem as problem:
         raise Problem(f"the machine {name!r}: {problem.message}", problem.advice) from None
     return f"{name}: {said}"
@@ -52,7 +55,7 @@ def _root(reach: Reach) -> str | None:
         url = root_url(reach.config.console_url)
         status, body = reach.ask("GET", url, None, LARGEST_ROOT)
         return usable_root(body) if status == 200 else None
-    except (Problem, ValueError):
+    except (Problem, NotApplicable, ValueError):
         return None
 
 

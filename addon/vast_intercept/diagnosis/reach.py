@@ -28,6 +28,10 @@ _WRONG_NAMES = {62, 64}  # of a host, of an address
 _UNKNOWN_CAS = {2, 18, 19, 20, 21}
 
 
+class UntrustedProblem(Problem):
+    """A certificate is of a CA that is not trusted here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """Connects to places of the configuration, with its CAs, directly or through a proxy."""
@@ -152,7 +156,7 @@ def _certificate_problem(error: ssl.SSLCertVerificationError, place: Place) -> P
             f" place. Look at it:\n{look} | openssl x509 -noout -subject -ext subjectAltName",
         )
     if code in _UNKNOWN_CAS:
-        return Problem(
+        return UntrustedProblem(
             f"the certificate of {place} is from a CA that is not trusted here: {reason}",
             "If your company looks into TLS, name its CA's file in vast.ca_file in the"
             f" configuration. Whose it is:\n{look} | openssl x509 -noout -issuer",
