@@ -65,6 +65,14 @@ def served(_served: Served, standin: StandIn, monkeypatch: pytest.MonkeyPatch) -
     return _served
 
 
+@pytest.fixture
+def client(served: Served) -> Iterator[openai.OpenAI]:
+    """OpenAI's own client, in front of that mitmdump."""
+    assert served
+    with openai.OpenAI() as client:
+        yield client
+
+
 def post(path: str, body: Any) -> requests.Response:
     headers = {"authorization": f"Bearer {APP_KEY}"}
     return requests.post(f"{API}/{path}", json=body, headers=headers, timeout=60)
@@ -79,8 +87,9 @@ def to_workers(standin: StandIn) -> list[dict[str, Any]]:
     ]
 
 
-def test_both_encodings_of_the_openai_package_are_equal(standin: StandIn) -> None:
-    client = openai.OpenAI()
+def test_both_encodings_of_the_openai_package_are_equal(
+    client: openai.OpenAI, standin: StandIn
+) -> None:
     texts = ["the cat sat", "a dog barked", "é"]
     model = "text-embedding-3-small"
     first = client.embeddings.create(model=model, input=texts)
@@ -93,9 +102,9 @@ def test_both_encodings_of_the_openai_package_are_equal(standin: StandIn) -> Non
     assert [each["model"] for each in asked] == ["", ""]
 
 
-def test_dimensions_and_tokens_reach_the_model() -> None:
+def test_dimensions_and_tokens_reach_the_model(client: openai.OpenAI) -> None:
     tokens = [[1, 2, 3], [4, 5]]
-    answer = openai.OpenAI().embeddings.create(model="any", input=tokens, dimensions=8)
+    answer = client.embeddings.create(model="any", input=tokens, dimensions=8)
     assert [len(each.embedding) for each in answer.data] == [8, 8]
 
 
@@ -114,14 +123,13 @@ def packed(numbers: list[float]) -> str:
 @pytest.mark.parametrize("given", [VECTORS, [packed(each) for each in VECTORS]])
 @pytest.mark.parametrize("wanted", ["float", "base64", None])
 def test_a_server_that_knows_one_encoding_serves_both(
-    given: Any, wanted: str | None, served: Served
+    given: Any, wanted: str | None, served: Served, client: openai.OpenAI
 ) -> None:
     served.answers(of_machine(given))
     fields = {"encoding_format": wanted} if wanted else {}
     got = post("embeddings", {"model": "box-1", "input": ["a", "b"], **fields}).json()
     due = [packed(each) for each in VECTORS] if wanted == "base64" else VECTORS
     assert [each["embedding"] for each in got["data"]] == due
-    client = openai.OpenAI()
     answer = client.embeddings.create(model="box-1", input=["a", "b"])
     assert [each.embedding for each in answer.data] == VECTORS
 
@@ -165,8 +173,7 @@ def test_documents_are_ranked_and_pairs_scored(standin: StandIn) -> None:
     assert [call["path"] for call in to_workers(standin)] == ["/v1/rerank", "/v1/score"]
 
 
-def test_images_come_in_base64_and_as_urls(standin: StandIn) -> None:
-    client = openai.OpenAI()
+def test_images_come_in_base64_and_as_urls(client: openai.OpenAI, standin: StandIn) -> None:
     plain = client.images.generate(model="gpt-image-1", prompt="a cat", size="256x256", n=2)
     assert plain.data
     images = [base64.b64decode(image.b64_json or "") for image in plain.data]
@@ -216,9 +223,9 @@ def test_what_cannot_be_served_is_refused_here(
     assert standin.calls() == []
 
 
-def test_what_the_model_refuses_is_the_apps_error() -> None:
+def test_what_the_model_refuses_is_the_apps_error(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
-        openai.OpenAI().embeddings.create(model="x", input="x", dimensions=100_000)
+        client.embeddings.create(model="x", input="x", dimensions=100_000)
     assert caught.value.param == "dimensions"
 
 
