@@ -15,7 +15,7 @@ MESSAGES = [{"role": "user", "content": "hello"}]
     ("expression", "shown", "hidden"),
     [
         ('~meta "outcome.: .refused"', "/v1/embeddings", "chat/completions"),
-        ("~meta my-endpoint", "chat/completions", "/v1/embeddings"),
+        ('~meta "endpoint.: .my-endpoint"', "chat/completions", "/v1/embeddings"),
     ],
     ids=["refused", "endpoint"],
 )

@@ -10,18 +10,21 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mitmproxy.contentviews import Metadata
 from mitmproxy.http import HTTPFlow
 
 from vast_intercept.mitmweb.chat.contentview import ChatContentview
 from vast_intercept.openai_api.operations import LISTED
 
+from . import test_contentview as of_chats
 from .recorded import flow_of, metadata_of
-from .test_contentview import TestSpeed, best_of, stream
+from .test_contentview import best_of, stream
 
 VIEW = ChatContentview()
 MEDIA = Path(__file__).parents[2] / "openai_api" / "media_files"
 PNG, MP3, WAV = ((MEDIA / name).read_bytes() for name in ("picture.png", "tone.mp3", "tone.wav"))
 OPERATIONS = sorted(LISTED)
+FAST = of_chats.TestSpeed.LIMIT
 JSON, EVENTS = "application/json", "text/event-stream"
 FORM = "multipart/form-data; boundary=xx"
 
@@ -130,7 +133,7 @@ class TestEmbeddings:
         metadata = metadata_of(flow, flow.response)
         data = flow.response.content
         assert len(data) > 1_900_000
-        assert best_of(3, lambda: VIEW.prettify(data, metadata)) < TestSpeed.LIMIT
+        assert best_of(3, lambda: VIEW.prettify(data, metadata)) < FAST
 
     @pytest.mark.parametrize(
         ("vector", "expected"),
@@ -217,7 +220,7 @@ class TestImages:
         assert flow.response
         body = flow.response.content or b""
         metadata = metadata_of(flow, flow.response)
-        assert best_of(3, lambda: VIEW.prettify(body, metadata)) < TestSpeed.LIMIT
+        assert best_of(3, lambda: VIEW.prettify(body, metadata)) < FAST
 
     def test_an_edit_shows_its_files(self) -> None:
         body = form(
@@ -366,7 +369,7 @@ class TestPartsOfChats:
         metadata = metadata_of(flow, flow.request)
         text = VIEW.prettify(body, metadata)
         assert "What?\n  [image: PNG 31x17, 5.0 MB]" in text
-        assert best_of(3, lambda: VIEW.prettify(body, metadata)) < TestSpeed.LIMIT
+        assert best_of(3, lambda: VIEW.prettify(body, metadata)) < FAST
 
 
 def test_a_call_that_was_refused_without_an_endpoint_is_shown_by_its_path() -> None:
@@ -377,6 +380,31 @@ def test_a_call_that_was_refused_without_an_endpoint_is_shown_by_its_path() -> N
 def test_a_path_that_only_ends_like_one_is_another_pages() -> None:
     flow = flow_of(b"{}", b"{}", path="/blog/embeddings")
     assert VIEW.render_priority(b"{}", metadata_of(flow, flow.request)) < 0
+
+
+BIG = "1" + "0" * 400
+BIGGER = "1" + "0" * 4_200
+
+
+@pytest.mark.parametrize("number", [BIG, BIGGER, "-" + BIG, "1e300", "1" + "0" * 5_000])
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"results":[{"index":N,"score":N}]}',
+        '{"data":[{"index":N,"embedding":[N,N],"score":N}],"usage":{"prompt_tokens":N}}',
+        '{"text":"a","duration":N,"segments":[{"start":N,"end":N}],"usage":{"input_tokens":N}}',
+    ],
+)
+def test_it_never_fails_on_a_number_of_any_size(operation: str, body: str, number: str) -> None:
+    show_both(operation, body.replace("N", number).encode(), JSON)
+
+
+@pytest.mark.parametrize("operation", ["embeddings", "rerank", "images/generations"])
+def test_a_page_in_the_place_of_an_answer_is_left_to_other_views(operation: str) -> None:
+    flow = call(operation, {}, b"<html></html>", "text/html")
+    metadata = metadata_of(flow, flow.response)
+    assert VIEW.render_priority(b"<html></html>", metadata) < 0
 
 
 ANYTHING = st.recursive(
@@ -413,32 +441,39 @@ def test_it_never_fails_on_bytes(operation: str, body: bytes, kind: str) -> None
     show_both(operation, b"--xx\r\n" + body + b"\r\n--xx--", kind)
 
 
+PART = b'--xx\r\nContent-Disposition: form-data; name="a"\r\n\r\n'
 WORST = {
-    "vectors": b'{"data":[' + b'{"embedding":[1]},' * 450_000 + b"{}]}",
-    "numbers": b'{"data":[{"embedding":[' + b"1," * 4_000_000 + b"1]}]}",
-    "objects": b'{"data":[' + b"{}," * 2_600_000 + b"{}]}",
-    "results": b'{"results":[' + b'{"score":1},' * 14_000 + b"{}]}",
-    "pictures": b'{"data":[' + b'{"b64_json":"iVBORw0KGgo="},' * 14_000 + b"{}]}",
-    "segments": b'{"text":"a","segments":[' + b'{"start":1},' * 14_000 + b"{}]}",
-    "events": b'data: {"type":"speech.audio.delta","audio":"UklG"}\n\n' * 160_000,
-    "lines": b"\n" * 8_000_000,
-    "parts": (b'--xx\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n') * 150_000,
-    "dashes": b"\r\n--x" * 1_600_000,
-    "text": b'--xx\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + b"a" * 8_000_000,
-    "depth": b'{"data":' * 100_000,
+    "vectors": (JSON, b'{"data":[' + b'{"embedding":[1]},' * 450_000 + b"{}]}"),
+    "numbers": (JSON, b'{"data":[{"embedding":[' + b"1," * 4_000_000 + b"1]}]}"),
+    "objects": (JSON, b'{"data":[' + b"{}," * 2_600_000 + b"{}]}"),
+    "results": (JSON, b'{"results":[' + b'{"score":1},' * 14_000 + b"{}]}"),
+    "pictures": (JSON, b'{"data":[' + b'{"b64_json":"iVBORw0KGgo="},' * 14_000 + b"{}]}"),
+    "segments": (JSON, b'{"text":"a","segments":[' + b'{"start":1},' * 14_000 + b"{}]}"),
+    "depth": (JSON, b'{"data":' * 100_000),
+    "events": (EVENTS, b'data: {"type":"speech.audio.delta","audio":"UklG"}\n\n' * 160_000),
+    "one event": (EVENTS, b'{"data":[' + b"{}," * 2_600_000 + b"{}]}"),
+    "lines": ("text/plain", b"\n" * 8_000_000),
+    "parts": (FORM, (PART + b"\r\n") * 150_000),
+    "dashes": (FORM, b"\r\n--x" * 1_600_000),
+    "one part": (FORM, PART + b"a" * 8_000_000),
 }
 
 
 @pytest.mark.parametrize("name", WORST)
-@pytest.mark.parametrize("kind", [JSON, EVENTS, FORM, "text/plain"])
-def test_it_is_shown_fast_whatever_it_is(name: str, kind: str) -> None:
-    body = WORST[name]
+def test_it_is_shown_fast_whatever_it_is(name: str) -> None:
+    kind, body = WORST[name]
     slow = {}
     for operation in OPERATIONS:
         flow = call(operation, body, body, kind, kind)
         for message in (flow.request, flow.response):
             metadata = metadata_of(flow, message)
-            spent = best_of(2, lambda m=metadata: VIEW.prettify(body, m))  # type: ignore[misc]
-            if spent > TestSpeed.LIMIT:
+            spent = show_once(body, metadata)
+            if spent > FAST:
+                spent = min(show_once(body, metadata) for _ in range(3))
+            if spent > FAST:
                 slow[operation, message is flow.request] = spent
     assert not slow
+
+
+def show_once(body: bytes, metadata: Metadata) -> float:
+    return best_of(1, lambda: VIEW.prettify(body, metadata))

@@ -13,7 +13,7 @@ from .answer import ChatAnswer
 from .assembly import assemble_stream, assemble_whole
 from .extent import beginning, is_small_enough, made_small
 from .layout import paragraphs, pretty_json
-from .listed.views import Message, operation_of
+from .listed.views import Message, is_shown, operation_of
 from .listed.views import answer_text as listed_answer
 from .listed.views import request_text as listed_request
 from .rendering import Circumstances, Times, answer_text, error_text
@@ -26,8 +26,6 @@ _PREFIXES = frozenset({("v1",), ("openai",)})
 _STORED = frozenset((*prefix, Operation.RESPONSES) for prefix in _PREFIXES)
 # OpenAI's and Anthropic's.
 _ERRORS = (b'{"error"', b'{"type":"error"')
-# Besides JSON, what calls of listed operations have.
-_KINDS = ("multipart/form-data", "audio/", "text/", "application/x-subrip")
 _START = 64  # bytes that are looked at to see what something is
 
 
@@ -50,8 +48,11 @@ class ChatContentview(Contentview):
         if not isinstance(flow, http.HTTPFlow) or not data:
             return _NOT_UNDERSTOOD
         start = _start(data)
-        if _listed(flow) and (message is flow.request or not start.startswith(_ERRORS)):
-            return _UNDERSTOOD if _is_shown(data, metadata) else _NOT_UNDERSTOOD
+        operation, is_request = _listed(flow), message is flow.request
+        if operation and (is_request or not start.startswith(_ERRORS)):
+            listed = Message(data, metadata.content_type or "")
+            shown = is_shown(operation, listed, is_request=is_request)
+            return _UNDERSTOOD if shown else _NOT_UNDERSTOOD
         if _generates(flow):
             looks_right = start.startswith(b"{") or (
                 message is flow.response and start.startswith((b"data:", b":", b"event:"))
@@ -115,12 +116,6 @@ def _listed(flow: http.HTTPFlow) -> Operation | None:
     if flow.request.method != "POST":
         return None
     return operation_of(flow.request.path, noted(flow, "operation"))
-
-
-def _is_shown(data: bytes, metadata: Metadata) -> bool:
-    """Whether a message of such a call is of a kind that it may have."""
-    kind = metadata.content_type or ""
-    return kind.startswith(_KINDS) or _start(data).startswith(b"{")
 
 
 def _listed_text(flow: http.HTTPFlow, data: bytes, metadata: Metadata) -> str | None:

@@ -16,7 +16,7 @@ from ..layout import block, compact, paragraphs, typed
 from ..parameters import head_of
 from ..rendering import Circumstances, facts_text
 from ..transcript import texts_of
-from .entries import MOST_SHOWN, at, beginning_of, bounded, tokens_of
+from .entries import MOST_SHOWN, at, beginning_of, bounded, number_of, tokens_of
 
 _DEFAULTS = {"encoding_format": "float"}
 _NUMBERS = 5  # of each vector
@@ -66,7 +66,8 @@ def answer_text(body: bytes, request: dict[str, Any], about: Circumstances) -> s
 
 def _vectors(answer: _Answer, inputs: list[Any]) -> Iterator[str]:
     for position, each in enumerate(answer.data[:MOST_SHOWN]):
-        index = each.index if type(each.index) is int else position
+        stated = type(each.index) is int and number_of(each.index) is not None
+        index = each.index if stated else position
         text = at(inputs, index)
         head = f"{index}: {vector_text(bytes(each.embedding))}"
         yield block(head, beginning_of(text) if text is not None else "")
@@ -86,7 +87,7 @@ def vector_text(vector: bytes) -> str:
         numbers = msgspec.json.decode(start)
     except DECODE_ERRORS:
         return _something_else(vector)
-    if not all(isinstance(each, int | float) for each in numbers):
+    if any(number_of(each) is None for each in numbers):
         return _something_else(vector)
     return _in_words(count, numbers[:_NUMBERS])
 

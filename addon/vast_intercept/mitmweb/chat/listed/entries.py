@@ -9,6 +9,7 @@ from ..rendering import Circumstances
 
 #: Entries of a list that are shown.
 MOST_SHOWN = 200
+_LARGEST = 1e15
 _BEGINNING = 300  # characters of a text
 
 
@@ -51,5 +52,12 @@ def tokens_of(usage: Any) -> str:
     return f"{asked:,} + {answered:,} tokens" if answered else f"{asked:,} tokens"
 
 
+def number_of(value: Any) -> float | None:
+    """A number that can be formatted, or None: JSON may hold one of thousands of digits."""
+    believed = isinstance(value, int | float) and -_LARGEST < value < _LARGEST
+    return value if believed else None
+
+
 def _number(fields: dict[str, Any], *names: str) -> int | None:
-    return next((fields[name] for name in names if type(fields.get(name)) is int), None)
+    found = (fields.get(name) for name in names)
+    return next((each for each in found if type(each) is int and 0 <= each < _LARGEST), None)

@@ -9,7 +9,7 @@ from typing import Any
 from ..layout import block, json_value, paragraphs, typed
 from ..parameters import head_of
 from ..rendering import Circumstances, facts_text
-from .entries import at, beginning_of, bounded, tokens_of
+from .entries import at, beginning_of, bounded, number_of, tokens_of
 
 # Names of what is compared, in the order of the request: a query with each document, or, for
 # `score`, one text with several, or two lists of the same length.
@@ -58,14 +58,15 @@ def _ranked(entries: list[dict[str, Any]], request: dict[str, Any]) -> Iterator[
         compared = seconds if isinstance(seconds, list) else firsts
         text = at(compared, index)
         text = entry.get("document") if text is None else text
-        number = f" · {index}" if type(index) is int else ""
+        number = f" · {index}" if type(index) is int and number_of(index) is not None else ""
         head = f"{rank}. {_score(entry):.4g}{number}"
         yield block(head, beginning_of(text) if text is not None else "")
 
 
 def _score(entry: dict[str, Any]) -> float:
     score = entry.get("relevance_score", entry.get("score"))
-    return score if isinstance(score, int | float) else float("-inf")
+    number = number_of(score)
+    return float("-inf") if number is None else number
 
 
 def _first_there(request: dict[str, Any], names: tuple[str, ...]) -> Any:

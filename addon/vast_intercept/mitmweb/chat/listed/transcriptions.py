@@ -11,7 +11,7 @@ from ..events import data_of_events
 from ..extent import ends_of_stream
 from ..layout import block, dotted, indented, json_value, paragraphs, typed
 from ..rendering import Circumstances, facts_text
-from .entries import bounded, not_done, tokens_of
+from .entries import bounded, not_done, number_of, tokens_of
 
 
 def answer_text(body: bytes, about: Circumstances) -> str | None:
@@ -20,11 +20,11 @@ def answer_text(body: bytes, about: Circumstances) -> str | None:
     text = answer.get("text")
     if not isinstance(text, str):
         return None
-    length = answer.get("duration") or typed(answer.get("usage"), dict).get("seconds")
+    length = number_of(answer.get("duration") or typed(answer.get("usage"), dict).get("seconds"))
     head = dotted(
         [
             typed(answer.get("language"), str)[:80],
-            seconds(length) if isinstance(length, int | float) else "",
+            seconds(length) if length is not None else "",
         ]
     )
     segments = answer.get("segments")
@@ -76,4 +76,5 @@ def _segments(segments: list[Any]) -> Iterator[str]:
 
 
 def _moment(value: Any) -> str:
-    return f"{value:.2f}" if isinstance(value, int | float) else "?"
+    number = number_of(value)
+    return "?" if number is None else f"{number:.2f}"

@@ -12,6 +12,7 @@ from . import embeddings, pictures, rankings, sounds, transcriptions, uploads
 
 _BY_SEGMENTS = {tuple(operation.split("/")): operation for operation in LISTED}
 _PREFIXES = frozenset({("v1",), ("openai",)})
+_SUBRIP = "application/x-subrip"
 _HEARD = frozenset({Operation.AUDIO_TRANSCRIPTIONS, Operation.AUDIO_TRANSLATIONS})
 _REQUESTS = {
     Operation.EMBEDDINGS: embeddings.request_text,
@@ -47,6 +48,17 @@ def operation_of(path: str, noted: str | None) -> Operation | None:
         if found and segments[-length - 1 : -length] in _PREFIXES:
             return found
     return None
+
+
+def is_shown(operation: Operation, message: Message, *, is_request: bool) -> bool:
+    """Whether a message is of a kind that such a call has, so that it may be understood."""
+    if _is_json(message) or message.kind.startswith("multipart/"):
+        return True
+    if is_request:
+        return False
+    if operation is Operation.AUDIO_SPEECH:
+        return message.kind.startswith("audio/") or message.kind == EVENT_STREAM
+    return operation in _HEARD and message.kind.startswith(("text/", _SUBRIP))
 
 
 def request_text(operation: Operation, message: Message) -> str | None:
@@ -87,7 +99,7 @@ def answer_text(
 
 
 def _is_json(message: Message) -> bool:
-    return message.body[:64].lstrip().startswith((b"{", b"["))
+    return message.body[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
 
 
 def _json_of(body: bytes) -> dict[str, Any]:
