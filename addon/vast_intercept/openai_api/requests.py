@@ -194,12 +194,12 @@ def _read_messages(messages: msgspec.Raw) -> tuple[MediaPart, ...]:
         first = first_byte(message.content)
         if first == b"[":
             read = decode(_parts, message.content, f"messages[{index}].content")
-            parts += len(read)
-            _check_amounts(parts=parts)
             for found in _media_of(read, index):
                 media.append(found)
                 if len(media) > MAX_MEDIA:
                     raise too_much(f"{MAX_MEDIA:,} content parts that are not text")
+            parts += len(read)
+            _check_amounts(parts=parts)
         elif first not in {b'"', b"n"}:
             place = f"messages[{index}].content"
             raise bad_request(
