@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from vast_intercept.listed_operations.listed import ListedAnswer, ListedCall
+from vast_intercept.listed_operations.listed import ListedAnswer, ListedCall, WholeCall
 from vast_intercept.openai_api.errors import ApiError
 from vast_intercept.openai_api.outline import Buffer, Outline
 from vast_intercept.openai_api.requests import outline_of
@@ -29,7 +29,7 @@ def sent(call: ListedCall) -> bytes:
     return b"".join(in_steps(call.for_worker())[0])
 
 
-def answer(call: ListedCall, body: Any) -> ListedAnswer:
+def answer(call: WholeCall, body: Any) -> ListedAnswer:
     if not isinstance(body, bytes | bytearray):
         body = json.dumps(body).encode()
     return in_steps(call.answer(body))[0]

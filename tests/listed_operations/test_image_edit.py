@@ -46,7 +46,7 @@ def test_a_worker_gets_images_and_mask_as_base64_with_their_names() -> None:
     assert [base64.b64decode(each, validate=True) for each in got.pop("image")] == [PNG, JPEG]
     assert base64.b64decode(got.pop("mask"), validate=True) == JPEG
     assert got == {
-        "filename": ["a.png", "file.jpg"],
+        "filename": ["a.png", "file.jpeg"],
         "mask_filename": "m.jpeg",
         "prompt": "a hat",
         "n": "2",

@@ -2,8 +2,8 @@
 
 from collections.abc import Generator, Iterable
 
-from vast_intercept.listed_operations.listed import ListedCall, UploadReader
-from vast_intercept.listed_operations.reading import upload_reader
+from vast_intercept.listed_operations.listed import ListedCall
+from vast_intercept.listed_operations.upload_reader import UploadReader
 from vast_intercept.openai_api.operations import Operation
 
 BOUNDARY = "a-boundary"
@@ -43,7 +43,7 @@ def form(*parts: bytes, boundary: str = BOUNDARY) -> bytes:
 def reader(
     operation: Operation = Operation.AUDIO_TRANSCRIPTIONS, content_type: str = CONTENT_TYPE
 ) -> UploadReader:
-    return upload_reader(operation, content_type)
+    return UploadReader(operation, content_type)
 
 
 def read(

@@ -14,12 +14,12 @@ from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import bad_request
 from ..openai_api.members import DECODE_ERRORS, NULL
 from ..openai_api.outline import Buffer, Outline
-from ..openai_api.reading import decode, invalid_type, invalid_value
+from ..openai_api.reading import decode, invalid_type
 from ..openai_api.usage import read_usage
 from .costs import CHARACTERS_OF_TOKEN, embeddings_cost
 from .json_body import JsonBody, read_json_body
-from .json_call import JSON, JsonCall
-from .listed import ListedAnswer, Steps
+from .json_call import JsonCall
+from .listed import JSON, ListedAnswer, Steps
 from .long_members import LongMember, bad_answer
 from .vectors import Vectors
 
@@ -77,15 +77,12 @@ def read_embeddings(body: Buffer, made: Outline | None = None) -> EmbeddingsCall
     """
     read = read_json_body(body, made)
     texts, characters = _amounts(read)
-    wanted = read.text("encoding_format")
-    if wanted is not None and wanted not in _FORMATS:
-        raise invalid_value("encoding_format", wanted, _FORMATS)
     return EmbeddingsCall(
         model=read.text("model"),
         pieces=read.pieces(),
         cost=embeddings_cost(characters),
         amounts=Amounts(texts=texts, characters=characters),
-        as_base64=wanted == "base64",
+        as_base64=read.choice("encoding_format", _FORMATS) == "base64",
     )
 
 
@@ -110,6 +107,6 @@ def _amounts(read: JsonBody) -> tuple[int, int]:
     lists = [each for each in found if isinstance(each, list)]
     tokens = sum(map(len, lists)) if lists else len(found)
     if omitted := read.omitted("input"):
-        sample = read.beginning("input", _SAMPLE)
+        sample = bytes(read.whole("input")[:_SAMPLE])
         tokens += omitted * sample.count(b",") // len(sample)
     return len(lists) or 1, tokens * CHARACTERS_OF_TOKEN

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import bad_request
+from ..openai_api.media import media_of
 from .form import File, Part, UploadedForm
 
 # What counts as an extension: the end of "talk of 3.12 at noon" is none.
@@ -29,9 +30,8 @@ class FileTypes:
     content_types: Mapping[str, str]
     #: Extensions under which the same is known elsewhere.
     aliases: Mapping[str, str]
-    #: What files without an extension are, by their content type and by how they begin.
+    #: What files without an extension are, by their content type.
     by_content_type: Mapping[str, str]
-    by_beginning: Mapping[str, re.Pattern[bytes]]
 
     @property
     def shown(self) -> list[str]:
@@ -62,16 +62,6 @@ AUDIO = FileTypes(
         **dict.fromkeys(("video/mp4",), "mp4"),
         **dict.fromkeys(("video/mpeg",), "mpeg"),
     },
-    {
-        "wav": re.compile(rb"RIFF.{4}WAVE", re.DOTALL),
-        "flac": re.compile(rb"fLaC"),
-        "ogg": re.compile(rb"OggS"),
-        # A tag, or the first frame of MPEG audio, layer III.
-        "mp3": re.compile(rb"ID3|\xff[\xe2\xe3\xf2\xf3\xfa\xfb]"),
-        "m4a": re.compile(rb".{4}ftypM4A", re.DOTALL),
-        "mp4": re.compile(rb".{4}ftyp", re.DOTALL),
-        "webm": re.compile(rb"\x1a\x45\xdf\xa3"),
-    },
 )
 
 IMAGES = FileTypes(
@@ -81,11 +71,6 @@ IMAGES = FileTypes(
         "image/png": "png",
         **dict.fromkeys(("image/jpeg", "image/jpg"), "jpg"),
         "image/webp": "webp",
-    },
-    {
-        "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
-        "jpg": re.compile(rb"\xff\xd8\xff"),
-        "webp": re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
     },
 )
 
@@ -106,7 +91,7 @@ def file_of(form: UploadedForm, part: Part, types: FileTypes) -> File:
         known = types.aliases.get(extension, extension)
     else:
         stem = name
-        known = types.by_content_type.get(part.content_type) or _by_beginning(data, types)
+        known = types.by_content_type.get(part.content_type) or _by_beginning(data)
     if known not in types.content_types:
         raise bad_request(
             f"Invalid file format. Supported formats: {types.shown}",
@@ -117,6 +102,6 @@ def file_of(form: UploadedForm, part: Part, types: FileTypes) -> File:
     return File(part.name, f"{stem}.{known}", types.content_types[known], data)
 
 
-def _by_beginning(data: memoryview, types: FileTypes) -> str:
-    beginning = bytes(data[:_LOOKED_AT])
-    return next((name for name, first in types.by_beginning.items() if first.match(beginning)), "")
+def _by_beginning(data: memoryview) -> str:
+    media = media_of(bytes(data[:_LOOKED_AT]), len(data))
+    return media.format.lower() if media else ""

@@ -6,7 +6,6 @@ https://platform.openai.com/docs/api-reference/images/createEdit
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..bridges.bridge import AppEvents
 from ..openai_api.amounts import Amounts
 from ..openai_api.limits import MAX_FILES
 from ..openai_api.outline import Buffer
@@ -64,10 +63,6 @@ class ImageEdit:
     def answer(self, body: Buffer) -> Steps[ListedAnswer]:
         """Makes URLs of the images if the app asked for these. Raises ApiError (502)."""
         return (yield from image_answer(body, as_url=self.as_url))
-
-    def events(self) -> AppEvents:
-        """Is never called: there are none."""
-        raise NotImplementedError
 
 
 def read_image_edit(form: UploadedForm) -> ImageEdit:

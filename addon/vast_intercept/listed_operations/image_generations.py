@@ -13,7 +13,7 @@ from ..openai_api.outline import Buffer, Outline
 from ..openai_api.reading import decode, not_served
 from .costs import images_cost
 from .images import BASE64_FORMAT, asks_for_url, image_answer
-from .json_body import TAKEN_FOR_THE_CALL, JsonBody, read_json_body
+from .json_body import JsonBody, read_json_body
 from .json_call import JsonCall
 from .listed import ListedAnswer, Steps
 
@@ -45,16 +45,15 @@ def read_image_generation(body: Buffer, made: Outline | None = None) -> ImagesCa
     as_url = asks_for_url(
         read.text("response_format"), model, [name for name in read.members if read.is_there(name)]
     )
-    left_out = tuple(name for name in TAKEN_FOR_THE_CALL if name in read.members)
     size = _shallow_value(read, "size")
     # vLLM-Omni refuses these, which mean the same as nothing (FACTS V24).
     without_effect = ("size",) * (size == "auto") + ("n",) * (not read.is_there("n"))
     return ImagesCall(
         model=model,
-        pieces=read.pieces({"response_format": BASE64_FORMAT}, left_out + without_effect),
+        pieces=read.pieces({"response_format": BASE64_FORMAT}, read.reserved + without_effect),
         cost=images_cost(size, _shallow_value(read, "n")),
         amounts=Amounts(characters=read.characters("prompt", len(prompt))),
-        left_out=left_out,
+        left_out=read.reserved,
         as_url=as_url,
     )
 

@@ -5,18 +5,19 @@ OpenAI's URLs are gone after an hour, so apps download them at once. A `data:` U
 the image in it, and clients and browsers read it without a server.
 """
 
+import base64
 from collections.abc import Collection, Mapping
 
 import msgspec
 
 from ..openai_api.amounts import Amounts
+from ..openai_api.image_formats import image_format
 from ..openai_api.limits import STEP
 from ..openai_api.members import DECODE_ERRORS, NULL, any_object
 from ..openai_api.outline import Buffer
 from ..openai_api.reading import invalid_value
 from ..openai_api.usage import read_usage
-from .json_call import JSON
-from .listed import ListedAnswer, Steps
+from .listed import JSON, ListedAnswer, Steps
 from .long_members import LongMember, bad_answer, take_base64
 
 _FORMATS = ("url", "b64_json")
@@ -32,8 +33,8 @@ _ONLY_OF_NEWER_MODELS = frozenset(
     {"background", "input_fidelity", "moderation", "output_compression", "output_format"}
 )
 
-# How the files of each type begin, in base64.
-_TYPES = {b"iVBORw0KGgo": b"image/png", b"/9j/": b"image/jpeg", b"UklGR": b"image/webp"}
+# Characters of base64 that are looked at to tell an image's format.
+_LOOKED_AT = 32
 
 _IMAGE = LongMember("b64_json")
 
@@ -142,8 +143,9 @@ def _open(members: Mapping[str, msgspec.Raw]) -> bytes:
 
 
 def _type_of(body: Buffer, span: slice) -> bytes:
-    """The content type of an image in base64, by its first bytes; PNG, OpenAI's default, if it
-    says nothing.
-    """
-    begin = bytes(body[span.start + 1 : span.start + 33]).replace(b"\\/", b"/")
-    return next((kind for sign, kind in _TYPES.items() if begin.startswith(sign)), b"image/png")
+    """The content type of an image in base64, by its first bytes. PNG is OpenAI's default."""
+    start, end = span.start + 1, span.stop - 1
+    # Each character may be an escaped slash.
+    begin = bytes(body[start : min(start + 2 * _LOOKED_AT, end)]).replace(b"\\/", b"/")
+    name = image_format(base64.b64decode(begin[:_LOOKED_AT])) or "PNG"
+    return b"image/" + name.lower().encode()

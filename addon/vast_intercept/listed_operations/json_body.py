@@ -1,6 +1,6 @@
 """The JSON body of a call: its members, and what is estimated of those that only an outline has."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -8,12 +8,12 @@ import msgspec
 from ..openai_api.limits import MAX_MEMBERS
 from ..openai_api.members import NULL, RepeatedNameError, split_members
 from ..openai_api.outline import Buffer, Outline
-from ..openai_api.reading import decode, is_null, missing, not_json, read_members
+from ..openai_api.reading import decode, invalid_value, is_null, missing, not_json, read_members
 from ..openai_api.requests import NO_MODEL, too_much
 from ..openai_api.rewriting import Changes, Piece, rewritten
 
-#: What Vast's worker would take for the whole call, where a call has no such parameter (FACTS V24).
-TAKEN_FOR_THE_CALL = ("input",)
+# What Vast's worker would take for the whole call, where a call has no such parameter (FACTS V24).
+_RESERVED = ("input",)
 
 _text_or_null = msgspec.json.Decoder(str | None)
 
@@ -45,6 +45,18 @@ class JsonBody:
         text: str | None = decode(_text_or_null, self.value(name), name)
         return text
 
+    def choice(self, name: str, known: Sequence[str]) -> str | None:
+        """A member that is one of the known words, or null. Raises ApiError (400)."""
+        word = self.text(name)
+        if word is not None and word not in known:
+            raise invalid_value(name, word, known)
+        return word
+
+    @property
+    def reserved(self) -> tuple[str, ...]:
+        """Members that an operation does not have, and Vast's worker would take for all of it."""
+        return tuple(name for name in _RESERVED if name in self.members)
+
     def characters(self, name: str, counted: int) -> int:
         """How many characters the texts in a member have, of which `counted` were seen.
 
@@ -55,28 +67,22 @@ class JsonBody:
 
     def omitted(self, name: str) -> int:
         """How many bytes of a member's value are not in the outline."""
-        if self.made is None or name not in self.members:
-            return 0
-        place = self._place(name)
-        return int(place.stop - place.start) - len(self.members[name])
+        return len(self.whole(name)) - len(self.value(name))
 
-    def beginning(self, name: str, size: int) -> bytes:
-        """The first bytes of a member's value, as they are in the whole body."""
-        if self.made is None or name not in self.members:
-            return bytes(memoryview(self.value(name))[:size])
-        place = self._place(name)
-        return bytes(memoryview(self.body)[place][:size])
+    def whole(self, name: str) -> memoryview:
+        """A member's value as it stands in the whole body.
 
-    def _place(self, name: str) -> slice:
-        """Where a value stands in the whole body. Raises ApiError (400) if a name comes twice."""
-        assert self.made
+        Raises ApiError (400) if a large body has two members of one name.
+        """
+        if self.made is None or name not in self.members:
+            return memoryview(self.value(name))
         try:
             starts = {each: at for each, _, at, _ in split_members(self.made.text, self.members)}
         except RepeatedNameError:
             raise not_json("has a member twice, which is not served in one so large") from None
         start = starts[name]
         end = start + len(self.members[name])
-        return slice(self.made.position(start), self.made.position(end))
+        return memoryview(self.body)[self.made.position(start) : self.made.position(end)]
 
     def pieces(
         self, values: Mapping[str, bytes] | None = None, left_out: tuple[str, ...] = ()

@@ -11,6 +11,9 @@ from ..openai_api.outline import Buffer
 from ..openai_api.rewriting import Piece
 from ..openai_api.usage import Usage
 
+#: The content type.
+JSON = "application/json"
+
 type Steps[T] = Generator[None, None, T]
 """Work in steps, between which other calls have their turn."""
 
@@ -88,12 +91,22 @@ class ListedCall(Protocol):
         """Returns what a server gets that is not behind a worker; None if that is the same JSON."""
         ...
 
+
+@runtime_checkable
+class WholeCall(ListedCall, Protocol):
+    """A call whose answer is sent when all of it is there: `Delivery.WHOLE`."""
+
     def answer(self, body: Buffer) -> Steps[ListedAnswer]:
-        """Makes the app's answer of a whole one. Raises ApiError (502) for what is none."""
+        """Makes the app's answer. Raises ApiError (502) for what is none."""
         ...
 
+
+@runtime_checkable
+class EventsCall(ListedCall, Protocol):
+    """A call whose answer comes as events: `Delivery.EVENTS`."""
+
     def events(self) -> AppEvents:
-        """Returns what makes the app's events of a stream. Only for `Delivery.EVENTS`."""
+        """Returns what makes the app's events of the server's."""
         ...
 
 
@@ -103,25 +116,4 @@ class BytesCall(ListedCall, Protocol):
 
     def is_due(self, media_type: str) -> bool:
         """Whether an answer of this type is what was asked for."""
-        ...
-
-
-class UploadReader(Protocol):
-    """Reads a body of `multipart/form-data` while it arrives."""
-
-    @property
-    def body(self) -> memoryview:
-        """What has come, byte for byte."""
-        ...
-
-    def expect(self, size: int) -> None:
-        """Is told how many bytes will come, if that is known. Raises ApiError (413)."""
-        ...
-
-    def feed(self, piece: Buffer) -> Steps[None]:
-        """Takes the next bytes. Raises ApiError (400, 413) as soon as it cannot be served."""
-        ...
-
-    def end(self) -> ListedCall:
-        """Returns the call, after the last bytes. Raises ApiError (400) if something is missing."""
         ...

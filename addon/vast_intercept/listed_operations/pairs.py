@@ -25,9 +25,9 @@ from ..openai_api.outline import (
 from ..openai_api.reading import decode, missing
 from ..openai_api.usage import read_usage
 from .costs import CHARACTERS_OF_OTHER, pairs_cost
-from .json_body import TAKEN_FOR_THE_CALL, JsonBody, read_json_body
-from .json_call import JSON, JsonCall
-from .listed import ListedAnswer, Steps
+from .json_body import JsonBody, read_json_body
+from .json_call import JsonCall
+from .listed import JSON, ListedAnswer, Steps
 from .long_members import bad_answer
 
 # What is compared with what, in each of vLLM's forms of a score.
@@ -111,13 +111,12 @@ def read_rerank(body: Buffer, made: Outline | None = None) -> RerankCall:
     read = read_json_body(body, made)
     decode(_one, read.required("query"), "query")
     query, documents = _read_side(read, "query"), _read_side(read, "documents")
-    left_out = tuple(name for name in TAKEN_FOR_THE_CALL if name in read.members)
     return RerankCall(
         model=read.text("model"),
-        pieces=read.pieces(left_out=left_out),
+        pieces=read.pieces(left_out=read.reserved),
         cost=pairs_cost(query.lengths, documents.lengths),
         amounts=_amounts(query, documents),
-        left_out=left_out,
+        left_out=read.reserved,
         documents=documents.count,
     )
 
@@ -129,13 +128,12 @@ def read_score(body: Buffer, made: Outline | None = None) -> ScoreCall:
     """
     read = read_json_body(body, made)
     left, right = (_read_side(read, name) for name in _scored_members(read))
-    left_out = tuple(name for name in TAKEN_FOR_THE_CALL if name in read.members)
     return ScoreCall(
         model=read.text("model"),
-        pieces=read.pieces(left_out=left_out),
+        pieces=read.pieces(left_out=read.reserved),
         cost=pairs_cost(left.lengths, right.lengths),
         amounts=_amounts(left, right),
-        left_out=left_out,
+        left_out=read.reserved,
         pairs=None if left.count is None else right.count,
     )
 

@@ -1,4 +1,4 @@
-"""Finds the module that reads a call of a listed operation."""
+"""Finds the module that reads a call whose body is JSON."""
 
 from collections.abc import Callable
 
@@ -6,20 +6,9 @@ from ..openai_api.operations import Operation
 from ..openai_api.outline import Buffer, Outline
 from .embeddings import read_embeddings
 from .image_generations import read_image_generation
-from .listed import ListedCall, UploadReader
+from .listed import ListedCall
 from .pairs import read_rerank, read_score
 from .speech import read_speech
-from .upload import Upload
-
-#: Operations whose body is `multipart/form-data`.
-UPLOADS = frozenset(
-    {
-        Operation.AUDIO_TRANSCRIPTIONS,
-        Operation.AUDIO_TRANSLATIONS,
-        Operation.IMAGES_EDITS,
-    }
-)
-
 
 _READERS: dict[Operation, Callable[[Buffer, Outline | None], ListedCall]] = {
     Operation.AUDIO_SPEECH: read_speech,
@@ -36,8 +25,3 @@ def read_json_call(operation: Operation, body: Buffer, made: Outline | None) -> 
     `made` is the outline of a large body.
     """
     return _READERS[operation](body, made)
-
-
-def upload_reader(operation: Operation, content_type: str) -> UploadReader:
-    """Returns the reader for a body that is an upload. Raises ApiError (400) if it is none."""
-    return Upload(operation, content_type)

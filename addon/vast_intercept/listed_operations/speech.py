@@ -12,30 +12,19 @@ import msgspec
 from ..openai_api.amounts import Amounts
 from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import bad_request
-from ..openai_api.members import DECODE_ERRORS, NULL, RepeatedNameError, split_members
+from ..openai_api.members import DECODE_ERRORS, NULL
 from ..openai_api.outline import Buffer, Outline
-from ..openai_api.reading import (
-    decode,
-    invalid_value,
-    is_null,
-    missing,
-    not_json,
-    read_members,
-)
-from ..openai_api.rewriting import Changes, rewritten
+from ..openai_api.reading import decode
 from ..openai_api.sse import EVENT_STREAM
+from .costs import speech_cost
+from .json_body import JsonBody, read_json_body
 from .json_call import JsonCall
-from .listed import Delivery
-from .workload import cost_in_tokens
+from .listed import JSON, Delivery
 
-_JSON = "application/json"
 _FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 _STREAM_FORMATS = ("sse", "audio")
 # OpenAI's default. vLLM-Omni's is WAV, and it streams WAV and PCM alone (FACTS V29).
 _DEFAULT_FORMAT = "mp3"
-
-# Characters that count as one call of the benchmark, also for each voice to imitate (FACTS V16).
-_REFERENCE = 500
 
 # Bytes of the text as it stands in the JSON. A million characters are spoken for 18 hours.
 _LONGEST_INPUT = 1024 * 1024
@@ -50,7 +39,6 @@ class _Reference(msgspec.Struct):
 
 
 _text = msgspec.json.Decoder(str)
-_text_or_null = msgspec.json.Decoder(str | None)
 _flag_or_null = msgspec.json.Decoder(bool | None)
 _voice = msgspec.json.Decoder(str | _Voice | None)
 _texts = msgspec.json.Decoder(str | list[object] | None)
@@ -72,7 +60,7 @@ class SpeechCall(JsonCall):
         """Whether an answer of this type is what was asked for."""
         if media_type == EVENT_STREAM:
             return self.as_events is not False
-        return not self.as_events and media_type != _JSON and not media_type.startswith("text/")
+        return not self.as_events and media_type != JSON and not media_type.startswith("text/")
 
 
 def read_speech(body: Buffer, made: Outline | None = None) -> SpeechCall:
@@ -80,23 +68,21 @@ def read_speech(body: Buffer, made: Outline | None = None) -> SpeechCall:
 
     `made` is the outline of a large body.
     """
-    text = made.text if made else body
-    members = read_members(text)
-    model = decode(_text_or_null, members.get("model", NULL), "model")
-    characters = len(_input(body, text, members, made))
-    decode(_voice, members.get("voice", NULL), "voice")
-    format_ = _word(members, "response_format", _FORMATS)
-    stream_format = _word(members, "stream_format", _STREAM_FORMATS)
-    stream = decode(_flag_or_null, members.get("stream", NULL), "stream")
-    values = {"model": b'""'} if "model" in members else {}
+    read = read_json_body(body, made)
+    characters = len(_input(read))
+    decode(_voice, read.value("voice"), "voice")
+    format_ = read.choice("response_format", _FORMATS)
+    stream_format = read.choice("stream_format", _STREAM_FORMATS)
+    stream = decode(_flag_or_null, read.value("stream"), "stream")
+    values = {}
     if format_ is None and stream_format is None and not stream:
         format_ = _DEFAULT_FORMAT
         values["response_format"] = b'"%b"' % format_.encode()
-    references = sum(1 for _ in _voices_to_imitate(members))
+    voices = sum(1 for _ in _voices_to_imitate(read.members))
     return SpeechCall(
-        model=model,
-        pieces=rewritten(body, members, made, Changes(values)),
-        cost=cost_in_tokens(characters + _REFERENCE * references, _REFERENCE),
+        model=read.text("model"),
+        pieces=read.pieces(values),
+        cost=speech_cost(characters, voices),
         amounts=Amounts(characters=characters),
         delivery=Delivery.BYTES,
         as_events=stream_format == "sse" if stream_format or not stream else None,
@@ -104,26 +90,13 @@ def read_speech(body: Buffer, made: Outline | None = None) -> SpeechCall:
     )
 
 
-def _input(
-    body: Buffer, text: Buffer, members: Mapping[str, msgspec.Raw], made: Outline | None
-) -> str:
-    """The text to speak. Long texts are shortened in the outline, so it is read from the body."""
-    value = members.get("input", NULL)
-    if is_null(value):
-        raise missing("input")
-    found = decode(_text, value, "input")
-    if made is None:
+def _input(read: JsonBody) -> str:
+    """The text to speak. Long texts are shortened in an outline, so it is read from the body."""
+    found: str = decode(_text, read.required("input"), "input")
+    if not read.omitted("input"):
         return found
-    try:
-        begin, end = next(
-            (start, start + len(value))
-            for name, _, start, _ in split_members(text, members)
-            if name == "input"
-        )
-    except RepeatedNameError:
-        raise not_json("has a member twice, which is not served in one so large") from None
-    begin, end = made.position(begin), made.position(end)
-    if end - begin > _LONGEST_INPUT:
+    whole = read.whole("input")
+    if len(whole) > _LONGEST_INPUT:
         raise bad_request(
             f"The input is larger than {_LONGEST_INPUT:,} bytes. No model speaks that: send less in"
             " one call.",
@@ -131,15 +104,7 @@ def _input(
             "input",
             413,
         )
-    return decode(_text, body[begin:end], "input")
-
-
-def _word(members: Mapping[str, msgspec.Raw], name: str, known: tuple[str, ...]) -> str | None:
-    """One of the known words, or None if the app does not say. Raises ApiError (400)."""
-    word: str | None = decode(_text_or_null, members.get(name, NULL), name)
-    if word is not None and word not in known:
-        raise invalid_value(name, word, known)
-    return word
+    return decode(_text, bytes(whole), "input")
 
 
 def _voices_to_imitate(members: Mapping[str, msgspec.Raw]) -> Iterator[str]:

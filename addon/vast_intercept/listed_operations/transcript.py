@@ -13,10 +13,9 @@ from ..openai_api.members import DECODE_ERRORS, NULL, any_object
 from ..openai_api.operations import Operation
 from ..openai_api.outline import Buffer, NotJsonError, TooMuchStructureError, needs_outline, outline
 from ..openai_api.usage import usage_of
-from .listed import ListedAnswer, Steps
+from .listed import JSON, ListedAnswer, Steps
 from .subtitles import Segment, srt, vtt
 
-_JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"
 _VTT = "text/vtt; charset=utf-8"
 
@@ -75,9 +74,9 @@ def transcript(body: Buffer, format_: Format, operation: Operation) -> Steps[Lis
         raise answer_too_large()
     match format_:
         case Format.JSON:
-            return ListedAnswer(_as_openai_has_it(body, answer, None), _JSON, usage=usage_of(body))
+            return ListedAnswer(_as_openai_has_it(body, answer, None), JSON, usage=usage_of(body))
         case Format.VERBOSE_JSON:
-            return ListedAnswer(_as_openai_has_it(body, answer, operation), _JSON)
+            return ListedAnswer(_as_openai_has_it(body, answer, operation), JSON)
         case Format.TEXT:
             return ListedAnswer(f"{answer.text.strip()}\n".encode(), _TEXT, usage=usage_of(body))
     segments = yield from _segments(answer)

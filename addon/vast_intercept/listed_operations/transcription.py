@@ -14,18 +14,16 @@ from ..openai_api.outline import Buffer
 from ..openai_api.reading import invalid_value, missing
 from ..openai_api.rewriting import Piece
 from .audio_length import seconds_as_counted, seconds_of
+from .costs import audio_cost
 from .file_types import AUDIO, file_of
 from .form import File, UploadedForm, as_form, as_json
 from .form_values import flag, json_values, last, without
 from .listed import Delivery, Form, ListedAnswer, Steps
 from .transcript import Format, transcript
 from .transcript_events import TranscriptEvents
-from .workload import cost_in_tokens
 
 #: The parts that are files, and how many may have each name.
 FILES: Mapping[str, int] = {"file": 1}
-
-_REFERENCE_SECONDS = 30.0  # FACTS V16
 
 # Fields that the worker takes for something else than a field of the form (FACTS V26).
 _RESERVED = frozenset({"filename", "input"})
@@ -91,7 +89,7 @@ def read_transcription(form: UploadedForm, operation: Operation) -> Transcriptio
         model=model,
         left_out=left_out,
         delivery=Delivery.EVENTS if stream else Delivery.WHOLE,
-        cost=cost_in_tokens(seconds_as_counted(file), _REFERENCE_SECONDS),
+        cost=audio_cost(seconds_as_counted(file)),
         amounts=Amounts(audio_seconds=seconds_of(file), bytes=len(file.data)),
         format=format_,
         operation=operation,

@@ -1,4 +1,4 @@
-"""Formats of sounds, and how long they last, from their headers. Pure."""
+"""Formats of audio, and its length in seconds, from how a file begins. Pure."""
 
 import re
 from collections.abc import Iterator
@@ -7,10 +7,7 @@ from struct import unpack_from
 
 from .outline import Buffer
 
-type AudioFormat = tuple[str, float | None]
-"""A format's name, and the length in seconds if it is known."""
-
-# A longer sound is not believed: a header may say anything.
+# A longer one is not believed: a header may say anything.
 _LONGEST = 1_000_000.0  # seconds
 _MOST_BOXES = 1_000
 
@@ -28,32 +25,51 @@ _WEBM_HEADER = 64 * 1024
 _NANOSECONDS = 1e9
 
 
-def audio_format(data: Buffer, size: int) -> AudioFormat | None:
-    """Format and length of a sound of `size` bytes, of which `data` is the beginning, or all.
+def audio_format(data: Buffer) -> str | None:
+    """The format of audio that begins with `data`.
 
-    None if it is none of those that Vast's worker takes (FACTS V17). Raises `struct.error` or
-    IndexError if `data` ends within the header.
+    None if it is neither AAC nor one of those that Vast's worker takes (FACTS V17).
     """
-    found: AudioFormat | None = None
+    found = None
     if data.startswith((b"RIFF", b"RF64")) and data[8:12] == b"WAVE":
-        found = "WAV", _length_of_wav(data, size)
+        found = "WAV"
     elif data.startswith(b"fLaC"):
-        found = "FLAC", _length_of_flac(data)
+        found = "FLAC"
     elif data.startswith(b"OggS"):
-        found = "Ogg", _length_of_ogg(data) if len(data) == size else None
+        found = "Ogg"
     elif data[4:8] == b"ftyp":
-        found = ("M4A" if data[8:11] == b"M4A" else "MP4"), _length_of_mp4(data)
+        found = "M4A" if data[8:11] == b"M4A" else "MP4"
     elif data.startswith(b"\x1a\x45\xdf\xa3"):
-        found = "WebM", _length_of_webm(data)
+        found = "WebM"
     elif data.startswith(b"ID3") or _is_mp3_frame(data):
-        found = "MP3", _length_of_mp3(data, size)
+        found = "MP3"
     elif data[:1] == b"\xff" and bytes(data[1:2]) in {b"\xf0", b"\xf1", b"\xf8", b"\xf9"}:  # ADTS
-        found = "AAC", None
-    if found is None:
-        return None
-    name, seconds = found
+        found = "AAC"
+    return found
+
+
+def audio_length(data: Buffer, size: int, name: str) -> float | None:
+    """The length, in seconds, of audio of this format and of `size` bytes, if it is known.
+
+    `data` is its beginning, or all of it. Raises `struct.error` or IndexError if it ends within the
+    header.
+    """
+    seconds: float | None = None
+    match name:
+        case "WAV":
+            seconds = _length_of_wav(data, size)
+        case "FLAC":
+            seconds = _length_of_flac(data)
+        case "Ogg":
+            seconds = _length_of_ogg(data) if len(data) == size else None
+        case "M4A" | "MP4":
+            seconds = _length_of_mp4(data)
+        case "WebM":
+            seconds = _length_of_webm(data)
+        case "MP3":
+            seconds = _length_of_mp3(data, size)
     believed = seconds is not None and isfinite(seconds) and 0 <= seconds <= _LONGEST
-    return name, seconds if believed else None
+    return seconds if believed else None
 
 
 def _length_of_wav(data: Buffer, size: int) -> float | None:

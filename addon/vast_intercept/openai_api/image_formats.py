@@ -1,11 +1,11 @@
-"""Formats of pictures, and their size in pixels, from how a file begins. Pure."""
+"""Formats of images, and their size in pixels, from how a file begins. Pure."""
 
 from struct import unpack_from
 
 from .outline import Buffer
 
-type ImageFormat = tuple[str, int | None, int | None]
-"""A format's name, width and height."""
+type ImageSize = tuple[int | None, int | None]
+"""Width and height in pixels."""
 
 # W3C, PNG, section 5.2; the header with the size is the first chunk (section 11.2.1).
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -15,23 +15,37 @@ _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _MOST_SEGMENTS = 500
 
 
-def image_format(data: Buffer) -> ImageFormat | None:
-    """Format and size of a picture. None if it is none of those that models take.
-
-    Raises `struct.error` or IndexError if `data` ends within the header.
-    """
+def image_format(data: Buffer) -> str | None:
+    """The format of an image that begins with `data`. None if it is none that models take."""
     if data.startswith(_PNG):
-        return "PNG", *unpack_from(">II", data, 16)
+        return "PNG"
     if data.startswith((b"GIF87a", b"GIF89a")):
-        return "GIF", *unpack_from("<HH", data, 6)
+        return "GIF"
     if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG", *_size_of_jpeg(data)
+        return "JPEG"
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "WebP", *_size_of_webp(data)
+        return "WebP"
     return None
 
 
-def _size_of_jpeg(data: Buffer) -> tuple[int | None, int | None]:
+def image_size(data: Buffer, name: str) -> ImageSize:
+    """The size of an image of this format.
+
+    Raises `struct.error` or IndexError if `data` ends within the header.
+    """
+    match name:
+        case "PNG":
+            width, height = unpack_from(">II", data, 16)
+        case "GIF":
+            width, height = unpack_from("<HH", data, 6)
+        case "JPEG":
+            return _size_of_jpeg(data)
+        case _:
+            return _size_of_webp(data)
+    return width, height
+
+
+def _size_of_jpeg(data: Buffer) -> ImageSize:
     """The size that the first frame states. Metadata before it may be longer than `data`."""
     position = 2
     for _ in range(_MOST_SEGMENTS):
@@ -51,7 +65,7 @@ def _size_of_jpeg(data: Buffer) -> tuple[int | None, int | None]:
     return None, None
 
 
-def _size_of_webp(data: Buffer) -> tuple[int | None, int | None]:
+def _size_of_webp(data: Buffer) -> ImageSize:
     """The size as RFC 9649 has it, for each of the three kinds."""
     kind = data[12:16]
     if kind == b"VP8X":  # section 2.7

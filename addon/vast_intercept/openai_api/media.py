@@ -5,11 +5,12 @@ checked against the rest.
 """
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from .audio_formats import audio_format
-from .image_formats import image_format
+from .audio_formats import audio_format, audio_length
+from .image_formats import image_format, image_size
 from .outline import Buffer
 
 
@@ -33,12 +34,17 @@ def media_of(data: Buffer, size: int | None = None) -> Media | None:
     length that is at the file's end is not known then.
     """
     size = len(data) if size is None else size
-    try:
-        if image := image_format(data):
-            return Media("image", *image)
-        if audio := audio_format(data, size):
-            name, seconds = audio
-            return Media("audio", name, seconds=seconds)
-    except (struct.error, IndexError):  # a header that was cut
-        return None
+    if image := image_format(data):
+        width, height = _unless_cut(lambda: image_size(data, image)) or (None, None)
+        return Media("image", image, width, height)
+    if audio := audio_format(data):
+        return Media("audio", audio, seconds=_unless_cut(lambda: audio_length(data, size, audio)))
     return None
+
+
+def _unless_cut[T](read: Callable[[], T]) -> T | None:
+    """What a header says, or None if it is cut."""
+    try:
+        return read()
+    except (struct.error, IndexError):
+        return None

@@ -147,20 +147,6 @@ def read_request(
     )
 
 
-def read_model(body: Buffer, made: Outline | None = None) -> str | None:
-    """The model that a JSON body names. Raises ApiError (400) for a body that is no object.
-
-    `made` is the outline of a large body.
-    """
-    return _optional(_text_or_null, read_members(made.text if made else body), "model")
-
-
-def emptied_model(body: Buffer, made: Outline | None = None) -> tuple[Piece, ...]:
-    """A JSON body with an empty `model`, and everything else as it came."""
-    members = read_members(made.text if made else body)
-    return _pieces_for_vast(body, members, made, _NO_ROLES)
-
-
 def _count(members: Mapping[str, msgspec.Raw], name: str) -> int | None:
     """A whole number of at least one, or None. vLLM itself refuses other values."""
     try:

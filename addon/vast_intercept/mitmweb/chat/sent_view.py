@@ -4,7 +4,8 @@ from mitmproxy import http
 from mitmproxy.contentviews import Contentview, Metadata, SyntaxHighlight
 
 from ...listed_operations.listed import done_at_once
-from ...listed_operations.reading import UPLOADS, read_json_call
+from ...listed_operations.reading import read_json_call
+from ...listed_operations.upload_reader import UPLOADS
 from ...openai_api.errors import ApiError
 from ...openai_api.operations import LISTED, SERVED_BY_VAST, Operation
 from ...openai_api.requests import read_request

@@ -8,8 +8,9 @@ from aiohttp import web
 from ...bridges.bridge import Record
 from ...bridges.plain import PlainEvents
 from ...config import UpstreamKind
-from ...listed_operations.listed import BytesCall, Delivery, ListedCall
-from ...listed_operations.reading import UPLOADS, read_json_call
+from ...listed_operations.listed import BytesCall, Delivery, EventsCall, ListedCall, WholeCall
+from ...listed_operations.reading import read_json_call
+from ...listed_operations.upload_reader import UPLOADS
 from ...openai_api.content_coding import request_too_large
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway
@@ -91,6 +92,7 @@ class ListedRun(Run[Buffer | Upload | ApiError | None]):
     def _event_stream(self, headers: Headers) -> EventStream | None:
         if self._listed.delivery is not Delivery.EVENTS:
             return None
+        assert isinstance(self._listed, EventsCall)
         events = self._listed.events()
         return EventStream(self._request, headers, self._progress, events, self._keep)
 
@@ -145,6 +147,7 @@ class ListedRun(Run[Buffer | Upload | ApiError | None]):
         if progress.is_with_provider:
             return await self._of_provider(started, headers)
         check_content_type(started.answer, JSON)
+        assert isinstance(self._listed, WholeCall)
         body = await read_to_end(started, self._call)
         body = await self._turns.take(progress.keys.redact_in_steps(body))
         answer = await self._turns.take(self._listed.answer(body))

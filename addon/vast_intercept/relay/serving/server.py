@@ -15,7 +15,7 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from ...listed_operations.reading import UPLOADS
+from ...listed_operations.upload_reader import UPLOADS
 from ...openai_api.content_coding import request_too_large
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.error_shapes import error_body

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from aiohttp import web
 
-from ...listed_operations.listed import ListedCall, UploadReader
-from ...listed_operations.reading import upload_reader
+from ...listed_operations.listed import ListedCall
+from ...listed_operations.upload_reader import UploadReader
 from ...openai_api.content_coding import request_too_large
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_request
@@ -73,4 +73,4 @@ def _reader(operation: Operation, headers: Mapping[str, str]) -> UploadReader:
             " have: send it as it is.",
             ErrorCode.UNSUPPORTED_ENCODING,
         )
-    return upload_reader(operation, headers.get("content-type", ""))
+    return UploadReader(operation, headers.get("content-type", ""))

@@ -1,4 +1,4 @@
-"""Reads a call that uploads files, while they arrive."""
+"""Reads a call that uploads files (`multipart/form-data`), while they arrive."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -21,20 +21,24 @@ class _Kind(NamedTuple):
     read: Callable[[UploadedForm], ListedCall]
 
 
-def _sound(operation: Operation) -> _Kind:
+def _audio(operation: Operation) -> _Kind:
     read = partial(transcription.read_transcription, operation=operation)
     return _Kind(transcription.FILES, MAX_FILE + MAX_ALL_FIELDS, read)
 
 
 _KINDS = {
-    Operation.AUDIO_TRANSCRIPTIONS: _sound(Operation.AUDIO_TRANSCRIPTIONS),
-    Operation.AUDIO_TRANSLATIONS: _sound(Operation.AUDIO_TRANSLATIONS),
+    Operation.AUDIO_TRANSCRIPTIONS: _audio(Operation.AUDIO_TRANSCRIPTIONS),
+    Operation.AUDIO_TRANSLATIONS: _audio(Operation.AUDIO_TRANSLATIONS),
     Operation.IMAGES_EDITS: _Kind(image_edit.FILES, MAX_UPLOAD, image_edit.read_image_edit),
 }
 
 
-class Upload:
-    """Implements `UploadReader`."""
+#: Operations whose body is `multipart/form-data`.
+UPLOADS = frozenset(_KINDS)
+
+
+class UploadReader:
+    """Reads one body while it arrives."""
 
     def __init__(self, operation: Operation, content_type: str) -> None:
         """Raises ApiError (400) if the content type is not that of an upload."""
@@ -47,7 +51,7 @@ class Upload:
         return self._reader.body
 
     def expect(self, size: int) -> None:
-        """Raises ApiError (413) if that is more than such a call may have."""
+        """Is told how many bytes will come, if that is known. Raises ApiError (413)."""
         self._reader.expect(size)
 
     def feed(self, piece: Buffer) -> Steps[None]:
