@@ -18,7 +18,7 @@ DOCUMENTED = {
     *("addonmanager", "certs", "connection", "contentviews", "coretypes.multidict", "dns"),
     *("flow", "http", "net.server_spec", "proxy.context", "proxy.layer", "proxy.mode_specs"),
     *("proxy.server_hooks", "tcp", "tls", "udp", "websocket"),
-    *("command", "ctx", "exceptions", "flowfilter", "hooks", "options"),
+    *("command", "ctx", "exceptions", "flowfilter", "hooks", "options", "types"),
 }
 
 #: Names of mitmproxy's that no document promises, as attributes or asked for by `getattr`.

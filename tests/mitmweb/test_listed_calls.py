@@ -4,6 +4,7 @@ import io
 import re
 import wave
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -35,7 +36,7 @@ def wav(seconds: float) -> bytes:
 
 
 def test_calls_are_shown_as_what_was_embedded_spoken_heard_and_painted(
-    mitmweb: Watching, standin: StandIn, certs: Certificates
+    mitmweb: Watching, standin: StandIn, certs: Certificates, tmp_path: Path
 ) -> None:
     port = harness.unused_port()
     web = mitmweb(
@@ -93,6 +94,17 @@ def test_calls_are_shown_as_what_was_embedded_spoken_heard_and_painted(
     web.choose_view("Sent to Vast")
     expect(web.content()).to_contain_text(f"base64 shortened, for {ENDPOINT}")
     expect(web.content()).to_contain_text(re.compile(r"…\[\+\d+ characters\]"))
+
+    folder = tmp_path / "of a person"
+    saved = web.command("vast.save.media", "@all", str(folder))["value"]
+    assert sorted(Path(path).suffix for path in saved) == [".png", ".wav"]
+    assert {path.read_bytes()[:4] for path in folder.iterdir()} == {b"\x89PNG", b"RIFF"}
+    assert "neither pictures nor sounds" in str(
+        web.command("vast.save.media", "~bq language", str(folder))
+    )
+    (tmp_path / "file").write_text("")
+    refused = web.command("vast.save.media", "@all", str(tmp_path / "file"))
+    assert "They cannot be saved" in str(refused)
 
     dashboard = f"http://127.0.0.1:{port}"
     state = requests.get(f"{dashboard}/state", timeout=10).json()

@@ -65,7 +65,9 @@ LINES: dict[str, tuple[CallReport, str]] = {
         "m → e; 200; first byte 0.25 s; 1,234 characters; 48 kB",
     ),
     "images": (
-        report(operation="images/edits", images=2, prompt_tokens=1, completion_tokens=400),
+        report(
+            operation="images/edits", images=2, characters=9, prompt_tokens=1, completion_tokens=400
+        ),
         "m → e; 200; 2 images; 1 + 400 tokens",
     ),
     "one of each": (

@@ -4,10 +4,11 @@ import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from weakref import WeakSet
 
 import pyperclip
-from mitmproxy import command, ctx, exceptions, flow, http
+from mitmproxy import command, ctx, exceptions, flow, http, types
 
 from ..addresses import is_loopback_name
 from ..config import Config, Provider, built_in_providers, find_provider
@@ -21,6 +22,7 @@ from ..openai_api.operations import GENERATING, Operation
 from ..urls import place_of
 from .body_for_vast import body_for_vast, listed_call_of, served_as
 from .curl import CurlCall, curl_command
+from .saved_media import save_media
 from .settings import Settings
 
 #: The key for `vast.replay.provider`: that of OpenAI, which no other company may get.
@@ -94,6 +96,22 @@ class FlowCommands:
             if isinstance(each, http.HTTPFlow) and (url := original_url(each)):
                 each.request.url = url
         show_anew(flows)
+
+    # mitmweb takes names of lower-case letters and dots only.
+    @command.command("vast.save.media")  # type: ignore[untyped-decorator]
+    def save_media(self, flows: Sequence[flow.Flow], folder: types.Path) -> Sequence[str]:
+        """Save the pictures and sounds of answers as files in a folder."""
+        paths = []
+        try:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            for each in flows:
+                if isinstance(each, http.HTTPFlow):
+                    paths += save_media(each, Path(folder))
+        except OSError as error:
+            raise exceptions.CommandError(f"They cannot be saved: {error}.") from None
+        if not paths:
+            raise exceptions.CommandError("These answers have neither pictures nor sounds.")
+        return [str(path) for path in paths]
 
     @command.command("vast.curl")  # type: ignore[untyped-decorator]
     def curl(self, flow: flow.Flow) -> str:

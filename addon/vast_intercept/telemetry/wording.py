@@ -106,7 +106,8 @@ def _numbers(report: CallReport) -> list[str]:
 
 def _amounts(report: CallReport) -> list[str]:
     words = [_counted(report.texts, "text")] if report.texts else []
-    if report.characters and not report.texts:
+    # The length of texts says less than their number, and that of a prompt less than the images.
+    if report.characters and not (report.texts or report.images):
         words.append(_counted(report.characters, "character"))
     if report.audio_seconds:
         words.append(f"{seconds(report.audio_seconds)} of audio")

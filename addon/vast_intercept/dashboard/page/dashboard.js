@@ -68,11 +68,11 @@ function bytes(value) {
 
 const counted = (value, word) => `${count(value)} ${value === 1 ? word : `${word}s`}`;
 
-/** What calls sent and got besides tokens, in words. Of texts, their number says more than their length. */
+/** What calls sent and got besides tokens, in words, as `wording.py` has it. */
 function amounts({ texts, characters, audio_seconds: audio, images, media_bytes: size }) {
   return [
     texts ? counted(texts, "text") : "",
-    characters && !texts ? counted(characters, "character") : "",
+    characters && !texts && !images ? counted(characters, "character") : "",
     audio ? `${duration(audio)} of audio` : "",
     images ? counted(images, "image") : "",
     size ? bytes(size) : "",

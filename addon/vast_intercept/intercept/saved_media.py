@@ -1,0 +1,62 @@
+"""The pictures and sounds of answers as files: mitmweb shows no picture that is in JSON."""
+
+import base64
+import binascii
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from mitmproxy import http
+
+from ..openai_api.media import media_of
+from ..openai_api.members import DECODE_ERRORS
+
+# Of a flow's id, which is enough to tell those in a list apart.
+_ID = 8
+
+
+class _Picture(msgspec.Struct):
+    b64_json: Any = None
+
+
+class _Pictures(msgspec.Struct):
+    data: list[_Picture]
+
+
+_pictures = msgspec.json.Decoder(_Pictures)
+
+
+def save_media(flow: http.HTTPFlow, folder: Path) -> list[Path]:
+    """Writes each picture and sound of a flow's answer to a file, and returns their paths.
+
+    A file's name is the flow's id and a number: nothing in it is the app's or the server's choice.
+    """
+    paths = []
+    for number, data in enumerate(_media_in(flow)):
+        media = media_of(data)
+        suffix = media.format.lower() if media else "bin"
+        path = folder / f"{flow.id[:_ID]}-{number}.{suffix}"
+        path.write_bytes(data)
+        paths.append(path)
+    return paths
+
+
+def _media_in(flow: http.HTTPFlow) -> Iterator[bytes]:
+    response = flow.response
+    body = response.get_content(strict=False) if response else None
+    if not response or not body:
+        return
+    if response.headers.get("content-type", "").startswith(("audio/", "image/")):
+        yield body
+        return
+    try:
+        pictures = _pictures.decode(body).data
+    except DECODE_ERRORS:
+        return
+    for each in pictures:
+        if isinstance(each.b64_json, str):
+            try:
+                yield base64.b64decode(each.b64_json, validate=True)
+            except (binascii.Error, ValueError):
+                continue
