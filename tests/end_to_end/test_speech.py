@@ -63,11 +63,11 @@ def ask(told: Any = None, *, stream: bool = False, **fields: Any) -> requests.Re
 
 
 def test_the_openai_package_writes_it_to_a_file(served: Served, tmp_path: Path) -> None:
-    client = openai.OpenAI(max_retries=0)
     file = tmp_path / "speech.wav"
-    speak = client.audio.speech.with_streaming_response.create
-    with speak(model="tts-1", voice="alloy", input="héllo", response_format="wav") as answer:
-        answer.stream_to_file(file)
+    with openai.OpenAI(max_retries=0) as client:
+        speak = client.audio.speech.with_streaming_response.create
+        with speak(model="tts-1", voice="alloy", input="héllo", response_format="wav") as answer:
+            answer.stream_to_file(file)
     assert answer.headers["content-type"] == "audio/wav"
     assert answer.headers["x-vast-endpoint"] == ENDPOINT
     assert file.read_bytes().startswith(b"RIFF")

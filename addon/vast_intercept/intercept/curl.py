@@ -83,7 +83,7 @@ def _to_worker(call: CurlCall, endpoint: str, config: Config) -> str:
     )
     router = shlex.quote(route_url(config.route_url))
     root = shlex.quote(root_url(config.console_url))
-    url = f'"$worker"/v1/{call.operation}'
+    url = f'--url "$worker"/v1/{call.operation}'
     return f"""\
 route=$(curl --silent --show-error {router} -H "Authorization: Bearer ${_KEY_OF_ENDPOINT}" \\
   {_JSON} --data-raw {asked})

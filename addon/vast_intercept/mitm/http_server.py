@@ -210,7 +210,8 @@ class _AppHttp1Server(Http1Server):
                 yield from self._answer(status, event.message)
                 yield commands.CloseConnection(self.conn)
                 return
-        if isinstance(event, parts.ResponseProtocolError) and self._ends_with_connection:
+        broken = isinstance(event, parts.ResponseProtocolError)
+        if broken and self._ends_with_connection and self.api_of(self.request):
             reset_when_closed(self.context.client)
         yield from super().send(event)
 

@@ -7,6 +7,7 @@ import base64
 import json
 import random
 from array import array
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -54,10 +55,11 @@ def cost_told(vast: StandIn) -> float:
 
 class TestEmbeddings:
     def test_both_encodings_hold_the_same_numbers(self) -> None:
-        client = openai.OpenAI(max_retries=0)
-        model = "text-embedding-3-small"
-        encoded = client.embeddings.create(model=model, input=[TEXT, "x"])
-        floats = client.embeddings.create(model=model, input=[TEXT, "x"], encoding_format="float")
+        with openai.OpenAI(max_retries=0) as client:
+            ask = partial(
+                client.embeddings.create, model="text-embedding-3-small", input=[TEXT, "x"]
+            )
+            encoded, floats = ask(), ask(encoding_format="float")
         assert [item.embedding for item in encoded.data] == [item.embedding for item in floats.data]
         assert len(floats.data[0].embedding) == 384
 
@@ -86,9 +88,10 @@ class TestTranscriptions:
         assert text.endswith("Language: de.")
 
     def test_the_openai_package_transcribes_a_file(self) -> None:
-        answer = openai.OpenAI(max_retries=0).audio.transcriptions.create(
-            model="whisper-1", file=("talk.mp3", BYTES), response_format="verbose_json"
-        )
+        with openai.OpenAI(max_retries=0) as client:
+            answer = client.audio.transcriptions.create(
+                model="whisper-1", file=("talk.mp3", BYTES), response_format="verbose_json"
+            )
         assert sha256(BYTES).hexdigest() in answer.text
         assert answer.segments
 
@@ -120,13 +123,16 @@ class TestSpeech:
     def test_the_next_piece_is_made_only_after_the_last_was_heard(self, vast: StandIn) -> None:
         """No clock: the model server waits for the word of the app before every piece."""
         pieces = []
-        with openai.OpenAI(max_retries=0).audio.speech.with_streaming_response.create(
-            model="tts-1",
-            input=TEXT,
-            voice="alloy",
-            response_format="wav",
-            extra_body={"stream_format": "audio", "standin": {"gate": "speech", "chunks": 5}},
-        ) as answer:
+        with (
+            openai.OpenAI(max_retries=0) as client,
+            client.audio.speech.with_streaming_response.create(
+                model="tts-1",
+                input=TEXT,
+                voice="alloy",
+                response_format="wav",
+                extra_body={"stream_format": "audio", "standin": {"gate": "speech", "chunks": 5}},
+            ) as answer,
+        ):
             for piece in answer.iter_bytes():
                 pieces.append(piece)
                 vast.open_gate("speech")

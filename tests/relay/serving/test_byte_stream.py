@@ -108,6 +108,25 @@ def test_the_first_byte_is_passed_on_before_there_is_another() -> None:
     assert asyncio.run(asyncio.wait_for(ask(), 10)) == b"RIFF"
 
 
+def test_an_app_that_does_not_read_holds_up_the_server() -> None:
+    reads = 0
+
+    class Endless(PlayedAnswer):
+        async def read(self) -> bytes:
+            nonlocal reads
+            reads += 1
+            return b"x" * 64 * 1024
+
+    async def ask() -> None:
+        async with answering(Endless([], media_type=WAV), attempted()):
+            for _ in range(5_000):
+                await asyncio.sleep(0)
+
+    asyncio.run(ask())
+    # Of 320 MB, what sockets hold.
+    assert 0 < reads < 1_000
+
+
 @pytest.mark.parametrize(
     "pieces",
     [
