@@ -3,6 +3,8 @@
 import base64
 import contextlib
 import json
+import time
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -184,6 +186,26 @@ def test_what_comes_never_makes_it_fail(junk: bytes, place: int, wanted: str) ->
     body = json.dumps(made_of({"b64_json": PNG, "url": None}, {"b64_json": JPEG})).encode()
     with contextlib.suppress(ApiError):
         answer(call(response_format=wanted), body[:place] + junk + body[place + len(junk) :])
+
+
+@pytest.mark.parametrize("wanted", ["url", "b64_json"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"data":[' + b"{}," * 1_300_000 + b'{"b64_json":"AAAA"}]}',
+        b'{"data":[{"b64_json":"AAAA"}],%b}' % b",".join(b'"%x":1' % n for n in range(400_000)),
+        b'{"data":[{"b64_json":"AAAA",%b}]}' % b",".join(b'"%x":1' % n for n in range(400_000)),
+        b'{"data":[%b]}' % b",".join([b'{"b64_json":"AAAA"}'] * 100_000),
+    ],
+    ids=["entries", "members", "members of an entry", "images"],
+)
+def test_an_answer_of_very_many_values_is_a_502_in_short_steps(wanted: str, body: bytes) -> None:
+    steps = call(response_format=wanted).answer(bytearray(body))
+    moments = [time.thread_time()]
+    with pytest.raises(ApiError, match="too much in it besides images"):
+        moments.extend(time.thread_time() for _ in steps)
+    moments.append(time.thread_time())
+    assert max(after - before for before, after in pairwise(moments)) < LONGEST_STEP
 
 
 @pytest.mark.parametrize("wanted", ["url", "b64_json"])

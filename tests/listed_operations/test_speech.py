@@ -1,6 +1,7 @@
 """What is read of a call for speech, and what the worker gets of it."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ from vast_intercept.listed_operations.listed import Delivery
 from vast_intercept.listed_operations.speech import SpeechCall, read_speech
 from vast_intercept.openai_api.errors import ApiError
 from vast_intercept.openai_api.requests import outline_of
+
+from ..openai_api.test_outline import in_steps
+from .reading_calls import LONGEST_STEP
 
 TEXT = "The quick brown fox."
 
@@ -158,6 +162,21 @@ def test_a_large_recording_costs_no_more_than_a_small_one() -> None:
     call = read_in_steps(body)
     assert call.cost == 800
     assert b"".join(bytes(piece) for piece in call.pieces).count(b"A") == 3_000_000
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"ref_audio": [[[[[{}] * 1_000_000]]]]},
+        {"references": [{"audio_path": {"a": [{}] * 1_000_000}}]},
+    ],
+)
+def test_recordings_that_are_no_text_are_not_decoded(fields: Any) -> None:
+    body = asking(input="a" * 300, **fields)
+    made = in_steps(outline_of(body))[0]
+    begun = time.thread_time()
+    assert read_speech(body, made).cost == 300
+    assert time.thread_time() - begun < LONGEST_STEP
 
 
 def test_a_text_of_more_than_a_megabyte_is_refused() -> None:

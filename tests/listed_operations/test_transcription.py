@@ -251,6 +251,24 @@ def test_a_text_without_segments_becomes_one_subtitle() -> None:
     assert bytes(answer("srt", {"text": ""}).body) == b""
 
 
+@pytest.mark.parametrize("duration", ["nan", "inf", "-inf", "x", "9" * 400, None, [1]])
+@pytest.mark.parametrize("format_", ["srt", "vtt", "verbose_json"])
+def test_a_duration_that_is_no_length_is_not_one(format_: str, duration: object) -> None:
+    got = bytes(answer(format_, {"text": "Hello", "duration": duration}).body)
+    if format_ == "verbose_json":
+        assert json.loads(got)["duration"] == duration
+    else:
+        assert got.count(b"-->") == 1
+        assert b"00:00:00" in got.partition(b"-->")[2]
+
+
+@pytest.mark.parametrize("text", ["a --> b", "a ---> b", "a -----> b", "---->-->", "a -- > b"])
+@pytest.mark.parametrize("format_", ["srt", "vtt"])
+def test_no_text_has_an_arrow_of_times(format_: str, text: str) -> None:
+    body = {"text": "", "segments": [{"start": 0, "end": 1, "text": text}]}
+    assert bytes(answer(format_, body).body).count(b"-->") == 1
+
+
 @given(st.lists(st.tuples(st.floats(), st.floats(), st.text())))
 def test_any_segments_become_subtitles_that_can_be_read(
     segments: list[tuple[float, float, str]],
@@ -319,6 +337,11 @@ def test_what_is_no_transcription_is_a_502(format_: str, body: bytes) -> None:
         {"text": "", "segments": [[]] * 40_000},
         {"text": "", "segments": [{"text": "\n" * 1_000_000}] * 4},
         {"text": "", "words": [{"word": "x", "start": 1, "end": 2}] * 30_000},
+        {"text": "", "segments": [0] * 2_500_000},
+        {"text": "", "segments": [{"avg_logprob": [[{}] * 1_000_000]}]},
+        {"text": "", "duration": [0] * 2_500_000},
+        {"text": "", "duration": [[[[[{}] * 900_000]]]]},
+        {" text": "", "text": " x"} | {f"{number}": 1 for number in range(190_000)},
     ],
     ids=[
         "a long text",
@@ -328,6 +351,11 @@ def test_what_is_no_transcription_is_a_502(format_: str, body: bytes) -> None:
         "small segments",
         "blank lines",
         "words",
+        "numbers for segments",
+        "a segment of objects",
+        "numbers for a duration",
+        "a duration of objects",
+        "members",
     ],
 )
 def test_no_step_of_an_answer_takes_long(format_: str, body: object) -> None:

@@ -205,6 +205,28 @@ def test_too_many_are_refused() -> None:
         read_request(Operation.CHAT_COMPLETIONS, chat(*[image(PNG)] * (MAX_MEDIA + 1)))
 
 
+JUNK = {f"{number:x}": 1 for number in range(300_000)}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        chat(image(PNG) | JUNK),
+        chat({"type": "image_url", "image_url": {"url": PNG, **JUNK}}),
+        json.dumps({"messages": [{"role": "user", "content": [image(PNG)], **JUNK}]}).encode(),
+    ],
+    ids=["of a part", "of an image", "of a message"],
+)
+def test_very_many_members_are_refused_in_short_steps(body: bytes) -> None:
+    made = in_steps(outline_of(body))[0]
+    media = read_request(Operation.CHAT_COMPLETIONS, body, made).media
+    begun = time.thread_time()
+    with pytest.raises(ApiError, match="besides its content") as caught:
+        in_steps(check_media(body, made, media))
+    assert time.thread_time() - begun < 0.05
+    assert caught.value.code == "request_too_complex"
+
+
 def test_a_member_twice_is_refused_in_a_large_body() -> None:
     body = (
         b'{"messages":[{"content":"a","content":[{"type":"image_url","image_url":{"url":"%b"}}]}]}'

@@ -36,6 +36,11 @@ _ONLY_OF_NEWER_MODELS = frozenset(
 # Characters of base64 that are looked at to tell an image's format.
 _LOOKED_AT = 32
 
+# Values of an answer that are decoded in one go, as its commas and brackets tell. Ten images have
+# a dozen members each.
+_MOST_VALUES = 20_000
+_MARKS = (b",", b"{", b"[")
+
 _IMAGE = LongMember("b64_json")
 
 
@@ -72,6 +77,8 @@ def image_answer(body: Buffer, *, as_url: bool) -> Steps[ListedAnswer]:
     """
     images = _Images(body)
     skeleton = yield from _IMAGE.take_out(body, images.take)
+    if sum(map(skeleton.count, _MARKS)) > _MOST_VALUES:
+        raise bad_answer("it has too much in it besides images")
     try:
         found, members = _answer.decode(skeleton), any_object.decode(skeleton)
         chosen = [_index.decode(entry.get("b64_json", NULL))[0] for entry in found.data]

@@ -4,6 +4,7 @@ https://platform.openai.com/docs/api-reference/audio/createSpeech. Fields that O
 such as `ref_audio` of vLLM-Omni, go to the worker as they are.
 """
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import bad_request
 from ..openai_api.members import DECODE_ERRORS, NULL
 from ..openai_api.outline import Buffer, Outline
-from ..openai_api.reading import decode
+from ..openai_api.reading import decode, first_byte
 from ..openai_api.sse import EVENT_STREAM
 from .costs import speech_cost
 from .json_body import JsonBody, read_json_body
@@ -29,19 +30,21 @@ _DEFAULT_FORMAT = "mp3"
 # Bytes of the text as it stands in the JSON. A million characters are spoken for 18 hours.
 _LONGEST_INPUT = 1024 * 1024
 
+_NO_TEXT = msgspec.Raw(b'""')
+
 
 class _Voice(msgspec.Struct):
     id: str
 
 
 class _Reference(msgspec.Struct):
-    audio_path: object = None
+    audio_path: msgspec.Raw = NULL
 
 
 _text = msgspec.json.Decoder(str)
 _flag_or_null = msgspec.json.Decoder(bool | None)
 _voice = msgspec.json.Decoder(str | _Voice | None)
-_texts = msgspec.json.Decoder(str | list[object] | None)
+_raws = msgspec.json.Decoder(list[msgspec.Raw])
 _references = msgspec.json.Decoder(str | _Reference | list[str | _Reference | None] | None)
 
 
@@ -78,7 +81,7 @@ def read_speech(body: Buffer, made: Outline | None = None) -> SpeechCall:
     if format_ is None and stream_format is None and not stream:
         format_ = _DEFAULT_FORMAT
         values["response_format"] = b'"%b"' % format_.encode()
-    voices = sum(1 for _ in _voices_to_imitate(read.members))
+    voices = _voices_to_imitate(read.members)
     return SpeechCall(
         model=read.text("model"),
         pieces=read.pieces(values),
@@ -107,24 +110,27 @@ def _input(read: JsonBody) -> str:
     return decode(_text, bytes(whole), "input")
 
 
-def _voices_to_imitate(members: Mapping[str, msgspec.Raw]) -> Iterator[str]:
-    """Recordings of voices, where the worker looks for them. What is wrong with them is its say."""
+def _voices_to_imitate(members: Mapping[str, msgspec.Raw]) -> int:
+    """How many recordings of voices there are, where the worker looks for them.
+
+    What is wrong with them is the worker's say. Entries that are no text are never decoded: they
+    may hold anything.
+    """
+    return sum(_is_text(value) for value in _recordings(members))
+
+
+def _recordings(members: Mapping[str, msgspec.Raw]) -> Iterator[msgspec.Raw | str | None]:
     for name in ("ref_audio", "ref_audio_2"):
-        try:
-            values = _texts.decode(members.get(name, NULL))
-        except DECODE_ERRORS:
-            continue
-        yield from _only_texts(values if isinstance(values, list) else [values])
-    try:
+        value = members.get(name, NULL)
+        with contextlib.suppress(*DECODE_ERRORS):
+            yield from [value] if first_byte(value) != b"[" else _raws.decode(value)
+    with contextlib.suppress(*DECODE_ERRORS):
         references = _references.decode(members.get("references", NULL))
-    except DECODE_ERRORS:
-        return
-    yield from _only_texts(
-        each.audio_path if isinstance(each, _Reference) else each
-        for each in (references if isinstance(references, list) else [references])
-    )
+        for each in references if isinstance(references, list) else [references]:
+            yield each.audio_path if isinstance(each, _Reference) else each
 
 
-def _only_texts(values: object) -> Iterator[str]:
-    assert isinstance(values, Iterator | list)
-    return (value for value in values if isinstance(value, str) and value)
+def _is_text(value: msgspec.Raw | str | None) -> bool:
+    if isinstance(value, msgspec.Raw):
+        return first_byte(value) == b'"' and value != _NO_TEXT
+    return bool(value)

@@ -9,6 +9,7 @@ import re
 from .listed import Steps
 
 _END_OF_LINE = re.compile(r"[\r\n]\s*")
+_ARROW = re.compile(r"-{2,}>")
 
 _SEGMENTS_AT_ONCE = 500
 _LAST = 359_999.0  # seconds: more than that has no two digits of hours
@@ -44,4 +45,4 @@ def _time(seconds: float, point: str) -> str:
 
 
 def _text(text: str) -> str:
-    return _END_OF_LINE.sub("\n", text.strip()).replace("-->", "->")
+    return _ARROW.sub("->", _END_OF_LINE.sub("\n", text.strip()))

@@ -2,16 +2,18 @@
 
 from collections.abc import Generator
 from enum import StrEnum
+from math import isfinite
 
 import msgspec
 
 from ..bridges.chat_answers import answer_too_large
 from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import ApiError, bad_gateway
-from ..openai_api.limits import MAX_BRIDGED
-from ..openai_api.members import DECODE_ERRORS, NULL, any_object
+from ..openai_api.limits import MAX_BRIDGED, MAX_MEMBERS
+from ..openai_api.members import DECODE_ERRORS, NULL, UnreadObject, any_object
 from ..openai_api.operations import Operation
 from ..openai_api.outline import Buffer, NotJsonError, TooMuchStructureError, needs_outline, outline
+from ..openai_api.reading import first_byte
 from ..openai_api.usage import usage_of
 from .listed import JSON, ListedAnswer, Steps
 from .subtitles import Segment, srt, vtt
@@ -26,6 +28,7 @@ _MAX_VALUES = 200_000
 _LONGEST_TEXT = 2 * 1024 * 1024
 _LONGEST_SEGMENT = 64 * 1024
 _SEGMENTS_AT_ONCE = 500
+_LONGEST_NUMBER = 100  # bytes
 
 
 class Format(StrEnum):
@@ -45,7 +48,7 @@ class Format(StrEnum):
 
 class _Answer(msgspec.Struct):
     text: str
-    duration: object = None
+    duration: msgspec.Raw = NULL
     segments: msgspec.Raw = NULL
 
 
@@ -56,7 +59,9 @@ class _Segment(msgspec.Struct):
 
 
 _answer = msgspec.json.Decoder(_Answer)
+_objects = msgspec.json.Decoder(list[UnreadObject] | None)
 _raws = msgspec.json.Decoder(list[msgspec.Raw] | None)
+_number_or_text = msgspec.json.Decoder(float | str | None)
 _segment = msgspec.json.Decoder(_Segment)
 
 
@@ -96,16 +101,21 @@ def _check(body: Buffer) -> Steps[None]:
         raise _bad_answer(str(error)) from None
     except TooMuchStructureError:
         raise _too_much() from None
-    if sum(made.values) > _MAX_VALUES:
+    if sum(made.values) > _MAX_VALUES or made.values[1] > MAX_MEMBERS:
         raise _too_much()
 
 
 def _segments(answer: _Answer) -> Generator[None, None, list[Segment]]:
     found: list[Segment] = []
     try:
+        # A long list of numbers counts little in an outline, and takes long to split.
+        yield
+        _objects.decode(answer.segments)
+        yield
         raws = _raws.decode(answer.segments) or []
         if len(raws) > _MAX_SEGMENTS:
             raise _too_much()
+        yield
         for index, raw in enumerate(raws, 1):
             segment = _segment.decode(raw)
             if len(segment.text) > _LONGEST_SEGMENT:
@@ -118,7 +128,7 @@ def _segments(answer: _Answer) -> Generator[None, None, list[Segment]]:
     if not found and answer.text.strip():
         if len(answer.text) > _LONGEST_SEGMENT:
             raise answer_too_large()
-        found.append((0.0, _number(answer.duration) or 0.0, answer.text))
+        found.append((0.0, _seconds(answer) or 0.0, answer.text))
     return found
 
 
@@ -136,7 +146,7 @@ def _as_openai_has_it(body: Buffer, answer: _Answer, operation: Operation | None
     members["text"] = _json(text)
     if operation is None:
         return msgspec.json.encode(members)
-    if isinstance(answer.duration, str) and (seconds := _number(answer.duration)) is not None:
+    if first_byte(answer.duration) == b'"' and (seconds := _seconds(answer)) is not None:
         members["duration"] = _json(seconds)
     task = "translate" if operation is Operation.AUDIO_TRANSLATIONS else "transcribe"
     return msgspec.json.encode({"task": task, **members})
@@ -146,11 +156,16 @@ def _json(value: object) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(value))
 
 
-def _number(value: object) -> float | None:
-    try:
-        return msgspec.convert(value, float, strict=False)
-    except msgspec.ValidationError:
+def _seconds(answer: _Answer) -> float | None:
+    """The duration, which may be a text; None if it is no finite number."""
+    if len(answer.duration) > _LONGEST_NUMBER:
         return None
+    try:
+        said = _number_or_text.decode(answer.duration)
+        seconds: float = msgspec.convert(said, float, strict=False)
+    except DECODE_ERRORS:
+        return None
+    return seconds if isfinite(seconds) else None
 
 
 def _bad_answer(why: str) -> ApiError:

@@ -33,6 +33,8 @@ _NOT_IN_A_URL = re.compile(r"[\x00-\x20\x7f\\]")
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NO_BASE64 = "expected valid base64"
 _ENTRIES_IN_A_STEP = 500
+# Bytes of a message or a part, besides its content, whose members are taken apart in one go.
+_MOST_BESIDE = 64 * 1024
 
 
 class PartMembers(msgspec.Struct, gc=False):
@@ -44,6 +46,15 @@ class PartMembers(msgspec.Struct, gc=False):
     input_audio: msgspec.Raw = NULL
 
 
+class _Wanted(msgspec.Struct, gc=False):
+    content: msgspec.Raw = NULL
+    image_url: msgspec.Raw = NULL
+    audio_url: msgspec.Raw = NULL
+    input_audio: msgspec.Raw = NULL
+    url: msgspec.Raw = NULL
+    data: msgspec.Raw = NULL
+
+
 class _Url(msgspec.Struct, gc=False):
     url: msgspec.Raw = NULL
 
@@ -53,6 +64,7 @@ class _Audio(msgspec.Struct, gc=False):
     format: msgspec.Raw = NULL
 
 
+_wanted = msgspec.json.Decoder(_Wanted)
 _url = msgspec.json.Decoder(_Url)
 _audio = msgspec.json.Decoder(_Audio)
 _text = msgspec.json.Decoder(str)
@@ -251,8 +263,17 @@ def _starts(text: Buffer, media: Sequence[MediaPart]) -> Generator[None, None, M
 
 
 def _member(text: Buffer, start: int, size: int, wanted: str) -> tuple[int, int]:
-    """Where a member of the object at `start` begins, and its size in bytes."""
+    """Where a member of the object at `start` begins, and its size in bytes.
+
+    Raises ApiError (400) if the object has so much besides that this would take long.
+    """
     own = text[start : start + size]
+    if start and len(own) - len(getattr(_wanted.decode(own), wanted)) > _MOST_BESIDE:
+        raise bad_request(
+            f"The request body has a message or a content part of more than {_MOST_BESIDE:,}"
+            " bytes besides its content. No model takes that: send less.",
+            ErrorCode.REQUEST_TOO_COMPLEX,
+        )
     members = any_object.decode(own)
     at = [value_at for name, _, value_at, _ in split_members(own, members) if name == wanted]
     return start + at[-1], len(members[wanted])
