@@ -77,6 +77,7 @@ def _scene(_standin: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Itera
             "locked": {"url": box.url, "api_key": WRONG_KEY},
             "keyless": {"url": box.url, "api_key": "env:NOT_SET"},
             "stranger": {"url": _standin.url},
+            "plain": {"url": vast.url.replace("http:", "https:")},
             "off": {"url": f"https://127.0.0.1:{harness.unused_port()}"},
         }
         dashboard = harness.unused_port()
@@ -196,6 +197,9 @@ MODELS = {
     "it does not know the path: 404": "my-box",
     "it redirects, as a Vast instance with HTTPS does from HTTP": "my-box",
     "its certificate is not trusted": "stranger",
+    "it does not speak TLS though `url` begins with `https`, as a Vast instance without HTTPS": (
+        "plain"
+    ),
     "its connection is refused": "off",
 }
 #: What the machine is told to answer.

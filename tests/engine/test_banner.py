@@ -92,3 +92,13 @@ def test_machines_are_shown_and_no_key_of_vast_is_missed_for_them(tmp_path: Path
         f"Machine        open at {url}, key none",
     ]
     assert not [line for line in lines if "Vast" in line]
+
+
+def test_what_endpoints_serve_beyond_text_is_shown(tmp_path: Path) -> None:
+    endpoints = {"embedder": {"serves": ["score", "embeddings"]}, "vlm": {}}
+    config = {"vast": {"endpoint": "mine", "interface": "serverless"}, "endpoints": endpoints}
+    path = harness.write_config(tmp_path / "vast.yaml", **config)
+    lines = banner(load_config(path, {}), [("127.0.0.1", 8080)], ProxyMode.parse("regular"))
+    assert [line for line in lines if line.startswith("Also served")] == [
+        "Also served    embeddings, score → embedder"
+    ]

@@ -678,6 +678,25 @@ def test_the_error_names_the_two_lines_that_would_serve_it(operation: Operation)
 
 
 @pytest.mark.parametrize(
+    ("endpoint", "who"),
+    [
+        ("{serves: [embeddings]}", "the endpoint"),
+        ("{input_modalities: [image]}", "the endpoint"),
+        ("{url: 'http://localhost:8000'}", "the machine"),
+    ],
+)
+def test_the_error_has_an_endpoint_of_the_configuration_serve_more(endpoint: str, who: str) -> None:
+    config = load_config_of(
+        f"vast: {{interface: serverless, endpoint: mine}}\nendpoints: {{mine: {endpoint}}}"
+    )
+    work = judged(config, OPENAI, "POST", "/v1/score")
+    assert isinstance(work, Refuse)
+    assert f"If {who} 'mine' serves them, add score to endpoints.mine.serves in" in str(work.error)
+    assert "`endpoints:`" not in work.error.message
+    assert "interface" not in work.error.message
+
+
+@pytest.mark.parametrize(
     ("provider", "path", "model", "endpoint"),
     [
         (OPENAI, "/v1/engines/ada/embeddings", "ada", None),

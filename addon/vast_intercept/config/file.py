@@ -260,11 +260,15 @@ _PLAIN_TERMS = {
 }
 
 
+# Lists of names, where people write a single name without brackets.
+_LISTS_OF_NAMES = {"serves": "[embeddings]", "input_modalities": "[image]"}
+
+
 def _explain(message: str) -> str:
     """msgspec's message in plain words: the key's path first, then the nearest known key."""
     if " - at `key` in `$" in message:
         place = message.rpartition("`$")[2].removesuffix("`").removeprefix(".")
-        return f"{place or 'the file'}: has a key that is not a text."
+        return f"{place or 'the file'}: has a key that is not a text. Put it in quotes."
     what, _, place = message.partition(" - at `$")
     place = place.removesuffix("`").removeprefix(".")
     if unknown := _UNKNOWN_KEY.fullmatch(what):
@@ -274,6 +278,8 @@ def _explain(message: str) -> str:
         return f"{full}: unknown key.{nearest(key, section.__struct_fields__ if section else ())}"
     for term, plain in _PLAIN_TERMS.items():
         what = what.replace(term, plain)
+    if "a list, got" in what and (example := _LISTS_OF_NAMES.get(place.rpartition(".")[2])):
+        what = what.replace("a list", f"a list such as {example}")
     return f"{place or 'the file'}: {what[:1].lower()}{what[1:]}."
 
 
@@ -302,6 +308,6 @@ def check_known(word: str, known: Collection[str], place: str, what: str = "") -
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A sentence, after a blank, that names the known word closest to `word`, or all of them."""
-    if close := difflib.get_close_matches(word, known, 1, 0.5):
+    if close := difflib.get_close_matches(word.lower(), known, 1, 0.5):
         return f" Did you mean {str(close[0])!r}?"
     return f" Known are: {', '.join(known)}." if known else ""

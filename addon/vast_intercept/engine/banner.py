@@ -60,6 +60,13 @@ def banner(config: Config, addresses: list[tuple[str, int]], mode: ProxyMode) ->
         lines.append(f"Calls go to    {vast}{', '.join([*routes, *target])}")
     else:
         lines.append("Calls go to    nowhere yet: set VAST_ENDPOINT")
+    serving = [
+        f"{', '.join(sorted(endpoint.serves))} → {endpoint.name}"
+        for endpoint in config.known_endpoints.values()
+        if endpoint.serves
+    ]
+    if serving:
+        lines.append(f"Also served    {'; '.join(serving)}")
     lines += [_machine(*each) for each in config.machines.items()]
     if config.calls_vast:
         lines.append(f"Vast API key   {config.api_key or 'missing: set VAST_API_KEY'}")

@@ -1,6 +1,6 @@
 """The errors that a verdict can be: what is wrong, and what to do about it. Pure."""
 
-from ..config import Config, UpstreamKind
+from ..config import Config, Endpoint, UpstreamKind
 from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import ApiError, bad_request, misconfigured
 from ..openai_api.operations import ApiCall
@@ -83,10 +83,14 @@ def unsupported_endpoint(
 
 
 def _how_to_serve(call: ApiCall, config: Config, endpoint: str | None) -> str:
-    """The two lines of configuration that have an endpoint serve the call, if one can."""
+    """What has an endpoint serve the call, if one can: two lines, or one name more in `serves`."""
     if call.listed is None:
         return ""
     name = endpoint or next(iter(config.endpoints()), "my-endpoint")
+    if (known := config.known_endpoint(name)) != Endpoint(name=name):
+        add = f"add {call.listed} to endpoints.{name}.serves"
+        who = "the machine" if known.machine else "the endpoint"
+        return f"If {who} {name!r} serves them, {add} in the interceptor's configuration. "
     lines = f"`endpoints:` and `  {name}: {{serves: [{call.listed}]}}`"
     interface = config.interface is not UpstreamKind.SERVERLESS
     needs = " (it needs `vast: {interface: serverless}`, or a `url`)" if interface else ""

@@ -199,7 +199,7 @@ def _check(text: memoryview, part: MediaPart) -> Generator[None, None, None]:
 
 def _check_url(text: bytes, *, is_whole: bool, part: MediaPart) -> None:
     modality = part.name.modality
-    expected = f"expected a URL, http or https, or data:{modality}/...;base64,..."
+    expected = f"expected a URL that begins with https:, http: or data:{modality}/"
     url = text.decode(errors="replace")
     try:
         parts = urlsplit(url)

@@ -177,7 +177,8 @@ class TestRankings:
         ]
         answer = {"model": "m", "results": results, "usage": {"total_tokens": 9}}
         assert shown(call("rerank", self.RERANK, answer)) == [
-            "1. 0.875 · 1", "  Paris", "", "2. 0.25 · 0", "  Rome", "", "9 tokens", *END[1:]
+            "1. 0.875 · documents 1", "  Paris", "", "2. 0.25 · documents 0", "  Rome", "",
+            "9 tokens", *END[1:]
         ]  # fmt: skip
 
     def test_documents_are_known_without_the_request(self) -> None:
@@ -185,12 +186,20 @@ class TestRankings:
         assert shown(call("rerank", b"", {"results": results}))[:2] == ["1. 1 · 0", "  Rome"]
 
     @pytest.mark.parametrize(
-        "request_", [{"text_1": "q", "text_2": ["a", "b"]}, {"text_1": ["a", "b"], "text_2": "q"}]
+        ("request_", "texts"),
+        [
+            ({"text_1": "q", "text_2": ["a", "b"]}, "text_2"),
+            ({"text_1": ["a", "b"], "text_2": "q"}, "text_1"),
+        ],
     )
-    def test_a_score_has_the_text_that_it_is_of(self, request_: Any) -> None:
+    def test_a_score_has_the_text_that_it_is_of(self, request_: Any, texts: str) -> None:
         data = [{"index": 0, "score": -0.5}, {"index": 1, "score": 0.5}]
         lines = shown(call("score", request_, {"model": "m", "data": data}))
-        assert lines == ["1. 0.5 · 1", "  b", "", "2. -0.5 · 0", "  a", *END]
+        assert lines == [f"1. 0.5 · {texts} 1", "  b", "", f"2. -0.5 · {texts} 0", "  a", *END]
+
+    def test_a_single_token_is_no_tokens(self) -> None:
+        answer = {"results": [{"index": 0, "relevance_score": 1}], "usage": {"total_tokens": 1}}
+        assert "1 token" in shown(call("rerank", self.RERANK, answer))
 
 
 class TestImages:
@@ -234,6 +243,11 @@ class TestImages:
 
 
 class TestSpeech:
+    def test_what_is_timed_is_the_first_byte(self) -> None:
+        noted = {"outcome": "ok", "time_to_first_token": 0.2, "duration": 0.4}
+        lines = shown(call("audio/speech", self.REQUEST, MP3, "audio/mpeg", **noted))
+        assert "first byte after 0.20 s · 0.40 s in all" in lines
+
     REQUEST: ClassVar = {
         "model": "tts-1", "input": "Hello.", "voice": "alloy", "response_format": "pcm"
     }  # fmt: skip

@@ -103,3 +103,15 @@ def test_the_error_says_what_would_let_it_pass(
         takers(named("text", kind=kind), [IMAGE], config(), api)
     assert said in caught.value.message
     assert caught.value.message.startswith(begins)
+
+
+def test_an_endpoint_that_would_take_it_is_named() -> None:
+    with pytest.raises(ApiError) as caught:
+        found("text", media=(IMAGE, SOUND))
+    assert "to the endpoint 'both', which takes them, by a route" in caught.value.message
+
+
+def test_no_other_endpoint_is_named_where_none_takes_it() -> None:
+    with pytest.raises(ApiError) as caught:
+        takers(named("text"), [IMAGE], replace(config(), known_endpoints={}), "openai")
+    assert caught.value.message.endswith("into the interceptor's configuration.")

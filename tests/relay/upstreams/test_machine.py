@@ -308,8 +308,12 @@ async def test_a_certificate_for_another_name_is_refused(
 ) -> None:
     console.answers[ROOT] = 200, ca.cert_pem.bytes()
     async with running_box(server_context(ca, "203.0.113.7")) as box:
-        with pytest.raises(ApiError, match="Hostname mismatch"):
+        with pytest.raises(ApiError, match="Hostname mismatch") as refused:
             await send(replace(config_for(box), console_url=console.url))
+        assert refused.value.message.endswith(
+            "'localhost'. It is another host's: either the address is wrong, or something on the"
+            " way answers."
+        )
         assert box.received == []
 
 
@@ -326,8 +330,9 @@ async def test_a_root_that_cannot_be_fetched_is_part_of_the_reason(
 
 
 async def test_a_server_without_tls_behind_https_is_named(box: Box, send: Send) -> None:
-    with pytest.raises(AttemptFailed) as failed:
+    with pytest.raises(ApiError) as refused:
         await send(config_for(Box(url=box.url.replace("http:", "https:"))))
-    error = failed.value.error
-    assert error.code == "vast_tls_error"
-    assert "the machine 'my-box'" in error.message
+    error = refused.value
+    assert (error.code, error.retry) == ("vast_tls_error", False)
+    assert error.message.startswith("Calling the machine 'my-box' failed. 'localhost' does not")
+    assert "its URL must begin with http." in error.message

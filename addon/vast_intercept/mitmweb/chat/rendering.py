@@ -54,11 +54,19 @@ def answer_text(answer: ChatAnswer, about: Circumstances) -> str:
 
 
 def facts_text(
-    about: Circumstances, model: str | None = None, *, tokens: str = "", id_: str = ""
+    about: Circumstances,
+    model: str | None = None,
+    *,
+    tokens: str = "",
+    id_: str = "",
+    consists_of: str = "token",
 ) -> str:
-    """What is said below an answer: its tokens and times, and who gave it."""
+    """What is said below an answer: its tokens and times, and who gave it.
+
+    `consists_of` is what a stream consists of, the first of which is timed: `token` or `byte`.
+    """
     named = f"model {model}" if model else ""
-    lines = [tokens, _times(about.times), dotted([named, about.answered_by, id_])]
+    lines = [tokens, _times(about.times, consists_of), dotted([named, about.answered_by, id_])]
     return "\n".join(filter(None, lines))
 
 
@@ -135,10 +143,10 @@ def _tokens(answer: ChatAnswer) -> str:
     return f"{text} ({', '.join(details)})" if details else text
 
 
-def _times(times: Times) -> str:
+def _times(times: Times, consists_of: str) -> str:
     texts = []
     if times.time_to_first_token is not None:
-        texts.append(f"first token after {seconds(times.time_to_first_token)}")
+        texts.append(f"first {consists_of} after {seconds(times.time_to_first_token)}")
     elif times.time_to_first_byte is not None:
         texts.append(f"answer began after {seconds(times.time_to_first_byte)}")
     if times.tokens_per_second:

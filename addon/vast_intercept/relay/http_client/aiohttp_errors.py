@@ -19,6 +19,20 @@ _no_http = partial(bad_gateway, code=ErrorCode.BAD_UPSTREAM_ANSWER)
 _no_tls = partial(bad_gateway, code=ErrorCode.VAST_TLS_ERROR)
 _timed_out = partial(bad_gateway, code=ErrorCode.VAST_TIMEOUT, status=504)
 
+# OpenSSL's names for what a server says that expects no TLS.
+_NO_TLS_AT_ALL = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST")
+
+_FOR_ANOTHER_HOST = (
+    "It is another host's: either the address is wrong, or something on the way answers."
+)
+# What helps against a certificate, by OpenSSL's X509_V_ERR_... (x509_vfy.h).
+_CERTIFICATE_ADVICE = {
+    9: "Is this machine's clock right?",  # not yet valid
+    10: "It has to be renewed there, unless this machine's clock is wrong.",  # expired
+    62: _FOR_ANOTHER_HOST,  # host name mismatch
+    64: _FOR_ANOTHER_HOST,  # IP address mismatch
+}
+
 
 def failure(error: HttpError, host: str, *, sent: bool = False) -> AttemptFailed | ApiError:
     """What to raise for a request to `host` that failed: ApiError where a retry cannot help.
@@ -90,11 +104,11 @@ def _not_connected(
                 f"The name {host!r} does not resolve: check this machine's network and DNS."
             )
         case aiohttp.ClientConnectorCertificateError():
-            problem = error.certificate_error
+            return _no_tls(_not_trusted(error.certificate_error, host), retry=False)
+        case aiohttp.ClientConnectorSSLError() if _speaks_no_tls(error):
             return _no_tls(
-                f"The TLS certificate of {host!r} is not trusted:"
-                f" {getattr(problem, 'verify_message', '') or problem}."
-                " If it is right, name its CA in vast.ca_file.",
+                f"{host!r} does not speak TLS at port {error.port}. If it serves plain HTTP, its"
+                " URL must begin with http.",
                 retry=False,
             )
         case aiohttp.ClientConnectorSSLError():
@@ -106,6 +120,19 @@ def _not_connected(
             f" be reached: {reason}."
         )
     return _unreachable(f"Cannot connect to {host!r}: {reason}.")
+
+
+def _speaks_no_tls(error: aiohttp.ClientConnectorError) -> bool:
+    return getattr(error.os_error, "reason", None) in _NO_TLS_AT_ALL
+
+
+def _not_trusted(problem: Exception, host: str) -> str:
+    """What is wrong with the certificate of `host`, and what can be done."""
+    said = (getattr(problem, "verify_message", "") or str(problem)).rstrip(".")
+    advice = _CERTIFICATE_ADVICE.get(
+        getattr(problem, "verify_code", 0), "If it is right, name its CA in vast.ca_file."
+    )
+    return f"The TLS certificate of {host!r} is not trusted: {said}. {advice}"
 
 
 def _is_lack(error: HttpError) -> bool:

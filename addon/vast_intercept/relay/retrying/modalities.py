@@ -1,6 +1,6 @@
 """Which destinations of a call take its pictures and sounds."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ...config import Config, EndpointId, UpstreamKind
 from ...openai_api.error_codes import ErrorCode
@@ -51,7 +51,19 @@ def _not_taken(
     return bad_request(
         f"{said}: the configuration has no endpoint for this call that takes"
         f" {_NAMES[name.modality]}. Send text, or let these calls go to another provider. If the"
-        f" model of the endpoint takes them, put `{remedy}` into the interceptor's configuration.",
+        f" model of the endpoint takes them, put `{remedy}` into the interceptor's configuration."
+        f"{_another({name.modality for name in media}, config)}",
         ErrorCode.UNSUPPORTED_CONTENT,
         place,
     )
+
+
+def _another(needed: Collection[Modality], config: Config) -> str:
+    """A sentence, after a blank, about an endpoint that calls for another model go to."""
+    for name in config.endpoints():
+        if config.known_endpoint(name).modalities.issuperset(needed):
+            return (
+                f" Or send these calls to the endpoint {shown(name)!r}, which takes them, by a"
+                " route for their `model`."
+            )
+    return ""

@@ -126,7 +126,9 @@ def explain_vast(attempt: Attempt, status: int, body: bytes) -> ApiError:
         return operation_not_served(
             f"Vast's endpoint {name!r}",
             request.operation,
-            f"Does its template serve it, as endpoints.{name}.serves in the configuration says?",
+            f"Add /v1/{request.operation} to OPENAI_ROUTES in its template, if its model is one for"
+            f" it, or take {request.operation} out of endpoints.{name}.serves in the"
+            " configuration.",
         )
     redact = request.progress.keys.redact
     unprocessable = status == HTTPStatus.UNPROCESSABLE_ENTITY and request.operation in LISTED

@@ -25,7 +25,7 @@ def beginning_of(value: Any) -> str:
     fields = typed(value, dict)
     text = fields.get("text", fields.get("content")) if fields else value
     if isinstance(text, list) and text and all(type(each) is int for each in text[:100]):
-        return f"{len(text):,} tokens: {compact(text[:20])}"
+        return f"{counted(len(text))}: {compact(text[:20])}"
     if not isinstance(text, str):
         return compact(value, _BEGINNING)
     return text if len(text) <= _BEGINNING else f"{text[:_BEGINNING]}…"
@@ -49,7 +49,12 @@ def tokens_of(usage: Any) -> str:
     answered = _number(fields, "completion_tokens", "output_tokens")
     if asked is None:
         return f"usage {compact(usage)}" if fields else ""
-    return f"{asked:,} + {answered:,} tokens" if answered else f"{asked:,} tokens"
+    return f"{asked:,} + {answered:,} tokens" if answered else counted(asked)
+
+
+def counted(tokens: int) -> str:
+    """A number of tokens, as people write it."""
+    return f"{tokens:,} token{'' if tokens == 1 else 's'}"
 
 
 def number_of(value: Any) -> float | None:

@@ -51,14 +51,15 @@ def _texts(name: str, value: Any) -> Iterator[str]:
 
 
 def _ranked(entries: list[dict[str, Any]], request: dict[str, Any]) -> Iterator[str]:
-    firsts, seconds = (_first_there(request, names) for names in (_FIRST, _SECOND))
+    (first, firsts), (second, seconds) = (_there(request, names) for names in (_FIRST, _SECOND))
     for rank, entry in enumerate(entries, 1):
         index = entry.get("index")
         # Where there is one document and several texts, the index is the text's.
-        compared = seconds if isinstance(seconds, list) else firsts
+        name, compared = (second, seconds) if isinstance(seconds, list) else (first, firsts)
         text = at(compared, index)
         text = entry.get("document") if text is None else text
-        number = f" · {index}" if type(index) is int and number_of(index) is not None else ""
+        counted = type(index) is int and number_of(index) is not None
+        number = f" · {f'{name} {index}'.lstrip()}" if counted else ""
         head = f"{rank}. {_score(entry):.4g}{number}"
         yield block(head, beginning_of(text) if text is not None else "")
 
@@ -69,5 +70,7 @@ def _score(entry: dict[str, Any]) -> float:
     return float("-inf") if number is None else number
 
 
-def _first_there(request: dict[str, Any], names: tuple[str, ...]) -> Any:
-    return next((request[name] for name in names if request.get(name) is not None), None)
+def _there(request: dict[str, Any], names: tuple[str, ...]) -> tuple[str, Any]:
+    """The first of the fields that the request has, and its value."""
+    found = ((name, request[name]) for name in names if request.get(name) is not None)
+    return next(found, ("", None))

@@ -32,7 +32,9 @@ def answer_text(body: bytes, kind: str, request: dict[str, Any], about: Circumst
     asked = typed(request.get("response_format"), str)
     otherwise = asked.upper() if asked.isalnum() else kind
     end = "" if about.ended else not_done(about)
-    return paragraphs([file_text(body, otherwise=otherwise[:80]), end, facts_text(about)])
+    return paragraphs(
+        [file_text(body, otherwise=otherwise[:80]), end, facts_text(about, consists_of="byte")]
+    )
 
 
 def stream_text(body: bytes, about: Circumstances) -> str | None:
@@ -53,4 +55,5 @@ def stream_text(body: bytes, about: Circumstances) -> str | None:
         return None
     end = "" if done else not_done(about)
     sound = file_text(b"", characters * 3 // 4, f"{events:,} events with audio")
-    return paragraphs([sound, end, facts_text(about, tokens=tokens)])
+    facts = facts_text(about, tokens=tokens, consists_of="byte")
+    return paragraphs([sound, end, facts])
