@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from vast_intercept.listed_operations.listed import ListedAnswer, ListedCall, WholeCall
+from vast_intercept.listed_operations.listed_call import ListedAnswer, ListedCall, WholeCall
 from vast_intercept.openai_api.errors import ApiError
 from vast_intercept.openai_api.outline import Buffer, Outline
 from vast_intercept.openai_api.requests import outline_of

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vast_intercept.listed_operations.listed import Delivery
+from vast_intercept.listed_operations.listed_call import Delivery
 from vast_intercept.listed_operations.speech import SpeechCall, read_speech
 from vast_intercept.openai_api.errors import ApiError
 from vast_intercept.openai_api.requests import outline_of

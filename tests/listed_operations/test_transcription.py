@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vast_intercept.listed_operations.form_reader import FormReader
-from vast_intercept.listed_operations.listed import Delivery, ListedAnswer
+from vast_intercept.listed_operations.listed_call import Delivery, ListedAnswer
 from vast_intercept.openai_api.error_codes import ErrorCode
 from vast_intercept.openai_api.errors import ApiError, bad_gateway
 from vast_intercept.openai_api.operations import Operation

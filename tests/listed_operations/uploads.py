@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterable
 
-from vast_intercept.listed_operations.listed import ListedCall
+from vast_intercept.listed_operations.listed_call import ListedCall
 from vast_intercept.listed_operations.upload_reader import UploadReader
 from vast_intercept.openai_api.operations import Operation
 

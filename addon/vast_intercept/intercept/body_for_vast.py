@@ -9,7 +9,7 @@ from ..bridges.functions.request import with_tools
 from ..bridges.messages.request import read_messages
 from ..bridges.responses.request import read
 from ..config import Config
-from ..listed_operations.listed import ListedCall
+from ..listed_operations.listed_call import ListedCall
 from ..listed_operations.reading import read_json_call
 from ..mitmweb.sent import sent_of
 from ..openai_api.error_codes import ErrorCode

@@ -12,7 +12,7 @@ from mitmproxy import command, ctx, exceptions, flow, http, types
 
 from ..addresses import is_loopback_name
 from ..config import Config, Provider, built_in_providers, find_provider
-from ..listed_operations.listed import done_at_once
+from ..listed_operations.listed_call import done_at_once
 from ..listed_operations.speech import SpeechCall
 from ..listed_operations.upload_reader import UPLOADS
 from ..mitm.master import list_of_flows, show_anew

@@ -1,6 +1,6 @@
 """Operations that an endpoint serves if its `serves` lists them: embeddings, speech, images, ...
 
-Pure: bodies in, what is sent and what the app gets out. `listed.py` says what such a call is.
+Pure: bodies in, what is sent and what the app gets out. `listed_call.py` says what such a call is.
 A call in JSON is found by `reading.py`: `embeddings.py`, `pairs.py` (rerank and score), `speech.py`
 and `image_generations.py` read one each, with `json_body.py` and `json_call.py`. An upload comes to
 `upload_reader.py`: `form_reader.py` parses the form, `file_types.py` and `form_values.py` look into

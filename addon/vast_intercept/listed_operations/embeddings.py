@@ -1,8 +1,8 @@
 """Embeddings: texts, or tokens, become vectors.
 
 https://platform.openai.com/docs/api-reference/embeddings/create. SDKs ask for base64 unless the app
-asks for numbers, and decode it themselves. A model server that only knows numbers gives these
-instead, so the answer is converted to what was asked for.
+asks for numbers, and decode it themselves (FACTS C43). A model server that only knows numbers gives
+these instead, so the answer is converted to what was asked for.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from ..openai_api.usage import read_usage
 from .costs import CHARACTERS_OF_TOKEN, embeddings_cost
 from .json_body import JsonBody, read_json_body
 from .json_call import JsonCall
-from .listed import JSON, ListedAnswer, Steps
+from .listed_call import JSON, ListedAnswer, Steps
 from .long_members import LongMember, bad_answer
 from .vectors import Vectors
 

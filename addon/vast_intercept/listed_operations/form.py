@@ -13,7 +13,7 @@ from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import bad_request
 from ..openai_api.reading import shown
 from ..openai_api.rewriting import Piece
-from .listed import Form, Steps
+from .listed_call import Form, Steps
 
 # Bytes of a file that become base64 in one step: a multiple of three, of which base64 makes four.
 _AT_ONCE = 3 * 32 * 1024

@@ -31,7 +31,7 @@ from ..openai_api.limits import (
 from ..openai_api.outline import Buffer
 from ..openai_api.reading import shown
 from .form import Part, UploadedForm
-from .listed import Steps
+from .listed_call import Steps
 
 _FORM = "multipart/form-data"
 

@@ -15,7 +15,7 @@ from .costs import images_cost
 from .images import BASE64_FORMAT, asks_for_url, image_answer
 from .json_body import JsonBody, read_json_body
 from .json_call import JsonCall
-from .listed import ListedAnswer, Steps
+from .listed_call import ListedAnswer, Steps
 
 _text = msgspec.json.Decoder(str)
 _flag_or_null = msgspec.json.Decoder(bool | None)

@@ -17,7 +17,7 @@ from ..openai_api.members import DECODE_ERRORS, NULL, any_object
 from ..openai_api.outline import Buffer
 from ..openai_api.reading import invalid_value
 from ..openai_api.usage import read_usage
-from .listed import JSON, ListedAnswer, Steps
+from .listed_call import JSON, ListedAnswer, Steps
 from .long_members import LongMember, bad_answer, take_base64
 
 _FORMATS = ("url", "b64_json")
@@ -25,8 +25,8 @@ _FORMATS = ("url", "b64_json")
 #: What a worker is always asked for, as a JSON value.
 BASE64_FORMAT = b'"b64_json"'
 
-# OpenAI's models that give a URL unless they are asked for base64. Without a model, dall-e-2 is
-# meant, unless a parameter is there that it does not know.
+# OpenAI's models that give a URL unless they are asked for base64. Without a model, as in calls of
+# openai 0.28 (FACTS C45), dall-e-2 is meant, unless a parameter is there that it does not know.
 # https://platform.openai.com/docs/api-reference/images/create
 _WITH_URL = frozenset({"dall-e-2", "dall-e-3"})
 _ONLY_OF_NEWER_MODELS = frozenset(

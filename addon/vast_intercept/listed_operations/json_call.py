@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ..openai_api.amounts import NOTHING, Amounts
 from ..openai_api.rewriting import Piece
-from .listed import Delivery, Form, Steps
+from .listed_call import Delivery, Form, Steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

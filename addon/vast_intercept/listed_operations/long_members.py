@@ -11,7 +11,7 @@ from ..openai_api.error_codes import ErrorCode
 from ..openai_api.errors import ApiError, bad_gateway
 from ..openai_api.limits import MAX_STRUCTURE, STEP
 from ..openai_api.outline import Buffer
-from .listed import Steps
+from .listed_call import Steps
 
 type Take = Callable[[int], Steps[tuple[int, bytes]]]
 """Takes a value that begins at a position. Returns its end, and what the skeleton has instead."""

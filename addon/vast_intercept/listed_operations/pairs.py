@@ -27,7 +27,7 @@ from ..openai_api.usage import read_usage
 from .costs import CHARACTERS_OF_OTHER, pairs_cost
 from .json_body import JsonBody, read_json_body
 from .json_call import JsonCall
-from .listed import JSON, ListedAnswer, Steps
+from .listed_call import JSON, ListedAnswer, Steps
 from .long_members import bad_answer
 
 # What is compared with what, in each of vLLM's forms of a score.

@@ -6,7 +6,7 @@ from ..openai_api.operations import Operation
 from ..openai_api.outline import Buffer, Outline
 from .embeddings import read_embeddings
 from .image_generations import read_image_generation
-from .listed import ListedCall
+from .listed_call import ListedCall
 from .pairs import read_rerank, read_score
 from .speech import read_speech
 

@@ -20,7 +20,7 @@ from ..openai_api.sse import EVENT_STREAM
 from .costs import speech_cost
 from .json_body import JsonBody, read_json_body
 from .json_call import JsonCall
-from .listed import JSON, Delivery
+from .listed_call import JSON, Delivery
 
 _FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 _STREAM_FORMATS = ("sse", "audio")

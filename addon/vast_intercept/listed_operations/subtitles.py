@@ -6,7 +6,7 @@ ends a text, and an arrow would make a line of it one of times.
 
 import re
 
-from .listed import Steps
+from .listed_call import Steps
 
 _END_OF_LINE = re.compile(r"[\r\n]\s*")
 _ARROW = re.compile(r"-{2,}>")

@@ -15,7 +15,7 @@ from ..openai_api.operations import Operation
 from ..openai_api.outline import Buffer, NotJsonError, TooMuchStructureError, needs_outline, outline
 from ..openai_api.reading import first_byte
 from ..openai_api.usage import usage_of
-from .listed import JSON, ListedAnswer, Steps
+from .listed_call import JSON, ListedAnswer, Steps
 from .subtitles import Segment, srt, vtt
 
 _TEXT = "text/plain; charset=utf-8"

@@ -18,7 +18,7 @@ from .costs import audio_cost
 from .file_types import AUDIO, file_of
 from .form import File, UploadedForm, as_form, as_json
 from .form_values import flag, json_values, last, without
-from .listed import Delivery, Form, ListedAnswer, Steps
+from .listed_call import Delivery, Form, ListedAnswer, Steps
 from .transcript import Format, transcript
 from .transcript_events import TranscriptEvents
 

@@ -10,7 +10,7 @@ from ..openai_api.outline import Buffer
 from . import image_edit, transcription
 from .form import UploadedForm
 from .form_reader import FormReader
-from .listed import ListedCall, Steps
+from .listed_call import ListedCall, Steps
 
 
 class _Kind(NamedTuple):

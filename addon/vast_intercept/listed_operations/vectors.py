@@ -14,7 +14,7 @@ import msgspec
 
 from ..openai_api.members import DECODE_ERRORS
 from ..openai_api.outline import Buffer
-from .listed import Steps
+from .listed_call import Steps
 from .long_members import bad_answer, take_base64, take_numbers
 
 _FLOAT_BYTES = 4

@@ -142,7 +142,7 @@ class TestSpeech:
 
 
 class TestLoad:
-    """The autoscaler sees the same work as the router was told."""
+    """The autoscaler sees the same work as the router was told (FACTS V34)."""
 
     def test_of_a_chat_that_limits_its_tokens_by_the_new_name(
         self, vast: StandIn, worker: PyWorker

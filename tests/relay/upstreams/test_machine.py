@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from tests.fixtures.prepared import prepared
 from vast_intercept.config import Config, Machine, UpstreamKind, load_config
 from vast_intercept.config.endpoints import Endpoint
-from vast_intercept.listed_operations.listed import Form
+from vast_intercept.listed_operations.listed_call import Form
 from vast_intercept.openai_api.errors import ApiError
 from vast_intercept.openai_api.operations import Operation
 from vast_intercept.relay.failures import AttemptFailed

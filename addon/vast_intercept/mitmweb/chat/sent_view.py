@@ -3,7 +3,7 @@
 from mitmproxy import http
 from mitmproxy.contentviews import Contentview, Metadata, SyntaxHighlight
 
-from ...listed_operations.listed import done_at_once
+from ...listed_operations.listed_call import done_at_once
 from ...listed_operations.reading import read_json_call
 from ...listed_operations.upload_reader import UPLOADS
 from ...openai_api.errors import ApiError

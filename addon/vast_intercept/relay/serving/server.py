@@ -36,7 +36,7 @@ from ..work import CountTokens, Generating, StoredResponse
 from .app_body import drop, read_body, receive
 from .counting import ESTIMATED, count_tokens
 from .generation import Generation
-from .listed_call import ListedRun
+from .listed_run import ListedRun
 from .run import answered_here
 from .stored import answer_stored
 from .upload import receive_upload

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from aiohttp import web
 
-from ...listed_operations.listed import ListedCall
+from ...listed_operations.listed_call import ListedCall
 from ...listed_operations.upload_reader import UploadReader
 from ...openai_api.content_coding import request_too_large
 from ...openai_api.error_codes import ErrorCode

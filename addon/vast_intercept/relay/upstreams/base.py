@@ -1,7 +1,8 @@
 """What an upstream is: it gets a request, and gives an answer. A new one is one file beside this.
 
-The OpenAI interface of Vast, its Serverless protocol, and an app's own provider are upstreams. Each
-has one method; whatever it needs for that, such as routes and keys, is its own business.
+The OpenAI interface of Vast, its Serverless protocol, machines of one's own, and an app's provider
+are upstreams. Each has one method; whatever it needs for that, such as routes and keys, is its own
+business.
 """
 
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Protocol
 
-from ...listed_operations.listed import Form
+from ...listed_operations.listed_call import Form
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import (
     ApiError,

@@ -8,7 +8,7 @@ from aiohttp import web
 from ...bridges.bridge import Record
 from ...bridges.plain import PlainEvents
 from ...config import UpstreamKind
-from ...listed_operations.listed import BytesCall, Delivery, EventsCall, ListedCall, WholeCall
+from ...listed_operations.listed_call import BytesCall, Delivery, EventsCall, ListedCall, WholeCall
 from ...listed_operations.reading import read_json_call
 from ...listed_operations.upload_reader import UPLOADS
 from ...openai_api.content_coding import request_too_large
