@@ -34,8 +34,11 @@ def shorten_base64(body: Buffer) -> bytes:
 
 
 def shorten_in_steps(pieces: Iterable[Buffer | memoryview]) -> Generator[None, None, bytes]:
-    """The JSON text that the pieces make together, with little left of long base64."""
-    made = _Shortened(_KEPT_OF_OTHERS)
+    """The JSON text that the pieces make together, with little left of long base64.
+
+    Long words count as base64, too, since that of zeros, such as silence, looks like one: `AAAA`.
+    """
+    made = _Shortened(_KEPT_OF_OTHERS, words=False)
     yield from made.read(pieces)
     return made.text()
 
@@ -49,7 +52,9 @@ def length_of(text: str) -> tuple[str, int]:
 
 
 class _Shortened:
-    def __init__(self, kept: int) -> None:
+    def __init__(self, kept: int, *, words: bool = True) -> None:
+        #: Long words may be there, which are no base64.
+        self._words = words
         self._parts: list[bytes] = []
         #: Bytes of base64 that may be kept of a string, and that were kept: of all, and of this.
         self._may_keep, self._kept, self._kept_of_string = kept, 0, 0
@@ -83,7 +88,7 @@ class _Shortened:
         """Adds what is within one string, or between two, or a piece of it."""
         if not (self._in_base64 and _is_base64(part)):
             self._end_string()
-            self._in_base64 = len(part) >= _LONG and _begins_base64(part)
+            self._in_base64 = len(part) >= _LONG and _begins_base64(part, words=self._words)
         if not self._in_base64:
             self._parts.append(part)
             return
@@ -100,12 +105,13 @@ class _Shortened:
         self._in_base64, self._left_out, self._kept_of_string = False, 0, 0
 
 
-def _begins_base64(part: bytes) -> bool:
+def _begins_base64(part: bytes, *, words: bool) -> bool:
     url = _DATA_URL.match(part)
     data = part[url.end() :] if url else part
     # What is in one case only is a long word, or no text at all.
     start = data[:_ENDS]
-    return _is_base64(data) and start != start.lower() and start != start.upper()
+    is_word = words and start in {start.lower(), start.upper()}
+    return _is_base64(data) and not is_word
 
 
 def _is_base64(part: bytes) -> bool:
