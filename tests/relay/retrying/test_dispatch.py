@@ -16,6 +16,7 @@ from vast_intercept.config import (
     UpstreamKind,
     load_config,
 )
+from vast_intercept.listed_operations.listed import Form
 from vast_intercept.openai_api.errors import ApiError, bad_gateway, bad_request
 from vast_intercept.openai_api.operations import Operation
 from vast_intercept.openai_api.requests import read_request
@@ -57,7 +58,7 @@ def config_of(*fallback: str) -> Config:
     return replace(config, routes=(route,) if fallback else (), known_endpoints={"box": box})
 
 
-def request_for(config: Config, **fields: Any) -> UpstreamRequest:
+def request_for(config: Config, form: Form | None = None, **fields: Any) -> UpstreamRequest:
     """What is sent for a chat completion."""
     call = prepared(config=config, **fields)
     progress = Progress(call, clock=asyncio.get_running_loop().time, model="m")
@@ -71,6 +72,7 @@ def request_for(config: Config, **fields: Any) -> UpstreamRequest:
         stream=wanted.stream,
         original=body,
         accept="application/json",
+        form=form,
     )
 
 
@@ -319,6 +321,27 @@ class TestHealth:
             await asyncio.sleep(4)
         (health,) = bench.dispatcher.endpoints()
         assert (health.state, health.trouble) == (CircuitState.CLOSED, "rate_limit_exceeded")
+
+    @pytest.mark.parametrize(
+        ("uploads", "state"),
+        [
+            ([b"one", b"two", b"three"], CircuitState.OPEN),
+            ([b"one", b"one", b"one"], CircuitState.CLOSED),
+        ],
+        ids=["different files", "the same file again"],
+    )
+    async def test_uploads_that_are_lost_are_told_apart_by_their_files(
+        self, uploads: list[bytes], state: CircuitState
+    ) -> None:
+        bench = Bench(one=[DROPPED])
+        for number, upload in enumerate(uploads):
+            form = Form("multipart/form-data", (b"--%d" % number, memoryview(upload)))
+            request = request_for(config_of(), form=form, request_id=f"{number}")
+            with pytest.raises(ApiError):
+                await bench.dispatcher.start(request.with_pieces(()), None, now() + TOTAL)
+            await asyncio.sleep(6)
+        (health,) = bench.dispatcher.endpoints()
+        assert health.state is state
 
     async def test_the_two_interfaces_to_an_endpoint_are_told_apart(self) -> None:
         bench = Bench(one=[answer()])

@@ -197,6 +197,9 @@ def _known_as(request: UpstreamRequest, failed: AttemptFailed) -> Hashable:
     if not failed.lost:
         return request.call.request_id
     pieces = request.pieces
+    if request.form and not pieces:
+        # Its files: the boundary between them is another one each time.
+        pieces = tuple(each for each in request.form.pieces if isinstance(each, memoryview))
     return hash((sum(map(len, pieces)), _beginning(pieces), _beginning(pieces, -1)))
 
 
