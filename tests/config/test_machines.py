@@ -162,6 +162,7 @@ def test_any_url_is_usable_or_refused(text: str, before: str) -> None:
         ({"provider": {"url": URL_OF_BOX}}, ["endpoints.provider", "another name"]),
         ({"my box": {"url": URL_OF_BOX}}, ["endpoints: 'my box'", "cannot be the name"]),
         ({"a/b": {}}, ["endpoints: 'a/b'", "cannot be the name"]),
+        ({"a\ud800": {}}, ["endpoints: 'a\\ud800'", "cannot be the name"]),
         ({5: {}}, ["endpoints", "not a text. Put it in quotes"]),
         ([], ["endpoints", "mapping"]),
         ({"large": {"api_key": "env:X"}}, ["endpoints.large.api_key", "needs a url"]),

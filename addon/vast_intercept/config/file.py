@@ -18,7 +18,7 @@ from .providers import Scheme
 DEFAULT_API_KEY = f"env:{VAST_KEY_VARIABLE}"
 
 #: An endpoint's name becomes one segment of a path.
-ENDPOINT_PATTERN = r"^(?!\.{1,2}\Z)[^/?#\s\x00-\x1f]+\Z"
+ENDPOINT_PATTERN = r"^(?!\.{1,2}\Z)[^/?#\s\x00-\x1f\ud800-\udfff]+\Z"
 _SHA256 = r"^[0-9a-fA-F]{64}\Z"
 
 

@@ -470,6 +470,7 @@ WORST = {
     "parts": (FORM, (PART + b"\r\n") * 150_000),
     "dashes": (FORM, b"\r\n--x" * 1_600_000),
     "one part": (FORM, PART + b"a" * 8_000_000),
+    "continued headers": (FORM, (PART[:-2] + b" a\r\n" * 1_300 + b"\r\nx\r\n") * 490),
 }
 
 

@@ -13,7 +13,9 @@ from .entries import beginning_of, bounded
 _FORM = "multipart/form-data"
 # Larger bodies are not read here, nor those of more parts.
 _MOST_BYTES = 32 * 1024 * 1024
-_MOST_PARTS = 500
+_MOST_PARTS = 120
+# Lines that continue a header. Each takes longer than the one before, and no client sends any.
+_MOST_CONTINUED = 1_000
 _FIELD = 64 * 1024  # bytes of a field's value
 _SHOWN = 200  # characters of a name, and of a value that stands in the first line
 _LONG_TEXTS = frozenset({"prompt", "instructions"})
@@ -36,6 +38,8 @@ def request_text(body: bytes, content_type: str) -> str | None:
     kind, options = parse_options_header(content_type)
     boundary = options.get("boundary", "")
     if kind != _FORM or not boundary or len(body) > _MOST_BYTES:
+        return None
+    if body.count(b"\r\n ") + body.count(b"\r\n\t") > _MOST_CONTINUED:
         return None
     parts: list[_Part] = []
     broken = ""
