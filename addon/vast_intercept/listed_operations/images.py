@@ -39,6 +39,7 @@ _LOOKED_AT = 32
 # Values of an answer that are decoded in one go, as its commas and brackets tell. Ten images have
 # a dozen members each.
 _MOST_VALUES = 20_000
+_MOST_IMAGES = 1_000
 _MARKS = (b",", b"{", b"[")
 
 _IMAGE = LongMember("b64_json")
@@ -114,6 +115,8 @@ class _Images:
         if first != b'"':
             return position, b""
         end = yield from take_base64(self._body, position, lambda _: None)
+        if len(self.spans) == _MOST_IMAGES:
+            raise bad_answer(f"it has more than {_MOST_IMAGES:,} images")
         self.spans.append(slice(position, end))
         return end, b"[%d]" % (len(self.spans) - 1)
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from vast_intercept.listed_operations.listed import Form
 
 from tests.fixtures.prepared import prepared
 from vast_intercept.config import (
@@ -17,6 +16,7 @@ from vast_intercept.config import (
     UpstreamKind,
     load_config,
 )
+from vast_intercept.listed_operations.listed_call import Form
 from vast_intercept.openai_api.errors import ApiError, bad_gateway, bad_request
 from vast_intercept.openai_api.operations import Operation
 from vast_intercept.openai_api.requests import read_request
