@@ -253,6 +253,24 @@ async def test_a_listed_operation_that_is_not_there_is_a_matter_of_the_list(
     assert "endpoints.my-box.serves" in error.message
 
 
+@pytest.mark.parametrize(
+    ("operation", "param", "expected"),
+    [
+        (Operation.EMBEDDINGS, "body.dimensions", "dimensions"),
+        (Operation.EMBEDDINGS, "body", None),
+        (Operation.EMBEDDINGS, "input", "input"),
+        (Operation.CHAT_COMPLETIONS, "body.messages", "body.messages"),
+    ],
+)
+async def test_a_field_of_a_listed_operation_is_named_as_by_openai(
+    box: Box, send: Send, operation: Operation, param: str, expected: str | None
+) -> None:
+    body = OPENAI_S.replace(b'"p"', f'"{param}"'.encode()) % b"No."
+    box.status, box.body = 400, body
+    error = await explained(await send(config_for(box), operation))
+    assert (error.param, error.code) == (expected, "invalid_request")
+
+
 async def test_a_machine_that_is_off_is_named(box: Box, send: Send) -> None:
     config = config_for(Box(url="http://127.0.0.1:1"))
     with pytest.raises(AttemptFailed) as failed:

@@ -137,7 +137,18 @@ def explain_vast(attempt: Attempt, status: int, body: bytes) -> ApiError:
         param, why = field
         return bad_request(redact(f"Invalid {param!r}: {why}."), ErrorCode.INVALID_VALUE, param)
     error = from_upstream(status, body, endpoint=name, redact=redact)
-    return explain_refused_role(error, request.pieces)
+    return with_openai_s_param(explain_refused_role(error, request.pieces), request.operation)
+
+
+def with_openai_s_param(error: ApiError, operation: Operation) -> ApiError:
+    """An error of a listed operation with its `param` as OpenAI has it, such as `dimensions`.
+
+    vLLM puts `body.` before it, or says `body` alone, where it means no field.
+    """
+    if operation not in LISTED or not error.param:
+        return error
+    field = "" if error.param == "body" else error.param.removeprefix("body.")
+    return replace(error, param=field or None)
 
 
 def lacks_operation(status: int, body: bytes) -> bool:

@@ -16,7 +16,7 @@ from ...vast_api.headers import headers
 from ..call import Call
 from ..failures import AttemptFailed
 from ..http_client import HttpClient
-from .base import Attempt, UpstreamAnswer, lacks_operation
+from .base import Attempt, UpstreamAnswer, lacks_operation, with_openai_s_param
 from .trust import VastTrust
 
 
@@ -102,7 +102,7 @@ def _explain(attempt: Attempt, status: int, body: bytes) -> ApiError:
     has_key = request.call.config.machines[name].api_key is not None
     redact = request.progress.keys.redact
     error = from_machine(status, body, name=name, has_key=has_key, redact=redact)
-    return explain_refused_role(error, request.pieces)
+    return with_openai_s_param(explain_refused_role(error, request.pieces), request.operation)
 
 
 def _of_machine(error: ApiError, name: str) -> ApiError:
