@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vast_intercept.listed_operations import long_members
+from vast_intercept.listed_operations import long_members, vectors
 from vast_intercept.listed_operations.embeddings import EmbeddingsCall, read_embeddings
 from vast_intercept.openai_api.errors import ApiError
 from vast_intercept.openai_api.usage import Usage
@@ -244,3 +244,21 @@ def test_a_large_answer_is_read_in_short_steps(vectors: list[bytes], wanted: str
     made, longest = in_steps(asked.answer(body))
     assert made.usage == Usage(3, 0)
     assert longest < LONGEST_STEP
+
+
+@pytest.mark.parametrize(
+    ("wanted", "vector"),
+    [
+        ("base64", b"[" + b"1," * 20_000 + b"1]"),
+        ("float", b'"' + b"aaaa" * 10_000 + b'"'),
+    ],
+)
+def test_an_answer_does_not_grow_without_limit(
+    wanted: str, vector: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = b'{"data":[{"embedding":%b}]}' % vector
+    assert answer(call(1, wanted), body).body
+    monkeypatch.setattr(vectors, "_LARGEST", len(body) + 1_000)
+    with pytest.raises(ApiError, match="once its embeddings are converted") as caught:
+        answer(call(1, wanted), body)
+    assert (caught.value.status, caught.value.code) == (502, "answer_too_large")

@@ -12,6 +12,8 @@ from typing import Protocol
 
 import msgspec
 
+from ..openai_api.error_codes import ErrorCode
+from ..openai_api.errors import bad_gateway
 from ..openai_api.members import DECODE_ERRORS
 from ..openai_api.outline import Buffer
 from .listed_call import Steps
@@ -20,6 +22,9 @@ from .long_members import bad_answer, take_base64, take_numbers
 _FLOAT_BYTES = 4
 # So many bytes are four characters of base64, without padding.
 _WHOLE_IN_BASE64 = 3
+
+# Bytes of a converted answer. Numbers take up to four times as many as base64.
+_LARGEST = 128 * 1024 * 1024
 
 _NO_FLOATS = "it has an embedding that is not one of 32-bit floats"
 
@@ -111,6 +116,7 @@ class _Base64Writer:
         found = self._rest + _little_endian(floats).tobytes()
         whole = len(found) // _WHOLE_IN_BASE64 * _WHOLE_IN_BASE64
         self._made += base64.b64encode(found[:whole])
+        _check_size(self._made)
         self._rest = found[whole:]
 
     def end(self) -> None:
@@ -136,12 +142,24 @@ class _NumbersWriter:
         if not all(map(math.isfinite, numbers)):
             raise bad_answer(_NO_FLOATS)
         self._made += self._separator + msgspec.json.encode(numbers)[1:-1]
+        _check_size(self._made)
         self._separator = b","
 
     def end(self) -> None:
         if self._rest:
             raise bad_answer(_NO_FLOATS)
         self._made += b"]"
+
+
+def _check_size(made: bytearray) -> None:
+    """Raises ApiError (502) for an answer that grows too much while it is converted."""
+    if len(made) > _LARGEST:
+        raise bad_gateway(
+            f"The answer is larger than {_LARGEST:,} bytes once its embeddings are converted. Send"
+            " fewer inputs in one call.",
+            ErrorCode.ANSWER_TOO_LARGE,
+            retry=False,
+        )
 
 
 def _read_numbers(piece: bytes) -> list[float]:

@@ -65,9 +65,10 @@ class ListedRun(Run[Buffer | Upload | ApiError | None]):
         there = destinations(sent, self._work.endpoint)
         if form and not any(each.kind is UpstreamKind.SERVERLESS for each in there):
             return sent
+        if form:  # before base64 is made of it: four bytes for three
+            call.share.take(sum(map(len, form.pieces)) * 4 // 3)
         pieces = await self._turns.take(listed.for_worker())
         if form:
-            call.share.take(sum(map(len, pieces)))
             # All of it, kept to be looked at, would be held twice.
             progress.show_sent((await self._turns.take(shorten_in_steps(pieces)),))
         return sent.with_pieces(pieces)
