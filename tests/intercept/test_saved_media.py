@@ -57,3 +57,16 @@ def test_other_answers_have_none(content: bytes) -> None:
 
 def test_a_flow_without_an_answer_has_none(tmp_path: Path) -> None:
     assert save_media(tflow.tflow(), tmp_path) == []
+
+
+@pytest.mark.parametrize("place", ["../up", "{folder}/up", "a/b", "..", "a\0b", "ä\n"])
+def test_no_id_of_a_file_that_was_loaded_leads_out_of_the_folder(
+    place: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "media"
+    folder.mkdir()
+    flow = flow_with(MP3, "audio/mpeg")
+    flow.id = place.format(folder="/tmp")  # noqa: S108  (nothing is written there)
+    [path] = save_media(flow, folder)
+    assert path.resolve().parent == folder
+    assert list(folder.iterdir()) == [path]

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from ..openai_api.members import DECODE_ERRORS
 
 # Of a flow's id, which is enough to tell those in a list apart.
 _ID = 8
+# What an id is made of. A flow that was loaded from a file may have anything for an id, such as the
+# way to another folder.
+_NOT_IN_IDS = re.compile(r"[^0-9a-zA-Z-]")
 
 
 class _Picture(msgspec.Struct):
@@ -33,10 +37,11 @@ def save_media(flow: http.HTTPFlow, folder: Path) -> list[Path]:
     A file's name is the flow's id and a number: nothing in it is the app's or the server's choice.
     """
     paths = []
+    begin = _NOT_IN_IDS.sub("_", flow.id[:_ID])
     for number, data in enumerate(_media_in(flow)):
         media = media_of(data)
         suffix = media.format.lower() if media else "bin"
-        path = folder / f"{flow.id[:_ID]}-{number}.{suffix}"
+        path = folder / f"{begin}-{number}.{suffix}"
         path.write_bytes(data)
         paths.append(path)
     return paths
