@@ -36,6 +36,12 @@ def _console(_parts: tuple[StandIn, Path]) -> Iterator[StandIn]:
 
 
 @pytest.fixture
+def root(_parts: tuple[StandIn, Path]) -> Path:
+    """Vast's root in a file."""
+    return _parts[1]
+
+
+@pytest.fixture
 def config(_parts: tuple[StandIn, Path], _console: StandIn) -> dict[str, Any]:
     """A machine is the default, and Vast has nothing to do but to have its root."""
     box = {"url": _parts[0].url, "api_key": "env:BOX_KEY"}
@@ -105,3 +111,12 @@ def test_a_machine_that_is_off_is_named(config: dict[str, Any], tmp_path: Path) 
     assert tls["status"] == "failed"
     assert "the machine 'my-box': 127.0.0.1:" in tls["message"]
     assert "refuses connections" in tls["message"]
+
+
+def test_vast_s_root_in_a_file_is_taken_as_calls_take_it(
+    config: dict[str, Any], tmp_path: Path, root: Path
+) -> None:
+    config["vast"] |= {"ca_file": str(root), "console_url": "http://127.0.0.1:1"}
+    tls = failing(tmp_path, config)["tls"]
+    assert tls["status"] == "passed", tls
+    assert "'Vast.ai root of the tests'" in tls["message"]

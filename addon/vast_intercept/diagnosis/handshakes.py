@@ -31,13 +31,13 @@ def handshake(reach: Reach, place: Place, tls: ssl.SSLContext | None = None) -> 
 def handshake_with_machine(reach: Reach, name: str, place: Place) -> str:
     """Does the same with a machine, which Vast's root may verify. Raises Problem that names it.
 
-    As in the relay, the root is fetched only if a certificate is not trusted without it, and no
-    proxy leads to this machine itself.
+    As in the relay, certificates of Vast's kind are taken, the root is fetched only if one is not
+    trusted without it, and no proxy leads to this machine itself.
     """
     to_machine = replace(reach, proxy=None) if is_loopback_name(place.host) else reach
     try:
         try:
-            said = handshake(to_machine, place)
+            said = handshake(to_machine, place, vast_context(reach.config, None))
         except UntrustedProblem:
             if not (root := _root(reach)):
                 raise
