@@ -14,7 +14,7 @@ from vast_intercept.diagnosis.findings import Problem
 from vast_intercept.diagnosis.listed_answers import (
     Received,
     read_embeddings,
-    read_picture,
+    read_image,
     read_ranking,
     read_score,
     read_speech,
@@ -50,16 +50,16 @@ def said(read: Callable[[Received], str], answer: Any) -> str:
             "2 documents, number 2 is the nearest (0.90)",
         ),
         (read_score, {"data": [{"score": 0.254}]}, "a score of 0.25"),
-        (read_transcript, {"text": "you\x1b[31m"}, "a second of sound, heard as 'you [31m'"),
+        (read_transcript, {"text": "you\x1b[31m"}, "a second of audio, heard as 'you [31m'"),
         (
-            read_picture,
+            read_image,
             {"data": [{"b64_json": PNG}]},
-            f"one picture, 16 x 16 pixels, {len(red_square(16))} bytes of PNG",
+            f"one image, 16 x 16 pixels, {len(red_square(16))} bytes of PNG",
         ),
         (
-            read_picture,
+            read_image,
             {"data": [{"url": f"data:image/png;base64,{PNG}"}]},
-            f"one picture, 16 x 16 pixels, {len(red_square(16))} bytes of PNG",
+            f"one image, 16 x 16 pixels, {len(red_square(16))} bytes of PNG",
         ),
     ],
 )
@@ -78,10 +78,10 @@ def test_what_came_is_said(read: Callable[[Received], str], answer: Any, words: 
         (read_ranking, {"results": []}),
         (read_score, {"data": [{}]}),
         (read_transcript, {}),
-        (read_picture, {"data": [{}]}),
-        (read_picture, {"data": [{"url": "https://picture.example/1.png"}]}),
-        (read_picture, {"data": [{"b64_json": base64.b64encode(b"no picture").decode()}]}),
-        (read_picture, {"data": [{"b64_json": base64.b64encode(second_of_sound()).decode()}]}),
+        (read_image, {"data": [{}]}),
+        (read_image, {"data": [{"url": "https://picture.example/1.png"}]}),
+        (read_image, {"data": [{"b64_json": base64.b64encode(b"no image").decode()}]}),
+        (read_image, {"data": [{"b64_json": base64.b64encode(second_of_sound()).decode()}]}),
     ],
 )
 def test_an_answer_that_is_none_is_a_problem(read: Callable[[Received], str], answer: Any) -> None:

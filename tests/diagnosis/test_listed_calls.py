@@ -76,8 +76,8 @@ def test_each_is_called_once_and_said_what_came(setup: Setup, able: StandIn) -> 
     assert ", the first after " in said["speech_call"]
     assert "check.wav" in said["transcription_call"]
     assert "check.wav" in said["translation_call"]
-    assert "one picture, 256 x 256 pixels" in said["image_call"]
-    assert "one picture, 256 x 256 pixels" in said["image_edit_call"]
+    assert "one image, 256 x 256 pixels" in said["image_call"]
+    assert "one image, 256 x 256 pixels" in said["image_edit_call"]
     assert "a red square, seen as " in said["vision_call"]
     assert all(each.endswith(", by big-one") for each in said.values())
     asked = payloads(able)

@@ -1,4 +1,4 @@
-"""Pictures and sounds of answers, saved as files."""
+"""Images and audio of answers, saved as files."""
 
 import base64
 import json

@@ -99,7 +99,7 @@ def test_calls_are_shown_as_what_was_embedded_spoken_heard_and_painted(
     saved = web.command("vast.save.media", "@all", str(folder))["value"]
     assert sorted(Path(path).suffix for path in saved) == [".png", ".wav"]
     assert {path.read_bytes()[:4] for path in folder.iterdir()} == {b"\x89PNG", b"RIFF"}
-    assert "neither pictures nor sounds" in str(
+    assert "neither images nor audio" in str(
         web.command("vast.save.media", "~bq language", str(folder))
     )
     (tmp_path / "file").write_text("")

@@ -1,4 +1,4 @@
-"""Pictures and sounds, made by Pillow 12, libsndfile and FFmpeg 8."""
+"""Images and audio, made by Pillow 12, libsndfile and FFmpeg 8."""
 
 import random
 import struct

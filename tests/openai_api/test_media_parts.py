@@ -1,4 +1,4 @@
-"""Pictures and sounds in a chat: found, and checked in short steps, to the last byte."""
+"""Images and audio in a chat: found, and checked in short steps, to the last byte."""
 
 import base64
 import json

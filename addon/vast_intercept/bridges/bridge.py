@@ -90,7 +90,7 @@ class Bridge(Protocol):
 
     @property
     def media(self) -> tuple[MediaName, ...] | None:
-        """The pictures and sounds of `chat`, in order, as the app named them.
+        """The images and audio of `chat`, in order, as the app named them.
 
         None if they have the same places in the app's own request.
         """

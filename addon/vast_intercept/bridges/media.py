@@ -1,4 +1,4 @@
-"""Pictures and sounds on their way from an app's request of another API into a chat completion."""
+"""Images and audio on their way from an app's request of another API into a chat completion."""
 
 from collections.abc import Mapping
 
@@ -20,19 +20,19 @@ class _Audio(msgspec.Struct, gc=False):
 
 
 class ImagePart(msgspec.Struct, tag_field="type", tag="image_url", gc=False):
-    """A picture, as a content part of a chat message."""
+    """An image, as a content part of a chat message."""
 
     image_url: _Image
 
 
 class AudioPart(msgspec.Struct, tag_field="type", tag="input_audio", gc=False):
-    """A sound, as a content part of a chat message."""
+    """Audio, as a content part of a chat message."""
 
     input_audio: _Audio
 
 
 class Media:
-    """A content part that holds a picture or a sound, and what the app calls it."""
+    """A content part that holds an image or audio, and what the app calls it."""
 
     __slots__ = ("name", "part")
 
@@ -54,10 +54,10 @@ def encode_chat(chat: Mapping[str, object]) -> tuple[bytes, tuple[MediaName, ...
 
 
 def image(name: MediaName, url: msgspec.Raw = _NO_TEXT, detail: str | None = None) -> Media:
-    """A picture with this URL, as JSON. One with a problem needs none."""
+    """An image with this URL, as JSON. One with a problem needs none."""
     return Media(ImagePart(_Image(url, detail)), name)
 
 
 def audio(name: MediaName, data: msgspec.Raw = _NO_TEXT, form: msgspec.Raw = _NO_TEXT) -> Media:
-    """A sound with this base64 and this format, as JSON. One with a problem needs none."""
+    """Audio with this base64 and this format, as JSON. One with a problem needs none."""
     return Media(AudioPart(_Audio(data, form)), name)

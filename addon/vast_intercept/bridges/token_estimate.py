@@ -11,7 +11,7 @@ from ..openai_api.members import DECODE_ERRORS
 #: What a model's chat template adds to each message, and to the whole, in tokens.
 _PER_MESSAGE = 4
 _PER_PROMPT = 3
-# A picture of a megapixel: 765 tokens for OpenAI's models, 1,334 for Anthropic's
+# An image of a megapixel: 765 tokens for OpenAI's models, 1,334 for Anthropic's
 # (https://docs.anthropic.com/en/docs/build-with-claude/vision, width times height by 750). How
 # large it is cannot be seen from its URL.
 _PER_MEDIA = 1_000
@@ -45,7 +45,7 @@ _AROUND_TEXT = 28
 def estimate_tokens(chat: bytes, media: Collection[MediaName] = ()) -> int:
     """Estimates the tokens that the body of a chat completion has for its model.
 
-    `media` are the pictures and sounds in it.
+    `media` are the images and audio in it.
 
     It counts bytes, and knows no tokenizer: expect it to be a quarter off for English, and more for
     other languages and for code. A body that is not one counts as text.

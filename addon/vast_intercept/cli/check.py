@@ -28,7 +28,7 @@ def check(
     Tests the configuration, the key, Vast's names and certificates, the endpoint and its workers,
     the running interceptor, its CA and this shell's variables. Then makes calls as an app does:
     chat completions, and one of each operation that an endpoint is said to serve. Each costs a few
-    tokens, a second of sound or a small image. Exits with 0 if nothing failed, else with 1.
+    tokens, a second of audio or a small image. Exits with 0 if nothing failed, else with 1.
     """
     subject = Subject(
         config_option=config, endpoint=endpoint, port=port, offline=offline, environ=os.environ

@@ -55,13 +55,13 @@ class _Transcript(msgspec.Struct):
     text: str
 
 
-class _Picture(msgspec.Struct):
+class _Image(msgspec.Struct):
     b64_json: str | None = None
     url: str | None = None
 
 
-class _Pictures(msgspec.Struct):
-    data: Annotated[list[_Picture], msgspec.Meta(min_length=1)]
+class _Images(msgspec.Struct):
+    data: Annotated[list[_Image], msgspec.Meta(min_length=1)]
 
 
 def read_embeddings(received: Received) -> str:
@@ -93,28 +93,28 @@ def read_speech(received: Received) -> str:
     """Such as `12,044 bytes of audio/mpeg, the first after 80 ms`."""
     kind = one_line(received.content_type)
     if not received.body or not kind.startswith(_AUDIO):
-        raise Problem(f"the answer is no sound, but {kind or 'untyped'}", LOOK)
+        raise Problem(f"the answer is no audio, but {kind or 'untyped'}", LOOK)
     return f"{len(received.body):,} bytes of {kind}, the first after {received.first * 1000:.0f} ms"
 
 
 def read_transcript(received: Received) -> str:
-    """Such as `a second of sound, heard as 'you'`."""
+    """Such as `a second of audio, heard as 'you'`."""
     text = one_line(_decoded(received, _Transcript).text, 60)
-    return f"a second of sound, heard as {text!r}"
+    return f"a second of audio, heard as {text!r}"
 
 
-def read_picture(received: Received) -> str:
-    """Such as `one picture, 256 x 256 pixels, 1,234 bytes of PNG`."""
-    first = _decoded(received, _Pictures).data[0]
+def read_image(received: Received) -> str:
+    """Such as `one image, 256 x 256 pixels, 1,234 bytes of PNG`."""
+    first = _decoded(received, _Images).data[0]
     coded = first.b64_json or (first.url or "").partition(";base64,")[2]
     if not coded:
-        raise Problem("the answer has neither a picture nor a data URL", LOOK)
+        raise Problem("the answer has neither an image nor a data URL", LOOK)
     file = _from_base64(coded)
     found = media_of(file)
     if found is None or found.kind != "image":
-        raise Problem("what came as a picture has none of the usual formats", LOOK)
+        raise Problem("what came as an image has none of the usual formats", LOOK)
     size = f"{found.width} x {found.height} pixels, " if found.width else ""
-    return f"one picture, {size}{len(file):,} bytes of {found.format}"
+    return f"one image, {size}{len(file):,} bytes of {found.format}"
 
 
 def _decoded[T](received: Received, form: type[T]) -> T:

@@ -17,7 +17,7 @@ from .findings import Finding, one_line
 from .listed_answers import (
     Received,
     read_embeddings,
-    read_picture,
+    read_image,
     read_ranking,
     read_score,
     read_speech,
@@ -51,7 +51,7 @@ def _sound() -> Mapping[str, Upload]:
     return {"file": ("check.wav", second_of_sound(), "audio/wav")}
 
 
-def _picture() -> Mapping[str, Upload]:
+def _image() -> Mapping[str, Upload]:
     return {"image": ("check.png", red_square(_SIDE), "image/png")}
 
 
@@ -70,8 +70,8 @@ TRIALS = {
     ),
     Operation.AUDIO_TRANSCRIPTIONS: _Trial("transcription_call", read_transcript, {}, _sound),
     Operation.AUDIO_TRANSLATIONS: _Trial("translation_call", read_transcript, {}, _sound),
-    Operation.IMAGES_GENERATIONS: _Trial("image_call", read_picture, _PROMPT),
-    Operation.IMAGES_EDITS: _Trial("image_edit_call", read_picture, _PROMPT, _picture),
+    Operation.IMAGES_GENERATIONS: _Trial("image_call", read_image, _PROMPT),
+    Operation.IMAGES_EDITS: _Trial("image_edit_call", read_image, _PROMPT, _image),
 }
 
 

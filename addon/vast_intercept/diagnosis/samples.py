@@ -1,4 +1,4 @@
-"""A sound and a picture that the check sends, made in code so that no file is needed. Pure."""
+"""Audio and an image that the check sends, made in code so that no file is needed. Pure."""
 
 import io
 import math

@@ -1,4 +1,4 @@
-"""Step: a chat call with a picture, if there is an endpoint whose model sees images."""
+"""Step: a chat call with an image, if there is an endpoint whose model sees images."""
 
 import base64
 
@@ -12,7 +12,7 @@ from .samples import red_square
 from .subject import Subject
 from .target import model_for
 
-# Pixels: models that see refuse pictures of less than some 30.
+# Pixels: models that see refuse images of less than some 30.
 _SIDE = 64
 
 
@@ -22,7 +22,7 @@ def sees(config: Config, endpoint: str) -> bool:
 
 
 def vision_call(subject: Subject) -> Finding:
-    """Makes a chat call with a picture. Raises Problem and NotApplicable."""
+    """Makes a chat call with an image. Raises Problem and NotApplicable."""
     config = subject.config
     model = model_for(config, lambda destination: sees(config, destination.name))
     if not any(sees(config, each.name) for each in config.destinations_for(model)):

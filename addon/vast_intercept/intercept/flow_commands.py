@@ -100,7 +100,7 @@ class FlowCommands:
     # mitmweb takes names of lower-case letters and dots only.
     @command.command("vast.save.media")  # type: ignore[untyped-decorator]
     def save_media(self, flows: Sequence[flow.Flow], folder: types.Path) -> Sequence[str]:
-        """Save the pictures and sounds of answers as files in a folder."""
+        """Save the images and audio of answers as files in a folder."""
         paths = []
         try:
             Path(folder).mkdir(parents=True, exist_ok=True)
@@ -110,7 +110,7 @@ class FlowCommands:
         except OSError as error:
             raise exceptions.CommandError(f"They cannot be saved: {error}.") from None
         if not paths:
-            raise exceptions.CommandError("These answers have neither pictures nor sounds.")
+            raise exceptions.CommandError("These answers have neither images nor audio.")
         return [str(path) for path in paths]
 
     @command.command("vast.curl")  # type: ignore[untyped-decorator]

@@ -1,4 +1,4 @@
-"""The pictures and sounds of answers as files: mitmweb shows no picture that is in JSON."""
+"""The images and audio of answers as files: mitmweb shows no image that is in JSON."""
 
 import base64
 import binascii
@@ -20,19 +20,19 @@ _ID = 8
 _NOT_IN_IDS = re.compile(r"[^0-9a-zA-Z-]")
 
 
-class _Picture(msgspec.Struct):
+class _Image(msgspec.Struct):
     b64_json: Any = None
 
 
-class _Pictures(msgspec.Struct):
-    data: list[_Picture]
+class _Images(msgspec.Struct):
+    data: list[_Image]
 
 
-_pictures = msgspec.json.Decoder(_Pictures)
+_images = msgspec.json.Decoder(_Images)
 
 
 def save_media(flow: http.HTTPFlow, folder: Path) -> list[Path]:
-    """Writes each picture and sound of a flow's answer to a file, and returns their paths.
+    """Writes each image and audio of a flow's answer to a file, and returns their paths.
 
     A file's name is the flow's id and a number: nothing in it is the app's or the server's choice.
     """
@@ -56,10 +56,10 @@ def _media_in(flow: http.HTTPFlow) -> Iterator[bytes]:
         yield body
         return
     try:
-        pictures = _pictures.decode(body).data
+        images = _images.decode(body).data
     except DECODE_ERRORS:
         return
-    for each in pictures:
+    for each in images:
         if isinstance(each.b64_json, str):
             try:
                 yield base64.b64decode(each.b64_json, validate=True)

@@ -1,4 +1,4 @@
-"""What a picture or a sound is: its format, its size in pixels, its length. Pure, and never fails.
+"""What an image or audio file is: its format, size in pixels, length. Pure, and never fails.
 
 Only headers are read, which takes microseconds, however large the file is. What they say is not
 checked against the rest.
@@ -16,14 +16,14 @@ from .outline import Buffer
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A picture or a sound. What its headers do not say is None."""
+    """An image or audio file. What its headers do not say is None."""
 
     kind: Literal["image", "audio"]
     #: As people call it: PNG, JPEG, GIF, WebP; WAV, MP3, FLAC, Ogg, AAC, M4A, MP4, WebM.
     format: str
     width: int | None = None
     height: int | None = None
-    #: The length of a sound.
+    #: The length of audio.
     seconds: float | None = None
 
 

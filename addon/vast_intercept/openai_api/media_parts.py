@@ -1,6 +1,6 @@
-"""Content parts of chat messages that hold a picture or a sound: found, and checked in steps.
+"""Content parts of chat messages that hold an image or audio: found, and checked in steps.
 
-A picture may have tens of megabytes, and the outline of a large body has only its beginning. So
+An image may have tens of megabytes, and the outline of a large body has only its beginning. So
 `media_part` finds parts without looking at what they hold, and `check_media` does that in steps,
 once it is known that somebody takes them.
 """
@@ -21,7 +21,7 @@ from .outline import Buffer, Outline
 from .reading import first_byte, invalid_type, invalid_value, is_null, missing, not_json
 from .texts import plain_pieces
 
-#: Pictures and sounds of one call.
+#: Images and audio of one call.
 MAX_MEDIA = 1_000
 
 _FORMATS = ("wav", "mp3")
@@ -80,7 +80,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class MediaName:
-    """What an app calls a picture or a sound in its request, in whatever API."""
+    """What an app calls an image or audio in its request, in whatever API."""
 
     modality: Modality
     #: The type of the content part.
@@ -95,7 +95,7 @@ class MediaName:
 
 @dataclass(frozen=True, slots=True)
 class MediaPart:
-    """A picture or a sound in the body of a chat completion."""
+    """An image or audio in the body of a chat completion."""
 
     name: MediaName
     #: The numbers of the message and of the part in it, and the names of members below that.
@@ -105,7 +105,7 @@ class MediaPart:
 
 
 def media_part(part: PartMembers, message: int, index: int) -> MediaPart | None:
-    """The picture or the sound that a content part holds; None if that is of another type."""
+    """The image or the audio that a content part holds; None if that is of another type."""
     if part.type not in _KINDS:
         return None
     modality, member = _KINDS[part.type]
@@ -121,7 +121,7 @@ def media_part(part: PartMembers, message: int, index: int) -> MediaPart | None:
 def source_of(value: msgspec.Raw, member: str, place: str) -> tuple[msgspec.Raw, ApiError | None]:
     """The text in a member of the object at `place`, undecoded, and what is wrong with the object.
 
-    `member` is `url`, or `data` of an object that has the format of a sound as well.
+    `member` is `url`, or `data` of an object that has the format of audio as well.
     """
     if is_null(value):
         return NULL, missing(place)

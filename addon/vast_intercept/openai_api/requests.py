@@ -60,7 +60,7 @@ class GenerationRequest:
     #: The most tokens of each of the `choices` answers, if the app sets a limit.
     max_tokens: int | None = None
     choices: int = 1
-    #: The pictures and sounds of a chat, which only some models take.
+    #: The images and audio of a chat, which only some models take.
     media: tuple[MediaPart, ...] = ()
 
     @property
@@ -171,7 +171,7 @@ def _required(members: Mapping[str, msgspec.Raw], name: str) -> msgspec.Raw:
 
 
 def _read_messages(messages: msgspec.Raw) -> tuple[MediaPart, ...]:
-    """Checks the messages as far as Vast cannot serve them. Returns their pictures and sounds."""
+    """Checks the messages as far as Vast cannot serve them. Returns their images and audio."""
     decoded = decode(_messages, messages, "messages")
     _check_amounts(messages=len(decoded))
     parts = 0
@@ -197,7 +197,7 @@ def _read_messages(messages: msgspec.Raw) -> tuple[MediaPart, ...]:
 
 
 def _media_of(parts: list[PartMembers], message: int) -> Iterator[MediaPart]:
-    """Yields the pictures and sounds of a message. Raises ApiError (400) for other content."""
+    """Yields the images and audio of a message. Raises ApiError (400) for other content."""
     for index, part in enumerate(parts):
         if part.type in _TEXT_PARTS:
             continue

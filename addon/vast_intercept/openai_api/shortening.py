@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterable
 from .limits import STEP
 from .outline import Buffer
 
-# Characters from which on base64 is shortened, and that remain of it: enough for a picture with
+# Characters from which on base64 is shortened, and that remain of it: enough for an image with
 # much metadata, as long as all of them together stay few.
 _LONG = 4 * 1024
 _KEPT = 64 * 1024

@@ -1,4 +1,4 @@
-"""Pictures and sounds of a Responses request: where they go, and what is wrong with them."""
+"""Images and audio of a Responses request: where they go, and what is wrong with them."""
 
 import json
 from typing import Any

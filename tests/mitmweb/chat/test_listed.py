@@ -212,7 +212,7 @@ class TestImages:
         answer = {"created": 1, "data": data, "usage": {"input_tokens": 3, "output_tokens": 5}}
         assert shown(call("images/generations", {"prompt": "a cat", "n": 3}, answer)) == [
             f"0: PNG 31x17, {len(PNG)} bytes", "  revised prompt", "    A red cat.", "",
-            "1: https://example.com/cat.png", "", "2: no picture", "", "3 + 5 tokens",
+            "1: https://example.com/cat.png", "", "2: no image", "", "3 + 5 tokens",
             *END_WITHOUT_MODEL[1:],
         ]  # fmt: skip
 

@@ -1,11 +1,11 @@
-"""The content blocks of Messages requests, and the texts and pictures in them."""
+"""The content blocks of Messages requests, and the texts and images in them."""
 
 import msgspec
 
 from ...openai_api.members import NULL, UnreadObject
 from ...openai_api.reading import decode, first_byte, is_null
 from ..media import Media
-from .pictures import picture_of
+from .images import image_of
 from .refusals import not_served, required, too_many
 
 #: Messages and blocks together: to convert more would hold up other calls.
@@ -39,7 +39,7 @@ class Block(msgspec.Struct, gc=False):
 type Content = str | list[Block] | None
 
 type Said = str | Media
-"""What the model gets of a block: a text, or a picture."""
+"""What the model gets of a block: a text, or an image."""
 
 _unread = msgspec.json.Decoder(list[UnreadObject])
 _content: msgspec.json.Decoder[Content] = msgspec.json.Decoder(Content.__value__)
@@ -78,8 +78,8 @@ def texts_of(content: msgspec.Raw, place: str) -> list[str]:
 
 
 def said_of(block: Block, place: str) -> Said:
-    """The text or the picture of a block. Raises ApiError (400) for one without either."""
-    return picture_of(block.source, place) if block.type == "image" else text_of(block, place)
+    """The text or the image of a block. Raises ApiError (400) for one without either."""
+    return image_of(block.source, place) if block.type == "image" else text_of(block, place)
 
 
 def blocks_of(content: msgspec.Raw, place: str) -> list[tuple[Block, str]]:

@@ -19,7 +19,7 @@ type ChatMessage = dict[str, object]
 _THOUGHTS = frozenset({"thinking", "redacted_thinking"})
 # Where texts meet that are one text to the model. vLLM joins text parts in the same way.
 _BETWEEN = "\n"
-# The text of a tool's result that is a picture.
+# The text of a tool's result that is an image.
 _SEE_BELOW = "(The result is in the next message.)"
 # Claude Code's, for Anthropic's accounts and not for the model (FACTS R20). It changes with each
 # call, so that no prompt would begin like one that is in the model server's cache.
@@ -44,7 +44,7 @@ class _Turn:
     #: By the id that the app gave.
     calls: dict[str, ChatMessage] = field(default_factory=dict)
     results: dict[str, str] = field(default_factory=dict)
-    #: Pictures in results, each behind a text that says which result it is of.
+    #: Images in results, each behind a text that says which result it is of.
     seen: list[Said] = field(default_factory=list)
 
 
@@ -57,16 +57,16 @@ class Conversation:
     #: The model is to go on with the last message, which is its own.
     continues: bool = False
     _counted: int = 0
-    _pictures: int = 0
+    _images: int = 0
 
     def count(self, blocks: Iterable[Block], messages: int = 0) -> None:
         """Counts blocks. Raises ApiError (400) where all together are more than are converted."""
         self._counted += messages
         for block in blocks:
             self._counted += 1
-            self._pictures += block.type == "image"
+            self._images += block.type == "image"
         check_amount(self._counted)
-        if self._pictures > MAX_MEDIA:
+        if self._images > MAX_MEDIA:
             raise too_many(f"{MAX_MEDIA:,} images")
 
 
@@ -198,12 +198,12 @@ def _read_result(turn: _Turn, role: str, block: Block, place: str, made: Convers
     blocks = blocks_of(block.content, f"{place}.content")
     made.count(each for each, _ in blocks)
     said = [said_of(each, at) for each, at in blocks]
-    pictures = [each for each in said if isinstance(each, Media)]
+    images = [each for each in said if isinstance(each, Media)]
     texts = [each for each in said if isinstance(each, str)]
-    if pictures:
+    if images:
         # Many chat templates take only a text in the result of a tool.
         texts.append(_SEE_BELOW)
-        turn.seen += [f"Result of {to_vast(id_)}:", *pictures]
+        turn.seen += [f"Result of {to_vast(id_)}:", *images]
     text = _BETWEEN.join(texts)
     # A chat completion has no field for it.
     if block.is_error and not text.lower().startswith("error"):
@@ -231,7 +231,7 @@ def _users(turn: _Turn, asked: _Turn) -> Iterator[ChatMessage]:
 
 
 def _content_of(said: list[Said]) -> str | list[object]:
-    """The content of a message: one text, or several parts if there are pictures."""
+    """The content of a message: one text, or several parts if there are images."""
     if not any(isinstance(each, Media) for each in said):
         return _BETWEEN.join(each for each in said if isinstance(each, str))
     parts: list[object] = []

@@ -37,7 +37,7 @@ MAX_ARGUMENTS = 2 * 1024 * 1024
 
 _LENGTH_OF_NOTHING = len(b'""')
 
-# The text of a call's output that is a picture or a sound.
+# The text of a call's output that is an image or audio.
 _SEE_BELOW = msgspec.Raw(b'"(The output is in the next message.)"')
 
 # What OpenAI calls a call and an output in its errors.
@@ -81,7 +81,7 @@ class _Entry:
     message: ChatMessage
     calls: list["_Call"] = field(default_factory=list)
     outputs: list[ChatMessage] = field(default_factory=list)
-    #: Pictures and sounds in the outputs, and whose they are.
+    #: Images and audio in the outputs, and whose they are.
     seen: list[Part] = field(default_factory=list)
     thoughts: list[msgspec.Raw] = field(default_factory=list)
 
@@ -240,7 +240,7 @@ class Conversation:
         content = self._texts.content(output.item.output, place, with_media=True)
         if isinstance(content, list):
             # Many chat templates take only a text there, and older vLLM does not make one of
-            # several (FACTS R7). So pictures and sounds follow in a message of the user.
+            # several (FACTS R7). So images and audio follow in a message of the user.
             media = [each for each in content if isinstance(each, Media)]
             texts = [_text_of(each) for each in content if not isinstance(each, Media)]
             if media:

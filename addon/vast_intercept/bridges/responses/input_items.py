@@ -201,7 +201,7 @@ class Texts:
     def content(self, value: msgspec.Raw, place: str, *, with_media: bool) -> Content:
         """The content of a message, or the output of a call, as that of a chat message.
 
-        Raises ApiError (400) for what is not text; `with_media` allows pictures and sounds.
+        Raises ApiError (400) for what is not text; `with_media` allows images and audio.
         """
         first = first_byte(value)
         if first == b'"':
@@ -220,7 +220,7 @@ class Texts:
             media = media_of(part, at) if with_media else None
             self._media += media is not None
             if self._media > MAX_MEDIA:
-                raise _too_many(f"{MAX_MEDIA:,} images and sounds")
+                raise _too_many(f"{MAX_MEDIA:,} image and audio parts")
             made.append(media or _chat_part(part, at))
         if len(made) == 1 and isinstance(made[0], TextPart):
             return made[0].text

@@ -1,4 +1,4 @@
-"""Pictures and sounds in a Responses request."""
+"""Images and audio in a Responses request."""
 
 import msgspec
 
@@ -10,17 +10,17 @@ from ...openai_api.modalities import Modality
 from ...openai_api.reading import first_byte, invalid_type, invalid_value, is_null, missing
 from ..media import Media, audio, image
 
-#: The types of content parts with pictures and sounds.
+#: The types of content parts with images and audio.
 MEDIA_PARTS = frozenset({"input_image", "input_audio"})
 
-# OpenAI's words for how closely a picture is looked at, and vLLM's (FACTS V32).
+# OpenAI's words for how closely an image is looked at, and vLLM's (FACTS V32).
 _DETAILS = {"auto": "auto", "low": "low", "high": "high", "original": "high"}
 
 _text = msgspec.json.Decoder(str)
 
 
 class MediaFields(msgspec.Struct, gc=False):
-    """The fields of a content part that may hold a picture or a sound."""
+    """The fields of a content part that may hold an image or audio."""
 
     type: str | None = None
     image_url: msgspec.Raw = NULL
@@ -38,7 +38,7 @@ _audio = msgspec.json.Decoder(_Audio)
 
 
 def media_of(part: MediaFields, place: str) -> Media | None:
-    """The picture or the sound of the content part at `place`; None if it is another part.
+    """The image or the audio of the content part at `place`; None if it is another part.
 
     What is wrong with it is in the name that it has, until it is known that somebody takes it.
     """

@@ -40,7 +40,7 @@ class Converted:
     """
 
     chat: bytes
-    #: The pictures and sounds of the chat completion, in order, as the request has them.
+    #: The images and audio of the chat completion, in order, as the request has them.
     media: tuple[MediaName, ...]
     left_out: tuple[str, ...]
     asked: Asked

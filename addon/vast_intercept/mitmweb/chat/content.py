@@ -10,7 +10,7 @@ from .media_text import base64_text, url_text
 from .said import Kind, Part
 
 _SHOWN = 80  # characters of what is not text
-# How pictures and sounds are called here, by the type of their part.
+# How images and audio are called here, by the type of their part.
 _NAMES = {
     **dict.fromkeys(("image_url", "input_image", "image"), "image"),
     **dict.fromkeys(("input_audio", "audio_url", "audio"), "audio"),

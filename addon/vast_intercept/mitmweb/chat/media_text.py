@@ -1,4 +1,4 @@
-"""Pictures and sounds in words: `PNG 640x480, 12 kB`. Pure, and never fails."""
+"""Images and audio in words: `PNG 640x480, 12 kB`. Pure, and never fails."""
 
 import base64
 import binascii

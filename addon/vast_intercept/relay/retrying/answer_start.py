@@ -22,7 +22,7 @@ _MOMENT = 0.1  # seconds
 # What vLLM says within an answer when its engine died, which the call may have brought about.
 _ENGINE_FAILED = 500
 _ERROR_FIRST = re.compile(rb'\s*\{\s*"error"\s*:')
-# Sound is sent on at its first byte.
+# Audio is sent on at its first byte.
 _MAY_BE_ERROR = re.compile(rb"\s*(?:\{|\Z)")
 _ENOUGH_TO_SEE_IT = 64  # bytes: they may come one by one
 

@@ -1,4 +1,4 @@
-"""Which destinations of a call take its pictures and sounds."""
+"""Which destinations of a call take its images and audio."""
 
 from collections.abc import Collection, Sequence
 
@@ -16,7 +16,7 @@ _NAMES = {Modality.IMAGE: "images", Modality.AUDIO: "audio"}
 def takers(
     destinations: Sequence[EndpointId], media: Sequence[MediaName], config: Config, api: Api
 ) -> list[EndpointId]:
-    """The destinations that take all of the pictures and sounds, in order.
+    """The destinations that take all of the images and audio, in order.
 
     The provider that the app meant takes everything, but a call does not go there only because
     nobody else does: that costs money. Raises ApiError (400), worded for `api`, with the place of

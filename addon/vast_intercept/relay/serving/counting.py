@@ -43,7 +43,7 @@ async def count_tokens(
 
 
 def _check_taken(call: Call, model: str | None, media: Sequence[MediaName]) -> None:
-    """Raises ApiError (400) for pictures and sounds that the call itself would be refused for."""
+    """Raises ApiError (400) for images and audio that the call itself would be refused for."""
     there = call.config.destinations_for(model)
     if media and there:
         takers(there, media, call.config, call.error_api)

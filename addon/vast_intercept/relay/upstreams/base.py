@@ -46,7 +46,7 @@ class UpstreamRequest:
     accept: str
     #: What a server gets in place of JSON that is not behind Vast's worker.
     form: Form | None = None
-    #: The pictures and sounds in it, as the app named them.
+    #: The images and audio in it, as the app named them.
     media: tuple[MediaName, ...] = ()
 
     def with_pieces(self, pieces: tuple[Piece, ...]) -> "UpstreamRequest":

@@ -1,4 +1,4 @@
-"""Images and sounds in the messages of a chat, for a model that sees or hears.
+"""Images and audio in the messages of a chat, for a model that sees or hears.
 
 What vLLM refuses was looked up in its public code, not recorded, but for the words about a model
 that takes text only. The stand-in fetches nothing: of a URL it says where it points to.

@@ -42,7 +42,7 @@ class Message(Struct, frozen=True):
 
     @property
     def media(self) -> Iterator[str]:
-        """What images and sounds the message has. Raises Refusal for one that cannot be read."""
+        """What images and audio the message has. Raises Refusal for one that cannot be read."""
         for part in self.content if isinstance(self.content, list) else ():
             if not isinstance(part, str) and _medium_of(part):
                 yield described(part)
@@ -194,7 +194,7 @@ class ChatRequest(ModelRequest, frozen=True, kw_only=True):
 
     @property
     def media(self) -> str:
-        """What an answer says of the images and sounds that came. Raises Refusal."""
+        """What an answer says of the images and audio that came. Raises Refusal."""
         return counted(each for message in self.messages for each in message.media)
 
     def check_parts(self, model: str, modalities: AbstractSet[Modality]) -> None:

@@ -81,12 +81,12 @@ def unknown_part(kind: str) -> Refusal:
 
 
 def not_multimodal(model: str) -> Refusal:
-    """An image or a sound for a model of text."""
+    """An image or audio for a model of text."""
     return bad_request(f"{model} is not a multimodal model")
 
 
 def too_many_parts(modality: str) -> Refusal:
-    """An image for a model that only hears, or a sound for one that only sees.
+    """An image for a model that only hears, or audio for one that only sees.
 
     Looked up in vLLM's public code, not recorded.
     """

@@ -2,6 +2,6 @@
 
 Pure, and never fails. `views.py` finds what shows a call's request or answer by its operation. The
 view itself imports nothing else of this package. Each other module knows one kind of call. They
-show what a person can read: of a vector its length and first numbers, of a picture or a sound what
+show what a person can read: of a vector its length and first numbers, of an image or audio what
 its headers say.
 """

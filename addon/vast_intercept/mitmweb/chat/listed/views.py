@@ -8,7 +8,7 @@ from ....openai_api.sse import EVENT_STREAM
 from ..extent import beginning, is_small_enough, made_small
 from ..layout import json_value, typed
 from ..rendering import Circumstances
-from . import embeddings, pictures, rankings, sounds, transcriptions, uploads
+from . import embeddings, images, rankings, speech, transcriptions, uploads
 
 _BY_SEGMENTS = {tuple(operation.split("/")): operation for operation in LISTED}
 _PREFIXES = frozenset({("v1",), ("openai",)})
@@ -18,9 +18,9 @@ _REQUESTS = {
     Operation.EMBEDDINGS: embeddings.request_text,
     Operation.RERANK: rankings.request_text,
     Operation.SCORE: rankings.request_text,
-    Operation.IMAGES_GENERATIONS: pictures.request_text,
-    Operation.IMAGES_EDITS: pictures.request_text,
-    Operation.AUDIO_SPEECH: sounds.request_text,
+    Operation.IMAGES_GENERATIONS: images.request_text,
+    Operation.IMAGES_EDITS: images.request_text,
+    Operation.AUDIO_SPEECH: speech.request_text,
 }
 
 
@@ -78,13 +78,13 @@ def answer_text(
     if operation is Operation.EMBEDDINGS:
         return embeddings.answer_text(body, _json_of(request.body), about)
     if operation in {Operation.IMAGES_GENERATIONS, Operation.IMAGES_EDITS}:
-        return pictures.answer_text(body, about)
+        return images.answer_text(body, about)
     if operation is Operation.AUDIO_SPEECH:
         if message.kind == EVENT_STREAM:
-            return sounds.stream_text(body, about)
+            return speech.stream_text(body, about)
         is_sound = not message.kind.startswith("text/") and not _is_json(message)
         asked = _json_of(request.body)
-        return sounds.answer_text(body, message.kind, asked, about) if is_sound else None
+        return speech.answer_text(body, message.kind, asked, about) if is_sound else None
     if operation in _HEARD and message.kind == EVENT_STREAM:
         return transcriptions.stream_text(body, about)
     if not is_small_enough(body):

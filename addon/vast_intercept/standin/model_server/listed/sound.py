@@ -1,4 +1,4 @@
-"""Sound: makes a tone in the formats that need no library, and finds out how long a file lasts."""
+"""Audio: makes a tone in the formats that need no library, and finds out how long a file lasts."""
 
 import io
 import math

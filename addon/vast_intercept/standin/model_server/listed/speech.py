@@ -21,7 +21,7 @@ from ..tokens import count_tokens
 from ..vllm_answers import Label, Object
 from .sound import mp3, pcm, wav
 
-# By `response_format`: the content type, and what makes the sound.
+# By `response_format`: the content type, and what makes the audio.
 _MADE: dict[str, tuple[str, Callable[[str], bytes]]] = {
     "wav": ("audio/wav", wav),
     "pcm": ("audio/pcm", pcm),
@@ -81,7 +81,7 @@ def speak(body: bytes, label: Label) -> tuple[ModelAnswer, Instructions]:
 
 
 def _cut(sound: bytes, count: int) -> list[bytes]:
-    """The sound in so many pieces, or in fewer where it is too short for them."""
+    """The audio in so many pieces, or in fewer where it is too short for them."""
     size = max(len(sound) // max(count, 1), 1)
     starts = range(0, min(size * count, len(sound)), size)
     pieces = [sound[start : start + size] for start in starts]

@@ -1,4 +1,4 @@
-"""Calls of `audio/speech`: the text that is spoken, and what sound came.
+"""Calls of `audio/speech`: the text that is spoken, and what audio came.
 
 https://platform.openai.com/docs/api-reference/audio/createSpeech
 """
@@ -27,7 +27,7 @@ def request_text(request: dict[str, Any]) -> str:
 
 
 def answer_text(body: bytes, kind: str, request: dict[str, Any], about: Circumstances) -> str:
-    """The sound that came: its format, its length and its size."""
+    """The audio that came: its format, its length and its size."""
     # Some formats, such as PCM, are only known from what was asked for.
     asked = typed(request.get("response_format"), str)
     otherwise = asked.upper() if asked.isalnum() else kind
@@ -38,7 +38,7 @@ def answer_text(body: bytes, kind: str, request: dict[str, Any], about: Circumst
 
 
 def stream_text(body: bytes, about: Circumstances) -> str | None:
-    """The sound that came in events. None if the stream is something else."""
+    """The audio that came in events. None if the stream is something else."""
     body = shorten_base64(body)
     if len(body) > _MOST_BYTES:
         return None

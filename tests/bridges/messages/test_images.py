@@ -115,10 +115,10 @@ LARGE = {**BASE64, "source": {**SOURCE, "data": "iVBO" * 1_900_000}}
 WORST: dict[str, list[Any]] = {
     "a huge picture": [user(LARGE)],
     "a huge picture of a tool": nested([LARGE]),
-    "many pictures": [user(*[BASE64] * MAX_MEDIA)],
-    "many pictures of a tool": nested([BASE64] * MAX_MEDIA),
-    "too many pictures": [user(*[BASE64] * 9_000)],
-    "too many pictures of a tool": nested([{"type": "image"}] * 200_000),
+    "many images": [user(*[BASE64] * MAX_MEDIA)],
+    "many images of a tool": nested([BASE64] * MAX_MEDIA),
+    "too many images": [user(*[BASE64] * 9_000)],
+    "too many images of a tool": nested([{"type": "image"}] * 200_000),
 }
 
 

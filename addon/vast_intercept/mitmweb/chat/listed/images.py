@@ -1,4 +1,4 @@
-"""Calls of `images/generations` and `images/edits`, and what pictures they brought.
+"""Calls of `images/generations` and `images/edits`, and what images they brought.
 
 https://platform.openai.com/docs/api-reference/images
 """
@@ -14,25 +14,25 @@ from ..transcript import texts_of
 from .entries import bounded, tokens_of
 
 _DEFAULTS = {"n": 1}
-# Of an edit whose body is JSON, pictures.
-_PICTURES = ("image", "images", "mask")
+# Of an edit whose body is JSON, images.
+_IMAGES = ("image", "images", "mask")
 
 
 def request_text(request: dict[str, Any]) -> str:
-    """The request: its parameters, pictures and prompt."""
-    head = head_of(request, elsewhere={"prompt", *_PICTURES}, defaults=_DEFAULTS)
-    pictures = [
-        block(name, _picture(each))
-        for name in _PICTURES
+    """The request: its parameters, images and prompt."""
+    head = head_of(request, elsewhere={"prompt", *_IMAGES}, defaults=_DEFAULTS)
+    images = [
+        block(name, _image(each))
+        for name in _IMAGES
         if (value := request.get(name)) is not None
         for each in (value if isinstance(value, list) else [value])
     ]
-    shown = bounded(pictures, len(pictures))
+    shown = bounded(images, len(images))
     return paragraphs([head, *shown, *texts_of("prompt", request.get("prompt"))])
 
 
 def answer_text(body: bytes, about: Circumstances) -> str | None:
-    """The answer: what each picture is. None if it is something else."""
+    """The answer: what each image is. None if it is something else."""
     small = made_small(body)
     answer = typed(json_value(small), dict) if small else {}
     data = answer.get("data")
@@ -47,13 +47,11 @@ def answer_text(body: bytes, about: Circumstances) -> str | None:
 
 def _made(number: int, entry: dict[str, Any]) -> str:
     revised = typed(entry.get("revised_prompt"), str)
-    return block(
-        f"{number}: {_picture(entry)}", block("revised prompt", revised) if revised else ""
-    )
+    return block(f"{number}: {_image(entry)}", block("revised prompt", revised) if revised else "")
 
 
-def _picture(value: Any) -> str:
-    """A picture in a request or an answer: base64, a URL, or an object with either."""
+def _image(value: Any) -> str:
+    """An image in a request or an answer: base64, a URL, or an object with either."""
     fields = typed(value, dict)
     for member in ("b64_json", "url", "image_url", "file_id"):
         if isinstance(found := fields.get(member), str) and found:
@@ -61,4 +59,4 @@ def _picture(value: Any) -> str:
     if isinstance(value, str):
         is_url = value.startswith(("data:", "http:", "https:"))
         return url_text(value) if is_url else base64_text(value)
-    return "no picture"
+    return "no image"

@@ -1,4 +1,4 @@
-"""Pictures in a Messages request. https://docs.anthropic.com/en/docs/build-with-claude/vision"""
+"""Images in a Messages request. https://docs.anthropic.com/en/docs/build-with-claude/vision"""
 
 import msgspec
 
@@ -24,8 +24,8 @@ class _Source(msgspec.Struct, gc=False):
 _source = msgspec.json.Decoder(_Source)
 
 
-def picture_of(source: msgspec.Raw, place: str) -> Media:
-    """The picture of the block at `place` whose `source` this is.
+def image_of(source: msgspec.Raw, place: str) -> Media:
+    """The image of the block at `place` whose `source` this is.
 
     What is wrong with it is in the name that it has, until it is known that somebody takes it.
     """
