@@ -173,6 +173,18 @@ async def test_who_leaves_after_the_handshake_is_told_of_unless_it_has_called(
     assert len(looked_up) == 2
 
 
+async def test_a_check_that_only_looks_at_the_certificate_is_not_told_of(
+    hints: Hints, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    check = Process("vast-intercept", 4711)
+    monkeypatch.setattr(hints_module, "find_process", lambda *_: check)
+    one = client()
+    await hints.tls_clienthello(hello(one))
+    one.timestamp_tls_setup = time.time()
+    hints.client_disconnected(one)
+    assert caplog.messages == []
+
+
 async def test_a_flow_from_a_file_says_nothing_of_any_app(hints: Hints) -> None:
     flow = request_of(client())
     flow.live = False

@@ -123,6 +123,8 @@ class Hints:
             del self._silent[client.id]
             advice = self._advice().knows_no_proxy(_somebody(client), client.sockname[1])
             self._tell_once(f"silent {client.peername[0]}", advice)
+        elif process and process.is_check:
+            return
         elif _left_at_once(client) and not self._has_called(client.sni or "", process):
             self._trusted.discard(client.sni or "")
             who, host = str(process or _somebody(client)), client.sni or "the provider"

@@ -12,6 +12,7 @@ from ..telemetry.wording import printable
 _MAX_BUNDLE = 16 * 1024 * 1024
 # Some processes overwrite their environment with a title, as Chromium's do.
 _MAX_PARENTS = 4
+_OURS = "vast-intercept"
 # The beginnings of their processes' names.
 _CHROMIUM = ("chrom", "google-chrome", "brave", "msedge", "opera", "vivaldi")
 
@@ -37,6 +38,11 @@ class Process:
     def reads_nss(self) -> bool:
         """Whether it is a browser that is made of Chromium, which reads no variable with CAs."""
         return not self.jailed and self.name.startswith(_CHROMIUM)
+
+    @property
+    def is_check(self) -> bool:
+        """Whether it is `vast-intercept check`, which looks at certificates without calling."""
+        return not self.jailed and self.name == _OURS
 
     @property
     def identity(self) -> str:
