@@ -77,3 +77,9 @@ def test_headers_have_only_what_a_request_needs() -> None:
 )
 def test_a_worker_says_which_field_is_wrong(body: bytes, field: tuple[str, str] | None) -> None:
     assert refused_field(body) == field
+
+
+def test_what_a_worker_says_of_a_field_is_told_only_if_it_is_short() -> None:
+    assert refused_field(b'{"payload":{"%b":"is wrong"}}' % (b"x" * 60_000)) is None
+    found = refused_field(b'{"payload":{"n":"%b"}}' % (b"x" * 60_000))
+    assert found == ("n", "x" * 1_000)

@@ -12,6 +12,10 @@ from ..openai_api.rewriting import Piece
 # What names the type of an upload, and the field of the upload itself.
 _FILES = {"filename": "file", "mask_filename": "mask"}
 
+# Characters of what an app is told: no field has a longer name.
+_LONGEST_NAME = 100
+_LONGEST_REASON = 1_000
+
 _texts = msgspec.json.Decoder(dict[str, str])
 
 
@@ -43,4 +47,6 @@ def refused_field(body: bytes) -> tuple[str, str] | None:
     if len(fields) != 1 or "error" in fields:
         return None
     ((name, why),) = fields.items()
-    return _FILES.get(name, name), why
+    if len(name) > _LONGEST_NAME:
+        return None
+    return _FILES.get(name, name), why[:_LONGEST_REASON]
