@@ -81,7 +81,7 @@ def test_calls_are_shown_as_what_was_embedded_spoken_heard_and_painted(
     web.choose_view("auto")
 
     web.select(2)
-    expect(web.content()).to_contain_text(re.compile(r"1\. [\d.e-]+ · \d\s+a "))
+    expect(web.content()).to_contain_text(re.compile(r"1\. [\d.e-]+ · documents \d\s+a "))
     web.select(3)
     expect(web.content()).to_contain_text(re.compile(r"0: PNG \d+x\d+, "))
     web.select(4)
