@@ -1,5 +1,4 @@
-"""What the configuration says of endpoints: what each one serves, and where those are that are
-machines of one's own."""
+"""The section `endpoints`: what each endpoint serves, and the URL and key of one's own machines."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping

@@ -92,8 +92,9 @@ def _how_to_serve(call: ApiCall, config: Config, endpoint: str | None) -> str:
         who = "the machine" if known.machine else "the endpoint"
         return f"If {who} {name!r} serves them, {add} in the interceptor's configuration. "
     lines = f"`endpoints:` and `  {name}: {{serves: [{call.listed}]}}`"
-    interface = config.interface is not UpstreamKind.SERVERLESS
-    needs = " (it needs `vast: {interface: serverless}`, or a `url`)" if interface else ""
+    needs = ""
+    if config.interface is not UpstreamKind.SERVERLESS:
+        needs = " (it needs `vast: {interface: serverless}`, or a `url`)"
     return (
         f"If an endpoint of yours serves them, put these two lines into the interceptor's"
         f" configuration: {lines}{needs}. "

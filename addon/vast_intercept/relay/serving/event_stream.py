@@ -26,14 +26,14 @@ class EventStream:
     """The answer to a streamed call. Once `out` is there, its head is out: no other can follow.
 
     `events` makes of Vast's events those that the app gets. `keep` is awaited with what is to be
-    kept of a complete answer, before the app has the end of it.
+    kept of a complete answer, before the app has the end of it; None if nobody comes back to it.
     """
 
     _request: web.BaseRequest
     _headers: Mapping[str, str]
     _progress: Progress
     events: AppEvents
-    _keep: Callable[[Record], Awaitable[None]]
+    _keep: Callable[[Record], Awaitable[None]] | None = None
     #: What the server is to be given back in the end.
     out: web.StreamResponse | None = field(default=None, init=False)
     #: All of the answer has come; of it, `_last` is still to be sent.
@@ -170,7 +170,7 @@ class EventStream:
         if self.events.failure and self._progress.error is None:
             self._progress.fail(self.events.failure)  # the app has got it as well
         try:
-            if record := self.events.record:
+            if self._keep and (record := self.events.record):
                 await self._keep(record)
         except ApiError as error:  # the app must not come back to what is not kept
             self._progress.fail(error)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from ...bridges.bridge import Record
 from ...bridges.plain import PlainEvents
 from ...config import UpstreamKind
 from ...listed_operations.listed_call import BytesCall, Delivery, EventsCall, ListedCall, WholeCall
@@ -95,10 +94,7 @@ class ListedRun(Run[Buffer | Upload | ApiError | None]):
             return None
         assert isinstance(self._listed, EventsCall)
         events = self._listed.events()
-        return EventStream(self._request, headers, self._progress, events, self._keep)
-
-    async def _keep(self, record: Record) -> None:
-        """Is never called: nobody comes back to such answers."""
+        return EventStream(self._request, headers, self._progress, events)
 
     def _use(self, stream: EventStream, started: StartedAnswer, headers: Headers) -> None:
         check_content_type(started.answer, EVENT_STREAM)

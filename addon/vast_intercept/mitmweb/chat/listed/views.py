@@ -90,9 +90,7 @@ def answer_text(
     if not is_small_enough(body):
         return beginning(body)
     if operation in _HEARD:
-        is_text = message.kind.startswith(("text/", "application/x-subrip")) and not _is_json(
-            message
-        )
+        is_text = message.kind.startswith(("text/", _SUBRIP)) and not _is_json(message)
         show = transcriptions.plain_text if is_text else transcriptions.answer_text
         return show(body, about)
     return rankings.answer_text(body, _json_of(request.body), about)
