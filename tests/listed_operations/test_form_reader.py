@@ -221,3 +221,13 @@ def test_a_form_for_a_server_is_read_as_the_app_sent_it() -> None:
     made = as_form(BOUNDARY.encode(), {'a"\r\n': ["b", "ü"]}, [])
     found = parsed(b"".join(made.pieces), content_type=made.content_type)
     assert found.texts() == {'a"\r\n': ["b", "ü"]}
+
+
+@pytest.mark.parametrize("junk", ['\\"', "\\\\", "a", ";a=", " "])
+def test_a_very_long_content_type_is_refused_at_once(junk: str) -> None:
+    content_type = 'multipart/form-data; boundary="' + junk * 500_000 + '"'
+    begun = time.thread_time()
+    with pytest.raises(ApiError) as caught:
+        FormReader(content_type, {})
+    assert time.thread_time() - begun < 0.005
+    assert caught.value.code == "invalid_content_type"
