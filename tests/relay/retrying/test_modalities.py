@@ -115,3 +115,9 @@ def test_no_other_endpoint_is_named_where_none_takes_it() -> None:
     with pytest.raises(ApiError) as caught:
         takers(named("text"), [IMAGE], replace(config(), known_endpoints={}), "openai")
     assert caught.value.message.endswith("into the interceptor's configuration.")
+
+
+def test_an_endpoint_that_takes_something_else_keeps_that() -> None:
+    with pytest.raises(ApiError) as caught:
+        found("sees", media=(SOUND,))
+    assert "add audio to endpoints.sees.input_modalities in the" in caught.value.message

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from ...config import Config, EndpointId, UpstreamKind
+from ...config import Config, Endpoint, EndpointId, UpstreamKind
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_request
 from ...openai_api.media_parts import MediaName
@@ -45,13 +45,16 @@ def _not_taken(
         said = f"{place}: Content of the type {kind!r} cannot be served"
     else:
         said = f"The content part {place} has the type {kind!r}, which Vast cannot serve"
-    remedy = f"endpoints: {{{shown(first.name)}: {{input_modalities: [{name.modality}]}}}}"
+    endpoint = shown(first.name)
+    how = f"put `endpoints: {{{endpoint}: {{input_modalities: [{name.modality}]}}}}` into"
     if first.kind is UpstreamKind.OPENAI:
-        remedy += f"` and `vast: {{interface: {UpstreamKind.SERVERLESS}}}"
+        how = f"{how.removesuffix(' into')} and `vast: {{interface: serverless}}` into"
+    elif config.known_endpoint(first.name) != Endpoint(name=first.name):
+        how = f"add {name.modality} to endpoints.{endpoint}.input_modalities in"
     return bad_request(
         f"{said}: the configuration has no endpoint for this call that takes"
         f" {_NAMES[name.modality]}. Send text, or let these calls go to another provider. If the"
-        f" model of the endpoint takes them, put `{remedy}` into the interceptor's configuration."
+        f" model of the endpoint takes them, {how} the interceptor's configuration."
         f"{_another({name.modality for name in media}, config)}",
         ErrorCode.UNSUPPORTED_CONTENT,
         place,
