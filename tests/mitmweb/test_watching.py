@@ -112,7 +112,7 @@ def test_the_list_tells_how_each_call_did(mitmweb: Watching) -> None:
 @pytest.mark.parametrize(
     ("expression", "found"),
     [
-        (f"~comment {ENDPOINT}", 1),
+        (f"~comment '→ {ENDPOINT}'", 1),
         ("~marker no_entry", 1),
         ('~marker "x|broken_heart"', 0),
         ('~comment "[2-9] attempts"', 0),
