@@ -52,17 +52,11 @@ class _Answer(msgspec.Struct):
     segments: msgspec.Raw = NULL
 
 
-class _Segment(msgspec.Struct):
-    start: float | None = None
-    end: float | None = None
-    text: str = ""
-
-
 _answer = msgspec.json.Decoder(_Answer)
 _objects = msgspec.json.Decoder(list[UnreadObject] | None)
 _raws = msgspec.json.Decoder(list[msgspec.Raw] | None)
 _number_or_text = msgspec.json.Decoder(float | str | None)
-_segment = msgspec.json.Decoder(_Segment)
+_segment = msgspec.json.Decoder(Segment)
 
 
 def transcript(body: Buffer, format_: Format, operation: Operation) -> Steps[ListedAnswer]:
@@ -120,7 +114,7 @@ def _segments(answer: _Answer) -> Generator[None, None, list[Segment]]:
             segment = _segment.decode(raw)
             if len(segment.text) > _LONGEST_SEGMENT:
                 raise answer_too_large()
-            found.append((segment.start or 0.0, segment.end or 0.0, segment.text))
+            found.append(segment)
             if index % _SEGMENTS_AT_ONCE == 0:
                 yield
     except DECODE_ERRORS as error:
@@ -128,7 +122,7 @@ def _segments(answer: _Answer) -> Generator[None, None, list[Segment]]:
     if not found and answer.text.strip():
         if len(answer.text) > _LONGEST_SEGMENT:
             raise answer_too_large()
-        found.append((0.0, _seconds(answer) or 0.0, answer.text))
+        found.append(Segment(0.0, _seconds(answer), answer.text))
     return found
 
 
