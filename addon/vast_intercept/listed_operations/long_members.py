@@ -19,6 +19,8 @@ type Take = Callable[[int], Steps[tuple[int, bytes]]]
 # White space: RFC 8259, section 2.
 _BLANK = rb"[ \t\n\r]*+"
 _LONGEST_NAME = 1024  # bytes, with white space and colon
+# A value that is short takes about as long as so many bytes of a long one.
+_WORK_OF_VALUE = 1024
 
 # What may be in a list of numbers, and in base64 (RFC 4648, section 4). JSON may escape a slash.
 _NUMBERS = re.compile(rb"[-+0-9.eE, \t\n\r]*+")
@@ -54,6 +56,7 @@ class LongMember:
                 skeleton += name[0]
                 position, instead = yield from take(name.end())
                 skeleton += instead
+                worked += _WORK_OF_VALUE
             if len(skeleton) > MAX_STRUCTURE or position == begun:
                 raise bad_answer("it has too much in it, or is no JSON")
             worked += position - begun
