@@ -38,6 +38,13 @@ class Scene(NamedTuple):
         """The URL of the provider's API."""
         return f"http://127.0.0.1:{self.provider.server_port}/v1"
 
+    def serves_no_chats(self, endpoint: str) -> None:
+        """Has workers answer as the real one does whose template does not list a path."""
+        for each in self.standin.workers():
+            if each["endpoint"] == endpoint:
+                unknown = {"status": 404, "body": "404: Not Found"}
+                self.standin.set_worker(each["number"], "refusing", **unknown)
+
     def worked(self, path: str) -> list[str]:
         """The endpoints whose workers got a call to this path."""
         endpoints = {each["number"]: each["endpoint"] for each in self.standin.workers()}
@@ -50,6 +57,7 @@ def routes() -> list[dict[str, Any]]:
         {"model": "to-*", "endpoint": "second", "fallback": [ENDPOINT, "embedder"]},
         {"model": "lab-*", "endpoint": "embedder", "fallback": [ENDPOINT, "provider"]},
         {"model": "liar-*", "endpoint": "liar", "fallback": ["provider"]},
+        {"model": "chat-*", "endpoint": "second"},
     ]
 
 
@@ -189,6 +197,37 @@ def test_an_endpoint_that_does_not_serve_what_it_is_said_to_serve(
     answer = post(f"{scene.lab}/{operation}", told)
     assert answer.json() == {"of": "the provider"}
     assert scene.provider.received[0][2] == told
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("chat/completions", {"messages": [{"role": "user", "content": "hello"}]}),
+        ("chat/completions", {"messages": [{"role": "user", "content": "hi"}], "stream": True}),
+        ("completions", {"prompt": "hello"}),
+        ("responses", {"input": "hello", "store": False}),
+    ],
+)
+def test_an_endpoint_whose_template_lists_embeddings_alone_is_said_not_to_chat(
+    scene: Scene, path: str, body: dict[str, Any]
+) -> None:
+    scene.serves_no_chats("second")
+    answer = post(f"{OPENAI}/{path}", json.dumps({"model": "chat-1", **body}).encode())
+    error = error_of(answer)
+    assert (answer.status_code, error["code"]) == (502, "operation_not_served")
+    assert answer.headers["x-should-retry"] == "false"
+    told = "completions" if path == "completions" else "chat/completions"
+    assert error["message"].startswith(f"Vast's endpoint 'second' does not serve {told} (status")
+    assert "The route for the model 'chat-*' in the configuration leads there" in error["message"]
+    assert f"add /v1/{told} to OPENAI_ROUTES" in error["message"]
+
+
+def test_a_chat_that_an_endpoint_does_not_serve_falls_back(scene: Scene) -> None:
+    scene.serves_no_chats("embedder")
+    told = b'{"model":"lab-1","messages":[{"role":"user","content":"hello"}]}'
+    answer = post(f"{OPENAI}/chat/completions", told)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-vast-endpoint"] == ENDPOINT
 
 
 def test_what_nobody_serves_is_refused_with_the_two_lines_that_help(scene: Scene) -> None:

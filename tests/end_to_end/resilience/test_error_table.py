@@ -158,6 +158,16 @@ def _not_served(vast: StandIn, start: Intercepting) -> Reply:
     return ask(url="https://api.openai.com/v1/embeddings", input="hello")
 
 
+@case(
+    "an endpoint does not serve chat or text completions: 404 of the worker, of its model server or"
+    " of `openai.vast.ai`, without an error of OpenAI's form"
+)
+def _no_chat(vast: StandIn, start: Intercepting) -> Reply:
+    start()
+    all_workers(vast, "refusing", status=404, body="404: Not Found")
+    return ask()
+
+
 @case("vLLM finds the prompt too long: 400")
 def _too_long(vast: StandIn, start: Intercepting) -> Reply:
     del vast

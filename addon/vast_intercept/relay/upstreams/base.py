@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Protocol
 
+from ...config import UpstreamKind
 from ...listed_operations.listed_call import Form
 from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import (
@@ -27,6 +28,7 @@ from ...vast_api.worker import refused_field
 from ..call import Call
 from ..http_client import Explain
 from ..progress import Progress
+from ..work import Generating
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +125,9 @@ class Upstream(Protocol):
 def explain_vast(attempt: Attempt, status: int, body: bytes) -> ApiError:
     """What Vast's answer that is no success means to an app."""
     request, name = attempt.request, attempt.endpoint
-    if lacks_operation(status, body) and request.operation in LISTED:
-        return operation_not_served(
-            f"Vast's endpoint {name!r}",
-            request.operation,
-            f"Add /v1/{request.operation} to OPENAI_ROUTES in its template, if its model is one for"
-            f" it, or take {request.operation} out of endpoints.{name}.serves in the"
-            " configuration.",
-        )
+    if lacks_operation(status, body):
+        who = f"Vast's endpoint {name!r}"
+        return operation_not_served(who, request.operation, _advice(request, name))
     redact = request.progress.keys.redact
     unprocessable = status == HTTPStatus.UNPROCESSABLE_ENTITY and request.operation in LISTED
     if unprocessable and (field := refused_field(body)):
@@ -138,6 +135,30 @@ def explain_vast(attempt: Attempt, status: int, body: bytes) -> ApiError:
         return bad_request(redact(f"Invalid {param!r}: {why}."), ErrorCode.INVALID_VALUE, param)
     error = from_upstream(status, body, endpoint=name, redact=redact)
     return with_openai_s_param(explain_refused_role(error, request.pieces), request.operation)
+
+
+def _advice(request: UpstreamRequest, name: str) -> str:
+    """What helps where Vast's endpoint does not know the path of an operation."""
+    operation = request.operation
+    add = f"dd /v1/{operation} to OPENAI_ROUTES in its template, if its model is one for it"
+    if operation in LISTED:
+        return (
+            f"A{add}, or take {operation} out of endpoints.{name}.serves in the configuration."
+        )
+    leads = leading_line(request)
+    if request.call.config.interface is UpstreamKind.OPENAI:
+        return f"Does your Vast account have an endpoint of that name? {leads}."
+    return f"{leads}: have that name an endpoint that serves it, or a{add}."
+
+
+def leading_line(request: UpstreamRequest) -> str:
+    """What leads a call for chat or text to where it goes, as the beginning of a sentence."""
+    work = request.call.work
+    if isinstance(work, Generating) and work.endpoint:
+        return "The path of the app's URL leads there"
+    if route := request.call.config.route_for(request.progress.model):
+        return f"The route for the model {route.model!r} in the configuration leads there"
+    return "vast.endpoint in the configuration, or VAST_ENDPOINT, leads there"
 
 
 def with_openai_s_param(error: ApiError, operation: Operation) -> ApiError:
@@ -152,5 +173,9 @@ def with_openai_s_param(error: ApiError, operation: Operation) -> ApiError:
 
 
 def lacks_operation(status: int, body: bytes) -> bool:
-    """Whether an answer means that its server does not know the path that it was asked for."""
+    """Whether an answer means that its server does not know the path that it was asked for.
+
+    A worker does not know those that its template does not list, and vLLM not those that its model
+    has no use for (FACTS V33). An unknown model is an error of OpenAI's form.
+    """
     return status == 404 and not is_openai_error(body)

@@ -16,7 +16,7 @@ from ...vast_api.headers import headers
 from ..call import Call
 from ..failures import AttemptFailed
 from ..http_client import HttpClient
-from .base import Attempt, UpstreamAnswer, lacks_operation, with_openai_s_param
+from .base import Attempt, UpstreamAnswer, lacks_operation, leading_line, with_openai_s_param
 from .trust import VastTrust
 
 
@@ -95,7 +95,10 @@ def _explain(attempt: Attempt, status: int, body: bytes) -> ApiError:
     """What an answer of the machine that is no success means to an app."""
     request, name = attempt.request, attempt.endpoint
     if lacks_operation(status, body):
-        advice = f"Does endpoints.{name}.url in the configuration lead to a server of OpenAI's API?"
+        advice = (
+            f"Does endpoints.{name}.url in the configuration lead to a server of OpenAI's API, and"
+            f" is its model one for it? {leading_line(request)}."
+        )
         if request.operation in LISTED:
             advice = f"Have it do so, or take that out of endpoints.{name}.serves."
         return operation_not_served(f"The machine {name!r}", request.operation, advice)
