@@ -11,7 +11,7 @@ STATUS_HEADER = ("x-vast-intercept", "status")
 
 
 class Tally(msgspec.Struct):
-    """Numbers of calls to providers' APIs and of their tokens, without calls that are passed on."""
+    """Numbers of calls to providers' APIs and of what they held, without calls passed on."""
 
     #: Calls that have ended, with whatever outcome.
     calls: int = 0
@@ -27,6 +27,12 @@ class Tally(msgspec.Struct):
     uncounted: int = 0
     #: Roughly the number of tokens in the answers of `uncounted`.
     streamed_tokens: int = 0
+    #: What answered calls held besides tokens: texts that were embedded or compared, characters
+    #: that were spoken, seconds of audio, and images.
+    texts: int = 0
+    characters: int = 0
+    audio_seconds: float = 0.0
+    images: int = 0
 
     def since(self, before: "Tally") -> "Tally":
         """The difference to an earlier tally, but for `running`, which is of now."""
@@ -36,16 +42,30 @@ class Tally(msgspec.Struct):
 
     def __str__(self) -> str:
         parts = [f"{self.calls:,} {_plural(self.calls, 'call')}"]
-        if self.tokens or not self.uncounted:
+        amounts = self._amounts()
+        if self.tokens or not (self.uncounted or amounts):
             parts.append(f"{self.tokens:,} {_plural(self.tokens, 'token')}")
         if self.uncounted:
             about = f"about {self.streamed_tokens:,} {_plural(self.streamed_tokens, 'token')}"
             streams = f"{self.uncounted:,} {_plural(self.uncounted, 'stream')}"
             parts.append(f"{about} in {streams} (the app did not ask for the usage)")
+        parts += amounts
         parts += [f"{self.refused:,} refused", f"{self.errors:,} {_plural(self.errors, 'error')}"]
         if self.running:
             parts.append(f"{self.running:,} still running")
         return ", ".join(parts)
+
+    def _amounts(self) -> list[str]:
+        parts = []
+        if self.texts:
+            parts.append(f"{self.texts:,} {_plural(self.texts, 'text')}")
+        if self.characters:
+            parts.append(f"{self.characters:,} {_plural(self.characters, 'character')} spoken")
+        if self.audio_seconds:
+            parts.append(f"{self.audio_seconds:,.1f} s of audio")
+        if self.images:
+            parts.append(f"{self.images:,} {_plural(self.images, 'image')}")
+        return parts
 
 
 def _plural(count: int, word: str) -> str:

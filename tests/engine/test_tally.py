@@ -28,6 +28,18 @@ class TestTally:
                     " for the usage), 2 refused, 0 errors, 3 still running"
                 ),
             ),
+            (Tally(calls=2, texts=1), "2 calls, 1 text, 0 refused, 0 errors"),
+            (
+                Tally(calls=2, tokens=7, texts=1_200, images=1),
+                "2 calls, 7 tokens, 1,200 texts, 1 image, 0 refused, 0 errors",
+            ),
+            (
+                Tally(calls=3, characters=40, audio_seconds=1.25, images=2),
+                (
+                    "3 calls, 40 characters spoken, 1.2 s of audio, 2 images, 0 refused,"
+                    " 0 errors"
+                ),
+            ),
         ],
     )
     def test_text(self, tally: Tally, text: str) -> None:

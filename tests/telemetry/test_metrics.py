@@ -362,3 +362,13 @@ def test_calls_are_counted_by_operation() -> None:
     assert (operation, calls.calls, calls.failed) == ("embeddings", 3, 1)
     assert calls.amounts == {"texts": 7, "characters": 9}
     assert monitor.tally.uncounted == 0
+
+
+def test_the_tally_says_what_answered_calls_held_besides_tokens() -> None:
+    watched = monitor()
+    for operation in [*HELD, "embeddings"]:
+        watched.ended(call(), report(operation=operation, **HELD[operation][0]))
+    watched.ended(call(), report(Ending.FAILED, operation="images/edits", images=7))
+    tally = watched.tally
+    assert (tally.texts, tally.characters) == (6, 40)  # those that are spoken
+    assert (tally.audio_seconds, tally.images) == (12.5, 2)

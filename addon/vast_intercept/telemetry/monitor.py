@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ..config import Config, EndpointId
+from ..openai_api.operations import Operation
 from ..relay.progress import Progress
 from ..relay.retrying.endpoint_health import EndpointHealth
 from ..shut_down_models import known_model
@@ -89,6 +90,7 @@ class Monitor:
     def tally(self) -> Tally:
         """The numbers of calls, but for those that were passed on."""
         endings = self.endings
+        speech = self.operations.get(Operation.AUDIO_SPEECH, OperationCalls())
         return Tally(
             calls=sum(endings.values()) - endings[Ending.PASSED_ON],
             running=len(self.running),
@@ -97,7 +99,15 @@ class Monitor:
             tokens=sum(self.tokens),
             uncounted=self.uncounted,
             streamed_tokens=self.streamed_tokens,
+            texts=int(self._amount("texts")),
+            # Of texts that are embedded, their number says enough.
+            characters=int(speech.amounts.get("characters", 0)),
+            audio_seconds=self._amount("audio_seconds"),
+            images=int(self._amount("images")),
         )
+
+    def _amount(self, name: str) -> float:
+        return sum(each.amounts.get(name, 0) for each in self.operations.values())
 
     def began(self, progress: Progress) -> None:
         """Adds a call that was prepared for the relay to those that run."""
