@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,6 +97,26 @@ def test_offline_calls_nothing(setup: Setup, able: StandIn) -> None:
     assert report.code == 0
     assert {*NAMES, "vision_call"} < report.named("skipped")
     assert able.calls() == []
+
+
+def test_each_endpoint_is_called_that_a_model_leads_to(
+    able: StandIn, certs: Certificates, tmp_path: Path
+) -> None:
+    sections = sections_for(able, certs.ca, interface="serverless")
+    sections["endpoints"] = {
+        "big-one": {"serves": ["embeddings"]},
+        "my-endpoint": {"serves": ["embeddings", "score"]},
+    }
+    sections["routes"] = [
+        {"model": "big-*", "endpoint": "big-one"},
+        {"model": "bigger", "endpoint": "big-one"},
+    ]
+    with interceptor_for(tmp_path, sections) as setup:
+        report = setup.check()
+    assert list(report.steps) == [*STEPS, "embeddings_call", "embeddings_call_2", "score_call"]
+    assert report.steps["embeddings_call_2"]["message"].endswith(", by big-one")
+    assert report.named("failed") == {"embeddings_call", "score_call"}  # not of its workers
+    assert "endpoints.my-endpoint.serves" in report.steps["embeddings_call"]["advice"]
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from .listed_answers import (
 from .samples import red_square, second_of_sound
 from .steps import Step
 from .subject import Subject
-from .target import MODEL, model_for, url_of
+from .target import model_for, models_by_endpoint, url_of
 
 # Pixels: the smallest that OpenAI's API knows, and its name there.
 _SIDE = 256
@@ -78,25 +78,28 @@ TRIALS = {
 def listed_calls(
     subject: Subject, call: Callable[..., Step], needs: tuple[str, ...]
 ) -> Iterator[Step]:
-    """A step for each operation that some endpoint serves, made by `call`.
+    """A step for each operation and each endpoint that serves it, made by `call`.
 
-    A call to the endpoint that the whole call went to needs that one to have been answered. Others
-    are made whatever became of it.
+    Those are the endpoints where calls go first, by some model. A call to the endpoint that the
+    whole call went to needs that one to have been answered. Others are made whatever became of it.
     """
     config = subject.config
     chat = config.destinations_for(model_for(config))[:1]
     for operation, trial in TRIALS.items():
-        if endpoint := next(iter(config.destinations_for(MODEL, operation)), None):
+        models = models_by_endpoint(config, operation)
+        for number, (endpoint, model) in enumerate(models.items(), 1):
+            name = trial.name if number == 1 else f"{trial.name}_{number}"
             more = ("whole_call",) if (endpoint,) == chat else ()
-            look = partial(_try, subject, operation, trial, endpoint)
-            yield call(trial.name, look, (*needs, *more))
+            look = partial(_try, subject, operation, model, endpoint)
+            yield call(name, look, (*needs, *more))
 
 
-def _try(subject: Subject, operation: Operation, trial: _Trial, endpoint: EndpointId) -> Finding:
+def _try(subject: Subject, operation: Operation, model: str, endpoint: EndpointId) -> Finding:
     """Makes a call. Raises Problem and NotApplicable."""
+    trial = TRIALS[operation]
     ask = Ask(
         url_of(subject.chat_url, operation),
-        {"model": MODEL, **trial.body},
+        {"model": model, **trial.body},
         files=trial.files(),
         limit=_MAX_ANSWER,
         advice=_advice(subject, endpoint, operation),

@@ -1,10 +1,11 @@
 """Finds the URL that an app would call, and how calls reach the interceptor."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from ..config import Config, ConfigFile, EndpointId, OwnProvider, built_in_providers
+from ..openai_api.operations import Operation
 from ..status import Status
 from ..urls import place_of
 from .findings import NotApplicable
@@ -46,13 +47,28 @@ def model_for(
     config: Config, fits: Callable[[EndpointId], bool] = lambda _destination: True
 ) -> str:
     """A model with a destination that fits: without a default endpoint, the model of a route."""
-    if any(map(fits, config.destinations_for(MODEL))):
-        return MODEL
-    for route in config.routes:
-        model = route.model.replace("*", "").replace("?", "x")
-        if fnmatchcase(model, route.model) and any(map(fits, config.destinations_for(model))):
+    for model in _models(config):
+        if any(map(fits, config.destinations_for(model))):
             return model
     return MODEL
+
+
+def models_by_endpoint(config: Config, operation: Operation) -> dict[EndpointId, str]:
+    """A model for each endpoint that a call of the operation may go to first, by endpoint."""
+    found: dict[EndpointId, str] = {}
+    for model in _models(config):
+        for first in config.destinations_for(model, operation)[:1]:
+            found.setdefault(first, model)
+    return found
+
+
+def _models(config: Config) -> Iterator[str]:
+    """Models that calls can name: one that is none, then one for each route."""
+    yield MODEL
+    for route in config.routes:
+        model = route.model.replace("*", "").replace("?", "x")
+        if fnmatchcase(model, route.model):
+            yield model
 
 
 def chat_model(config: Config) -> str:
