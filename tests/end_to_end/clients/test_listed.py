@@ -203,7 +203,7 @@ def test_openai_on_node(interceptor: Interceptor, standin: StandIn, tmp_path: Pa
 
 
 def test_langchain(interceptor: Interceptor, standin: StandIn, tmp_path: Path) -> None:
-    """With tokens, for which tiktoken needs a file that it would fetch, and with texts."""
+    """With tokens, for which tiktoken needs a file that it would fetch, and with texts (C44)."""
     packages = Path(python("llama_index")).parents[1] / "lib"
     (tokens,) = packages.glob("python3*/site-packages/llama_index/core/_static/tiktoken_cache")
     program = str(LISTED / "langchain_app.py")
