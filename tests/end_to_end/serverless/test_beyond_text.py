@@ -7,6 +7,8 @@ import base64
 import json
 import random
 from array import array
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -188,3 +190,14 @@ class TestWhatTheWorkerDoesNotServe:
         error = error_of(answer)
         assert error["code"] == "operation_not_served"
         assert f"endpoints.{harness.ENDPOINT}.serves" in error["message"]
+
+    def test_a_chat_that_a_route_leads_to_an_embedder_is_one(
+        self, start_worker: Callable[..., AbstractContextManager[PyWorker]]
+    ) -> None:
+        """It lists completions as well: it measures itself with them."""
+        with start_worker(endpoint="big-one", number=3, routes=("/v1/completions", EMBEDDINGS)):
+            answer = post(CHAT, model="gpt-4o", messages=[{"role": "user", "content": TEXT}])
+        error = error_of(answer)
+        assert (answer.status_code, error["code"]) == (502, "operation_not_served")
+        assert "'big-one' does not serve chat/completions" in error["message"]
+        assert "The route for the model 'gpt-4*'" in error["message"]
