@@ -285,6 +285,20 @@ def test_a_stream_of_a_provider_reaches_the_app_as_it_is(
             assert bool(error) == (answer.content != sent)
 
 
+def test_a_provider_that_streams_nothing_is_passed_on_as_it_is(
+    mitmdump: Interceptor, standin: StandIn, provider: Provider
+) -> None:
+    """OpenAI's whisper-1 ignores `stream`."""
+    standin.set_worker(0, "cold")
+    provider.answer, provider.kind = (200, b'{"text": "Hi"}'), "application/json"
+    url = f"http://127.0.0.1:{provider.server_port}/v1/audio/transcriptions"
+    with mitmdump.session() as session:
+        data = {"model": "fall-1", "stream": "true"}
+        answer = session.post(url, data=data, files={"file": ("a.wav", WAV)}, timeout=60)
+    assert (answer.status_code, answer.content) == (200, b'{"text": "Hi"}')
+    assert answer.headers["content-type"] == "application/json"
+
+
 def test_an_edited_one_is_sent_as_edited(mitmdump: Interceptor, standin: StandIn) -> None:
     answer = ask(response_format="json", edit="yes")
     assert answer.headers["content-type"].startswith("text/plain")

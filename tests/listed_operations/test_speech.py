@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vast_intercept.listed_operations.listed_call import Delivery
+from vast_intercept.listed_operations.listed_call import BytesCall
 from vast_intercept.listed_operations.speech import SpeechCall, read_speech
 from vast_intercept.openai_api.errors import ApiError
 from vast_intercept.openai_api.requests import outline_of
@@ -55,7 +55,7 @@ def test_everything_but_the_model_is_sent_as_it_came(reading: Any) -> None:
     call = reading(body)
     assert sent(call) == body.replace(b'"tts-1"', b'""')
     assert (call.model, call.amounts.characters) == ("tts-1", 6)
-    assert call.delivery is Delivery.BYTES
+    assert isinstance(call, BytesCall)
     assert call.for_server() is None
 
 

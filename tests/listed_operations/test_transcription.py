@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vast_intercept.listed_operations.form_reader import FormReader
-from vast_intercept.listed_operations.listed_call import Delivery, ListedAnswer
+from vast_intercept.listed_operations.listed_call import EventsCall, ListedAnswer, WholeCall
 from vast_intercept.openai_api.error_codes import ErrorCode
 from vast_intercept.openai_api.errors import ApiError, bad_gateway
 from vast_intercept.openai_api.operations import Operation
@@ -103,7 +103,8 @@ def test_a_server_gets_a_form_with_the_same_file_and_no_model() -> None:
 def test_the_model_is_known_and_reserved_fields_are_left_out() -> None:
     call = read(form(field("model", "m"), field("input", "x"), field("filename", "y"), file(WAV)))
     assert (call.model, call.left_out) == ("m", ("input", "filename"))
-    assert call.delivery is Delivery.WHOLE
+    assert isinstance(call, WholeCall)
+    assert not isinstance(call, EventsCall)
     assert read(form(file(WAV))).model is None
 
 
@@ -374,7 +375,8 @@ def test_no_step_of_an_answer_takes_long(format_: str, body: object) -> None:
 
 def test_a_stream_is_asked_for_with_its_usage() -> None:
     call = read(form(file(WAV), field("stream", "true")))
-    assert call.delivery is Delivery.EVENTS
+    assert isinstance(call, EventsCall)
+    assert not isinstance(call, WholeCall)
     got = json.loads(b"".join(done(call.for_worker())))
     assert (got["stream"], got["stream_include_usage"]) == ("true", "true")
 
@@ -389,7 +391,8 @@ def test_a_stream_is_left_out_where_openai_does_not_stream(
     call = read(
         form(file(WAV), field("stream", "True"), field("response_format", format_)), operation
     )
-    assert (call.delivery, call.left_out) == (Delivery.WHOLE, ("stream",))
+    assert isinstance(call, WholeCall)
+    assert call.left_out == ("stream",)
     assert "stream" not in json.loads(b"".join(done(call.for_worker())))
 
 

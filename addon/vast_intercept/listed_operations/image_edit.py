@@ -16,7 +16,7 @@ from .file_types import IMAGES, file_of
 from .form import File, UploadedForm, as_form, as_json
 from .form_values import flag, json_values, last, without
 from .images import asks_for_url, image_answer
-from .listed_call import Delivery, Form, ListedAnswer, Steps
+from .listed_call import Form, ListedAnswer, Steps
 
 _IMAGE, _IMAGES, _MASK = "image", "image[]", "mask"
 
@@ -33,7 +33,6 @@ class ImageEdit:
 
     model: str | None
     left_out: tuple[str, ...]
-    delivery: Delivery = Delivery.WHOLE
     cost: float
     amounts: Amounts
     as_url: bool

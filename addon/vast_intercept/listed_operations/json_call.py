@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ..openai_api.amounts import NOTHING, Amounts
 from ..openai_api.rewriting import Piece
-from .listed_call import Delivery, Form, Steps
+from .listed_call import Form, Steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +16,6 @@ class JsonCall:
     cost: float
     amounts: Amounts = NOTHING
     left_out: tuple[str, ...] = ()
-    delivery: Delivery = Delivery.WHOLE
 
     def for_worker(self) -> Steps[tuple[Piece, ...]]:
         """Returns the app's JSON."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol, runtime_checkable
 
 from ..bridges.bridge import AppEvents
@@ -28,14 +27,6 @@ def done_at_once[T](steps: Steps[T]) -> T:
             return result
 
 
-class Delivery(Enum):
-    """How the answer reaches the app."""
-
-    WHOLE = "when all of it is there"
-    EVENTS = "as events, while they come"
-    BYTES = "as bytes, while they come"
-
-
 @dataclass(frozen=True, slots=True)
 class Form:
     """A request body that is no JSON: what a server gets that is not behind Vast's worker."""
@@ -56,7 +47,10 @@ class ListedAnswer:
 
 
 class ListedCall(Protocol):
-    """A call that may be sent. What it holds does not change."""
+    """A call that may be sent. What it holds does not change.
+
+    Each is one of the three below, which say how its answer reaches the app.
+    """
 
     @property
     def model(self) -> str | None:
@@ -66,11 +60,6 @@ class ListedCall(Protocol):
     @property
     def left_out(self) -> tuple[str, ...]:
         """What the app asked for that the model does not get, by name."""
-        ...
-
-    @property
-    def delivery(self) -> Delivery:
-        """How the answer reaches the app."""
         ...
 
     @property
@@ -94,7 +83,7 @@ class ListedCall(Protocol):
 
 @runtime_checkable
 class WholeCall(ListedCall, Protocol):
-    """A call whose answer is sent when all of it is there: `Delivery.WHOLE`."""
+    """A call whose answer is sent when all of it is there."""
 
     def answer(self, body: Buffer) -> Steps[ListedAnswer]:
         """Makes the app's answer. Raises ApiError (502) for what is none."""
@@ -103,7 +92,7 @@ class WholeCall(ListedCall, Protocol):
 
 @runtime_checkable
 class EventsCall(ListedCall, Protocol):
-    """A call whose answer comes as events: `Delivery.EVENTS`."""
+    """A call whose answer is sent as events, while they come."""
 
     def events(self) -> AppEvents:
         """Returns what makes the app's events of the server's."""
@@ -112,7 +101,7 @@ class EventsCall(ListedCall, Protocol):
 
 @runtime_checkable
 class BytesCall(ListedCall, Protocol):
-    """A call whose answer comes as bytes: `Delivery.BYTES`."""
+    """A call whose answer is sent as bytes, while they come."""
 
     def is_due(self, media_type: str) -> bool:
         """Whether an answer of this type is what was asked for."""

@@ -20,7 +20,7 @@ from ..openai_api.sse import EVENT_STREAM
 from .costs import speech_cost
 from .json_body import JsonBody, read_json_body
 from .json_call import JsonCall
-from .listed_call import JSON, Delivery
+from .listed_call import JSON
 
 _FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 _STREAM_FORMATS = ("sse", "audio")
@@ -87,7 +87,6 @@ def read_speech(body: Buffer, made: Outline | None = None) -> SpeechCall:
         pieces=read.pieces(values),
         cost=speech_cost(characters, voices),
         amounts=Amounts(characters=characters),
-        delivery=Delivery.BYTES,
         as_events=stream_format == "sse" if stream_format or not stream else None,
         format=format_ or "wav",
     )

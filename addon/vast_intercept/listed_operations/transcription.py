@@ -18,7 +18,7 @@ from .costs import audio_cost
 from .file_types import AUDIO, file_of
 from .form import File, UploadedForm, as_form, as_json
 from .form_values import flag, json_values, last, without
-from .listed_call import Delivery, Form, ListedAnswer, Steps
+from .listed_call import Form, ListedAnswer, ListedCall, Steps
 from .transcript import Format, transcript
 from .transcript_events import TranscriptEvents
 
@@ -32,12 +32,11 @@ _STREAMED = frozenset({Format.JSON, Format.TEXT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TranscriptionCall:
-    """A `ListedCall` for the text of an audio file."""
+class _AudioCall:
+    """What each `ListedCall` for the text of an audio file has."""
 
     model: str | None
     left_out: tuple[str, ...]
-    delivery: Delivery
     cost: float
     amounts: Amounts
     #: What the app gets.
@@ -58,16 +57,28 @@ class TranscriptionCall:
         """Returns the form that a server gets."""
         return as_form(self.boundary, self.fields, [self.file])
 
+
+class TranscriptionCall(_AudioCall):
+    """A `WholeCall` for all of the text of an audio file, perhaps with its times."""
+
+    __slots__ = ()
+
     def answer(self, body: Buffer) -> Steps[ListedAnswer]:
         """Makes the format that the app asked for. Raises ApiError (502) for what has no text."""
         return (yield from transcript(body, self.format, self.operation))
+
+
+class StreamedTranscriptionCall(_AudioCall):
+    """An `EventsCall` for the text of an audio file, piece by piece."""
+
+    __slots__ = ()
 
     def events(self) -> AppEvents:
         """Returns what makes the events of the text."""
         return TranscriptEvents()
 
 
-def read_transcription(form: UploadedForm, operation: Operation) -> TranscriptionCall:
+def read_transcription(form: UploadedForm, operation: Operation) -> ListedCall:
     """Reads the form of a transcription or a translation. Raises ApiError (400)."""
     part = next((part for part in form.parts if part.is_file), None)
     if part is None:
@@ -85,10 +96,10 @@ def read_transcription(form: UploadedForm, operation: Operation) -> Transcriptio
     fields["response_format"] = ["verbose_json" if format_.needs_segments else "json"]
     if stream:
         fields |= {"stream": ["true"], "stream_include_usage": ["true"]}
-    return TranscriptionCall(
+    kind = StreamedTranscriptionCall if stream else TranscriptionCall
+    return kind(
         model=model,
         left_out=left_out,
-        delivery=Delivery.EVENTS if stream else Delivery.WHOLE,
         cost=audio_cost(seconds_as_counted(file)),
         amounts=Amounts(audio_seconds=seconds_of(file), bytes=len(file.data)),
         format=format_,

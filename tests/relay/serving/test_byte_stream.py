@@ -29,12 +29,12 @@ async def answering(
     """The answer as it reaches an app."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        stream = ByteStream(request, {"x-request-id": "req_1"}, progress)
+        stream = ByteStream(request, {"x-request-id": "req_1"}, progress, WAV.__eq__)
         started = await wait_for_first_bytes(answer, progress, stream=False)
         try:
             await stream.send(started)
         except ApiError as error:
-            stream.cut(error)
+            await stream.fail(error)
         assert stream.out
         return stream.out
 
@@ -143,7 +143,7 @@ def test_an_error_is_one_although_its_status_says_success(pieces: list[Any]) -> 
 
 def test_an_answer_without_a_byte_is_none() -> None:
     async def send() -> None:
-        stream = ByteStream(None, {}, attempted())  # type: ignore[arg-type]
+        stream = ByteStream(None, {}, attempted(), WAV.__eq__)  # type: ignore[arg-type]
         await stream.send(StartedAnswer(PlayedAnswer([], media_type=WAV), b""))
 
     with pytest.raises(ApiError) as raised:

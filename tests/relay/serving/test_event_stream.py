@@ -14,6 +14,7 @@ from vast_intercept.bridges.bridge import AppEvents, Record
 from vast_intercept.bridges.messages.request import read_messages
 from vast_intercept.config.config import defaults
 from vast_intercept.openai_api.errors import ApiError, bad_gateway
+from vast_intercept.openai_api.sse import EVENT_STREAM
 from vast_intercept.relay.call import Call
 from vast_intercept.relay.progress import Progress
 from vast_intercept.relay.retrying.answer_start import StartedAnswer
@@ -51,7 +52,7 @@ async def got_of(
     """What an app gets of a stream that is sent like this."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        stream = EventStream(request, {}, progress, events, keep)
+        stream = EventStream(request, {}, progress, lambda: events, keep)
         await send(stream)
         assert stream.out
         return stream.out
@@ -96,6 +97,8 @@ def test_a_response_that_could_not_be_kept_is_not_complete() -> None:
 
 class Answer:
     """An answer of Vast's that comes in these pieces."""
+
+    media_type = content_type = EVENT_STREAM
 
     def __init__(self, *pieces: bytes) -> None:
         self._pieces = list(pieces)

@@ -1,6 +1,7 @@
 """An answer of bytes, such as audio, to an app: each piece as soon as it is there."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -15,20 +16,31 @@ from ..retrying.answer_start import StartedAnswer
 
 @dataclass(slots=True, eq=False)
 class ByteStream:
-    """The answer to a call for bytes. Once `out` is there, its head is out: no error can follow.
+    """The answer to a call for bytes: a `Stream` of these.
 
     Bytes have no place for an error, so that an app can see only by its connection that they are
-    not complete.
+    not complete. `is_due` says whether bytes of a content type are what was asked for.
     """
 
     _request: web.BaseRequest
     _headers: Mapping[str, str]
     _progress: Progress
+    _is_due: Callable[[str], bool]
     #: What the server is to be given back in the end.
     out: web.StreamResponse | None = field(default=None, init=False)
 
+    def kept_alive(self, seconds: float) -> AbstractAsyncContextManager[None]:
+        """Sends nothing: whatever is sent would be taken for a part of the answer."""
+        return nullcontext()
+
     async def send(self, started: StartedAnswer) -> None:
-        """Sends the bytes on as they come. Raises ApiError if they break off."""
+        """Sends the bytes on as they come. Raises ApiError if they are others, or break off."""
+        media_type = started.answer.media_type
+        if not (self._progress.is_with_provider or self._is_due(media_type)):
+            raise bad_gateway(
+                f"The answer has the content type {media_type!r}, which is not what was asked for.",
+                ErrorCode.BAD_UPSTREAM_ANSWER,
+            )
         if not started.first:
             raise _ended_early()
         out = await self._begin(started)
@@ -64,7 +76,7 @@ class ByteStream:
         await out.prepare(self._request)
         return out
 
-    def cut(self, failure: ApiError) -> None:
+    async def fail(self, failure: ApiError) -> None:
         """Ends the answer behind what was sent of it, so that nobody takes it for the whole."""
         self._progress.fail(failure)
         if transport := self._request.transport:

@@ -16,6 +16,7 @@ from ..failures import AttemptFailed
 from ..http_client import read_rest
 from ..progress import Progress
 from ..retrying.answer_start import LOOK, StartedAnswer
+from .whole_answer import check_content_type
 
 # How long `[DONE]` waits for the end of Vast's stream, in seconds.
 _MOMENT = 0.15
@@ -23,26 +24,32 @@ _MOMENT = 0.15
 
 @dataclass(slots=True, eq=False)
 class EventStream:
-    """The answer to a streamed call. Once `out` is there, its head is out: no other can follow.
+    """The answer to a streamed call: a `Stream` of events.
 
-    `events` makes of Vast's events those that the app gets. `keep` is awaited with what is to be
-    kept of a complete answer, before the app has the end of it; None if nobody comes back to it.
+    `new_events` gives what makes of the events that come those that the app gets. It is asked in
+    the beginning, and again if it is the app's own provider that answers. `keep` is awaited with
+    what is to be kept of a complete answer, before the app has the end of it; None if nobody comes
+    back to it.
     """
 
     _request: web.BaseRequest
     _headers: Mapping[str, str]
     _progress: Progress
-    events: AppEvents
+    _new_events: Callable[[], AppEvents]
     _keep: Callable[[Record], Awaitable[None]] | None = None
     #: What the server is to be given back in the end.
     out: web.StreamResponse | None = field(default=None, init=False)
     #: All of the answer has come; of it, `_last` is still to be sent.
-    over: bool = field(default=False, init=False)
+    _over: bool = field(default=False, init=False)
     _last: bytes = field(default=b"", init=False)
+    _events: AppEvents = field(init=False)
 
-    async def _begin(self) -> web.StreamResponse:
+    def __post_init__(self) -> None:
+        self._events = self._new_events()
+
+    async def _begin(self, content_type: str = EVENT_STREAM) -> web.StreamResponse:
         if self.out is None:
-            headers = {"content-type": EVENT_STREAM, **self._headers}
+            headers = {"content-type": content_type, **self._headers}
             out = self.out = web.StreamResponse(headers=headers)
             out.enable_chunked_encoding()
             self._progress.begin_stream()
@@ -63,7 +70,7 @@ class EventStream:
 
         def begin() -> None:
             senders.append(
-                asyncio.create_task(self._repeat(seconds, self.events.keep_alive(), finished))
+                asyncio.create_task(self._repeat(seconds, self._events.keep_alive(), finished))
             )
 
         timer = asyncio.get_running_loop().call_later(seconds, begin)
@@ -90,12 +97,15 @@ class EventStream:
                     await finished.wait()
 
     async def send(self, started: StartedAnswer) -> None:
-        """Sends the events on as they arrive, byte for byte. Raises ApiError if they break off.
+        """Sends the events on as they arrive. Raises ApiError if they are none, or break off.
 
         Only whole events are sent, so that `fail` can add one of its own.
         """
-        out = await self._begin()
-        feed = self.events.feed
+        check_content_type(started.answer, EVENT_STREAM)
+        if self._progress.is_with_provider:
+            self._events = self._new_events()
+        out = await self._begin(started.answer.content_type)
+        feed = self._events.feed
         stream = started.stream
         read = started.answer.read
         ready, rest = started.first, started.rest
@@ -147,7 +157,7 @@ class EventStream:
         stream = started.stream
         text = stream.end_begins(last)
         self._note(started, last[text:])
-        if text and (for_app := self.events.feed(last[:text])):
+        if text and (for_app := self._events.feed(last[:text])):
             await out.write(for_app)
         rest = await read_rest(started.answer.read, _MOMENT)
         if not stream.done:
@@ -159,31 +169,35 @@ class EventStream:
         error = started.explain(stream.error) if stream.error is not None else None
         self._progress.end_stream(stream.usage, stream.events, error)
         self._last = last
-        self.over = True
+        self._over = True
 
     async def end(self) -> None:
         """Sends what is still to be sent of an answer that is over."""
         out = await self._begin()
         last, self._last = self._last, b""
-        last = self.events.feed(last) if last else b""
-        ended = self.events.end(self._progress.error)
-        if self.events.failure and self._progress.error is None:
-            self._progress.fail(self.events.failure)  # the app has got it as well
+        last = self._events.feed(last) if last else b""
+        ended = self._events.end(self._progress.error)
+        if self._events.failure and self._progress.error is None:
+            self._progress.fail(self._events.failure)  # the app has got it as well
         try:
-            if self._keep and (record := self.events.record):
+            if self._keep and (record := self._events.record):
                 await self._keep(record)
         except ApiError as error:  # the app must not come back to what is not kept
             self._progress.fail(error)
-            ended = self.events.fail(error)
+            ended = self._events.fail(error)
         last += ended
         with contextlib.suppress(ConnectionError):
             if last:
                 await out.write(last)
             await out.write_eof()
 
-    async def fail(self, error: ApiError) -> None:
-        """Ends the stream with the error, if the app is still there."""
+    async def fail(self, failure: ApiError) -> None:
+        """Ends the stream with the error, or with the rest of an answer that is over."""
+        if self._over:
+            await self.end()  # the app has all that matters, or is about to
+            return
+        self._progress.fail(failure)
         out = await self._begin()
         with contextlib.suppress(ConnectionError):
-            await out.write(self.events.fail(error))
+            await out.write(self._events.fail(failure))
             await out.write_eof()

@@ -24,8 +24,8 @@ from ..work import ToProvider
 from .app_body import read_body
 from .bridging import bridge_for, plain_events
 from .event_stream import EventStream
-from .run import Headers, Run
-from .whole_answer import JSON, check_content_type, read_whole
+from .run import Headers, Run, Stream
+from .whole_answer import JSON, read_whole
 
 
 @dataclass(slots=True, eq=False)
@@ -36,16 +36,10 @@ class Generation(Run[Buffer | None]):
     #: What the app speaks, if it is not what Vast does.
     _bridge: Bridge | None = field(default=None, init=False)
 
-    def _event_stream(self, headers: Headers) -> EventStream | None:
+    def _stream(self, headers: Headers) -> Stream | None:
         if not self._progress.stream:
             return None
-        return EventStream(self._request, headers, self._progress, self._events(), self._keep)
-
-    def _use(self, stream: EventStream, started: StartedAnswer, headers: Headers) -> None:
-        check_content_type(started.answer, EVENT_STREAM)
-        headers["content-type"] = started.answer.content_type
-        if self._progress.is_with_provider:
-            stream.events = self._events()
+        return EventStream(self._request, headers, self._progress, self._events, self._keep)
 
     async def _read(self, received: Buffer | None) -> UpstreamRequest:
         body = received if self._call.body is None else self._call.body

@@ -3,30 +3,27 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from aiohttp import web
-
+from ...bridges.bridge import AppEvents
 from ...bridges.plain import PlainEvents
 from ...config import UpstreamKind
-from ...listed_operations.listed_call import BytesCall, Delivery, EventsCall, ListedCall, WholeCall
+from ...listed_operations.listed_call import BytesCall, EventsCall, ListedCall, WholeCall
 from ...listed_operations.reading import read_json_call
 from ...listed_operations.upload_reader import UPLOADS
 from ...openai_api.content_coding import request_too_large
-from ...openai_api.error_codes import ErrorCode
-from ...openai_api.errors import ApiError, bad_gateway
+from ...openai_api.errors import ApiError
 from ...openai_api.limits import READ_AT_ONCE
 from ...openai_api.outline import Buffer
 from ...openai_api.rewriting import Piece
 from ...openai_api.shortening import shorten_in_steps
 from ...openai_api.sse import EVENT_STREAM
 from ...openai_api.usage import usage_of
-from ..failures import internal_error
 from ..retrying.answer_start import StartedAnswer
 from ..retrying.dispatch import destinations
 from ..upstreams.base import UpstreamRequest
 from .app_body import read_body
 from .byte_stream import ByteStream
 from .event_stream import EventStream
-from .run import Headers, Run
+from .run import Headers, Run, Stream
 from .upload import Upload, read_upload
 from .whole_answer import JSON, check_content_type, read_to_end
 
@@ -45,7 +42,7 @@ class ListedRun(Run[Buffer | Upload | ApiError | None]):
         progress = self._progress
         progress.read(
             model=self._work.model or listed.model,
-            stream=listed.delivery is Delivery.EVENTS,
+            stream=isinstance(listed, EventsCall),
             left_out=listed.left_out,
             prompt=None,
         )
@@ -61,15 +58,16 @@ class ListedRun(Run[Buffer | Upload | ApiError | None]):
             headers.get("accept") or "*/*",
             form,
         )
+        if not form:
+            return sent.with_pieces(await self._turns.take(listed.for_worker()))
         there = destinations(sent, self._work.endpoint)
-        if form and not any(each.kind is UpstreamKind.SERVERLESS for each in there):
+        if not any(each.kind is UpstreamKind.SERVERLESS for each in there):
             return sent
-        if form:  # before base64 is made of it: four bytes for three
-            call.share.take(sum(map(len, form.pieces)) * 4 // 3)
+        # Before base64 is made of it: four bytes for three.
+        call.share.take(sum(map(len, form.pieces)) * 4 // 3)
         pieces = await self._turns.take(listed.for_worker())
-        if form:
-            # All of it, kept to be looked at, would be held twice.
-            progress.show_sent((await self._turns.take(shorten_in_steps(pieces)),))
+        # All of it, kept to be looked at, would be held twice.
+        progress.show_sent((await self._turns.take(shorten_in_steps(pieces)),))
         return sent.with_pieces(pieces)
 
     async def _listed_call(
@@ -89,55 +87,26 @@ class ListedRun(Run[Buffer | Upload | ApiError | None]):
         body, made = await read_body(body, headers, call, self._turns)
         return read_json_call(operation, body, made), body
 
-    def _event_stream(self, headers: Headers) -> EventStream | None:
-        if self._listed.delivery is not Delivery.EVENTS:
-            return None
-        assert isinstance(self._listed, EventsCall)
-        events = self._listed.events()
-        return EventStream(self._request, headers, self._progress, events)
+    def _stream(self, headers: Headers) -> Stream | None:
+        listed, progress = self._listed, self._progress
 
-    def _use(self, stream: EventStream, started: StartedAnswer, headers: Headers) -> None:
-        check_content_type(started.answer, EVENT_STREAM)
-        headers["content-type"] = EVENT_STREAM
-        if self._progress.is_with_provider:  # its events are OpenAI's already
-            stream.events = PlainEvents(stream.events.keep_alive)
+        def events() -> AppEvents:
+            assert isinstance(listed, EventsCall)
+            # A provider's are OpenAI's already.
+            return PlainEvents(bytes) if progress.is_with_provider else listed.events()
 
-    async def _without_events(
-        self, sent: UpstreamRequest, deadline: float, headers: Headers
-    ) -> web.StreamResponse:
-        if self._listed.delivery is Delivery.WHOLE:
-            # Without an argument, `super` does not know a class with slots.
-            return await super(ListedRun, self)._without_events(sent, deadline, headers)
-        stream = ByteStream(self._request, headers, self._progress)
-        try:
-            async with self._until(deadline) as limit:
-                started = await self._start(sent, deadline, headers)
-                if self._ended_with is None:
-                    limit.reschedule(None)  # from now on it only must not fall silent
-                if not self._progress.is_with_provider:
-                    self._check_kind(started.answer.media_type)
-                await stream.send(started)
-        except (ApiError, TimeoutError) as error:
-            if not stream.out:
-                raise
-            stream.cut(error if isinstance(error, ApiError) else self._out_of_time())
-        except ConnectionError:  # of the app: those of Vast have become an ApiError
-            if not stream.out:
-                raise
-        except Exception as error:  # whatever happens, nobody may take it for the whole
-            if not stream.out:
-                raise
-            stream.cut(internal_error(error, self._call.request_id))
-        assert stream.out
-        return stream.out
+        if isinstance(listed, EventsCall):
+            return EventStream(self._request, headers, progress, events)
+        if isinstance(listed, BytesCall):
+            return ByteStream(self._request, headers, progress, listed.is_due)
+        return None
 
-    def _check_kind(self, media_type: str) -> None:
-        """Raises ApiError (502) unless bytes are of the kind that was asked for."""
-        if isinstance(self._listed, BytesCall) and not self._listed.is_due(media_type):
-            raise bad_gateway(
-                f"The answer has the content type {media_type!r}, which is not what was asked for.",
-                ErrorCode.BAD_UPSTREAM_ANSWER,
-            )
+    def _is_whole(self, started: StartedAnswer) -> bool:
+        # OpenAI's whisper-1 ignores that it is to stream.
+        is_as_asked = isinstance(self._listed, BytesCall) or (
+            started.answer.media_type == EVENT_STREAM
+        )
+        return self._progress.is_with_provider and not is_as_asked
 
     async def _whole(self, started: StartedAnswer, headers: Headers) -> Buffer:
         progress = self._progress

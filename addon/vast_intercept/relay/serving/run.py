@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from aiohttp import web
 
@@ -20,11 +21,27 @@ from ..retrying.dispatch import Dispatcher
 from ..turns import Turns
 from ..upstreams.base import UpstreamAnswer, UpstreamRequest
 from ..work import AnswerHere, Generating, Refuse
-from .event_stream import EventStream
 
 type Headers = dict[str, str]
 
 _SLICE = 64 * 1024
+
+
+class Stream(Protocol):
+    """An answer that reaches the app while it comes. Once `out` is there, no other can follow."""
+
+    #: What the server is to be given back in the end.
+    out: web.StreamResponse | None
+
+    def kept_alive(self, seconds: float) -> AbstractAsyncContextManager[None]:
+        """Shows the app in the block that it is to wait, each time so many seconds have passed."""
+        ...
+
+    async def send(self, started: StartedAnswer) -> None:
+        """Sends the answer as it comes. Raises ApiError if it is none, or breaks off."""
+
+    async def fail(self, failure: ApiError) -> None:
+        """Ends what was sent of an answer that has failed."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,12 +63,8 @@ class Run[Received](ABC):
         """What is sent on. Raises ApiError (400, 413) for what cannot be served."""
 
     @abstractmethod
-    def _event_stream(self, headers: Headers) -> EventStream | None:
-        """The stream of events that the app has asked for, if it has."""
-
-    @abstractmethod
-    def _use(self, stream: EventStream, started: StartedAnswer, headers: Headers) -> None:
-        """Makes the stream one of this answer. Raises ApiError (502) if that is no stream."""
+    def _stream(self, headers: Headers) -> Stream | None:
+        """What the answer is sent with while it comes; None if it is sent when all of it came."""
 
     @abstractmethod
     async def _whole(self, started: StartedAnswer, headers: Headers) -> Buffer:
@@ -80,29 +93,34 @@ class Run[Received](ABC):
         self._work = work
         sent = await self._read(received)
         deadline = asyncio.get_running_loop().time() + self._call.config.timeout.total
-        stream = self._event_stream(headers)
+        stream = self._stream(headers)
+        keepalive = self._call.config.keepalive
         try:
-            if stream is None:
-                return await self._without_events(sent, deadline, headers)
             async with self._until(deadline) as limit:
-                async with stream.kept_alive(self._call.config.keepalive):
+                async with stream.kept_alive(keepalive) if stream else nullcontext():
                     started = await self._start(sent, deadline, headers)
-                if self._ended_with is None:
-                    limit.reschedule(None)  # from now on it only must not fall silent
-                self._use(stream, started, headers)
-                await stream.send(started)
+                if stream and not stream.out and self._is_whole(started):
+                    stream = None
+                if stream:
+                    if self._ended_with is None:
+                        limit.reschedule(None)  # from now on it only must not fall silent
+                    await stream.send(started)
+                else:
+                    whole = await self._whole(started, headers)
+            if stream is None:
+                return await self._send(started.answer.status, whole, headers)
         except (ApiError, TimeoutError) as error:
             failure = error if isinstance(error, ApiError) else self._out_of_time()
             if not (stream and stream.out):
                 raise failure from None
-            await self._fail(stream, failure)
+            await stream.fail(failure)
         except ConnectionError:  # of the app: those of Vast have become an ApiError
             if not (stream and stream.out):
                 raise
-        except Exception as error:  # whatever happens, a stream ends with an event
+        except Exception as error:  # whatever happens, nobody may take it for the whole
             if not (stream and stream.out):
                 raise
-            await self._fail(stream, internal_error(error, self._call.request_id))
+            await stream.fail(internal_error(error, self._call.request_id))
         finally:
             # The connection was given back if the answer was read to its end. If the answer is not
             # complete, it is closed: the worker then stops generating.
@@ -114,22 +132,9 @@ class Run[Received](ABC):
         assert stream.out
         return stream.out
 
-    async def _without_events(
-        self, sent: UpstreamRequest, deadline: float, headers: Headers
-    ) -> web.StreamResponse:
-        """Answers when all of the answer is there."""
-        async with self._until(deadline):
-            started = await self._start(sent, deadline, headers)
-            whole = await self._whole(started, headers)
-        return await self._send(started.answer.status, whole, headers)
-
-    async def _fail(self, stream: EventStream, failure: ApiError) -> None:
-        """Ends a stream that has begun."""
-        if stream.over:
-            await stream.end()  # the app has all that matters, or is about to
-        else:
-            self._progress.fail(failure)
-            await stream.fail(failure)
+    def _is_whole(self, started: StartedAnswer) -> bool:
+        """Whether an answer is sent in one piece although the app has asked for a stream."""
+        return False
 
     @asynccontextmanager
     async def _until(self, deadline: float | None) -> AsyncIterator[asyncio.Timeout]:
