@@ -35,10 +35,7 @@ class TestTally:
             ),
             (
                 Tally(calls=3, characters=40, audio_seconds=1.25, images=2),
-                (
-                    "3 calls, 40 characters spoken, 1.2 s of audio, 2 images, 0 refused,"
-                    " 0 errors"
-                ),
+                ("3 calls, 40 characters spoken, 1.2 s of audio, 2 images, 0 refused, 0 errors"),
             ),
         ],
     )

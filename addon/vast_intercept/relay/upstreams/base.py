@@ -142,9 +142,7 @@ def _advice(request: UpstreamRequest, name: str) -> str:
     operation = request.operation
     add = f"dd /v1/{operation} to OPENAI_ROUTES in its template, if its model is one for it"
     if operation in LISTED:
-        return (
-            f"A{add}, or take {operation} out of endpoints.{name}.serves in the configuration."
-        )
+        return f"A{add}, or take {operation} out of endpoints.{name}.serves in the configuration."
     leads = leading_line(request)
     if request.call.config.interface is UpstreamKind.OPENAI:
         return f"Does your Vast account have an endpoint of that name? {leads}."
