@@ -18,8 +18,11 @@ from vast_intercept.relay.serving.app_body import receive
 MOST = 10 * ALWAYS_HELD
 SIZES = st.integers(0, 2 * MOST)
 STEPS = st.one_of(
-    *(st.tuples(st.just(name), SIZES) for name in ("has_room_for", "has_room_for_two", "take")),
-    st.tuples(st.just("close"), st.just(None)),
+    *(
+        st.tuples(st.just(name), SIZES)
+        for name in ("has_room_for", "has_room_for_two", "reserve", "take")
+    ),
+    *(st.tuples(st.just(name), st.just(None)) for name in ("close", "give_back_reserved")),
 )
 
 
@@ -51,6 +54,20 @@ def test_a_small_call_has_room_whatever_others_hold() -> None:
     small.take(ALWAYS_HELD // 2)
     with pytest.raises(ApiError):
         small.take(1)
+
+
+def test_what_is_reserved_is_taken_once() -> None:
+    counted = memory()
+    one, other = Share(counted), Share(counted)
+    one.reserve(MOST - ALWAYS_HELD)
+    with pytest.raises(ApiError):
+        other.reserve(2 * ALWAYS_HELD)
+    one.take(ALWAYS_HELD)
+    assert counted.held == MOST - ALWAYS_HELD
+    one.give_back_reserved()
+    one.give_back_reserved()
+    assert counted.held == ALWAYS_HELD
+    other.reserve(2 * ALWAYS_HELD)
 
 
 def test_a_body_that_is_kept_no_more_is_given_back() -> None:

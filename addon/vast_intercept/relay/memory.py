@@ -41,6 +41,22 @@ class Share:
         self._ahead = size
         return True
 
+    def reserve(self, size: int) -> None:
+        """Takes now what `take` will be asked for later. Raises ApiError (503) if it is too much.
+
+        Of many large calls that come at once, some are served then, and the others refused at once:
+        if each took its bytes as they come, all would be refused half-way.
+        """
+        more = max(0, size - self._ahead)
+        if not self.has_room_for(more):
+            raise too_much_held(self._memory.most)
+        self._ahead += more
+
+    def give_back_reserved(self) -> None:
+        """Gives back what was reserved, and will not be taken."""
+        self.give_back(self._ahead)
+        self._ahead = 0
+
     def take(self, size: int) -> None:
         """Takes so many bytes more. Raises ApiError (503) if they cannot be held."""
         ahead = min(size, self._ahead)

@@ -24,7 +24,7 @@ from .app_body import read_body
 from .byte_stream import ByteStream
 from .event_stream import EventStream
 from .run import Headers, Run, Stream
-from .upload import Upload, read_upload
+from .upload import Upload, read_upload, size_as_base64
 from .whole_answer import JSON, check_content_type, read_to_end
 
 
@@ -62,9 +62,10 @@ class ListedRun(Run[Buffer | Upload | ApiError | None]):
             return sent.with_pieces(await self._turns.take(listed.for_worker()))
         there = destinations(sent, self._work.endpoint)
         if not any(each.kind is UpstreamKind.SERVERLESS for each in there):
+            call.share.give_back_reserved()  # no base64 is made
             return sent
-        # Before base64 is made of it: four bytes for three.
-        call.share.take(sum(map(len, form.pieces)) * 4 // 3)
+        # Before base64 is made of it.
+        call.share.take(size_as_base64(sum(map(len, form.pieces))))
         pieces = await self._turns.take(listed.for_worker())
         # All of it, kept to be looked at, would be held twice.
         progress.show_sent((await self._turns.take(shorten_in_steps(pieces)),))

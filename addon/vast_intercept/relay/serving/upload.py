@@ -45,15 +45,23 @@ async def receive_upload(
 async def _received(
     request: web.BaseRequest, operation: Operation, call: Call, turns: Turns
 ) -> Upload:
-    reader = _reader(operation, request.headers)
-    if request.content_length is not None:
-        reader.expect(request.content_length)
-    while piece := await request.content.readany():
-        if len(reader.body) + len(piece) > call.max_body:
-            raise request_too_large(call.max_body)
-        call.share.take(len(piece))
-        await turns.take(reader.feed(piece))
-    return Upload(reader.end(), reader.body)
+    reader, share = _reader(operation, request.headers), call.share
+    if size := request.content_length:
+        reader.expect(size)
+        share.reserve(size + size_as_base64(size))
+    taken = 0
+    try:
+        while piece := await request.content.readany():
+            if len(reader.body) + len(piece) > call.max_body:
+                raise request_too_large(call.max_body)
+            share.take(len(piece))
+            taken += len(piece)
+            await turns.take(reader.feed(piece))
+        return Upload(reader.end(), reader.body)
+    except ApiError:
+        share.give_back(taken)
+        share.give_back_reserved()
+        raise
 
 
 async def read_upload(
@@ -63,6 +71,11 @@ async def read_upload(
     reader = _reader(operation, headers)
     await turns.take(reader.feed(body))
     return Upload(reader.end(), body)
+
+
+def size_as_base64(size: int) -> int:
+    """How many bytes so many are as base64: four for three."""
+    return size * 4 // 3
 
 
 def _reader(operation: Operation, headers: Mapping[str, str]) -> UploadReader:
