@@ -1,6 +1,7 @@
 """A key is not seen anywhere but where it is sent."""
 
 import copy
+import itertools
 import pickle
 import traceback
 from itertools import count
@@ -90,6 +91,63 @@ def searched(data: bytearray) -> tuple[int, bytearray]:
         except StopIteration as ended:
             return step, ended.value
     raise AssertionError
+
+
+def test_a_key_that_answers_may_have_by_chance_is_not_looked_for() -> None:
+    secrets = Secrets()
+    secrets.add(Secret("1234"))
+    answer = b'{"embedding": [0.12345]}'
+    with pytest.raises(StopIteration) as ended:
+        next(secrets.redact_in_steps(answer))
+    assert ended.value.value == answer
+    mask = secrets.in_stream()
+    assert mask.feed(answer[:14]) + mask.feed(answer[14:]) + mask.end() == answer
+    assert secrets.redact("the key 1234") == "the key ***"
+
+
+def streamed(pieces: list[bytes], *keys: str) -> bytes:
+    """What comes of the pieces of a stream."""
+    secrets = Secrets()
+    secrets.add(*map(Secret, keys))
+    mask = secrets.in_stream()
+    return b"".join(map(mask.feed, pieces)) + mask.end()
+
+
+@pytest.mark.parametrize("at", range(len(KEY) + 1))
+def test_a_key_is_found_in_a_stream_wherever_it_is_cut(at: int) -> None:
+    key = KEY.encode()
+    pieces = [b"v va vast-", b"data: " + key[:at], key[at:] + b" vast", b"-01"]
+    assert streamed(pieces, KEY) == b"v va vast-data: " + b"*" * 37 + b"wxyz vast-01"
+
+
+@given(KEYS, KEYS, st.data())
+def test_no_key_survives_in_a_stream_and_all_else_does(
+    one: str, other: str, data: st.DataObject
+) -> None:
+    """One that begins as the other does, too, and whatever begins as a key without being one."""
+    longer = one + other
+    parts = st.sampled_from([one, longer, other, one[:-1], other[:7], "x", "\n", "a text"])
+    whole = "".join(data.draw(st.lists(parts))).encode()
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)))))
+    edges = [0, *cuts, len(whole)]
+    pieces = [whole[start:end] for start, end in itertools.pairwise(edges)]
+    shown = streamed(pieces, one, longer, other)
+    assert len(shown) == len(whole)
+    for key in (one, other):
+        assert key.encode() not in shown
+    assert all(was == now or now == ord("*") for was, now in zip(whole, shown, strict=True))
+    if not any(key.encode() in whole for key in (one, other)):
+        assert shown == whole
+
+
+def test_events_do_not_wait_for_what_may_begin_a_key() -> None:
+    secrets = Secrets()
+    secrets.add(Secret(KEY))
+    mask = secrets.in_stream()
+    event = b"data: v\n\n"
+    assert mask.feed(event) is event
+    assert mask.feed(b"data: v") == b"data: "
+    assert mask.feed(b"\n\n") == b"v\n\n"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from ...openai_api.error_codes import ErrorCode
 from ...openai_api.errors import ApiError, bad_gateway, error_of_event
 from ...openai_api.operations import SERVED_BY_VAST
 from ...openai_api.sse import EVENT_STREAM
+from ...secret import StreamMask
 from ..failures import BUSY_STATUSES, GAVE_UP_STATUS, RETRIED_STATUSES, AttemptFailed
 from ..memory import Share
 from ..progress import Progress
@@ -42,6 +43,12 @@ class StartedAnswer:
     first: bytes
     rest: bytes = b""
     stream: AnswerStream = field(default_factory=AnswerStream)
+    #: Has seen `first` and `rest` of a stream of events, and of other answers nothing.
+    mask: StreamMask = field(default_factory=StreamMask)
+
+    async def read(self) -> bytes:
+        """The next bytes without keys; none at the end. Raises AttemptFailed."""
+        return await _read_masked(self.answer, self.mask)
 
     def explain(self, error: bytes) -> ApiError:
         """What an error within the answer means to an app."""
@@ -61,9 +68,10 @@ async def wait_for_first_bytes(
         raise await _read_error(answer, call.share)
     if stream and answer.media_type == EVENT_STREAM:
         native = progress.is_with_provider and call.operation not in SERVED_BY_VAST
-        started = await _stream(answer, NativeStream() if native else AnswerStream())
+        made = NativeStream() if native else AnswerStream()
+        started = await _stream(answer, made, progress.keys.in_stream())
     else:
-        started = await _whole(answer, call.share)
+        started = await _whole(answer, call.share, progress.keys.in_stream())
     progress.first_byte(started.stream.model or None)
     answer.limit_silence(call.config.timeout.between_bytes)
     return started
@@ -93,13 +101,20 @@ async def _read_error(answer: UpstreamAnswer, share: Share) -> Exception:
     return _failed(answer.status, error, retry_after=answer.retry_after)
 
 
-async def _stream(answer: UpstreamAnswer, stream: AnswerStream) -> StartedAnswer:
-    chunk = await answer.read()
+async def _read_masked(answer: UpstreamAnswer, mask: StreamMask) -> bytes:
+    while chunk := await answer.read():
+        if masked := mask.feed(chunk):
+            return masked
+    return mask.end()
+
+
+async def _stream(answer: UpstreamAnswer, stream: AnswerStream, mask: StreamMask) -> StartedAnswer:
+    chunk = await _read_masked(answer, mask)
     ready = stream.feed(chunk[:LOOK])
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_MOMENT):
             while 0 < len(chunk) <= LOOK and len(ready) < LOOK and not stream.telling:
-                chunk = await answer.read()
+                chunk = await _read_masked(answer, mask)
                 ready += stream.feed(chunk[:LOOK])
     if not chunk:
         ready += stream.end()
@@ -107,7 +122,7 @@ async def _stream(answer: UpstreamAnswer, stream: AnswerStream) -> StartedAnswer
         raise _error_in(stream.error, answer)
     if not chunk and not stream.telling:
         raise _not_begun(answer)
-    return StartedAnswer(answer, ready, chunk[LOOK:], stream)
+    return StartedAnswer(answer, ready, chunk[LOOK:], stream, mask)
 
 
 def _not_begun(answer: UpstreamAnswer) -> AttemptFailed:
@@ -115,7 +130,7 @@ def _not_begun(answer: UpstreamAnswer) -> AttemptFailed:
     return AttemptFailed(bad_gateway(said, ErrorCode.VAST_DISCONNECTED), lost=True)
 
 
-async def _whole(answer: UpstreamAnswer, share: Share) -> StartedAnswer:
+async def _whole(answer: UpstreamAnswer, share: Share, mask: StreamMask) -> StartedAnswer:
     first = b""
     while _MAY_BE_ERROR.match(first) and len(first) < _ENOUGH_TO_SEE_IT:
         if not (chunk := await answer.read()):
@@ -127,7 +142,7 @@ async def _whole(answer: UpstreamAnswer, share: Share) -> StartedAnswer:
         first = bytes(await read_body(answer, _MAX_ERROR, share, first))
         if has_only_error(first):
             raise _error_in(first, answer)
-    return StartedAnswer(answer, first)
+    return StartedAnswer(answer, first, mask=mask)
 
 
 def _error_in(body: bytes, answer: UpstreamAnswer) -> Exception:

@@ -46,12 +46,12 @@ class ByteStream:
         out = await self._begin(started)
         progress, answer = self._progress, started.answer
         last = progress.first_byte_at or progress.clock()
-        chunk = started.first
         try:
+            chunk = started.mask.feed(started.first) or await started.read()
             while chunk:
                 progress.count(Amounts(bytes=len(chunk)))
                 await out.write(chunk)
-                chunk = await answer.read()
+                chunk = await started.read()
                 if chunk:
                     progress.last_byte_at = now = progress.clock()
                     progress.longest_gap = max(progress.longest_gap, now - last)

@@ -107,7 +107,7 @@ class EventStream:
         out = await self._begin(started.answer.content_type)
         feed = self._events.feed
         stream = started.stream
-        read = started.answer.read
+        read = started.read
         ready, rest = started.first, started.rest
         progress = self._progress
         clock = progress.clock
@@ -159,7 +159,7 @@ class EventStream:
         self._note(started, last[text:])
         if text and (for_app := self._events.feed(last[:text])):
             await out.write(for_app)
-        rest = await read_rest(started.answer.read, _MOMENT)
+        rest = await read_rest(started.read, _MOMENT)
         if not stream.done:
             self._last += stream.feed(rest)  # `[DONE]` behind an error
 
