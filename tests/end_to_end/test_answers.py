@@ -164,7 +164,12 @@ BAD_WHOLE_ANSWERS = {
         "unprocessable_entity",
         "no such thing",
     ),
-    "detail": ({"status": 404, "body": '{"detail":"Not Found"}'}, 404, "not_found", "Not Found"),
+    "detail": (
+        {"status": 404, "body": '{"detail":"Not Found"}'},
+        502,
+        "operation_not_served",
+        "does not serve chat/completions",
+    ),
     "numeric code": (
         {"status": 400, "body": '{"error":{"message":"bad","type":"X","param":"n","code":400}}'},
         400,
