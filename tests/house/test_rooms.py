@@ -13,6 +13,7 @@ PACKAGE = "vast_intercept"
 #: Each room may import those to its right, and what stands by itself (`ROOT`).
 ROOMS = [
     "cli",
+    "rehearsal",
     "diagnosis",
     "launch",
     "engine",
