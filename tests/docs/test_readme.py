@@ -4,7 +4,9 @@ from ..harness import PROJECT
 from .machine import Machine
 from .page import blocks
 
-DEMO, KEYS, RUN, SERVE, POINT, CHECK = blocks((PROJECT / "README.md").read_text("utf-8"), "sh")
+DEMO, KEYS, _REHEARSE, RUN, SERVE, POINT, CHECK = blocks(
+    (PROJECT / "README.md").read_text("utf-8"), "sh"
+)
 ANSWER = "You said: hello there\n"
 
 
