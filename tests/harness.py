@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -207,9 +207,12 @@ class StandIn(Process):
         """What goes wrong from now on: seed, probability, schedule."""
         self._control("PUT", "faults", json=plan)
 
-    def play(self, *turns: dict[str, Any]) -> None:
-        """Has the model answer by this script. Each turn is as the field `standin` of a body."""
-        self._control("PUT", "script", json={"turns": turns})
+    def play(self, *turns: dict[str, Any], replies: Sequence[dict[str, Any]] = ()) -> None:
+        """Has the model answer by this script. Each turn is as the field `standin` of a body.
+
+        A reply has `to`, what the last message holds, and `answers`, which are as turns.
+        """
+        self._control("PUT", "script", json={"turns": turns, "replies": replies})
 
     def end_script(self) -> None:
         """Has the model answer as usual."""

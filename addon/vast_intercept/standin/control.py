@@ -74,9 +74,9 @@ class Control:
                 except NoSuchWorkerError as error:
                     raise Refusal(400, {"detail": str(error)}) from None
             case ["script"], "PUT":
-                self.script_player.script = decode(body, Script, "detail")
+                self.script_player.play(decode(body, Script, "detail"))
             case ["script"], "DELETE":
-                self.script_player.script = Script()
+                self.script_player.play(Script())
             case ["faults"], "DELETE":
                 await self.fault_player.stop()
             case ["calls" | "stats" | "workers"], _:

@@ -123,3 +123,25 @@ async def test_a_pattern_that_matches_no_tool_is_refused(vast: Vast) -> None:
 async def test_without_a_script_all_is_as_before(vast: Vast) -> None:
     await vast.control("DELETE", "script")
     assert [each["function"]["name"] for each in (await answer(vast))["tool_calls"]] == ["edit"]
+
+
+async def test_replies_go_by_the_last_message_and_take_turns(vast: Vast) -> None:
+    answers = [{"text": "Hi."}, {"tool_calls": [{"name": "wait"}], "finish_reason": "stop"}]
+    replies = [{"to": "there", "answers": answers}, {"to": "a.txt", "answers": [{"text": "A."}]}]
+    await vast.control("PUT", "script", turns=TURNS, replies=replies)
+    assert (await answer(vast))["content"] == "Hi."
+    (choice,) = (await vast.chat(messages=HELLO, tools=TOOLS))["choices"]
+    assert choice["message"]["tool_calls"][0]["function"]["name"] == "wait"
+    assert choice["finish_reason"] == "stop"
+    assert (await answer(vast))["content"] == "Hi."
+    assert (await answer(vast, *CALLED))["content"] == "A."
+    # What no reply is to is a turn's, as ever.
+    other = [*CALLED, *SAID, {"role": "user", "content": "and now?"}]
+    assert (await answer(vast, *other))["content"] == "Done."
+
+
+async def test_a_script_that_is_set_anew_begins_anew(vast: Vast) -> None:
+    replies = [{"to": "hello", "answers": [{"text": "one"}, {"text": "two"}]}]
+    for _ in range(2):
+        await vast.control("PUT", "script", replies=replies)
+        assert (await answer(vast))["content"] == "one"

@@ -73,6 +73,8 @@ class Instructions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The field with the reasoning: newer vLLM has `reasoning`, older `reasoning_content`."""
     tool_calls: Annotated[int, Meta(ge=0, le=100)] | list[ScriptedCall] | None = None
     """How many of the tools to call, or which. Without it one, or none where a text is given."""
+    finish_reason: str | None = None
+    """Why the answer ends, whatever is in it, such as `content_filter`."""
 
     first_delay: Seconds = 0
     """Wait before the head of the answer."""

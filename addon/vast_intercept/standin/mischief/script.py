@@ -1,4 +1,4 @@
-"""The script: what the model says, turn by turn, to an app whose requests hold no instructions.
+"""The script: what the model says to an app whose requests hold no instructions.
 
 An app that cannot put the field `standin` into its requests, such as an agent, is given a script
 over the control interface: `PUT /_standin/script` sets it, `DELETE` removes it.
@@ -11,30 +11,55 @@ over the control interface: `PUT /_standin/script` sets it, `DELETE` removes it.
         {"text": "Done."}
     ]}
 
-The turn follows from the request alone: from how often the model has answered before in it.
+The turn follows from the request alone: from how often the model has answered before in it. For
+chats about several things, a script has replies to what the last message says. They come before
+the turns, and several answers to the same take turns:
+
+    {"replies": [{"to": "capital of France", "answers": [{"text": "Paris."}, {"text": "Rome."}]}]}
 """
+
+from collections import Counter
 
 from msgspec import Struct
 
 from .instructions import Instructions
 
 
+class Reply(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the model says to a message that holds `to`: one answer after the other, and again."""
+
+    to: str
+    answers: tuple[Instructions, ...] = ()
+
+
 class Script(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The turns of a conversation, each with what a request might have in its field `standin`."""
+    """What the model says, each as a request might have it in its field `standin`."""
 
     turns: tuple[Instructions, ...] = ()
-
-    def turn(self, answered: int) -> Instructions | None:
-        """The instructions for the next answer, after `answered` earlier ones.
-
-        After the last turn, the last one is repeated: an agent that is told to call a tool for
-        ever does so. None if the script is empty.
-        """
-        return self.turns[min(answered, len(self.turns) - 1)] if self.turns else None
+    replies: tuple[Reply, ...] = ()
 
 
 class ScriptPlayer:
-    """Holds the script that the model plays at the moment. An empty one changes nothing."""
+    """Plays one script at a time. An empty one changes nothing."""
 
     def __init__(self) -> None:
-        self.script = Script()
+        self.play(Script())
+
+    def play(self, script: Script) -> None:
+        """Plays a script from its beginning."""
+        self._script = script
+        self._replied: Counter[str] = Counter()
+
+    def next(self, said: str, answered: int) -> Instructions | None:
+        """The instructions for the answer to `said`, after `answered` earlier ones of the model.
+
+        After the last turn, the last one is repeated: an agent that is told to call a tool for
+        ever does so. None if the script has nothing for it.
+        """
+        for reply in self._script.replies:
+            if reply.answers and reply.to in said:
+                number = self._replied[reply.to]
+                self._replied[reply.to] += 1
+                return reply.answers[number % len(reply.answers)]
+        turns = self._script.turns
+        return turns[min(answered, len(turns) - 1)] if turns else None

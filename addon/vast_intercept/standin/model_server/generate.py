@@ -54,6 +54,7 @@ def generate_chat(chat: ChatRequest, context: int) -> Generated:
     # As recorded: a named call ends with "stop", an automatic or required one does not.
     named = isinstance(chat.tool_choice, Tool)
     finish_reason = "tool_calls" if calls and not named else "stop"
+    finish_reason = chat.told.finish_reason or finish_reason
     reasoning = tokens.split(chat.told.reasoning or "")
     generated = Generated(pieces, calls, finish_reason, reasoning=reasoning)
     return _limited(generated, chat, context)

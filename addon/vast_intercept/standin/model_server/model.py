@@ -68,7 +68,7 @@ class Model:
         request: ChatRequest | CompletionRequest
         if operation in CHAT:
             chat = read_request(ChatRequest, body)
-            request = chat.scripted(self._script_player.script)
+            request = chat.scripted(self._script_player)
             chat.check_parts(self.name, self._modalities)
         else:
             request = read_request(CompletionRequest, body)

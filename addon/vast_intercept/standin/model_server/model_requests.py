@@ -12,7 +12,7 @@ from msgspec import Struct, field, structs
 
 from ..answering import Refusal
 from ..mischief.instructions import NONE, Instructions
-from ..mischief.script import Script
+from ..mischief.script import ScriptPlayer
 from . import refusals
 from .media import Modality, counted, described, modality_of
 from .tokens import count_tokens
@@ -161,17 +161,19 @@ class ChatRequest(ModelRequest, frozen=True, kw_only=True):
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
 
-    def scripted(self, script: Script) -> "ChatRequest":
-        """This request, with the instructions of its turn of the script.
+    def scripted(self, player: ScriptPlayer) -> "ChatRequest":
+        """This request, with the instructions that the script has for it.
 
         Its own instructions come first. A request that offers no tools (as for the title of a
         conversation) does not take part in a turn that calls tools.
         """
-        turn = script.turn(self.answered)
-        callable_tools = self.tools and self.tool_choice != "none"
-        if turn is None or self.instructions or (turn.tool_calls and not callable_tools):
+        if self.instructions:
             return self
-        return structs.replace(self, instructions=turn)
+        told = player.next(self.messages[-1].text if self.messages else "", self.answered)
+        callable_tools = self.tools and self.tool_choice != "none"
+        if told is None or (told.tool_calls and not callable_tools):
+            return self
+        return structs.replace(self, instructions=told)
 
     @property
     def answered(self) -> int:
