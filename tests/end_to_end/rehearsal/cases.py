@@ -1,0 +1,164 @@
+"""What the provider and Vast say to each question of the program, and which measures then fail.
+
+Written by what the measures mean, not by what the code says of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vast_intercept.rehearsal.comparison.measures import Measure
+
+type Said = dict[str, Any]
+
+_LONG = " ".join(
+    ["A hash is a short number that is made of any data in the same way each time."] * 4
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A question, and its answers as the stand-in's field `standin` has them."""
+
+    #: What the last message of the request holds.
+    to: str
+    provider: Said
+    #: One answer after the other, and again.
+    vast: Sequence[Said]
+    #: The measures that say something of this answer.
+    measured: frozenset[Measure]
+    #: Those that fail.
+    fails: frozenset[Measure] = frozenset()
+
+
+#: What is measured of every text that both have given.
+_TEXT = frozenset(
+    {
+        Measure.SERVED,
+        Measure.FINISH_REASON,
+        Measure.LENGTH,
+        Measure.REFUSAL,
+        Measure.LANGUAGE,
+        Measure.NOT_EMPTY,
+    }
+)
+
+
+def _texts(
+    to: str, provider: str, *vast: str | Said, fails: Sequence[Measure] = (), more: Any = ()
+) -> Case:
+    return Case(
+        to=to,
+        provider={"text": provider},
+        vast=[{"text": each} if isinstance(each, str) else each for each in vast or (provider,)],
+        measured=_TEXT | set(more),
+        fails=frozenset(fails),
+    )
+
+
+def _call(name: str, **arguments: Any) -> Said:
+    return {"tool_calls": [{"name": name, "arguments": arguments}]}
+
+
+_TOOLS = frozenset({Measure.TOOLS, Measure.ARGUMENTS, Measure.SAME_ARGUMENTS})
+
+
+def _tools(to: str, provider: Said, vast: Said, fails: Sequence[Measure] = ()) -> Case:
+    measured = frozenset({Measure.SERVED, Measure.FINISH_REASON}) | _TOOLS
+    return Case(to=to, provider=provider, vast=[vast], measured=measured, fails=frozenset(fails))
+
+
+_PROXY = "A proxy stands between a client and a server, and passes on what they say to each other."
+_CERTIFICATE = "A certificate says whose key this is, and is signed by somebody whom you trust."
+_STORY = "Once upon a time there was a fox who lived in the forest and knew all of the others."
+_LOCKS = (
+    "A lock has pins of different lengths, and only the right key lifts each of them far enough."
+)
+_MOUNTAIN = "A mountain is a part of the land that is much higher than all that is around it."
+_BERG = "Ein Berg ist ein Teil der Landschaft, der viel höher ist als alles, was um ihn herum ist."
+_SOMETHING = "Here is something: the sun is larger than the earth, and further away than the moon."
+
+CASES = (
+    _texts("What is a proxy?", _PROXY),
+    _texts("What is a certificate?", _CERTIFICATE),
+    _texts("What is a port?", "A port is the number of a service on a machine, such as 443."),
+    _texts("What is a socket?", "A socket is one end of a connection between two programs."),
+    _texts(
+        "Tell a long story.",
+        _STORY,
+        {"text": _STORY, "finish_reason": "length"},
+        fails=[Measure.FINISH_REASON],
+    ),
+    _texts(
+        "Explain hashing",
+        "A hash is a short number that is made of any data in the same way.",
+        _LONG,
+        fails=[Measure.LENGTH],
+    ),
+    _texts(
+        "How do locks work?",
+        _LOCKS,
+        "I'm sorry, but I can't help with that request, since it may be used to do harm to others.",
+        fails=[Measure.REFUSAL],
+    ),
+    _texts("What is a mountain?", _MOUNTAIN, _BERG, fails=[Measure.LANGUAGE]),
+    Case(
+        to="Say something.",
+        provider={"text": _SOMETHING},
+        vast=[{"text": ""}],
+        measured=frozenset({Measure.SERVED, Measure.FINISH_REASON, Measure.NOT_EMPTY}),
+        fails=frozenset({Measure.NOT_EMPTY}),
+    ),
+    # The model says something else each time, so that the other words are chance.
+    _texts(
+        "Surprise me.",
+        "The heart of a shrimp is in its head, and it beats about two hundred times a minute.",
+        "An octopus has three hearts, and two of them stop when the animal begins to swim away.",
+        "Honey does not spoil: what was found in old tombs could still be eaten by those people.",
+        "A day on Venus is longer than its year, since the planet turns so slowly on its own axis.",
+    ),
+    _texts("Two plus two?", "Four.", more=[Measure.EXACT]),
+    _texts("Three plus three?", "Six.", "Seven.", more=[Measure.EXACT], fails=[Measure.EXACT]),
+    _texts("List capitals", '{"capitals": ["Paris", "Rome"]}', more=[Measure.JSON]),
+    _texts(
+        "List rivers",
+        '{"rivers": ["Rhine", "Nile"]}',
+        '{"rivers": ["Rhine", "Nile"',
+        more=[Measure.JSON],
+        fails=[Measure.JSON],
+    ),
+    _texts(
+        "Who was Ada?",
+        '{"name": "Ada Lovelace", "born": 1815}',
+        more=[Measure.JSON, Measure.SCHEMA],
+    ),
+    _texts(
+        "Who was Grace?",
+        '{"name": "Grace Hopper", "born": 1906}',
+        '{"name": "Grace Hopper", "born": "1906"}',
+        more=[Measure.JSON, Measure.SCHEMA],
+        fails=[Measure.SCHEMA],
+    ),
+    _tools("warm in Paris?", *[_call("get_weather", city="Paris")] * 2),
+    _texts("18 degrees in Paris", "It is quite warm in Paris today: there are 18 degrees."),
+    _tools(
+        "warm in Rome?",
+        _call("get_weather", city="Rome"),
+        _call("get_time", city="Rome"),
+        [Measure.TOOLS],
+    ),
+    _tools(
+        "warm in Oslo?",
+        _call("get_weather", city="Oslo"),
+        _call("get_weather", town="Oslo"),
+        [Measure.ARGUMENTS, Measure.SAME_ARGUMENTS],
+    ),
+    _tools(
+        "warm in Bern?",
+        _call("get_weather", city="Bern", unit="C"),
+        _call("get_weather", city="Bern", unit="F"),
+        [Measure.SAME_ARGUMENTS],
+    ),
+    _texts("My name is Ada.", "Hello Ada! It is nice to meet you. What can I do for you today?"),
+    _texts("What is my name?", "Your name is Ada."),
+)
