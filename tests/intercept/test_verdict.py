@@ -368,6 +368,92 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any], object]] = {
         {},
         refused("unsupported_endpoint", 404, Operation.TRACES),
     ),
+    "recorded": (
+        {"client": STRANGER},
+        {"recording": True, "problem": UNREADABLE},
+        PassOn(IS_CHAT),
+    ),
+    "recorded, although an endpoint serves it": (
+        {"path": SPEECH},
+        {"recording": True, "endpoints": SPEAKER},
+        PassOn(Operation.AUDIO_SPEECH),
+    ),
+    "recorded, although it would be refused": (
+        {"path": IMAGES},
+        {"recording": True},
+        PassOn(IS_IMAGES),
+    ),
+    "a question for models is recorded": (
+        {"path": "/v1/models", "method": "GET"},
+        {"recording": True},
+        PassOn(Operation.MODELS),
+    ),
+    "a question for a stored response is recorded": (
+        {"path": RESPONSE, "method": "GET"},
+        {"recording": True},
+        PassOn(Operation.RESPONSES),
+    ),
+    "traces are recorded": ({"path": TRACES}, {"recording": True}, PassOn(Operation.TRACES)),
+    "a preflight of a call that is recorded": (
+        {"method": "OPTIONS"},
+        {"recording": True},
+        PassOn(),
+    ),
+    "a stray call is recorded": (
+        {"path": "/chat/completions"},
+        {"recording": True},
+        PassOn(IS_CHAT),
+    ),
+    "outside of the API while calls are recorded": (
+        {"path": "/about"},
+        {"recording": True},
+        PassOn(),
+    ),
+    "another host while calls are recorded": (
+        {"provider": None},
+        {"recording": True},
+        LeaveAlone(),
+    ),
+    "loaded from a file while calls are recorded": (
+        {"origin": Origin.FILE},
+        {"recording": True},
+        LeaveAlone(IS_CHAT),
+    ),
+    "no room for a call that is to be recorded": (
+        {},
+        {"recording": True, "has_room": False},
+        (RefuseAtOnce, 503, "interceptor_overloaded", IS_CHAT),
+    ),
+    "misdirected while calls are recorded": (
+        {"host_problem": MISDIRECTED},
+        {"recording": True},
+        refused("misdirected_request", 421),
+    ),
+    "too many keys to be recorded": (
+        {"headers": MANY_KEYS},
+        {"recording": True},
+        refused("request_too_complex", 400),
+    ),
+    "edited while calls are recorded": (
+        {"origin": Origin.EDITED_WITH_KEYS, "path": IMAGES},
+        {"recording": True},
+        PassOn(IS_IMAGES),
+    ),
+    "edited while calls are recorded, without its keys": (
+        {"origin": Origin.EDITED_AT_RELAY},
+        {"recording": True},
+        refused("edited_call_not_served", 400),
+    ),
+    "replayed while calls are recorded": (
+        {"origin": Origin.REPLAYED},
+        {"recording": True},
+        PassOn(IS_CHAT),
+    ),
+    "replayed for its provider while calls are recorded": (
+        {"origin": Origin.REPLAYED_FOR_PROVIDER},
+        {"recording": True},
+        ToProvider(IS_CHAT),
+    ),
     "refused": ({"path": IMAGES}, {}, refused("unsupported_endpoint", 404, IS_IMAGES)),
     "edited into what is refused": (
         {"path": IMAGES, "origin": Origin.EDITED_AT_RELAY},

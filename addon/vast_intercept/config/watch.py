@@ -32,6 +32,10 @@ AWAITED = 1.0
 _STARTED = 5.0
 _LOOK_AGAIN = 0.02
 
+# What follows from a configuration that is not valid, if there was none before.
+_REFUSED = "Calls are refused until this is mended."
+_RECORDED = "Only calls of the providers that are known without it are recorded."
+
 type _Stamp = tuple[int, int, int, int] | None
 type _Stamps = tuple[_Stamp, ...]
 
@@ -76,6 +80,8 @@ class ConfigWatch:
         self.config = replace(defaults(), providers=tuple(built_in_providers().values()))
         #: Why there is no valid configuration yet; empty once there is one.
         self.problem = "The configuration has not been read yet."
+        #: Whether calls are served by it. Where they are recorded, only its providers count.
+        self.serving = True
 
     @property
     def pending(self) -> bool:
@@ -149,7 +155,7 @@ class ConfigWatch:
         self.problem = ""
         if not is_another:
             return False
-        for warning in config.warnings:
+        for warning in config.warnings if self.serving else ():
             logger.warning("%s", warning)
         if not first:
             logger.info("Read the configuration again: %s", config.source)
@@ -158,7 +164,7 @@ class ConfigWatch:
     def _refuse(self, error: ConfigError) -> None:
         if self.problem:
             self.problem = str(error)
-            logger.warning("%s Calls are refused until this is mended.", error)
+            logger.warning("%s %s", error, _REFUSED if self.serving else _RECORDED)
         else:
             logger.warning("%s The configuration from before stays in force.", error)
 

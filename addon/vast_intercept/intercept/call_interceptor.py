@@ -69,7 +69,8 @@ class CallInterceptor:
     async def _judge(self, flow: http.HTTPFlow) -> None:
         config = await self.settings.current() if flow.live else self.settings.config
         asked = asked_by(flow, config)
-        verdict = judge(asked, self._policy(asked, config))
+        policy = self._policy(asked, config)
+        verdict = judge(asked, policy)
         match verdict:
             case LeaveAlone() if flow.live:
                 self.status_page.answer(flow)
@@ -78,11 +79,11 @@ class CallInterceptor:
                 _keep_as_loaded(flow, asked, verdict)
             case PassOn():
                 begin_notes(flow, **_facts(asked, verdict))
-                self.passed_on.begin(flow, asked, verdict.operation, config)
+                self.passed_on.begin(flow, asked, verdict.operation, policy)
                 self.status_page.answer(flow)  # in reverse mode, every host is the provider's
             case _:
                 begin_notes(flow, **_facts(asked, verdict))
-                await self._hand_over(flow, asked, verdict, config)
+                await self._hand_over(flow, asked, verdict, policy)
 
     def _policy(self, asked: Asked, config: Config) -> Policy:
         for_provider = asked.origin is Origin.REPLAYED_FOR_PROVIDER
@@ -92,17 +93,18 @@ class CallInterceptor:
             problem=self.settings.problem,
             key_problem=key_problem(asked.provider, url_of(*asked.place)) if for_provider else None,
             has_room=not is_call or self.descriptors.admit_call(),
+            recording=self.settings.recording,
         )
 
     async def _hand_over(
-        self, flow: http.HTTPFlow, asked: Asked, work: Work, config: Config
+        self, flow: http.HTTPFlow, asked: Asked, work: Work, policy: Policy
     ) -> None:
         """Masks the keys for good, and has the relay do the work once all addons agree."""
-        falls_back = config.falls_back_to_provider
+        falls_back = policy.config.falls_back_to_provider
         as_made = call_for_provider(work, asked, flow.request, falls_back=falls_back)
         owner = self._owners.owner_of(flow, asked, work.operation)
         mask_keys(flow.request)
-        judged = Judged(config, asked.client, target_of(flow.request))
+        judged = Judged(policy, asked.client, target_of(flow.request))
         relayed = await self.relayed.prepare(
             flow, work, judged, asked.place, provider=as_made, owner=owner
         )

@@ -37,19 +37,24 @@ def asked_by(flow: http.HTTPFlow, config: Config) -> Asked:
 class Judged:
     """What a call was judged by, to judge it again if another addon, or a person, changes it."""
 
-    config: Config
+    policy: Policy
     client: Client
     target: Target
+
+    @property
+    def config(self) -> Config:
+        """The configuration that was in force then, and is for this call."""
+        return self.policy.config
 
     def has_changed(self, flow: http.HTTPFlow) -> bool:
         """Whether the flow is another call by now."""
         return target_of(flow.request) != self.target
 
-    def again(self, flow: http.HTTPFlow, origin: Origin, problem: str) -> tuple[Asked, Verdict]:
-        """What the flow asks for now, and the verdict. `problem` is that of the configuration."""
+    def again(self, flow: http.HTTPFlow, origin: Origin) -> tuple[Asked, Verdict]:
+        """What the flow asks for now, and the verdict."""
         found = destination_now(flow, self.config.providers, self.target)
         asked = _asked(flow.request, origin, found, self.client)
-        return asked, judge(asked, Policy(config=self.config, problem=problem))
+        return asked, judge(asked, self.policy)
 
 
 def _asked(

@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from mitmproxy import http
 
-from ..config import Config, EndpointId, UpstreamKind
+from ..config import EndpointId, UpstreamKind
 from ..mitm.other_addons import change_answers, hear_others_now, scripts_see_answers
 from ..mitmweb.notes import mark, note, noted, request_id_of, say, unmark
 from ..openai_api.operations import Operation, clean_path
@@ -28,7 +28,7 @@ from .provider_call import url_of
 from .relayed_call import declared_size, size_to_hold
 from .relayed_calls import ANSWERED_BY_ANOTHER, RelayedCalls
 from .settings import Settings
-from .verdict import Asked, LeaveAlone, Origin, PassOn
+from .verdict import Asked, LeaveAlone, Origin, PassOn, Policy
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class PassedOnCalls:
         self._heard: WeakSet[http.HTTPFlow] = WeakSet()
 
     def begin(
-        self, flow: http.HTTPFlow, asked: Asked, operation: Operation | None, config: Config
+        self, flow: http.HTTPFlow, asked: Asked, operation: Operation | None, policy: Policy
     ) -> None:
         """Follows a request that goes on to its provider, and hides its keys from now on.
 
@@ -75,7 +75,7 @@ class PassedOnCalls:
         if operation:
             call = Call(
                 work=None,
-                config=config,
+                config=policy.config,
                 request_id=request_id_of(request) or "-",
                 max_body=0,
                 client=flow.client_conn.peername,
@@ -88,7 +88,7 @@ class PassedOnCalls:
             followed.progress.receive(held=False)
             say(flow, f"on to {provider}")
             mark(flow, Ending.PASSED_ON)
-        judged = Judged(config, asked.client, target_of(request))
+        judged = Judged(policy, asked.client, target_of(request))
         after_others(flow, lambda: self._pass_on(flow, judged))
 
     def leave_alone(self, flow: http.HTTPFlow) -> None:
@@ -154,8 +154,7 @@ class PassedOnCalls:
             return AnswerHere(flow.response.status_code)  # the relay takes the body that comes
         if flow.response or flow.error or not judged.has_changed(flow):
             return None
-        problem = self._settings.problem
-        _, verdict = judged.again(flow, Origin.EDITED_WITH_KEYS, problem)
+        _, verdict = judged.again(flow, Origin.EDITED_WITH_KEYS)
         return None if isinstance(verdict, LeaveAlone | PassOn) else verdict
 
     async def _hand_to_relay(

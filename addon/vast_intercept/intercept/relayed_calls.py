@@ -186,7 +186,7 @@ class RelayedCalls:
 
         The relay reads the body later, as it was edited.
         """
-        asked, verdict = relayed.judged.again(relayed.flow, origin, self._settings.problem)
+        asked, verdict = relayed.judged.again(relayed.flow, origin)
         if isinstance(verdict, LeaveAlone):
             self.answered_by_another(relayed, "sent elsewhere by another addon")
             return False

@@ -31,6 +31,11 @@ _CONFIG_OPTIONS = {
     "vast_interface": "Vast's interface: openai (openai.vast.ai) or serverless (run.vast.ai and"
     " workers).",
 }
+_RECORD = (
+    "Record calls in this file instead of serving them: all of them go to their providers, and"
+    " neither a configuration nor a key is needed. Prefix the path with + to append."
+)
+_RECORD_LIMIT = "Stop recording where the file would become larger than this. Suffixes: k, m, g."
 _BODY_LIMIT = "64m"
 # In the list of hosts even where there is no provider: an empty list would take over every host.
 _STATUS_ADDRESS = STATUS_HOST, 80
@@ -69,6 +74,8 @@ class Settings:
         self.kept = 0
         #: Whether a person holds calls, to look at them and to edit them.
         self.intercepting = False
+        #: Whether calls go to their providers and are recorded, and none is served.
+        self.recording = False
 
     @property
     def config(self) -> Config:
@@ -120,6 +127,8 @@ class Settings:
         """Declares the options and the chat view, and sets what mitmproxy needs to be told."""
         for name, meaning in _CONFIG_OPTIONS.items():
             loader.add_option(name, str, "", meaning)
+        loader.add_option("vast_record", str, "", _RECORD)
+        loader.add_option("vast_record_limit", str, "1g", _RECORD_LIMIT)
         loader.add_option(
             "vast_log", str, TEXT, "Log format: text for people, json for machines.", (TEXT, JSON)
         )
@@ -144,6 +153,8 @@ class Settings:
         self.intercepting = bool(getattr(ctx.options, "intercept_active", False))
         if updated & {*_WITHOUT_THE_PROVIDER}:
             _connect_for_calls_only()
+        self.recording = bool(ctx.options.vast_record)
+        self._watch.serving = not self.recording
         if "vast_log" in updated:
             _format_log(ctx.options.vast_log)
         if updated & {*_CONFIG_OPTIONS}:
@@ -155,6 +166,7 @@ class Settings:
             return  # told of options once more: what is wrong was logged already
         self._watched = options
         self._watch = ConfigWatch(_from_options, find_config_file(ctx.options.vast_config))
+        self._watch.serving = not self.recording
         if self._background:
             self._watch.refresh()
         else:

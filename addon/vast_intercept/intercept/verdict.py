@@ -16,6 +16,8 @@ headers name another host than the connection's        Refuse (421 misdirected_r
                                                        invalid_host)
 more keys than any app sends, and a route falls back   Refuse (400 request_too_complex)
 a path outside of the provider's API                   PassOn
+a call while calls are recorded, unless it is          PassOn
+replayed for its provider
 a browser's preflight (OPTIONS)                        AnswerHere (204)
 there is no valid configuration                        Refuse (500 configuration_invalid)
 a client that `clients.keys` does not list             Refuse (401 invalid_api_key)
@@ -131,6 +133,8 @@ class Policy:
     key_problem: str | None = None
     #: Whether there are file descriptors for one more call.
     has_room: bool = True
+    #: Whether calls are recorded: all go to their providers, whatever the configuration says.
+    recording: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +194,8 @@ def _first_that_fits(asked: Asked, policy: Policy) -> Verdict:
         return Refuse(too_complex(), operation)
     if api_path is None or call is None:
         return PassOn()
+    if policy.recording and asked.origin is not Origin.REPLAYED_FOR_PROVIDER:
+        return PassOn(operation)
     if operation is None:
         return _preflight(asked)
     if refusal := _refusal_of_all(asked, policy, operation):
