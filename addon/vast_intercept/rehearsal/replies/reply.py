@@ -36,7 +36,11 @@ class Reply:
     #: In the words of chat completions: stop, length, tool_calls, content_filter.
     finish_reason: str | None = None
     model: str | None = None
+    #: All tokens of the prompt. Those below are among them: read from the provider's cache, and
+    #: written to it (Anthropic states both beside its `input_tokens`, and OpenAI within them).
     prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
     completion_tokens: int | None = None
     #: What an answer that is no text holds, in words, such as `2 embeddings of 1,536 numbers`.
     #: Two answers with other words here are of another form.
