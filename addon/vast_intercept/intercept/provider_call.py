@@ -20,9 +20,9 @@ from .verdict import Asked, Origin, Verdict
 # All of ASCII that a URL can hold: nothing of a path is encoded but what a flow file cannot keep.
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
-# Of the connection and of the body's form (RFC 9110, sections 7.6.1 and 8.4), which are ours, and
-# what the answer may be compressed with: it is read here.
-_NOT_PASSED_ON = frozenset(
+#: Headers of the connection and of the body's form (RFC 9110, sections 7.6.1 and 8.4), which are
+#: ours, and what the answer may be compressed with: it is read here.
+NOT_PASSED_ON = frozenset(
     {
         *("accept-encoding", "connection", "content-encoding", "content-length", "expect"),
         *("host", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer"),
@@ -77,7 +77,7 @@ def _with_the_apps_key(provider: Provider, request: http.Request, asked: Parts) 
         headers=tuple(
             (name, value.decode("ascii"))
             for name, value in headers
-            if name not in _NOT_PASSED_ON and not name.startswith(":") and value.isascii()
+            if name not in NOT_PASSED_ON and not name.startswith(":") and value.isascii()
         ),
         keys=tuple(keys_in(fields, request.path)),
     )

@@ -1,0 +1,68 @@
+"""The parts of a recorded call, as a rehearsal keeps them: without keys and without codings."""
+
+from collections.abc import Iterable, Sequence
+
+from ...intercept.message_keys import Fields, mask_fields, may_be_secret
+from ...intercept.provider_call import NOT_PASSED_ON
+from ...openai_api.content_coding import decode_content
+from ...openai_api.errors import ApiError
+from ...openai_api.limits import MAX_DECOMPRESSED
+from ...secret import Secret, Secrets
+
+_MIB = 1024 * 1024
+
+
+class CodingError(Exception):
+    """A body's content coding cannot be undone. The message says why."""
+
+
+def kept_headers(fields: Fields) -> tuple[tuple[str, str], ...]:
+    """A request's headers without keys, cookies, and what belongs to connection and length."""
+    masked = mask_fields(fields)
+    named = [(_text(name), _text(value)) for name, value in masked]
+    return tuple((name, value) for name, value in named if _is_kept(name))
+
+
+def header(fields: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
+    """The header of that name, in lower case; several are joined. Empty if there is none."""
+    return ", ".join(_text(value) for each, value in fields if each.lower() == name)
+
+
+def without_coding(body: bytes, coding: str) -> bytes:
+    """The body with its content coding undone. Raises CodingError, also if it becomes too large."""
+    steps = decode_content(body, coding, MAX_DECOMPRESSED)
+    try:
+        while True:
+            next(steps)
+    except StopIteration as ended:
+        return bytes(ended.value)
+    except ApiError as error:
+        if error.status == 413:
+            raise CodingError(
+                f"becomes larger than {MAX_DECOMPRESSED // _MIB} MiB when its content coding is"
+                " undone"
+            ) from None
+        raise CodingError(f"is not valid for its content coding {coding[:40]!r}") from None
+
+
+def without_keys(body: bytes, keys: Sequence[Secret]) -> bytes:
+    """The body with each of these keys masked."""
+    if not keys:
+        return body
+    secrets = Secrets()
+    secrets.add(*keys)
+    return secrets.redact_bytes(body)
+
+
+def is_stream(content_type: str) -> bool:
+    """Whether an answer of that type comes event by event."""
+    return content_type.strip().lower().startswith("text/event-stream")
+
+
+def _is_kept(name: str) -> bool:
+    # HAR files of browsers have the pseudo-headers of HTTP/2, such as ":authority".
+    return not (name.startswith(":") or name.lower() in NOT_PASSED_ON or may_be_secret(name))
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")
