@@ -135,7 +135,7 @@ async def test_a_relay_that_could_not_start_can_be_stopped(
     relay = Relay()
     relay.folder = tmp_path
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError("no socket")
 
     monkeypatch.setattr(server, "Upstreams", fail)

@@ -454,6 +454,42 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any], object]] = {
         {"recording": True},
         ToProvider(IS_CHAT),
     ),
+    "rehearsed": ({"origin": Origin.REPLAYED}, {"rehearsing": True}, ToVast(IS_CHAT)),
+    "rehearsed, and the configuration has it passed on": (
+        {"origin": Origin.REPLAYED, "path": EMBEDDINGS},
+        {"rehearsing": True},
+        refused("not_rehearsed", 403, Operation.EMBEDDINGS),
+    ),
+    "rehearsed, outside of the API": (
+        {"origin": Origin.REPLAYED, "path": "/about"},
+        {"rehearsing": True},
+        refused("not_rehearsed", 403, None),
+    ),
+    "rehearsed, and of another host": (
+        {"origin": Origin.REPLAYED, "provider": None},
+        {"rehearsing": True},
+        refused("not_rehearsed", 403, None),
+    ),
+    "replayed for its provider in a rehearsal": (
+        {"origin": Origin.REPLAYED_FOR_PROVIDER},
+        {"rehearsing": True},
+        refused("not_rehearsed", 403),
+    ),
+    "live in a rehearsal, and passed on": (
+        {"path": EMBEDDINGS},
+        {"rehearsing": True, "recording": True},
+        refused("not_rehearsed", 403, Operation.EMBEDDINGS),
+    ),
+    "sent elsewhere by an edit in a rehearsal": (
+        {"origin": Origin.EDITED_AT_RELAY, "provider": None},
+        {"rehearsing": True},
+        refused("not_rehearsed", 403, None),
+    ),
+    "loaded from a file in a rehearsal": (
+        {"origin": Origin.FILE},
+        {"rehearsing": True},
+        LeaveAlone(IS_CHAT),
+    ),
     "refused": ({"path": IMAGES}, {}, refused("unsupported_endpoint", 404, IS_IMAGES)),
     "edited into what is refused": (
         {"path": IMAGES, "origin": Origin.EDITED_AT_RELAY},

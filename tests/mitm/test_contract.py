@@ -23,6 +23,7 @@ from mitmproxy.addons import (
     intercept,
     modifybody,
     proxyauth,
+    proxyserver,
     script,
     serverplayback,
     termlog,
@@ -40,7 +41,7 @@ from mitmproxy.tools.web.master import WebMaster
 from mitmproxy.utils import typecheck
 from tornado.web import OutputTransform
 
-from vast_intercept.mitm import borrowed, direct_hooks, other_addons, programs, sockets
+from vast_intercept.mitm import borrowed, direct_hooks, other_addons, programs, replaying, sockets
 from vast_intercept.mitm import master as our_master
 from vast_intercept.mitm.saving import match_asked_urls
 
@@ -90,6 +91,9 @@ SIGNATURES: dict[Callable[..., Any], str] = {
         "(self, flow: mitmproxy.http.HTTPFlow) -> collections.abc.Hashable"
     ),
     flow.Flow.wait_for_resume: "(self)",
+    clientplayback.ReplayHandler.__init__: (
+        "(self, flow: 'http.HTTPFlow', options: 'Options') -> 'None'"
+    ),
 }
 
 
@@ -328,7 +332,7 @@ async def test_a_replay_waits_for_the_flow_too() -> None:
     assert said == ["resumed"]
 
 
-# --- mitmproxy's own addons (M31, M33) ------------------------------------------------------------
+# --- mitmproxy's own addons (M31, M33, M69) -------------------------------------------------------
 
 
 async def test_addons_say_whether_they_change_or_hold_an_answer() -> None:
@@ -361,6 +365,67 @@ async def test_server_replay_compares_what_its_hash_is_made_of() -> None:
         recorded.metadata["asked"] = asked.request.url
         playback.load_flows([recorded])
         assert playback.next_flow(asked) is recorded
+
+
+class AnsweringReplays:
+    """Answers each request once its head is there."""
+
+    def __init__(self) -> None:
+        self.called: list[tuple[str, bool, str | None]] = []
+        self.streams = False
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Called for a replay as for an app's request."""
+        self.called.append(("requestheaders", flow.live is True, flow.is_replay))
+        flow.request.stream = self.streams
+        flow.response = http.Response.make(200, b"here")
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        """Called before the replay has ended."""
+        self.called.append(("response", flow.live is True, flow.is_replay))
+
+
+async def test_a_flow_is_sent_with_all_hooks_and_ends_with_its_answer() -> None:
+    with taddons.context(proxyserver.Proxyserver(), answering := AnsweringReplays()):
+        sent = tflow.tflow(err=True)
+        sent.live = False
+        await replaying.replay(sent)
+    assert sent.response
+    assert sent.response.content == b"here"
+    assert sent.error is None
+    assert answering.called == [(name, True, "request") for name in ("requestheaders", "response")]
+
+
+async def test_a_flow_over_which_mitmproxy_crashes_ends_without_an_answer() -> None:
+    with taddons.context(proxyserver.Proxyserver(), answering := AnsweringReplays()):
+        answering.streams = True  # mitmproxy raises NotImplementedError (M31)
+        async with asyncio.timeout(5):
+            await replaying.replay(tflow.tflow())
+    assert [name for name, *_ in answering.called] == ["requestheaders"]
+
+
+async def test_a_replay_that_is_cancelled_closes_its_connection() -> None:
+    come, left = asyncio.Event(), asyncio.Event()
+
+    async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        come.set()
+        await reader.read()
+        left.set()
+        writer.close()
+
+    async with await asyncio.start_server(wait, "127.0.0.1", 0) as server:
+        sent = tflow.tflow()
+        sent.request.host, sent.request.port = server.sockets[0].getsockname()
+        with taddons.context(proxyserver.Proxyserver()):
+            task = asyncio.create_task(replaying.replay(sent))
+            async with asyncio.timeout(5):
+                await come.wait()
+                task.cancel()
+                await left.wait()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+    assert sent.response is None
 
 
 # --- interfaces and programs (M59, M62) -----------------------------------------------------------

@@ -1,5 +1,7 @@
 """The addon: the parts that hook into mitmproxy, and what they share."""
 
+from collections.abc import Callable
+
 from mitmproxy import ctx
 from mitmproxy.addonmanager import Loader
 
@@ -16,6 +18,7 @@ from ..mitmweb.retention import Retention
 from ..relay.serving.server import Relay
 from ..status import Status
 from ..telemetry.monitor import Monitor
+from ..telemetry.report import CallReport
 from . import masked_log
 from .access import AccessControl
 from .call_interceptor import CallInterceptor
@@ -39,7 +42,7 @@ class VastIntercept:
     def __init__(self, *, of_run: bool = False) -> None:
         relay = Relay()
         self._settings = Settings(relay)
-        monitor = Monitor(lambda: self._settings.config, relay.endpoints)
+        self._monitor = monitor = Monitor(lambda: self._settings.config, relay.endpoints)
         connections = Connections(self._settings, relay, monitor)
         live = LiveStreams()
         self._status_page = StatusPage(self._settings, monitor, relay)
@@ -74,6 +77,10 @@ class VastIntercept:
     def config(self) -> Config:
         """The configuration in force."""
         return self._settings.config
+
+    def tell_of_each_call(self, told: Callable[[CallReport], None]) -> None:
+        """Has `told` called with the report of each call that ends from now on."""
+        self._monitor.listeners.append(told)
 
     def status(self) -> Status:
         """What it is, and how its calls did so far."""

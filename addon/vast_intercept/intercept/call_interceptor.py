@@ -94,13 +94,17 @@ class CallInterceptor:
             key_problem=key_problem(asked.provider, url_of(*asked.place)) if for_provider else None,
             has_room=not is_call or self.descriptors.admit_call(),
             recording=self.settings.recording,
+            rehearsing=self.settings.rehearsing,
         )
 
     async def _hand_over(
         self, flow: http.HTTPFlow, asked: Asked, work: Work, policy: Policy
     ) -> None:
         """Masks the keys for good, and has the relay do the work once all addons agree."""
-        falls_back = policy.config.falls_back_to_provider
+        rehearsing = policy.rehearsing
+        # The key of a replay is masked; in a rehearsal, the provider is not called.
+        stands_in = asked.origin is Origin.LIVE or (rehearsing and asked.origin is Origin.REPLAYED)
+        falls_back = policy.config.falls_back_to_provider and stands_in
         as_made = call_for_provider(work, asked, flow.request, falls_back=falls_back)
         owner = self._owners.owner_of(flow, asked, work.operation)
         mask_keys(flow.request)
@@ -223,10 +227,9 @@ def _answer_to(progress: Progress, error: ApiError, **headers: str) -> http.Resp
 
 def _facts(asked: Asked, verdict: Verdict) -> dict[str, str | None]:
     """What a flow's metadata says of its call from the beginning."""
-    assert asked.provider
     return {
         "url": url_of(*asked.place),
-        "provider": asked.provider.name,
+        "provider": asked.provider.name if asked.provider else None,
         "operation": verdict.operation,
         "client": asked.client.name if verdict.operation else None,
     }

@@ -15,7 +15,7 @@ from ..relay.work import ToProvider, ToVast
 from .destination import Parts
 from .flow_commands import OPENAI_API_KEY
 from .message_keys import keys_in, mask_path, may_be_secret
-from .verdict import Asked, Origin, Verdict
+from .verdict import Asked, Verdict
 
 # All of ASCII that a URL can hold: nothing of a path is encoded but what a flow file cannot keep.
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
@@ -56,10 +56,9 @@ def call_for_provider(
 ) -> ProviderCall | None:
     """The call as its provider would get it, if it may come to that. To be made before masking.
 
-    `falls_back` says whether the configuration has a provider stand in for an endpoint.
+    `falls_back` says whether the provider may stand in for an endpoint.
     """
-    # The key of a replay is masked.
-    stands_in = falls_back and isinstance(work, ToVast) and asked.origin is Origin.LIVE
+    stands_in = falls_back and isinstance(work, ToVast)
     if asked.provider is None or not (stands_in or isinstance(work, ToProvider)):
         return None
     call = _with_the_apps_key(asked.provider, request, asked.place)

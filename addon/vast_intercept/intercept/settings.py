@@ -9,9 +9,18 @@ from typing import Any
 from mitmproxy import contentviews, ctx
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy.mode_specs import ProxyMode, UpstreamMode
+from msgspec.structs import replace
 
 from ..certificates.signing import PUBLIC_KEY_OPTIONS, check_authority, check_signing_key
-from ..config import SETTLED, Config, ConfigWatch, find_config_file, find_provider, load_config
+from ..config import (
+    SETTLED,
+    Config,
+    ConfigWatch,
+    ResponseStoreKind,
+    find_config_file,
+    find_provider,
+    load_config,
+)
 from ..mitm.borrowed import format_address, parse_size
 from ..mitm.master import list_of_flows, own_formatter, terminal_handler
 from ..mitmweb.chat.contentview import ChatContentview
@@ -76,6 +85,8 @@ class Settings:
         self.intercepting = False
         #: Whether calls go to their providers and are recorded, and none is served.
         self.recording = False
+        #: Whether recorded calls are made to try Vast. No change of the configuration counts then.
+        self.rehearsing = False
 
     @property
     def config(self) -> Config:
@@ -89,7 +100,7 @@ class Settings:
 
     def refresh(self) -> Config:
         """The configuration in force, read again if a file of it has changed."""
-        if self._watch.refresh():
+        if not self.rehearsing and self._watch.refresh():
             self._take_over_providers()
         return self._watch.config
 
@@ -99,7 +110,7 @@ class Settings:
         Waits a moment for a file that is being written, so that a change holds for the next call.
         """
         config = self.refresh()
-        while self._watch.awaited:
+        while self._watch.awaited and not self.rehearsing:
             await asyncio.sleep(_LOOK_AGAIN)
             config = self.refresh()
         return config
@@ -132,6 +143,9 @@ class Settings:
         loader.add_option(
             "vast_log", str, TEXT, "Log format: text for people, json for machines.", (TEXT, JSON)
         )
+        loader.add_option(
+            "vast_rehearse", bool, False, "Refuse each call that would go to its provider."
+        )
         chat = ChatContentview()
         contentviews.add(chat)
         contentviews.add(SentContentview(chat))
@@ -139,6 +153,7 @@ class Settings:
 
     def configure(self, updated: set[str]) -> None:
         """Reads the configuration when the options for it are set or changed."""
+        self.rehearsing = self._relay.rehearsing = ctx.options.vast_rehearse
         if updated & PUBLIC_KEY_OPTIONS:
             check_signing_key(ctx.options)
         if "confdir" in updated:
@@ -230,7 +245,8 @@ def _bodies_are_looked_at() -> bool:
     options = ctx.options
     scripts = [Path(path).expanduser().resolve() for path in options.scripts]
     return (
-        list_of_flows() is not None
+        options.vast_rehearse
+        or list_of_flows() is not None
         or any(getattr(options, name, None) for name in _LOOKING)
         or getattr(options, "flow_detail", 0) >= 3
         or any(path != _ADDON for path in scripts)
@@ -238,8 +254,17 @@ def _bodies_are_looked_at() -> bool:
 
 
 def _from_options() -> Config:
-    return load_config(
+    config = load_config(
         find_config_file(ctx.options.vast_config),
         endpoint=ctx.options.vast_endpoint,
         interface=ctx.options.vast_interface,
     )
+    return for_rehearsal(config) if ctx.options.vast_rehearse else config
+
+
+def for_rehearsal(config: Config) -> Config:
+    """The configuration for recorded calls, which no app makes and whose responses no app needs."""
+    responses = config.responses
+    if isinstance(responses.store, Path):
+        responses = replace(responses, store=ResponseStoreKind.MEMORY)
+    return replace(config, client_keys=(), responses=responses)

@@ -36,7 +36,8 @@ everything else                                        Refuse (404 unsupported_e
 
 What cannot be carried out any more becomes a refusal in the end: PassOn for a request with more
 keys than any app sends (400 request_too_complex), PassOn for a call whose keys are masked for good,
-and what the relay would answer from a body that it has already (400 edited_call_not_served).
+and what the relay would answer from a body that it has already (400 edited_call_not_served). In a
+rehearsal, so do PassOn, ToProvider and LeaveAlone (403 not_rehearsed): nothing reaches a provider.
 """
 
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ from ..openai_api.operations import (
     classify,
     normalize_path,
 )
-from ..relay.failures import no_room
+from ..relay.failures import no_room, not_rehearsed
 from ..relay.work import (
     AnswerHere,
     CountTokens,
@@ -135,6 +136,8 @@ class Policy:
     has_room: bool = True
     #: Whether calls are recorded: all go to their providers, whatever the configuration says.
     recording: bool = False
+    #: Whether recorded calls are made to try Vast: then none may reach its provider.
+    rehearsing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,9 @@ type Verdict = LeaveAlone | PassOn | RefuseAtOnce | Work
 def judge(asked: Asked, policy: Policy) -> Verdict:
     """What happens to the request. The module's table is this function in words."""
     verdict = _first_that_fits(asked, policy)
+    sent = asked.origin is not Origin.FILE and isinstance(verdict, PassOn | ToProvider | LeaveAlone)
+    if policy.rehearsing and sent:
+        return Refuse(not_rehearsed(_where(asked)), verdict.operation)
     if isinstance(verdict, PassOn):
         if asked.origin in _KEYS_ARE_GONE:
             return Refuse(edited_call_not_served(), verdict.operation)
@@ -317,6 +323,10 @@ def _preflight(asked: Asked) -> AnswerHere:
             "vary": "access-control-request-headers",
         },
     )
+
+
+def _where(asked: Asked) -> str:
+    return f"to {asked.provider.name}" if asked.provider else "to a host that is no provider's"
 
 
 def _has_many_keys(asked: Asked) -> bool:

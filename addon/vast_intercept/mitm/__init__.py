@@ -8,5 +8,5 @@ Connections: sockets.py, first_bytes.py (pure), layers.py (which protocol comes 
 HTTP with apps: http_server.py, http2.py (backpressure), wire.py (keys that no flow shows).
 Addons: other_addons.py (acting on a flow after them), direct_hooks.py (calls them), saving.py.
 Files: flow_files.py. The process: master.py, programs.py (mitmdump, mitmweb, a leaner one).
-And borrowed.py: functions.
+And borrowed.py: functions; replaying.py (flows that are sent).
 """

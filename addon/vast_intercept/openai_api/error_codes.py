@@ -40,6 +40,7 @@ class ErrorCode(StrEnum):
     INTERCEPTOR_SHUTTING_DOWN = auto()
     INTERNAL_ERROR = auto()
     MACHINE_KEY_MISSING = auto()
+    NOT_REHEARSED = auto()
     PROVIDER_KEY_MISSING = auto()
     RESPONSE_STORE_FAILED = auto()
     VAST_ENDPOINT_MISSING = auto()

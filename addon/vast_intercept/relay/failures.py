@@ -5,7 +5,7 @@ import traceback
 from dataclasses import KW_ONLY, dataclass
 
 from ..openai_api.error_codes import ErrorCode
-from ..openai_api.errors import ApiError, bad_gateway, interceptor_failed
+from ..openai_api.errors import ApiError, bad_gateway, bad_request, interceptor_failed
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +53,15 @@ def no_room() -> ApiError:
     """For a call that would take the last file descriptors."""
     message = "The interceptor has as many calls at once as it may open files for."
     return bad_gateway(message, NO_ROOM, 503, retry_after=1)
+
+
+def not_rehearsed(where: str) -> ApiError:
+    """For a recorded call that would not go to Vast. `where` begins with "to"."""
+    return bad_request(
+        f"The call would go {where}. In a rehearsal it is not made.",
+        ErrorCode.NOT_REHEARSED,
+        status=403,
+    )
 
 
 def internal_error(error: Exception, request_id: str) -> ApiError:

@@ -85,6 +85,8 @@ class Monitor:
         self.shut_down: dict[tuple[str, str], None] = {}
         self.endpoints = endpoints
         self.metrics = Metrics(config, self.running.values, endpoints)
+        #: Who is told of each call that has ended, besides.
+        self.listeners: list[Callable[[CallReport], None]] = []
 
     @property
     def tally(self) -> Tally:
@@ -119,6 +121,8 @@ class Monitor:
         self.endings[report.outcome] += 1
         self.metrics.ended(progress.call.config, report)
         self.latest.appendleft(report)
+        for told in self.listeners:
+            told(report)
         if report.outcome is Ending.PASSED_ON:
             return
         if provider and (model := known_model(provider, report.model)):

@@ -78,6 +78,8 @@ class Relay:
         self.folder = Path()
         #: How Vast is reached.
         self.proxy = UpstreamProxy()
+        #: Whether no provider may be called; to be set before `start`.
+        self.rehearsing = False
         self.address: tuple[str, int] | None = None
         self._begun = asyncio.Event()
 
@@ -89,7 +91,7 @@ class Relay:
         await asyncio.shield(self._starting)
 
     async def _start(self) -> None:
-        self._upstreams = Upstreams(self.folder, self.proxy)
+        self._upstreams = Upstreams(self.folder, self.proxy, rehearsing=self.rehearsing)
         self._dispatcher = Dispatcher(self._upstreams.by_kind)
         self.draining = False
         server = web.Server(

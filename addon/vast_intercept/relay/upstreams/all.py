@@ -7,15 +7,18 @@ from ..http_client import HttpClient, UpstreamProxy
 from .base import Upstream
 from .machine import MachineUpstream
 from .openai import OpenAIUpstream
-from .provider import ProviderUpstream
+from .provider import ProviderUpstream, RefusedProvider
 from .serverless.serverless import ServerlessUpstream
 from .trust import VastTrust
 
 
 class Upstreams:
-    """The upstreams by their kinds. What was fetched of Vast is kept in `folder`."""
+    """The upstreams by their kinds. What was fetched of Vast is kept in `folder`.
 
-    def __init__(self, folder: Path, proxy: UpstreamProxy) -> None:
+    In a rehearsal no provider is called.
+    """
+
+    def __init__(self, folder: Path, proxy: UpstreamProxy, *, rehearsing: bool = False) -> None:
         self._client = HttpClient(proxy)
         trust = VastTrust(self._client, folder)
         self._serverless = ServerlessUpstream(self._client, trust)
@@ -23,7 +26,9 @@ class Upstreams:
             UpstreamKind.OPENAI: OpenAIUpstream(self._client),
             UpstreamKind.SERVERLESS: self._serverless,
             UpstreamKind.MACHINE: MachineUpstream(self._client, trust),
-            UpstreamKind.PROVIDER: ProviderUpstream(self._client),
+            UpstreamKind.PROVIDER: (
+                RefusedProvider() if rehearsing else ProviderUpstream(self._client)
+            ),
         }
 
     async def close(self) -> None:

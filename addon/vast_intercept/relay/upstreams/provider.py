@@ -4,6 +4,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from ...openai_api.errors import ApiError, from_provider
+from ..failures import not_rehearsed
 from ..http_client import HttpClient
 from .base import Attempt, UpstreamAnswer
 from .tls import public_context
@@ -36,3 +37,15 @@ class ProviderUpstream:
             new_connection=attempt.new_connection,
             for_another_machine=call.from_another_machine,
         )
+
+
+class RefusedProvider:
+    """Stands for the provider in a rehearsal, where recorded calls are made to try Vast."""
+
+    async def send(self, attempt: Attempt) -> UpstreamAnswer:
+        """Raises ApiError: the call would go to the provider."""
+        progress = attempt.request.progress
+        provider = progress.call.provider
+        assert provider
+        failed = f" after this failure: {progress.failure.message}" if progress.failure else ""
+        raise not_rehearsed(f"to {provider.name}{failed}")
