@@ -1,0 +1,222 @@
+"""Makes recorded calls on Vast, as the interceptor makes those of apps."""
+
+import asyncio
+import contextlib
+import signal
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from mitmproxy import connection, ctx, http
+
+from ...intercept.addon import VastIntercept
+from ...intercept.provider_call import url_of
+from ...mitm.replaying import replay
+from ...mitmweb.notes import note
+from ...openai_api.error_codes import ErrorCode
+from ...secret import Secrets
+from ...telemetry.report import CallReport, Ending
+from ..calls import Answer, RecordedCall, RehearsedCall
+from .results import CallKey, Results, ResultsError
+
+# With any of these, what is wrong is the key: all other calls would get the same.
+_KEY_ERRORS = frozenset(
+    {
+        *(ErrorCode.VAST_KEY_MISSING, ErrorCode.VAST_KEY_REFUSED),
+        *(ErrorCode.MACHINE_KEY_MISSING, ErrorCode.MACHINE_KEY_REFUSED),
+    }
+)
+# What comes of a call that was ended from here is no result.
+_ENDED_HERE = frozenset({ErrorCode.CALL_ENDED, ErrorCode.INTERCEPTOR_SHUTTING_DOWN})
+
+
+class KeyRefusedError(Exception):
+    """A call had no answer for want of a valid key. The message is for a person."""
+
+
+@dataclass(kw_only=True)
+class Work:
+    """The calls that are to be made, and what came of making them."""
+
+    calls: Iterator[tuple[CallKey, RecordedCall]]
+    results: Results
+    concurrency: int
+    #: Keys that no result may show.
+    keys: Secrets = field(default_factory=Secrets)
+    #: Told of each call that has ended, with what came of it.
+    ended: Callable[[RehearsedCall], None] = lambda _: None
+    #: Told of what a person should know at once.
+    said: Callable[[str], None] = lambda _: None
+
+    #: Calls that were made, and whose results are kept.
+    made: int = 0
+    #: Whether it was told to stop before all calls were made.
+    interrupted: bool = False
+    #: Why no more calls were made.
+    problem: Exception | None = None
+
+
+class Replayer:
+    """An addon that makes the calls, and ends mitmproxy then.
+
+    A first SIGINT or SIGTERM has it begin no more calls and wait for those that run; a second one
+    has it abandon these.
+    """
+
+    name = "vast_replayer"
+
+    def __init__(self, interceptor: VastIntercept, work: Work) -> None:
+        self._work = work
+        self._stopped = False
+        self._reading = asyncio.Lock()
+        #: How many calls run.
+        self._running = 0
+        self._reports: dict[str, CallReport] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._makers: list[asyncio.Task[None]] = []
+        interceptor.tell_of_each_call(self._told)
+
+    def running(self) -> None:
+        """Begins to make the calls."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):  # Windows: mitmproxy ends at once
+                loop.add_signal_handler(number, self._interrupt)
+        self._task = asyncio.create_task(self._run(), name="rehearse")
+
+    async def done(self) -> None:
+        """Abandons the calls that still run."""
+        if self._task and not self._task.done():
+            self._work.interrupted = self._stopped = True
+            self._abandon()
+            await asyncio.wait({self._task})
+
+    async def _run(self) -> None:
+        try:
+            self._work.results.begin()
+            makers = range(self._work.concurrency)
+            self._makers = [asyncio.create_task(self._make_calls()) for _ in makers]
+            await asyncio.gather(*self._makers, return_exceptions=True)
+        except ResultsError as error:
+            self._stop_for(error)
+        finally:
+            ctx.master.shutdown()
+
+    def _stop_for(self, error: Exception) -> None:
+        """Begins no more calls, for something that is wrong."""
+        self._stopped = True
+        if self._work.problem is None:
+            self._work.problem = error
+
+    def _interrupt(self) -> None:
+        work = self._work
+        if self._stopped:
+            work.interrupted = True
+            self._abandon()
+            return
+        self._stopped = work.interrupted = True
+        if self._running:
+            work.said(
+                f"Interrupted. {self._running} calls that run are waited for; a second signal"
+                " abandons them."
+            )
+
+    def _abandon(self) -> None:
+        for maker in self._makers:
+            maker.cancel()
+
+    async def _make_calls(self) -> None:
+        try:
+            while (found := await self._next()) is not None:
+                self._running += 1
+                try:
+                    await self._make(*found)
+                finally:
+                    self._running -= 1
+        except Exception as error:  # noqa: BLE001  (it is told once all calls have ended)
+            self._stop_for(error)
+
+    async def _next(self) -> tuple[CallKey, RecordedCall] | None:
+        """The next call that has no result yet."""
+        async with self._reading:
+            while not self._stopped:
+                # In a thread, so that reading a large call does not delay the others.
+                found = await asyncio.to_thread(next, self._work.calls, None)
+                if found is None or not self._work.results.has(found[0]):
+                    return None if self._stopped else found
+        return None
+
+    async def _make(self, key: CallKey, call: RecordedCall) -> None:
+        request_id = f"rehearsal_{uuid.uuid4().hex}"
+        flow = flow_of(call, request_id)
+        try:
+            await replay(flow)
+        finally:
+            report = self._reports.pop(request_id, None)
+        rehearsed = what_came(flow, report or _report_of(flow, request_id), self._work.keys)
+        code = rehearsed.report.error
+        if code in _KEY_ERRORS:
+            self._stop_for(KeyRefusedError(rehearsed.report.error_message or code))
+        elif code not in _ENDED_HERE:
+            self._work.results.keep(key, rehearsed)
+            self._work.made += 1
+            self._work.ended(rehearsed)
+
+    def _told(self, report: CallReport) -> None:
+        if report.request_id.startswith("rehearsal_"):
+            self._reports[report.request_id] = report
+
+
+def flow_of(call: RecordedCall, request_id: str) -> http.HTTPFlow:
+    """A flow that asks for what the recorded call has asked for."""
+    now = time.time()
+    client = connection.Client(
+        peername=("127.0.0.1", 0), sockname=("127.0.0.1", 0), timestamp_start=now
+    )
+    flow = http.HTTPFlow(client, connection.Server(address=None))
+    flow.request = http.Request.make(
+        call.method,
+        call.url,
+        call.body,
+        http.Headers([(_encoded(name), _encoded(value)) for name, value in call.headers]),
+    )
+    flow.request.headers["x-request-id"] = request_id
+    # As of a flow that was taken over before: it says what the app asked for.
+    request = flow.request
+    note(flow, url=url_of(request.scheme, request.host, request.port, request.path))
+    return flow
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def what_came(flow: http.HTTPFlow, report: CallReport, keys: Secrets) -> RehearsedCall:
+    """What the app would have got, with these keys masked."""
+    response = flow.response
+    if response is None:
+        return RehearsedCall(answer=None, report=report)
+    body = response.get_content(strict=False) if response.raw_content is not None else None
+    answer = Answer(
+        status=response.status_code,
+        content_type=response.headers.get("content-type", ""),
+        body=keys.redact_bytes(body or b""),
+        whole=body is not None and flow.error is None,
+        time_to_first_token=report.time_to_first_token,
+        duration=report.duration,
+    )
+    return RehearsedCall(answer=answer, report=report)
+
+
+def _report_of(flow: http.HTTPFlow, request_id: str) -> CallReport:
+    """The report of a call that the interceptor tells nothing of, such as one that another addon
+    has answered.
+    """
+    return CallReport(
+        request_id=request_id,
+        time=time.time(),
+        outcome=Ending.OK if flow.response and flow.response.status_code < 400 else Ending.FAILED,
+        status=flow.response.status_code if flow.response else None,
+        error_message=flow.error.msg if flow.error else None,
+    )
