@@ -196,7 +196,7 @@ class StandIn(Process):
         return key
 
     def override(self, what: str, **answer: Any) -> None:
-        """Has the next requests of a kind (route, endptjobs, root) answered like this."""
+        """Has the next requests answered so: route, endptjobs, workers, instance or root."""
         self._control("PUT", f"overrides/{what}", json=answer)
 
     def remove_override(self, what: str) -> None:

@@ -18,7 +18,7 @@ from vast_intercept.vast_api.router import (
     Worker,
     cost_of,
     read_route,
-    read_worker_states,
+    read_workers,
     route_request,
     route_url,
     workers_request,
@@ -166,7 +166,7 @@ def test_workers_are_asked_for_by_the_endpoints_id_alone() -> None:
     ],
 )
 def test_the_states_of_workers(body: bytes, expected: list[str]) -> None:
-    assert read_worker_states(200, body) == expected
+    assert [worker.state for worker in read_workers(200, body)] == expected
 
 
 @pytest.mark.parametrize(
@@ -183,4 +183,4 @@ def test_the_states_of_workers(body: bytes, expected: list[str]) -> None:
 )
 def test_without_a_list_of_workers_it_is_said_why(status: int, body: bytes, said: str) -> None:
     with pytest.raises(UnreadableError, match=said):
-        read_worker_states(status, body)
+        read_workers(status, body)

@@ -57,14 +57,26 @@ class VastAccount:
 
     def worker_states(self, endpoint: console.ListedEndpoint) -> Counter[str]:
         """The number of the endpoint's workers in each state. Raises Problem, without advice."""
+        return Counter(worker.state[:_STATE_LENGTH] for worker in self.workers(endpoint))
+
+    def workers(self, endpoint: console.ListedEndpoint) -> list[router.EndpointWorker]:
+        """The endpoint's workers. Raises Problem, without advice."""
         url = router.workers_url(self.config.route_url)
         asked = router.workers_request(endpoint.id)
         status, body = self.reach.ask("POST", url, self.key, router.LARGEST_LIST, asked)
         try:
-            states = router.read_worker_states(status, body)
+            return router.read_workers(status, body)
         except UnreadableError as error:
             raise Problem(f"{url} {error}") from None
-        return Counter(state[:_STATE_LENGTH] for state in states)
+
+    def price_per_hour(self, instance: int) -> float:
+        """What an instance costs: dollars an hour while it runs. Raises Problem, without advice."""
+        url = console.instance_url(self.config.console_url, instance)
+        status, body = self.reach.ask("GET", url, self.key, console.LARGEST_INSTANCE)
+        try:
+            return console.read_price_per_hour(status, body)
+        except UnreadableError as error:
+            raise Problem(f"the price of worker {instance} cannot be read: {error}") from None
 
 
 def unknown(name: str, named_by: str, known: Iterable[str]) -> Problem:
@@ -101,4 +113,9 @@ def describe(states: Counter[str]) -> str:
 
 def ready(states: Counter[str]) -> int:
     """The number of workers that can answer at once."""
-    return sum(count for state, count in states.items() if state in _READY)
+    return sum(count for state, count in states.items() if is_ready(state))
+
+
+def is_ready(state: str) -> bool:
+    """Whether a worker in this state can answer at once."""
+    return state in _READY

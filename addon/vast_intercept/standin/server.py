@@ -28,6 +28,7 @@ from .vast.account import Account
 from .vast.admission import Admission
 from .vast.console import Console
 from .vast.fleet import Fleet
+from .vast.instances import INSTANCES, Instances
 from .vast.openai_gateway import OpenAIGateway
 from .vast.own_worker import OwnWorker
 from .vast.route_signing import RouteSigner
@@ -187,10 +188,12 @@ class StandIn:
     ) -> dict[str, _Page]:
         root_cert = self._config.root_cert
         console = Console(account, root_cert.read_bytes() if root_cert else None)
+        instances = Instances(account, self._fleet)
         list_workers = WorkerList(account, self._fleet).list_workers
         get, post = hdrs.METH_GET, hdrs.METH_POST
         return {
             "/api/v0/endptjobs/": _Page(get, overrides.over("endptjobs", console.list_endpoints)),
+            INSTANCES: _Page(get, overrides.over("instance", instances.show)),
             "/static/jvastai_root.cer": _Page(get, overrides.over("root", console.root)),
             "/route/": _Page(post, overrides.over("route", router.route)),
             "/get_endpoint_workers/": _Page(post, overrides.over("workers", list_workers)),
@@ -227,7 +230,8 @@ class StandIn:
     async def _answer(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
         if self._machine and request.raw_path.startswith(MACHINE_PREFIX):
             return await self._machine.answer(request, body)
-        page = self._pages.get(request.raw_path.partition("?")[0])
+        path = request.raw_path.partition("?")[0]
+        page = self._pages.get(INSTANCES if path.startswith(INSTANCES) else path)
         return await (page.open if page else self._gateway.answer)(request, body)
 
     async def _take_worker_status(self, _: web.BaseRequest, body: bytes) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""The console: the account's endpoints, and the root of the workers' certificates."""
+"""The console: the account's endpoints, its instances, and the root of workers' certificates."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,9 @@ from .answers import UnreadableError, decode
 #: The largest list of endpoints, and the largest root certificate, in bytes.
 LARGEST_LIST = 16 * 1024 * 1024
 LARGEST_ROOT = 256 * 1024
+#: The largest description of an instance, and the highest price that is believed: dollars an hour.
+LARGEST_INSTANCE = 1024 * 1024
+HIGHEST_PRICE = 10_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,16 @@ class _List(msgspec.Struct):
     results: list[_Entry]
 
 
+class _Instance(msgspec.Struct):
+    dph_total: float | None = None
+
+
+class _ShownInstance(msgspec.Struct):
+    instances: _Instance | None
+
+
 _list = msgspec.json.Decoder(_List)
+_instance = msgspec.json.Decoder(_ShownInstance)
 
 
 def endpoints_url(console_url: str) -> str:
@@ -56,3 +68,20 @@ def read_endpoints(status: int, body: bytes) -> dict[str, ListedEndpoint]:
 def root_url(console_url: str) -> str:
     """The URL of the root of the workers' certificates (FACTS V8)."""
     return f"{console_url}/static/jvastai_root.cer"
+
+
+def instance_url(console_url: str, instance: int) -> str:
+    """The URL that shows an instance, such as a worker. It needs the account's key (FACTS V69)."""
+    return f"{console_url}/api/v0/instances/{instance}/?owner=me"
+
+
+def read_price_per_hour(status: int, body: bytes) -> float:
+    """What an instance costs: US dollars an hour while it runs. Raises UnreadableError."""
+    if status != 200:
+        raise UnreadableError(f"status {status}")
+    shown = decode(body, _instance).instances
+    if shown is None:
+        raise UnreadableError("no such instance")
+    if shown.dph_total is None or not 0 <= shown.dph_total <= HIGHEST_PRICE:
+        raise UnreadableError("no usable dph_total")
+    return shown.dph_total

@@ -47,6 +47,7 @@ class _RouteAnswer(msgspec.Struct):
 
 
 class _ListedWorker(msgspec.Struct):
+    id: Any = None
     status: str | None = None
 
 
@@ -149,8 +150,16 @@ def workers_request(endpoint_id: Any) -> bytes:
     return msgspec.json.encode({"id": endpoint_id})
 
 
-def read_worker_states(status: int, body: bytes) -> list[str]:
-    """The state of each worker of an endpoint, in small letters.
+@dataclass(frozen=True, slots=True)
+class EndpointWorker:
+    """A worker of an endpoint: the ID of its instance, and its state in small letters."""
+
+    id: Any
+    state: str
+
+
+def read_workers(status: int, body: bytes) -> list[EndpointWorker]:
+    """The workers of an endpoint.
 
     Raises UnreadableError, whose message continues a sentence that begins with the URL. The fields
     are documented at https://docs.vast.ai/serverless/worker-list.
@@ -166,4 +175,4 @@ def read_worker_states(status: int, body: bytes) -> list[str]:
         assert isinstance(answer, _NoList)
         said = answer.error_msg or answer.error or "no list"
         raise UnreadableError(f"says: {' '.join(said.split())[:_SHOWN]}")
-    return [(worker.status or "unknown").lower() for worker in workers]
+    return [EndpointWorker(each.id, (each.status or "unknown").lower()) for each in workers]

@@ -13,6 +13,8 @@ PATHS = {
     "route": ("POST", "/route/"),
     "endptjobs": ("GET", "/api/v0/endptjobs/?client_id=me"),
     "root": ("GET", "/static/jvastai_root.cer"),
+    "workers": ("POST", "/get_endpoint_workers/"),
+    "instance": ("GET", "/api/v0/instances/1/?owner=me"),
 }
 
 

@@ -56,6 +56,15 @@ class TestConsole:
         assert response.status == 401
         assert json.loads(data)["success"] is False
 
+    async def test_shows_what_a_worker_costs(self, vast: Vast) -> None:
+        path, key = "/api/v0/instances/1/?owner=me", f"Bearer {CONFIG.api_key}"
+        shown = json.loads((await get(vast, path, authorization=key))[1])["instances"]
+        assert (shown["id"], shown["actual_status"], shown["dph_total"]) == (1, "running", 0.36)
+        # What the SDK takes for an instance that there is not.
+        unknown = await get(vast, "/api/v0/instances/99/", authorization=key)
+        assert json.loads(unknown[1]) == {"instances": None}
+        assert (await get(vast, path, authorization="Bearer wrong"))[0].status == 401
+
     async def test_has_the_root_that_it_was_given(self, tmp_path: Path) -> None:
         root = tmp_path / "root.pem"
         root.write_bytes(b"-----BEGIN CERTIFICATE-----\n")
