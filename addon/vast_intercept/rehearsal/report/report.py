@@ -67,6 +67,12 @@ class Judgement:
     #: Pairs where it gave no usable answer.
     failed: int = 0
 
+    @property
+    def agreement(self) -> float | None:
+        """How often it says the same in both orders, from 0 to 1; None if it was never asked."""
+        judged = self.pairs - self.failed
+        return (judged - self.contradictory) / judged if judged else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
