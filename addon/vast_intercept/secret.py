@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import re
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from typing import NoReturn
 
 #: The environment variable in which the Vast key is looked for first.
@@ -112,6 +112,9 @@ class Secrets:
 
     def __bool__(self) -> bool:
         return bool(self._keys)
+
+    def __iter__(self) -> Iterator[Secret]:
+        return iter(self._keys)
 
     def add(self, *keys: Secret) -> None:
         """Adds keys to mask."""

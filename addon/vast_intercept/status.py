@@ -1,5 +1,7 @@
 """The status of an interceptor, and the address where it answers with it, through itself."""
 
+import shlex
+
 import msgspec
 
 #: A host that only interceptors answer for, as mitmproxy does for mitm.it. `.internal` is reserved
@@ -66,6 +68,50 @@ class Tally(msgspec.Struct):
         if self.images:
             parts.append(f"{self.images:,} {_plural(self.images, 'image')}")
         return parts
+
+
+class Recorded(msgspec.Struct):
+    """What was recorded of the calls to providers' APIs."""
+
+    #: The path of the file.
+    file: str
+    #: How many calls were recorded, by operation.
+    operations: dict[str, int] = {}
+    #: How many of these are without the body of their answer, since it was too large.
+    without_answer: int = 0
+    #: How many were not, by which calls they are, such as `too large`.
+    left_out: dict[str, int] = {}
+
+    def add(self, operation: str, *, whole: bool = True) -> None:
+        """Counts a call that was recorded. `whole`: with the body of its answer, if it had one."""
+        self.without_answer += not whole
+        self.operations[operation] = self.operations.get(operation, 0) + 1
+
+    def leave_out(self, which: str) -> None:
+        """Counts a call that was not."""
+        self.left_out[which] = self.left_out.get(which, 0) + 1
+
+    @property
+    def calls(self) -> int:
+        """How many calls were recorded."""
+        return sum(self.operations.values())
+
+    def __str__(self) -> str:
+        text = f"recorded {self.calls:,} {_plural(self.calls, 'call')}"
+        if self.calls:
+            most = sorted(self.operations.items(), key=lambda each: (-each[1], each[0]))
+            kinds = ", ".join(f"{count:,} {name}" for name, count in most)
+            text += f" ({kinds}) in {self.file}"
+        if self.without_answer:
+            text += f", {self.without_answer:,} without the answer, which was too large"
+        if self.left_out:
+            kinds = ", ".join(f"{count:,} {which}" for which, count in self.left_out.items())
+            text += f"; not recorded: {kinds}"
+        return (
+            f"{text}. Next: vast-intercept rehearse {shlex.quote(self.file)}"
+            if self.calls
+            else text
+        )
 
 
 def _plural(count: int, word: str) -> str:

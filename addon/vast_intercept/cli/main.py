@@ -7,10 +7,8 @@ import click
 from .. import __version__
 
 # Where each command is. They are imported when they are used: mitmproxy alone takes half a second.
-_COMMANDS = {
-    name: f"vast_intercept.cli.{name}"
-    for name in ("serve", "run", "env", "ca", "check", "rehearse")
-}
+_NAMES = ("serve", "run", "record", "rehearse", "env", "ca", "check")
+_COMMANDS = {name: f"vast_intercept.cli.{name}" for name in _NAMES}
 _COMMANDS["standin"] = "vast_intercept.standin.command"
 
 

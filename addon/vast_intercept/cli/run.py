@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import click
@@ -13,6 +14,9 @@ from .options import MAX_PORT, PORT
 
 # As `env`, `timeout` and `docker run` do: what the app itself may exit with stays its own.
 _FAILED = 125
+
+#: What follows the command to run is the command's, options included.
+IN_FRONT_OF_A_COMMAND = {"allow_interspersed_args": False}
 
 
 class _Address(click.ParamType[tuple[str, int]]):
@@ -31,37 +35,57 @@ class _Address(click.ParamType[tuple[str, int]]):
         return host, int(port)
 
 
-@click.command(context_settings={"allow_interspersed_args": False})
+def app_command[F: Callable[..., Any]](function: F) -> F:
+    """Adds the options and the argument of a command that runs an app."""
+    for add in reversed(_OPTIONS):
+        function = add(function)
+    return function
+
+
+_OPTIONS: tuple[Callable[..., Any], ...] = (
+    click.option(
+        "--jail",
+        is_flag=True,
+        help="Run CMD in a network of its own, for apps that ignore proxies.",
+    ),
+    click.option(
+        "--jail-allow",
+        "allowed",
+        metavar="HOST:PORT",
+        multiple=True,
+        type=_Address(),
+        help="Service on this machine's loopback that the app in the jail may reach.",
+    ),
+    click.option(
+        "--nss", is_flag=True, help="Add the CA to NSS's database while CMD runs (Chromium)."
+    ),
+    click.option("--config", metavar="PATH", help="Configuration file (option vast_config)."),
+    click.option("-p", "--port", type=PORT, help="Port to listen on. Default: a free port."),
+    click.option(
+        "--set", "settings", metavar="NAME=VALUE", multiple=True, help="mitmproxy option to set."
+    ),
+    click.option("--web", is_flag=True, help="Start mitmweb, to watch the calls in a browser."),
+    click.option("--dry-run", is_flag=True, help="Print what would be set, and start nothing."),
+    click.option("-q", "--quiet", is_flag=True, help="Print no summary and no warnings."),
+    click.argument("command", metavar="-- CMD...", nargs=-1, type=click.UNPROCESSED),
+)
+
+
+@click.command(context_settings=IN_FRONT_OF_A_COMMAND)
 @click.option("--attach", metavar="PORT", type=PORT, help="Use the interceptor on this port.")
-@click.option(
-    "--jail", is_flag=True, help="Run CMD in a network of its own, for apps that ignore proxies."
-)
-@click.option(
-    "--jail-allow",
-    "allowed",
-    metavar="HOST:PORT",
-    multiple=True,
-    type=_Address(),
-    help="Service on this machine's loopback that the app in the jail may reach.",
-)
-@click.option("--nss", is_flag=True, help="Add the CA to NSS's database while CMD runs (Chromium).")
-@click.option("--config", metavar="PATH", help="Configuration file (option vast_config).")
 @click.option("--endpoint", metavar="NAME", help="Vast endpoint (option vast_endpoint).")
-@click.option("-p", "--port", type=PORT, help="Port to listen on. Default: a free port.")
-@click.option(
-    "--set", "settings", metavar="NAME=VALUE", multiple=True, help="mitmproxy option to set."
-)
-@click.option("--web", is_flag=True, help="Start mitmweb, to watch the calls in a browser.")
-@click.option("--dry-run", is_flag=True, help="Print what would be set, and start nothing.")
-@click.option("-q", "--quiet", is_flag=True, help="Print no summary and no warnings.")
-@click.argument("command", metavar="-- CMD...", nargs=-1, type=click.UNPROCESSED)
+@app_command
 def run(*, dry_run: bool, **given: Any) -> None:
     """Run a command so that it uses and trusts an interceptor, which starts and ends with it.
 
     Exits as CMD does, by exit code or by signal. Exits with 127 if CMD is not found, with 126 if it
     may not be executed, and with 125 if the interceptor or the jail cannot be started.
     """
-    options = RunOptions(**given)
+    start(RunOptions(**given), dry_run=dry_run)
+
+
+def start(options: RunOptions, *, dry_run: bool) -> None:
+    """Runs the app, or says what would be done, and exits as `run` says."""
     _check(options)
     if dry_run:
         # Not before it is needed: reading a configuration takes its time.

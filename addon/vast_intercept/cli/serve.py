@@ -14,12 +14,15 @@ _PASS_THROUGH = {"ignore_unknown_options": True}
 @click.command(context_settings=_PASS_THROUGH)
 @click.option("--config", metavar="PATH", help="Configuration file (option vast_config).")
 @click.option("--endpoint", metavar="NAME", help="Vast endpoint (option vast_endpoint).")
+@click.option("--record", metavar="FILE", help="Record calls in FILE (option vast_record).")
 @click.option("--web", is_flag=True, help="Start mitmweb, to watch the traffic in a browser.")
 @click.option("--full", is_flag=True, help="Start mitmdump with all of its addons and options.")
 @click.argument("mitmproxy_options", nargs=-1, type=click.UNPROCESSED)
 def serve(
+    *,
     config: str | None,
     endpoint: str | None,
+    record: str | None,
     web: bool,
     full: bool,
     mitmproxy_options: tuple[str, ...],
@@ -35,4 +38,4 @@ def serve(
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # a journal gets the log as it is written
     kind = InspectingMaster if web else FullMaster if full else LeanMaster
-    run_master(kind, [*interceptor_arguments(config, endpoint), *mitmproxy_options])
+    run_master(kind, [*interceptor_arguments(config, endpoint, record), *mitmproxy_options])

@@ -36,7 +36,8 @@ class Reporter:
 
     def done(self) -> None:
         """Reports the numbers of all calls, which have ended by now."""
-        self._send(Ended(self._interceptor.status().tally))
+        interceptor = self._interceptor
+        self._send(Ended(interceptor.status().tally, interceptor.recording.recorded))
 
     def _closed(self) -> None:
         asyncio.get_running_loop().remove_reader(self._connection)

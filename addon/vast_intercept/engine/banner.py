@@ -34,7 +34,9 @@ class Banner:
             return
         mode = ProxyMode.parse(ctx.options.mode[0])
         with contextlib.suppress(OSError):  # a full disk is no reason to serve no calls
-            print("\n".join(banner(self._interceptor.config, addresses, mode)), flush=True)
+            record = ctx.options.vast_record
+            lines = banner(self._interceptor.config, addresses, mode, record)
+            print("\n".join(lines), flush=True)
 
 
 def _listed(addresses: list[tuple[str, int]]) -> str:
@@ -47,12 +49,28 @@ def _machine(name: str, machine: Machine) -> str:
     return f"Machine        {name} at {machine.url}, key {key}"
 
 
-def banner(config: Config, addresses: list[tuple[str, int]], mode: ProxyMode) -> list[str]:
-    """The banner's lines, for a proxy that listens at `addresses` in the first of its modes."""
+def banner(
+    config: Config, addresses: list[tuple[str, int]], mode: ProxyMode, record: str = ""
+) -> list[str]:
+    """The banner's lines, for a proxy that listens at `addresses` in the first of its modes.
+
+    `record` names the file in which calls are recorded, if they are not served.
+    """
     lines = [
         f"Listening on   {_listed(addresses)}",
         "Taking over    " + ", ".join(f"{p.name} ({', '.join(p.hosts)})" for p in config.providers),
     ]
+    if record:
+        lines.append(f"Recording in   {record.removeprefix('+')}: calls go to their own providers")
+    else:
+        lines += _serving(config)
+    if commands := commands_for(mode, addresses):
+        lines.append("")
+    return lines + [f"{each.what + ':':<21} {each.command}" for each in commands]
+
+
+def _serving(config: Config) -> list[str]:
+    lines = []
     if config.endpoint or config.routes:
         routes = [f"{route.model} → {route.endpoint}" for route in config.routes]
         target = [f"endpoint {config.endpoint}"] if config.endpoint else []
@@ -70,6 +88,4 @@ def banner(config: Config, addresses: list[tuple[str, int]], mode: ProxyMode) ->
     lines += [_machine(*each) for each in config.machines.items()]
     if config.calls_vast:
         lines.append(f"Vast API key   {config.api_key or 'missing: set VAST_API_KEY'}")
-    if commands := commands_for(mode, addresses):
-        lines.append("")
-    return lines + [f"{each.what + ':':<21} {each.command}" for each in commands]
+    return lines

@@ -5,7 +5,7 @@ Each message is a line of JSON on the socket between them.
 
 import msgspec
 
-from ..status import Status, Tally
+from ..status import Recorded, Status, Tally
 
 
 class Order(msgspec.Struct):
@@ -29,3 +29,5 @@ class Ended(msgspec.Struct):
     """The interceptor's last message: all of its calls have ended."""
 
     tally: Tally
+    #: None unless it was to record them.
+    recorded: Recorded | None = None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from ..status import Status, Tally
+from ..status import Recorded, Status, Tally
 from .messages import Ended, Order, Ready
 
 _START_SECONDS = 30.0
@@ -21,13 +21,16 @@ _STOP_SECONDS = 60.0
 _LAST_LINES = 12
 
 
-def interceptor_arguments(config: str | None, endpoint: str | None) -> list[str]:
+def interceptor_arguments(
+    config: str | None, endpoint: str | None, record: str | None = None
+) -> list[str]:
     """mitmproxy's command line for an interceptor that listens on this machine only.
 
-    `config` and `endpoint` are the values of the options `vast_config` and `vast_endpoint`.
+    `config`, `endpoint` and `record` are the values of options that begin with `vast_`.
     """
     arguments = ["--listen-host", "127.0.0.1"]
-    for name, value in (("vast_config", config), ("vast_endpoint", endpoint)):
+    given = {"vast_config": config, "vast_endpoint": endpoint, "vast_record": record}
+    for name, value in given.items():
         arguments += ["--set", f"{name}={value}"] if value is not None else []
     return arguments
 
@@ -107,8 +110,10 @@ class InterceptorProcess:
         self._reader.join()
         return f"The interceptor has ended ({how}).{self._last_lines()}"
 
-    def stop(self) -> Tally | None:
+    def stop(self) -> Tally | Recorded | None:
         """Waits for its calls to end, and ends it. Returns the calls' numbers, if it sent them.
+
+        Those are of what was recorded, if calls were to be.
 
         A KeyboardInterrupt while it waits ends the interceptor at once.
         """
@@ -118,9 +123,11 @@ class InterceptorProcess:
             self._socket.settimeout(_STOP_SECONDS)
             line = self._messages.readline()
             self._process.wait(_STOP_SECONDS)
-            return msgspec.json.decode(line, type=Ended).tally if line else None
         except (OSError, subprocess.TimeoutExpired):
             return None
+        else:
+            ended = msgspec.json.decode(line, type=Ended) if line else None
+            return (ended.recorded or ended.tally) if ended else None
         finally:
             self.kill()
 

@@ -25,6 +25,7 @@ from .call_interceptor import CallInterceptor
 from .connections import Connections
 from .lifecycle import Lifecycle
 from .passed_on_calls import PassedOnCalls
+from .recording import Recording
 from .relayed_calls import RelayedCalls
 from .settings import Settings
 from .status_page import StatusPage
@@ -45,19 +46,21 @@ class VastIntercept:
         self._monitor = monitor = Monitor(lambda: self._settings.config, relay.endpoints)
         connections = Connections(self._settings, relay, monitor)
         live = LiveStreams()
-        self._status_page = StatusPage(self._settings, monitor, relay)
+        self.recording = Recording(self._settings)
+        self._status_page = StatusPage(self._settings, monitor, relay, self.recording)
         descriptors = Descriptors()
         relayed = RelayedCalls(self._settings, relay, monitor)
-        passed_on = PassedOnCalls(self._settings, monitor, relayed, connections)
+        passed_on = PassedOnCalls(self._settings, monitor, relayed, connections, self.recording)
         page, calls = self._status_page, (relayed, passed_on)
         dashboard = None if of_run else Dashboard(page.state, monitor.metrics, page.not_ready)
         self.addons = [
             self._settings,
+            self.recording,
             connections,
             AccessControl(self._settings, relay, descriptors),
             CallInterceptor(self._settings, monitor, descriptors, live, page, *calls),
             Hints(monitor, of_run=of_run),
-            Lifecycle(self._settings, relay, relayed, dashboard),
+            Lifecycle(self._settings, relay, *calls, self.recording, dashboard),
             live,
             Retention(MARKERS.values(), lambda: self._settings.config.inspect),
         ]

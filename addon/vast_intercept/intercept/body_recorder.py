@@ -38,6 +38,11 @@ class BodyRecorder:
         return chunk
 
     @property
+    def pieces(self) -> list[bytes] | None:
+        """What has passed so far, as it came; None if it is not kept."""
+        return None if self.size > self.limit else self._chunks
+
+    @property
     def body(self) -> bytes | None:
         """What has passed so far, without keys."""
         if self.size > self.limit:

@@ -140,7 +140,7 @@ class CallInterceptor:
                 relayed.keep_request_body()
                 after_others(flow, lambda: self.relayed.hand_over_rest(relayed))
         else:
-            self.passed_on.hide_more(flow)
+            self.passed_on.request_ended(flow)
         if self.passed_on.was_heard(flow):
             raise exceptions.AddonHalt
 

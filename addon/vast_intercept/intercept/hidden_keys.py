@@ -22,12 +22,12 @@ class HiddenKeys:
     def __init__(self, flow: http.HTTPFlow) -> None:
         wire.forget(flow)  # a replay has no key but those that it shows
         #: Keys that the provider may repeat in its answer.
-        self._keys = Secrets()
+        self.keys = Secrets()
 
     def request(self, flow: http.HTTPFlow) -> None:
         """Hides the keys in the request's head. Call it again after other addons had the flow."""
         request, data = flow.request, flow.request.data
-        self._keys.add(*keys_in(request.headers.fields, request.path))
+        self.keys.add(*keys_in(request.headers.fields, request.path))
         masked = wire.masked_in(flow)
         fields, path, method = request.headers.fields, data.path, data.method
         trailers = request.trailers.fields if request.trailers else ()
@@ -58,14 +58,14 @@ class HiddenKeys:
         What the app has yet to receive stays as the provider sent it.
         """
         if flow.error:
-            flow.error.msg = self._keys.redact(flow.error.msg)
+            flow.error.msg = self.keys.redact(flow.error.msg)
         response = flow.response
         if response is None:
             return
         if response.trailers:
             self._hide_fields(flow, response.trailers)
         body = response.data.content
-        if not body or not self._keys:
+        if not body or not self.keys:
             return
         shown = self._redacted_body(body, response.headers.get("content-encoding", ""))
         if shown != body:
@@ -76,19 +76,19 @@ class HiddenKeys:
     def _hide_fields(self, flow: http.HTTPFlow, headers: http.Headers) -> None:
         fields = headers.fields
         shown = tuple(
-            (name, self._keys.redact_bytes(value)) for name, value in mask_answer_fields(fields)
+            (name, self.keys.redact_bytes(value)) for name, value in mask_answer_fields(fields)
         )
         headers.fields = shown
         wire.masked_in(flow).add_fields(shown, fields)
 
     def _redacted_body(self, body: bytes, coding: str) -> bytes:
         if not coding or coding == "identity":
-            return self._keys.redact_bytes(body)
+            return self.keys.redact_bytes(body)
         if len(body) > _LONGEST_COMPRESSED:
             return body
         with suppress(ApiError, ValueError):
             decoded = _decoded(body, coding)
-            shown = self._keys.redact_bytes(decoded)
+            shown = self.keys.redact_bytes(decoded)
             if shown != decoded:
                 return encode(shown, coding)
         return body

@@ -14,6 +14,8 @@ from ..mitm.sockets import tell_once_of_refused_connections, unsent_bytes
 from ..relay.serving.server import Relay
 from ..repeating import repeat
 from .flow_commands import FlowCommands
+from .passed_on_calls import PassedOnCalls
+from .recording import Recording
 from .relayed_calls import RelayedCalls
 from .settings import Settings
 
@@ -37,6 +39,8 @@ class Lifecycle:
     settings: Settings
     relay: Relay
     relayed: RelayedCalls
+    passed_on: PassedOnCalls
+    recording: Recording
     #: None if there is no page to show.
     dashboard: Dashboard | None
     _background: list[asyncio.Task[None]] = field(default_factory=list, init=False)
@@ -66,6 +70,7 @@ class Lifecycle:
         if is_exiting():
             ctx.options.update(server=False)
         await self._drain()
+        await self.recording.close(self.passed_on.running)
         await self.relay.stop()
         for task in self._background:
             task.cancel()
@@ -90,5 +95,9 @@ class Lifecycle:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FLUSH_SECONDS):
                 await self.relayed.ended()
-                while unsent_bytes():  # noqa: ASYNC110  (mitmproxy has no event for it)
+                while unsent_bytes() or self._calls_to_record():  # noqa: ASYNC110  (mitmproxy has no event for it)
                     await asyncio.sleep(_LOOK_AGAIN)
+
+    def _calls_to_record(self) -> int:
+        """How many calls have not ended that are recorded when they do."""
+        return self.passed_on.running if self.settings.recording else 0

@@ -17,6 +17,7 @@ from ..relay.progress import Progress
 from ..relay.work import AnswerHere, Work
 from ..telemetry.monitor import Monitor
 from ..telemetry.report import Ending
+from .answer_watch import AnswerWatch, watched
 from .body_recorder import BodyRecorder
 from .call_end import tell_of_end
 from .connections import Connections
@@ -25,6 +26,7 @@ from .fail_closed import after_others
 from .hidden_keys import HiddenKeys
 from .identify import Judged
 from .provider_call import url_of
+from .recording import Passed, Recording
 from .relayed_call import declared_size, size_to_hold
 from .relayed_calls import ANSWERED_BY_ANOTHER, RelayedCalls
 from .settings import Settings
@@ -42,18 +44,27 @@ class _Followed:
     #: What is told of it when it ends; None if it is no call of the provider's API.
     progress: Progress | None = None
     answer: BodyRecorder | None = None
+    #: Only while calls are recorded: its body as it passes, and what watches its answer.
+    request: BodyRecorder | None = None
+    watch: AnswerWatch | None = None
 
 
 class PassedOnCalls:
     """Follows the requests that mitmproxy sends on, and tells of each call when it ends."""
 
     def __init__(
-        self, settings: Settings, monitor: Monitor, relayed: RelayedCalls, connections: Connections
+        self,
+        settings: Settings,
+        monitor: Monitor,
+        relayed: RelayedCalls,
+        connections: Connections,
+        recording: Recording,
     ) -> None:
         self._settings = settings
         self._monitor = monitor
         self._relayed = relayed
         self._connections = connections
+        self._recording = recording
         self._followed: WeakKeyDictionary[http.HTTPFlow, _Followed] = WeakKeyDictionary()
         #: Requests that all addons have had before their bodies came.
         self._heard: WeakSet[http.HTTPFlow] = WeakSet()
@@ -96,10 +107,13 @@ class PassedOnCalls:
         followed = self._followed[flow] = _Followed(self._relayed.share())
         flow.request.stream = not flow.response and not self._may_hold(flow, followed)
 
-    def hide_more(self, flow: http.HTTPFlow) -> None:
-        """Hides keys that other addons have added since."""
-        if (followed := self._followed.get(flow)) and followed.hidden:
+    def request_ended(self, flow: http.HTTPFlow) -> None:
+        """All of a request is there. Hides keys that other addons have added since."""
+        followed = self._followed.get(flow)
+        if followed and followed.hidden:
             followed.hidden.request(flow)
+        if followed and followed.progress:
+            followed.progress.receive(held=self._settings.intercepting)
 
     def _is_answered(self, flow: http.HTTPFlow, followed: _Followed) -> None:
         """Notes that another addon has answered the call, which is not sent on."""
@@ -147,6 +161,9 @@ class PassedOnCalls:
         else:
             self._connections.passes_on(flow)
             flow.request.stream = streamed
+            if streamed and followed.progress and self._settings.recording:
+                recorder = BodyRecorder(self._settings.recorded, followed.share)
+                flow.request.stream = followed.request = recorder
 
     def _judge_again(self, flow: http.HTTPFlow, judged: Judged, *, streamed: bool) -> Work | None:
         """What the relay is to do with the request by now; None if it still goes on."""
@@ -178,6 +195,11 @@ class PassedOnCalls:
         """The flows that mitmproxy itself sends on, and that have not ended."""
         return list(self._followed)
 
+    @property
+    def running(self) -> int:
+        """How many calls of providers' APIs are among them."""
+        return sum(each.progress is not None for each in self._followed.values())
+
     def was_heard(self, flow: http.HTTPFlow) -> bool:
         """Whether all addons have had the request before its body came."""
         return flow in self._heard
@@ -197,20 +219,54 @@ class PassedOnCalls:
             return
         response.stream = True
         if followed and followed.progress:
-            response.stream = followed.answer = BodyRecorder(self._settings.kept, followed.share)
+            most = max(self._settings.kept, self._settings.recorded)
+            response.stream = followed.answer = BodyRecorder(most, followed.share)
+            if self._settings.recording:
+                self._watch(response, followed, followed.answer, followed.progress)
+
+    def _watch(
+        self,
+        response: http.Response,
+        followed: _Followed,
+        recorder: BodyRecorder,
+        progress: Progress,
+    ) -> None:
+        """Has it noted when an answer that is recorded says something, if it is a stream."""
+        operation = progress.call.operation
+        assert operation
+        followed.watch = watched(response, recorder, progress, operation)
+        response.stream = followed.watch or recorder
 
     def ended(self, flow: http.HTTPFlow) -> None:
         """A flow has ended that the relay did not have: tells of it if it was a call."""
         followed = self._followed.pop(flow, None)
         if followed is None:
             return
-        followed.share.close()
-        if followed.answer and flow.response:
-            flow.response.data.content = followed.answer.body
+        answer = followed.answer
+        if answer and flow.response:
+            is_shown = answer.size <= self._settings.kept
+            flow.response.data.content = answer.body if is_shown else None
         if followed.hidden:
             followed.hidden.ended(flow)
         if followed.progress:
             tell_of_end(flow, followed.progress, self._monitor)
+        if followed.progress and followed.hidden and self._settings.recording:
+            self._recording.ended(flow, _passed(followed, followed.progress, followed.hidden))
+        else:
+            followed.share.close()
+
+
+def _passed(followed: _Followed, progress: Progress, hidden: HiddenKeys) -> Passed:
+    """What is to be recorded of a call besides its flow."""
+    assert progress.call.operation
+    return Passed(
+        operation=progress.call.operation,
+        keys=hidden.keys,
+        share=followed.share,
+        request=followed.request,
+        answer=followed.answer,
+        complete=bool(followed.watch and followed.watch.complete),
+    )
 
 
 def _is_awaited(response: http.Response, flow: http.HTTPFlow, limit: int) -> bool:

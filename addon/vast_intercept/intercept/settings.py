@@ -22,6 +22,7 @@ from ..config import (
     load_config,
 )
 from ..mitm.borrowed import format_address, parse_size
+from ..mitm.flow_files import MAX_FLOW
 from ..mitm.master import list_of_flows, own_formatter, terminal_handler
 from ..mitmweb.chat.contentview import ChatContentview
 from ..mitmweb.chat.sent_view import SentContentview
@@ -87,6 +88,8 @@ class Settings:
         self.recording = False
         #: Whether recorded calls are made to try Vast. No change of the configuration counts then.
         self.rehearsing = False
+        #: Of each body, a recording keeps at most so many bytes.
+        self.recorded = 0
 
     @property
     def config(self) -> Config:
@@ -161,19 +164,23 @@ class Settings:
             check_authority(self._relay.folder)
         if updated & {"mode", "upstream_auth"}:
             self._use_upstream_proxy()
-        limit = getattr(ctx.options, "stream_large_bodies", None) or _BODY_LIMIT
-        self.max_body = parse_size(limit) or 0
-        self.max_held = min(self.max_body, MAX_HELD)
-        self.kept = self.max_held if _bodies_are_looked_at() else 0
+        self._bound_bodies()
         self.intercepting = bool(getattr(ctx.options, "intercept_active", False))
         if updated & {*_WITHOUT_THE_PROVIDER}:
             _connect_for_calls_only()
-        self.recording = bool(ctx.options.vast_record)
         self._watch.serving = not self.recording
         if "vast_log" in updated:
             _format_log(ctx.options.vast_log)
         if updated & {*_CONFIG_OPTIONS}:
             self._read_config()
+
+    def _bound_bodies(self) -> None:
+        limit = getattr(ctx.options, "stream_large_bodies", None) or _BODY_LIMIT
+        self.max_body = parse_size(limit) or 0
+        self.max_held = min(self.max_body, MAX_HELD)
+        self.kept = self.max_held if _bodies_are_looked_at() else 0
+        self.recording = bool(ctx.options.vast_record)
+        self.recorded = min(self.max_body, MAX_FLOW) if self.recording else 0
 
     def _read_config(self) -> None:
         options = [getattr(ctx.options, name) for name in _CONFIG_OPTIONS]

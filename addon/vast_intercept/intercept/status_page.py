@@ -1,6 +1,7 @@
 """Tells `vast-intercept env` and `check`, which ask through the proxy, what it is."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,16 +21,20 @@ from ..shut_down_models import shut_down, what_it_means
 from ..status import STATUS_HEADER, STATUS_HOST, STATUS_PATH, Status
 from ..telemetry.monitor import Monitor
 from .message_keys import mask_keys
+from .recording import Recording
 from .settings import Settings
 
 
 class StatusPage:
     """Answers `GET http://vast-intercept.internal/status`, to this machine only."""
 
-    def __init__(self, settings: Settings, monitor: Monitor, relay: Relay) -> None:
+    def __init__(
+        self, settings: Settings, monitor: Monitor, relay: Relay, recording: Recording
+    ) -> None:
         self._settings = settings
         self._monitor = monitor
         self._relay = relay
+        self._recording = recording
 
     def answer(self, flow: http.HTTPFlow) -> None:
         """Answers the flow if it asks for the status, and leaves it alone otherwise."""
@@ -78,19 +83,33 @@ class StatusPage:
             self._settings.config,
             status.problem,
             how_to,
-            notices=filter(None, [trouble_with_saving(), what_it_means(status.shut_down)]),
+            notices=filter(None, self._notices(status)),
         )
+
+    def _notices(self, status: Status) -> Iterator[str]:
+        yield trouble_with_saving()
+        if self._settings.recording:
+            yield (
+                f"Calls go to their own providers, and are recorded in {ctx.options.vast_record}."
+                " None is served."
+            )
+        yield self._recording.trouble
+        yield what_it_means(status.shut_down)
 
     def not_ready(self) -> list[str]:
         """Why calls would not be served now. Empty if they would be."""
         config = self._settings.config
-        problems = [self._settings.problem] if self._settings.problem else []
+        problems = []
         if self._relay.address is None:
             problems.append("The relay does not run.")
         elif self._relay.draining:
             problems.append("The interceptor is shutting down.")
         if not listening():
             problems.append("The proxy does not listen.")
+        if self._settings.recording:
+            return problems  # these take no configuration
+        if self._settings.problem:
+            problems.insert(0, self._settings.problem)
         if config.lacks_vast_key:
             problems.append(f"There is no Vast API key: {config.api_key_problem}.")
         problems += config.missing_machine_keys()

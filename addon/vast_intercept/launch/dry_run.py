@@ -16,7 +16,7 @@ from .variables import app_variables, bundle_variables, without_proxies
 
 def planned(options: RunOptions, environ: Mapping[str, str]) -> str:
     """What would be set and run, as `sh` would have it. `environ` is the shell's environment."""
-    names = with_the_same_key(_key_variables(options), environ)
+    names = [] if options.record else with_the_same_key(_key_variables(options), environ)
     kept = without_variables(names, environ)
     files = files_in(Path("FOLDER"))
     if options.jail:

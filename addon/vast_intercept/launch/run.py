@@ -16,7 +16,7 @@ from ..certificates.trust_files import write_trust_files
 from ..engine.key_variables import hide_variables, with_the_same_key
 from ..engine.process import InterceptorProcess, StartError, interceptor_arguments
 from ..engine.running import NotRunningError, RunningInterceptor
-from ..status import Status, Tally
+from ..status import Recorded, Status, Tally
 from .app import find_command, forward_signals, hold_signals, start_app
 from .jail.problems import JailError
 from .named_proxy import NamedProxyError, named_proxy
@@ -44,6 +44,8 @@ class RunOptions:
     #: Its options `vast_config` and `vast_endpoint`.
     config: str | None = None
     endpoint: str | None = None
+    #: Its option `vast_record`: the file to record calls in, instead of serving them.
+    record: str | None = None
     #: Other options of mitmproxy, each as `NAME=VALUE`.
     settings: Sequence[str] = ()
     #: Whether it is mitmweb.
@@ -95,7 +97,7 @@ def run_app(options: RunOptions) -> int:
 
 def arguments_for(options: RunOptions) -> list[str]:
     """mitmproxy's command line, for an interceptor that is heard only when something is wrong."""
-    arguments = interceptor_arguments(options.config, options.endpoint)
+    arguments = interceptor_arguments(options.config, options.endpoint, options.record)
     arguments += ["-p", str(options.port or 0), "--set", "termlog_verbosity=warn"]
     # A proxy that the environment names already is between this machine and Vast.
     if proxy := named_proxy(os.environ):
@@ -158,7 +160,12 @@ class _Run:
             )
 
     def _environ(self, ready: Status) -> dict[str, str]:
-        """The app's environment. No key of Vast or of a machine is where the app can see it."""
+        """The app's environment. No key of Vast or of a machine is where the app can see it.
+
+        An app that is recorded keeps its own, whosever keys it uses.
+        """
+        if self.options.record:
+            return dict(os.environ)
         names = with_the_same_key(ready.key_variables, os.environ)
         if "OPENAI_API_KEY" in names:
             self.options.say(
@@ -181,7 +188,7 @@ class _Run:
         return ready, ca
 
 
-def explained(tally: Tally, status: int, options: RunOptions) -> str:
+def explained(tally: Tally | Recorded, status: int, options: RunOptions) -> str:
     """What goes with the numbers: whose calls they count, and what it may mean that there are none.
 
     `status` is how the app ended, as `os.waitpid` says it.

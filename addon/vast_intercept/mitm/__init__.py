@@ -7,6 +7,7 @@ used here alone, rests on a fact (docs/facts.md), and is compared with mitmproxy
 Connections: sockets.py, first_bytes.py (pure), layers.py (which protocol comes next).
 HTTP with apps: http_server.py, http2.py (backpressure), wire.py (keys that no flow shows).
 Addons: other_addons.py (acting on a flow after them), direct_hooks.py (calls them), saving.py.
-Files: flow_files.py. The process: master.py, programs.py (mitmdump, mitmweb, a leaner one).
+Files: flow_files.py (reads them), flow_writing.py (what a recording is written to).
+The process: master.py, programs.py (mitmdump, mitmweb, a leaner one).
 And borrowed.py: functions; replaying.py (flows that are sent).
 """

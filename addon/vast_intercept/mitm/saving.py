@@ -87,7 +87,7 @@ class SteadySave(save.Save):
             assert self.stream
             whole = io.BytesIO()
             FlowWriter(whole).add(flow)
-            _append_whole(cast("io.FileIO", self.stream.fo), whole.getbuffer())
+            append_whole(cast("io.FileIO", self.stream.fo), whole.getbuffer())
         except OSError as error:
             self._stopped(error)
         else:
@@ -111,7 +111,7 @@ class SteadySave(save.Save):
             self.stream.fo = cast("BinaryIO", self.stream.fo.detach())
 
 
-def _append_whole(file: io.FileIO, content: memoryview) -> None:
+def append_whole(file: io.FileIO, content: memoryview) -> None:
     """Writes all of it, or leaves the file as it was and raises OSError."""
     status = os.fstat(file.fileno())
     try:

@@ -202,7 +202,7 @@ class Progress:
 
     def first_byte(self, model: str | None = None) -> None:
         """Notes that a success has begun. `model` is the one that answers, as far as it says so."""
-        assert self.attempts
+        assert self.attempts or self.call.work is None
         self.first_byte_at, self.response_model = self.clock(), model
 
     def begin_answer(self) -> None:
