@@ -23,6 +23,8 @@ _DICTIONARY = b"}"
 _CONTAINERS = b"]}"
 # A flow's messages, certificates and metadata are nested less than ten deep.
 _MAX_DEPTH = 64
+# An empty value has three bytes in a file, and a hundred in memory.
+_MAX_VALUES = 500_000
 
 _CUT = "The file ends in the middle of it."
 
@@ -70,7 +72,7 @@ def _read(file: BinaryIO, start: int, content: int, end: int) -> Flow | str:
 def _fits_together(content: bytes) -> bool:
     """Whether each value within a dictionary ends before the one that it is in."""
     position, ends = 0, [len(content)]
-    while True:
+    for _ in range(_MAX_VALUES):
         if position == ends[-1]:
             ends.pop()
             if not ends:
@@ -88,3 +90,4 @@ def _fits_together(content: bytes) -> bool:
             position = head.end()
         else:
             return False
+    return False

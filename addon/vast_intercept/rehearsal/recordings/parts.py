@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
+from ...intercept.destination import Parts
 from ...intercept.message_keys import Fields, mask_fields, may_be_secret
 from ...intercept.provider_call import NOT_PASSED_ON
+from ...mitm.borrowed import parse_url
 from ...openai_api.content_coding import decode_content
 from ...openai_api.errors import ApiError
 from ...openai_api.limits import MAX_DECOMPRESSED
@@ -18,9 +20,19 @@ class CodingError(Exception):
 
 def kept_headers(fields: Fields) -> tuple[tuple[str, str], ...]:
     """A request's headers without keys, cookies, and what belongs to connection and length."""
-    masked = mask_fields(fields)
-    named = [(_text(name), _text(value)) for name, value in masked]
-    return tuple((name, value) for name, value in named if _is_kept(name))
+    kept = mask_fields(tuple(each for each in fields if _is_kept(_text(each[0]))))
+    return tuple((_text(name), _text(value)) for name, value in kept)
+
+
+def place_in(url: str) -> Parts | None:
+    """Scheme, host, port and path of a URL of HTTP, or None if it is none."""
+    try:
+        scheme, host, port, path = parse_url(url)
+        if scheme in {b"http", b"https"}:
+            return scheme.decode(), host.decode("idna"), port, path.decode()
+    except ValueError:
+        pass
+    return None
 
 
 def header(fields: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
