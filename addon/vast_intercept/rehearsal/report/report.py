@@ -1,12 +1,13 @@
 """What a report shows: as JSON, on a page, and in short on the terminal."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..calls import RecordedCall, RehearsedCall, Unusable
 from ..comparison.measures import Comparison
 from ..comparison.totals import Totals
 from ..replies.reply import Reply, Wish
+from .speed import Speed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,5 +95,8 @@ class Rehearsal:
     rehearsed: int
     totals: Totals
     costs: Costs
+    speed: Speed = field(default_factory=Speed)
+    #: Calls with a measure that fails in any run.
+    differing: int = 0
     judgement: Judgement | None = None
     unusable: tuple[Unusable, ...] = ()

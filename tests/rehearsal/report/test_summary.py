@@ -1,0 +1,89 @@
+"""The summary on the terminal."""
+
+from typing import Any
+
+import pytest
+
+from vast_intercept.rehearsal.report.report import Costs, Judgement, Money
+from vast_intercept.rehearsal.report.summary import Summary
+from vast_intercept.rehearsal.report.wording import dollars, percent
+
+from . import made
+
+
+def summary(*entries: made.Entry, width: int = 80, colour: bool = False, **more: Any) -> str:
+    """The summary of a rehearsal."""
+    with made.collected(entries) as collected:
+        return Summary(width, colour=colour).of(made.rehearsal(collected, **more))
+
+
+def test_says_all_in_short() -> None:
+    text = summary(*made.of_all_kinds(), judgement=made.JUDGEMENT, unusable=made.UNUSABLE)
+    for line in (
+        "Rehearsed 7 calls of 9, 2 runs each, on my-endpoint.",
+        "5 calls differ from the provider in at least one measure.",
+        "  Served                      79 %  11 of 14",
+        "  Valid JSON                  50 %  1 of 2  (provider 100 %)",
+        "  unsupported_endpoint: 2 answers",
+        "  First token      0.48 s     0.21 s",
+        "  Provider  $0.42",
+        "Not used: 2 parts of the recording",
+    ):
+        assert line in text.splitlines()
+    assert "Add `serves: [embeddings]`" in text
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("width", [10, 40, 61, 80, 300])
+def test_keeps_within_the_width(width: int) -> None:
+    text = summary(*made.of_all_kinds(), width=width, judgement=made.JUDGEMENT)
+    assert max(map(len, text.splitlines())) <= max(width, 40)
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_colours_only_where_they_are_wanted() -> None:
+    assert "\x1b[31m  Valid JSON" in summary(*made.of_all_kinds(), colour=True)
+
+
+def test_what_others_chose_cannot_control_the_terminal() -> None:
+    text = summary(made.hostile(), endpoints=(made.HOSTILE,))
+    assert all(char == "\n" or char.isprintable() for char in text)
+    assert made.KEY not in text
+    text.encode()
+
+
+def test_says_what_is_not_known() -> None:
+    costs = Costs(
+        provider=Money(dollars=None, assumptions=("No price is known of gpt-9.",)),
+        vast=Money(dollars=None),
+    )
+    judgement = Judgement(endpoint="judge")
+    text = summary(*made.of_all_kinds()[6:], costs=costs, judgement=judgement)
+    assert "  Provider  not known\n      No price is known of gpt-9." in text
+    assert "judge was asked for 0 pairs" in text
+    assert "  In all        not known     0.70 s" in text
+
+
+def test_nothing_is_said_of_what_is_not_there() -> None:
+    text = summary()
+    assert text.startswith("Rehearsed 0 calls of 2")
+    assert "differ" not in text
+    assert "Speed" not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(None, "not known"), (0, "$0.00"), (0.0000012, "$0.0000012"), (0.0423, "$0.042"),
+     (0.5, "$0.50"), (0.9949, "$0.99"), (1, "$1.00"), (12345.678, "$12,345.68")],
+)  # fmt: skip
+def test_dollars_in_words(value: float | None, expected: str) -> None:
+    assert dollars(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [(0, "0 %"), (1, "100 %"), (0.99999, "99.9 %"), (0.00001, "0.1 %"), (0.5, "50 %"),
+     (0.0512, "5.1 %"), (0.993, "99.3 %")],
+)  # fmt: skip
+def test_shares_in_words(share: float, expected: str) -> None:
+    assert percent(share) == expected
