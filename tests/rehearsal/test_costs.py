@@ -154,8 +154,8 @@ UNKNOWN = WorkerPrice(per_hour=None, why="Vast does not show what the workers co
 
 
 def on_vast(**changed):
-    given_ = {"busy": 100.0, "concurrency": 4, "runs": 1, "calls": 50, "served": 50}
-    return vast_cost(**(given_ | {"prices": [KNOWN]} | changed))
+    given = {"busy": 100.0, "concurrency": 4, "runs": 1, "calls": 50, "served": 50, "made": 50}
+    return vast_cost(**(given | {"prices": [KNOWN]} | changed))
 
 
 def test_vast_costs_the_workers_price_for_the_time_that_calls_ran():
@@ -167,12 +167,20 @@ def test_vast_costs_the_workers_price_for_the_time_that_calls_ran():
 
 
 def test_several_runs_are_the_cost_of_one():
-    money = on_vast(runs=2, calls=100, served=80, busy=200.0)
+    money = on_vast(runs=2, calls=100, served=80, made=100, busy=200.0)
     assert money.dollars == pytest.approx(0.1)
     assert (
         "20 of 100 calls were not served: what they would cost is not in it." in money.assumptions
     )
     assert money.assumptions[-1] == "That is $0.0025 for each call that is served."
+
+
+def test_calls_that_were_made_and_are_not_in_the_report_have_their_share_of_the_time():
+    money = on_vast(made=200)
+    assert money.dollars == pytest.approx(0.1 / 4)
+    assert any(
+        "200 calls were made in it, of which 50 are in" in said for said in money.assumptions
+    )
 
 
 def test_several_endpoints_cost_together_and_one_unknown_price_makes_the_cost_unknown():

@@ -17,6 +17,7 @@ from ..config import (
     Config,
     ConfigWatch,
     ResponseStoreKind,
+    built_in_providers,
     find_config_file,
     find_provider,
     load_config,
@@ -149,6 +150,9 @@ class Settings:
         loader.add_option(
             "vast_rehearse", bool, False, "Refuse each call that would go to its provider."
         )
+        loader.add_option(
+            "vast_judge", str, "", "In a rehearsal: take over calls for this endpoint of Vast's."
+        )
         chat = ChatContentview()
         contentviews.add(chat)
         contentviews.add(SentContentview(chat))
@@ -266,11 +270,21 @@ def _from_options() -> Config:
         endpoint=ctx.options.vast_endpoint,
         interface=ctx.options.vast_interface,
     )
-    return for_rehearsal(config) if ctx.options.vast_rehearse else config
+    return for_rehearsal(config, ctx.options.vast_judge) if ctx.options.vast_rehearse else config
 
 
-def for_rehearsal(config: Config) -> Config:
-    """The configuration for recorded calls, which no app makes and whose responses no app needs."""
+def for_rehearsal(config: Config, judge: str = "") -> Config:
+    """The configuration for recorded calls, which no app makes and whose responses no app needs.
+
+    With a `judge`, an endpoint, calls of Vast's own API are taken over as well, and may name it.
+    """
+    if judge:
+        vast = built_in_providers()["vast"]
+        config = replace(
+            config,
+            providers=(*(each for each in config.providers if each.name != vast.name), vast),
+            known_endpoints={**config.known_endpoints, judge: config.known_endpoint(judge)},
+        )
     responses = config.responses
     if isinstance(responses.store, Path):
         responses = replace(responses, store=ResponseStoreKind.MEMORY)

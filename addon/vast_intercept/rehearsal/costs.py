@@ -188,13 +188,14 @@ def vast_cost(
     runs: int,
     calls: int,
     served: int,
+    made: int,
     prices: Sequence[WorkerPrice],
 ) -> Money:
     """What one run of the calls costs on Vast: the workers' price for the time that calls ran.
 
-    `busy` are the seconds in which calls ran, in all `runs` runs together, at most `concurrency` at
-    a time. `calls` were made in all runs, and `served` of them were answered. `prices` are those of
-    all endpoints that calls went to.
+    `busy` are the seconds in which calls ran, at most `concurrency` at a time; `made` calls ran in
+    them. `calls` of these are in the report, in all `runs` runs together, and `served` of those
+    were answered. `prices` are those of all endpoints that calls went to.
     """
     said = [price.why for price in prices]
     known = [price.per_hour for price in prices if price.per_hour is not None]
@@ -204,11 +205,17 @@ def vast_cost(
         said.append("--per-hour says what all workers together cost an hour.")
         return Money(dollars=None, assumptions=tuple(said))
     hourly = math.fsum(known)
-    dollars = hourly * busy / _HOUR / runs
+    made = max(made, calls)
+    dollars = hourly * busy / _HOUR * calls / made / runs
     said.append(
         f"Calls ran for {seconds(busy)}, at most {concurrency:,} at a time; that is"
         f" {in_dollars(hourly)} an hour for that time."
     )
+    if made > calls:
+        said.append(
+            f"{made:,} calls were made in it, of which {calls:,} are in this report: the figure is"
+            " their share."
+        )
     if len(prices) > 1:
         said.append("The workers of all endpoints are taken as paid for in all of that time.")
     if runs > 1:
