@@ -30,13 +30,25 @@ def assemble_stream(body: bytes) -> ChatAnswer | None:
         _add_events(answer, complete)
         for choice in answer.choices.values():
             choice.leave_out(_LEFT_OUT)
-    *complete, rest = data_of_events(tail if answer.left_out else head)
+    _add_end(answer, tail if answer.left_out else head)
+    return answer if answer.understood else None
+
+
+def assemble_all(body: bytes) -> ChatAnswer | None:
+    """Reads all of a stream, however long it is. None if the body is something else."""
+    answer = ChatAnswer(streamed=True)
+    _add_end(answer, body)
+    return answer if answer.understood else None
+
+
+def _add_end(answer: ChatAnswer, body: bytes) -> None:
+    """Adds the events of a stream up to its end, where one may be that is not complete."""
+    *complete, rest = data_of_events(body)
     _add_events(answer, complete)
     if rest.strip() == _DONE:  # an end that nobody has finished is one all the same
         answer.done = True
     elif rest:
         _add(answer, rest)
-    return answer if answer.understood else None
 
 
 def _add_events(answer: ChatAnswer, events: Iterable[bytes]) -> None:

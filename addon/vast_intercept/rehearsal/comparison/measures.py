@@ -7,7 +7,8 @@ from enum import StrEnum
 class Measure(StrEnum):
     """What an app may depend on. The values are the names of the gates of `--fail-under`."""
 
-    #: Vast answers the call, and with no error.
+    #: Vast answers the call, and with no error; or with one, where the provider's answer is an
+    #: error that says that the call itself is wrong.
     SERVED = "served"
     #: Valid JSON where JSON was asked for.
     JSON = "json"
@@ -52,6 +53,9 @@ class Comparison:
 
     #: Only measures that say something about this call.
     checks: dict[Measure, Check] = field(default_factory=dict)
+    #: What would say something, but cannot be measured, and why, for a person to read: such as a
+    #: schema that is none.
+    unmeasured: dict[Measure, str] = field(default_factory=dict)
     #: How alike both texts are, from 0 to 1; None where there are no two texts.
     similarity: float | None = None
     #: Whether Vast's own runs differ from each other as much: then it is chance. None with one run.

@@ -62,6 +62,8 @@ class Wish:
     schema: Any = None
     #: The schema of each tool's arguments, by the tool's name; None for a tool without one.
     tools: dict[str, Any] = field(default_factory=dict)
+    #: Tools that get any text, and no JSON (OpenAI's custom tools).
+    text_tools: frozenset[str] = frozenset()
     #: Whether the request wants the likeliest answer: a temperature of 0.
     greedy: bool = False
     #: The conversation in short, for a person: role and text of each message, the latest last.
