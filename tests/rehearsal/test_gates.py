@@ -53,7 +53,7 @@ def test_a_share_of_exactly_so_many_cases_never_falls_and_one_case_less_does(cas
 
 def test_a_fallen_gate_is_told_with_its_numbers():
     told = fallen(read_gates("served=0.99,json=1"), totals(served=(970, 1000), json=(5, 5)))
-    assert told == ["served: 970 of 1,000 hold (97%); 99% are asked for, which is 990."]
+    assert told == ["served: 970 of 1,000 hold; 0.99 is asked for, which is 990."]
 
 
 def test_a_gate_whose_measure_had_no_case_does_not_fall_and_is_said():

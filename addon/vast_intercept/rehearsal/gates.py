@@ -62,8 +62,8 @@ def fallen(gates: Gates, totals: Totals) -> list[str]:
         if count and count.cases and Fraction(count.holds, count.cases) < least:
             needed = -(-least.numerator * count.cases // least.denominator)
             sentences.append(
-                f"{measure}: {count.holds:,} of {count.cases:,} hold ({_percent(count.share)});"
-                f" {_percent(float(least))} are asked for, which is {needed:,}."
+                f"{measure}: {count.holds:,} of {count.cases:,} hold; {float(least):.12g} is asked"
+                f" for, which is {needed:,}."
             )
     return sentences
 
@@ -75,10 +75,6 @@ def without_case(gates: Gates, totals: Totals) -> list[str]:
         for measure in gates.shares
         if not ((count := totals.measures.get(measure)) and count.cases)
     ]
-
-
-def _percent(share: float | None) -> str:
-    return f"{(share or 0.0) * 100:.4g}%"
 
 
 def _quoted(text: str) -> str:

@@ -31,6 +31,7 @@ def test_says_all_in_short() -> None:
     ):
         assert line in text.splitlines()
     assert "Add `serves: [embeddings]`" in text
+    assert "It says the same in both orders for 84 % of the pairs" in text
     assert "\x1b" not in text
 
 
@@ -61,6 +62,7 @@ def test_says_what_is_not_known() -> None:
     text = summary(*made.of_all_kinds()[6:], costs=costs, judgement=judgement)
     assert "  Provider  not known\n      No price is known of gpt-9." in text
     assert "judge was asked for 0 pairs" in text
+    assert "in both orders" not in text
     assert "  In all        not known     0.70 s" in text
 
 

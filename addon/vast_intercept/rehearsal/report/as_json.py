@@ -132,4 +132,5 @@ def _judgement(rehearsal: Rehearsal) -> Json | None:
         "even": judgement.even,
         "contradictory": judgement.contradictory,
         "failed": judgement.failed,
+        "agreement": judgement.agreement,
     }

@@ -132,6 +132,12 @@ class Summary:
             f" order, {judgement.failed:,} without a usable answer.",
             indent=2,
         )
+        if judgement.agreement is not None:
+            yield from self._wrapped(
+                f"It says the same in both orders for {percent(judgement.agreement)} of the pairs"
+                " that it judged.",
+                indent=2,
+            )
 
     def _unusable(self, rehearsal: Rehearsal) -> Iterator[str]:
         parts = rehearsal.unusable

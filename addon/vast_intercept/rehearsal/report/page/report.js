@@ -111,6 +111,7 @@ function showJudgement({ judgement }) {
     ["Neither", count(judgement.even), of(judgement.even)],
     ["Other in the other order", count(judgement.contradictory), of(judgement.contradictory)],
     ["No usable answer", count(judgement.failed), of(judgement.failed)],
+    ["Says the same in both orders", isKnown(judgement.agreement) ? percent(judgement.agreement) : "?", "of the pairs that it judged"],
   ]);
 }
 
