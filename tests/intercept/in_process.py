@@ -115,6 +115,7 @@ class InProcess:
         self.calls = next(each for each in ours.addons if isinstance(each, CallInterceptor))
         self.settings = next(each for each in ours.addons if isinstance(each, Settings))
         self.relay = self.settings._relay
+        self.recording = ours.recording
 
     async def start(self) -> None:
         """mitmproxy has started."""

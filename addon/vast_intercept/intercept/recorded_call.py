@@ -51,17 +51,20 @@ class EndedCall:
     share: Share
 
 
-def known_keys(config: Config, environ: Mapping[str, str] = os.environ) -> list[Secret]:
-    """The keys that no recording may have, whichever call they are found in.
-
-    Those of Vast and of machines, and what environment variables hold that are named as keys are:
-    the app that is recorded has the same environment.
-    """
+def configured_keys(config: Config) -> list[Secret]:
+    """The keys of Vast and of machines, but for those that a text may have by chance."""
     machines = [machine.api_key for machine in config.machines.values()]
     keys = [key for key in (config.api_key, *machines) if key]
+    return [key for key in keys if len(key.reveal()) >= _SHORTEST_KEY]
+
+
+def keys_of_environment(environ: Mapping[str, str] = os.environ) -> list[Secret]:
+    """What variables hold that are named as keys are, or that looks like a key.
+
+    An app that is recorded has the same environment.
+    """
     values = (value.strip() for name, value in environ.items() if _holds_a_key(name, value.strip()))
-    keys += map(Secret, values)
-    return [key for key in dict.fromkeys(keys) if len(key.reveal()) >= _SHORTEST_KEY]
+    return [Secret(value) for value in dict.fromkeys(values)]
 
 
 def _holds_a_key(name: str, value: str) -> bool:

@@ -13,10 +13,16 @@ from ..mitm.borrowed import parse_size
 from ..mitm.flow_files import MAX_FLOW
 from ..mitm.flow_writing import FlowFile, FlowFileError
 from ..relay.memory import Share
-from ..secret import Secrets
+from ..secret import Secret, Secrets
 from ..status import Recorded
 from .body_recorder import BodyRecorder
-from .recorded_call import EndedCall, NotRecordedError, as_recorded, known_keys
+from .recorded_call import (
+    EndedCall,
+    NotRecordedError,
+    as_recorded,
+    configured_keys,
+    keys_of_environment,
+)
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -65,6 +71,7 @@ class Recording:
         #: Why nothing is recorded at the moment, for a person to read; empty if calls are.
         self.trouble = ""
         self._is_full = False
+        self._environment: list[Secret] = []
 
     # --- hooks --------------------------------------------------------------------------------
 
@@ -105,7 +112,12 @@ class Recording:
             recorded.leave_out(why)
             passed.share.close()
         else:
-            task = asyncio.create_task(self._write(file, recorded, self._ended_call(flow, passed)))
+            call = self._ended_call(flow, passed)
+            # Before anything else is given to the thread, such as that the file is to be closed.
+            written = asyncio.get_running_loop().run_in_executor(
+                self._thread, _append, file, call, self._limit
+            )
+            task = asyncio.create_task(self._count(written, file, recorded, call))
             self._writing.add(task)
             task.add_done_callback(self._writing.discard)
 
@@ -136,7 +148,7 @@ class Recording:
         if passed.complete:
             state["error"] = None  # such as an app that leaves as soon as it has its answer
         keys = Secrets()
-        keys.add(*passed.keys, *known_keys(self._settings.config))
+        keys.add(*passed.keys, *configured_keys(self._settings.config), *self._environment)
         return EndedCall(
             state=state,
             operation=passed.operation,
@@ -147,10 +159,12 @@ class Recording:
             share=passed.share,
         )
 
-    async def _write(self, file: FlowFile, recorded: Recorded, call: EndedCall) -> None:
-        loop = asyncio.get_running_loop()
+    async def _count(
+        self, written: asyncio.Future[None], file: FlowFile, recorded: Recorded, call: EndedCall
+    ) -> None:
+        """Waits until the call is written, and counts it."""
         try:
-            await loop.run_in_executor(self._thread, _append, file, call, self._limit)
+            await written
         except NotRecordedError as error:
             recorded.leave_out(str(error))
         except _FileFullError:
@@ -177,6 +191,7 @@ class Recording:
         if file is None:
             return
         self.recorded = Recorded(file=str(file.path))
+        self._environment = keys_of_environment()
         self._thread = self._thread or ThreadPoolExecutor(1, "recording")
         if file.cut:
             logger.warning(
@@ -231,8 +246,9 @@ def _append(file: FlowFile, call: EndedCall, limit: int) -> None:
 
 def _size(text: str) -> int:
     try:
-        return parse_size(text) or 0
+        size = parse_size(text)
     except ValueError:
-        raise exceptions.OptionsError(
-            f"vast_record_limit: {text!r} is no size such as 500m or 4g."
-        ) from None
+        size = None
+    if not size or size < 0:
+        raise exceptions.OptionsError(f"vast_record_limit: {text!r} is no size such as 500m or 4g.")
+    return size

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 from mitmproxy import ctx, http
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
+from msgspec.structs import replace
 
 from .. import __version__
 from ..addresses import parse_address
@@ -78,9 +79,12 @@ class StatusPage:
             provider_hosts=status.provider_hosts,
             commands=commands_for(ProxyMode.parse(status.modes[0]), status.listening),
         )
+        config = self._settings.config
+        if self._settings.recording:
+            config = replace(config, warnings=())  # of calls that are not served
         return state_of(
             self._monitor,
-            self._settings.config,
+            config,
             status.problem,
             how_to,
             notices=filter(None, self._notices(status)),
