@@ -1,25 +1,32 @@
-"""A rehearsal from its beginning to its report: puts all parts together."""
+"""A rehearsal, step by step: what it is going to do, the calls, and the judge's calls."""
 
 import contextlib
+import logging
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ..config import Config, ConfigError, find_config_file, find_provider, load_config
+from ..config import Config, ConfigError, find_config_file, load_config
 from ..engine.masters import LeanMaster, run_master
 from ..engine.process import interceptor_arguments
-from ..openai_api.operations import Operation, classify, normalize_path
 from ..secret import Secrets
-from ..urls import DEFAULT_PORTS
-from .calls import RecordedCall, Unusable
+from .calls import RecordedCall, RehearsedCall, Unusable
+from .costs import estimate
+from .judged import Judge
 from .recordings.reading import RecordingError, read_recording
+from .replaying.announcing import announced
 from .replaying.plan import Plan, Planning
 from .replaying.replayer import Replayer, Work
 from .replaying.results import CallKey, Results, ResultsError, keyed, remove_unusable
 from .replaying.settings_digest import settings_digest
 from .replaying.telling import Telling
+from .replies.reading import read_wish
+from .report.entries import read_entries
+from .report.report import Entry
+from .worker_prices import worker_prices
 
 
 class RehearsalError(Exception):
@@ -30,9 +37,13 @@ class InterruptedRehearsalError(Exception):
     """A person ended the rehearsal before all calls were made. The message says how to go on."""
 
 
+#: What says that a rehearsal cannot be made. The messages are for a person.
+FAILURES = (RehearsalError, RecordingError, ResultsError)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RehearseOptions:
-    """What `vast-intercept rehearse` was given."""
+    """What decides which calls are made, and how."""
 
     file: Path
     config: str | None = None
@@ -44,6 +55,10 @@ class RehearseOptions:
     concurrency: int = 4
     runs: int = 1
     fresh: bool = False
+    #: The endpoint whose model judges the answers.
+    judge: str | None = None
+    #: What the workers cost an hour in dollars, all together; None if Vast's console is to say it.
+    per_hour: float | None = None
 
     @property
     def results_file(self) -> Path:
@@ -51,10 +66,7 @@ class RehearseOptions:
         return self.file.with_name(f"{self.file.name}.rehearsal")
 
 
-FAILURES = (RehearsalError, RecordingError, ResultsError)
-
-
-def load(options: RehearseOptions) -> Config:
+def check_config(options: RehearseOptions) -> Config:
     """The configuration that calls are made by. Raises RehearsalError, also without a key."""
     try:
         config = load_config(find_config_file(options.config), endpoint=options.endpoint)
@@ -75,8 +87,127 @@ def load(options: RehearseOptions) -> Config:
     return config
 
 
-def usable_calls(options: RehearseOptions, config: Config) -> Iterator[RecordedCall | Unusable]:
-    """The recording, up to the last call that is to be made. Raises RecordingError."""
+@dataclass(kw_only=True)
+class Prepared:
+    """A rehearsal whose recording was read once."""
+
+    options: RehearseOptions
+    config: Config
+    results: Results
+    plan: Plan
+    #: What the recording has besides calls, and calls that are not all there.
+    unusable: tuple[Unusable, ...]
+    #: Calls, of all runs, that have no result yet.
+    left: int
+    #: The recording as it was: its size and when it was changed last.
+    _read_as: tuple[int, int]
+
+    def calls(self) -> Iterator[RecordedCall]:
+        """The calls that are made, once each. Raises RecordingError."""
+        found = _up_to_limit(self.options, self.config)
+        return (each for each in found if isinstance(each, RecordedCall))
+
+    def has_changed(self) -> bool:
+        """Whether the recording is another one by now."""
+        return _stamp(self.options.file) != self._read_as
+
+    def announcement(self) -> str:
+        """What is going to be done, in lines. Asks Vast's console for prices."""
+        seconds = self.plan.seconds_for(self.left)
+        prices = []
+        if self.left:
+            endpoints = self.plan.endpoints or self.config.endpoints()[:1]
+            prices = worker_prices(self.config, endpoints, os.environ, self.options.per_hour)
+        lines = announced(
+            self.plan,
+            left=self.left,
+            money=estimate(seconds, prices),
+            judge=self.options.judge,
+        )
+        return "\n".join(lines)
+
+    def make_calls(self) -> None:
+        """Makes the calls that have no result yet.
+
+        Raises RehearsalError, RecordingError, ResultsError, and InterruptedRehearsalError.
+        """
+        runs = range(self.options.runs)
+        # Run after run: a worker that has just seen a prompt answers it faster.
+        calls = (each for run in runs for each in keyed(self.calls(), run))
+        in_all = self.plan.in_all
+        with Telling(in_all, in_all - self.left, "Rehearsing") as telling:
+            work = self._work(calls, self.results, telling)
+            _run(self.options, work)
+        self.left -= work.made
+        _check_end(work, f"{self.left:,} of {in_all:,} calls are still to be made")
+
+    def entries(self) -> Iterator[Entry]:
+        """The calls that were made, with the answers of both, compared.
+
+        Raises RecordingError and ResultsError.
+        """
+        keys = (key for key, _ in keyed(self.calls(), 0))
+
+        def runs_of(_: RecordedCall) -> list[RehearsedCall]:
+            key = next(keys)
+            runs = (self.results.get(key._replace(run=run)) for run in range(self.options.runs))
+            return [each for each in runs if each]
+
+        return read_entries(self.calls(), runs_of)
+
+    def ask_judge(self, judge: Judge) -> None:
+        """Asks the judge about the answers of which it was not asked. Raises as `make_calls`."""
+        most = 2 * self.plan.calls
+        with Telling(most, 0, "Judging") as telling:
+            calls = judge.calls(self.entries(), telling.left_out)
+            work = self._work(calls, judge.results, telling)
+            _run(self.options, work, f"vast_judge={judge.endpoint}")
+        _check_end(work, "The judge was not asked about all answers")
+
+    def _work(
+        self, calls: Iterator[tuple[CallKey, RecordedCall]], results: Results, telling: Telling
+    ) -> Work:
+        return Work(
+            calls=calls,
+            results=results,
+            concurrency=self.options.concurrency,
+            keys=_keys(self.config),
+            ended=telling.ended,
+            said=telling.say,
+        )
+
+
+@contextlib.contextmanager
+def prepared(options: RehearseOptions) -> Iterator[Prepared]:
+    """Reads the recording and what is known of its calls. Raises what is in FAILURES."""
+    config = check_config(options)
+    stamp = _stamp(options.file)
+    plan, unusable = _plan(options, config)
+    if options.fresh:
+        remove_unusable(options.results_file)
+    with Results(options.results_file, settings_digest(config)) as results:
+        if options.fresh:
+            results.forget()
+        found = Prepared(
+            options=options,
+            config=config,
+            results=results,
+            plan=plan,
+            unusable=unusable,
+            left=0,
+            _read_as=stamp,
+        )
+        runs = range(options.runs)
+        found.left = sum(
+            not results.has(key._replace(run=run))
+            for key, _ in keyed(found.calls(), 0)
+            for run in runs
+        )
+        yield found
+
+
+def _up_to_limit(options: RehearseOptions, config: Config) -> Iterator[RecordedCall | Unusable]:
+    """The recording, up to the last call that is to be made."""
     left = options.limit
     for found in read_recording(options.file, config.providers):
         if isinstance(found, RecordedCall) and left is not None:
@@ -86,104 +217,55 @@ def usable_calls(options: RehearseOptions, config: Config) -> Iterator[RecordedC
         yield found
 
 
-def calls_of(options: RehearseOptions, config: Config) -> Iterator[RecordedCall]:
-    """The calls of the recording that are to be made. Raises RecordingError."""
-    return (each for each in usable_calls(options, config) if isinstance(each, RecordedCall))
-
-
-def plan_of(options: RehearseOptions, config: Config) -> Plan:
-    """What is going to be done. Raises RecordingError, and RehearsalError without a call."""
-    planning = Planning(runs=options.runs, concurrency=options.concurrency)
-    for found in usable_calls(options, config):
+def _plan(options: RehearseOptions, config: Config) -> tuple[Plan, tuple[Unusable, ...]]:
+    planning = Planning(config=config, runs=options.runs, concurrency=options.concurrency)
+    unusable = []
+    for found in _up_to_limit(options, config):
         if isinstance(found, Unusable):
-            planning.unusable += 1
+            unusable.append(found)
         else:
-            planning.add(found, operation_of(found, config))
+            planning.add(found, read_wish(found))
+    planning.unusable = len(unusable)
     plan = planning.plan()
     if not plan.calls:
-        raise RehearsalError(f"{options.file} has no call that could be rehearsed.")
-    return plan
+        why = f" {unusable[0].place}: {unusable[0].why}" if unusable else ""
+        raise RehearsalError(f"{options.file} has no call that could be rehearsed.{why}")
+    return plan, tuple(unusable)
 
 
-def operation_of(call: RecordedCall, config: Config) -> Operation | None:
-    """The operation that a call asks for; None if it is none of a provider's API."""
-    url = call.url
-    scheme, _, rest = url.partition("://")
-    authority, _, path = rest.partition("/")
-    host, _, port = authority.partition(":")
-    number = int(port) if port.isdecimal() else DEFAULT_PORTS.get(scheme, 0)
-    provider = find_provider(config.providers, host, number)
-    found = provider.find_api(normalize_path("/" + path.partition("?")[0])) if provider else None
-    if provider is None or found is None:
-        return None
-    asked = classify(call.method, found.segments, provider.api)
-    return asked.listed or asked.operation
+def _stamp(file: Path) -> tuple[int, int]:
+    try:
+        found = file.stat()
+    except OSError:
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
 
 
-def open_results(options: RehearseOptions, config: Config) -> Results:
-    """What came of the calls so far. Raises ResultsError."""
-    path = options.results_file
-    if options.fresh:
-        remove_unusable(path)
-    results = Results(path, settings_digest(config))
-    if options.fresh:
-        results.forget()
-    return results
-
-
-def missing(options: RehearseOptions, config: Config, results: Results) -> int:
-    """How many calls, of all runs, have no result yet. Raises RecordingError and ResultsError."""
-    runs = range(options.runs)
-    return sum(
-        not results.has(key._replace(run=run))
-        for key, _ in keyed(calls_of(options, config), 0)
-        for run in runs
-    )
-
-
-def make_calls(
-    options: RehearseOptions, config: Config, results: Results, *, total: int, left: int
-) -> None:
-    """Makes the calls that have no result yet, `left` of `total`.
-
-    Raises RehearsalError, RecordingError, ResultsError, and InterruptedRehearsalError.
-    """
-    with Telling(total, total - left) as telling:
-        work = Work(
-            calls=_runs(options, config),
-            results=results,
-            concurrency=min(options.concurrency, left),
-            keys=_keys(config),
-            ended=telling.ended,
-            said=telling.say,
-        )
-        _run(options, work)
-    if work.problem:
-        raise RehearsalError(str(work.problem)) from work.problem
-    if work.interrupted:
-        raise InterruptedRehearsalError(
-            f"{left - work.made:,} of {total:,} calls are still to be made. The same command goes"
-            " on there, and makes none of the others again."
-        )
-
-
-def _runs(options: RehearseOptions, config: Config) -> Iterator[tuple[CallKey, RecordedCall]]:
-    # Run after run: a worker that has just seen a prompt answers it faster.
-    for run in range(options.runs):
-        yield from keyed(calls_of(options, config), run)
-
-
-def _run(options: RehearseOptions, work: Work) -> None:
+def _run(options: RehearseOptions, work: Work, *more: str) -> None:
     arguments = interceptor_arguments(options.config, options.endpoint)
-    own = ("vast_rehearse=true", "server=false", "termlog_verbosity=warn", *options.settings)
-    for each in own:
+    own = ("vast_rehearse=true", "server=false", "termlog_verbosity=warn")
+    for each in (*options.settings, *own, *more):
         arguments += ["--set", each]
+    # It would say of each contentview that there is one already when it starts a second time.
+    logging.getLogger("mitmproxy.contentviews").setLevel(logging.WARNING)
+    program, sys.argv[0] = sys.argv[0], "vast-intercept rehearse"  # error messages begin with it
     try:
         # mitmproxy logs to standard output, which is for the report.
         with contextlib.redirect_stdout(sys.stderr):
             run_master(LeanMaster, arguments, herald=partial(Replayer, work=work), of_run=True)
     except SystemExit:
         raise RehearsalError("mitmproxy did not start: see above.") from None
+    finally:
+        sys.argv[0] = program
+
+
+def _check_end(work: Work, what: str) -> None:
+    if work.problem:
+        raise RehearsalError(str(work.problem)) from work.problem
+    if work.interrupted:
+        raise InterruptedRehearsalError(
+            f"{what}. The same command goes on there, and makes no call again."
+        )
 
 
 def _keys(config: Config) -> Secrets:

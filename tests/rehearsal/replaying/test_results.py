@@ -62,7 +62,7 @@ def test_results_outlive_their_process(path: Path) -> None:
         "import os, sys; from pathlib import Path\n"
         "from tests.rehearsal.replaying.test_results import KEY, rehearsed\n"
         "from vast_intercept.rehearsal.replaying.results import Results\n"
-        "results = Results(Path(sys.argv[1]), 's'); results.begin()\n"
+        "results = Results(Path(sys.argv[1]), 's'); results.begin(4)\n"
         "results.keep(KEY, rehearsed(b'kept')); os._exit(9)\n"
     )
     done = subprocess.run([sys.executable, "-c", source, str(path)], check=False)
@@ -98,7 +98,7 @@ def test_a_result_replaces_the_one_before(path: Path) -> None:
 def test_pauses_between_two_rehearsals_are_not_busy(path: Path) -> None:
     with Results(path, "s") as results:
         for run in range(2):
-            results.begin()
+            results.begin(4)
             results.keep(KEY._replace(run=run), rehearsed())
         with results._database:
             results._database.execute("update spans set began = 10, ended = 12 where id = 1")
@@ -109,7 +109,7 @@ def test_pauses_between_two_rehearsals_are_not_busy(path: Path) -> None:
 def test_all_are_forgotten(path: Path) -> None:
     for settings in ("s", "t"):
         with Results(path, settings) as results:
-            results.begin()
+            results.begin(4)
             results.keep(KEY, rehearsed(b"a secret of the app"))
     with Results(path, "s") as results:
         results.forget()

@@ -72,6 +72,8 @@ class Replayer:
         self._reading = asyncio.Lock()
         #: How many calls run.
         self._running = 0
+        #: Calls that were begun, of which the recording may have another that asks for the same.
+        self._begun: set[CallKey] = set()
         self._reports: dict[str, CallReport] = {}
         self._task: asyncio.Task[None] | None = None
         self._makers: list[asyncio.Task[None]] = []
@@ -94,7 +96,7 @@ class Replayer:
 
     async def _run(self) -> None:
         try:
-            self._work.results.begin()
+            self._work.results.begin(self._work.concurrency)
             makers = range(self._work.concurrency)
             self._makers = [asyncio.create_task(self._make_calls()) for _ in makers]
             await asyncio.gather(*self._makers, return_exceptions=True)
@@ -143,9 +145,17 @@ class Replayer:
             while not self._stopped:
                 # In a thread, so that reading a large call does not delay the others.
                 found = await asyncio.to_thread(next, self._work.calls, None)
-                if found is None or not self._work.results.has(found[0]):
-                    return None if self._stopped else found
+                if found is None:
+                    return None
+                if not self._stopped and self._is_new(found[0]):
+                    return found
         return None
+
+    def _is_new(self, key: CallKey) -> bool:
+        if key in self._begun or self._work.results.has(key):
+            return False
+        self._begun.add(key)
+        return True
 
     async def _make(self, key: CallKey, call: RecordedCall) -> None:
         request_id = f"rehearsal_{uuid.uuid4().hex}"

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from copy import copy
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -28,7 +29,8 @@ create table results (
     primary key (settings, digest, occurrence, run)
 );
 create table spans (
-    id integer primary key, settings text not null, began real not null, ended real not null
+    id integer primary key, settings text not null, began real not null, ended real not null,
+    concurrency integer not null
 );
 """
 
@@ -109,13 +111,19 @@ class Results:
         except msgspec.MsgspecError as error:
             raise _broken(self.path, str(error)) from None
 
-    def begin(self) -> None:
-        """Notes that calls are made from now on."""
+    def beside(self, name: str) -> Self:
+        """Results of other calls, in the same file; `name` tells them from all others."""
+        other = copy(self)
+        other._settings = f"{self._settings} {name}"  # noqa: SLF001  (one of ours)
+        return other
+
+    def begin(self, concurrency: int) -> None:
+        """Notes that calls are made from now on, at most so many at a time."""
         now = time.time()
         with self._writing():
             self._span = self._database.execute(
-                "insert into spans (settings, began, ended) values (?, ?, ?)",
-                (self._settings, now, now),
+                "insert into spans (settings, began, ended, concurrency) values (?, ?, ?, ?)",
+                (self._settings, now, now, concurrency),
             ).lastrowid
 
     def keep(self, key: CallKey, call: RehearsedCall) -> None:
@@ -164,6 +172,11 @@ class Results:
         """Seconds in which calls were made, without the pauses between interrupted rehearsals."""
         total = "select sum(ended - began) from spans where settings = ?"
         return float(self._ask(total)[0] or 0)
+
+    @property
+    def concurrency(self) -> int:
+        """The most calls that were made at a time; 0 if none was made."""
+        return int(self._ask("select max(concurrency) from spans where settings = ?")[0] or 0)
 
     def _find(self, columns: str, key: CallKey) -> tuple[Any, ...] | None:
         with self._reading():

@@ -21,7 +21,7 @@ _EVERY = 10.0
 class Telling:
     """Shows on standard error how many of `total` calls have ended; `made` of them had before."""
 
-    def __init__(self, total: int, made: int) -> None:
+    def __init__(self, total: int, made: int, label: str) -> None:
         self._total = total
         self._ended = made
         self._not_served = 0
@@ -29,9 +29,7 @@ class Telling:
         self._bar: ProgressBar[int] | None = None
         self._shown: AbstractContextManager[object] = nullcontext()
         if sys.stderr.isatty():
-            self._bar = click.progressbar(
-                length=total, label="Rehearsing", file=sys.stderr, show_pos=True
-            )
+            self._bar = click.progressbar(length=total, label=label, file=sys.stderr, show_pos=True)
             self._shown = self._bar
 
     def __enter__(self) -> Self:
@@ -61,6 +59,12 @@ class Telling:
             self.say(
                 f"{self._ended:,} of {self._total:,} calls, {self._not_served:,} of them not served"
             )
+
+    def left_out(self, count: int) -> None:
+        """Counts calls that are not to be made."""
+        self._ended += count
+        if self._bar:
+            self._bar.update(count)
 
     def say(self, text: str) -> None:
         """Says something besides."""

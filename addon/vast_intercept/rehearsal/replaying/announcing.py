@@ -1,0 +1,39 @@
+"""Says what a rehearsal is going to do, before a person is asked. Pure."""
+
+from collections.abc import Iterator
+
+from ..costs import in_dollars, seconds
+from ..report.report import Money
+from .plan import Plan
+
+
+def announced(plan: Plan, *, left: int, money: Money, judge: str | None) -> Iterator[str]:
+    """The lines that say it. `left` calls have no result yet; `money` is what these cost."""
+    runs = f", {plan.runs} times each" if plan.runs > 1 else ""
+    where = f" on {', '.join(plan.endpoints)}" if plan.endpoints else ""
+    yield f"{_calls(plan.calls)}{runs}{where}, at most {plan.concurrency:,} at a time:"
+    for operation, count in plan.operations.items():
+        yield f"  {count:>8,}  {operation or 'no call of the API'}"
+    if plan.unusable:
+        parts = "1 part" if plan.unusable == 1 else f"{plan.unusable:,} parts"
+        yield f"{parts} of the recording cannot be used: the report says why."
+    if left < plan.in_all:
+        yield (
+            f"{plan.in_all - left:,} of {_calls(plan.in_all)} have a result from before and are not"
+            f" made again: {left:,} are left. --fresh makes all anew."
+        )
+    if not left:
+        return
+    share = left / plan.in_all
+    yield f"Prompt tokens  about {round(plan.prompt_tokens * share):,}"
+    yield f"Time           about {seconds(plan.seconds_for(left))}"
+    cost = "not known" if money.dollars is None else f"about {in_dollars(money.dollars)}"
+    yield f"Cost           {cost}"
+    if judge:
+        yield f"And up to {_calls(2 * plan.calls)} to the judge, {judge}: they are not included."
+    for assumption in dict.fromkeys((*plan.assumptions, *money.assumptions)):
+        yield f"- {assumption}"
+
+
+def _calls(count: int) -> str:
+    return "1 call" if count == 1 else f"{count:,} calls"

@@ -1,0 +1,88 @@
+"""The end of a rehearsal: compares all answers, and writes the report."""
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from .bill import Bill
+from .gates import Gates, fallen, without_case
+from .judged import Judge
+from .prices import Prices
+from .rehearse import Prepared, RehearsalError
+from .report.as_json import write_json
+from .report.collected import Collected
+from .report.page import write_page
+from .report.report import Rehearsal
+from .report.summary import Summary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportOptions:
+    """How a rehearsal is reported."""
+
+    page: Path
+    as_json: bool
+    prices: Prices
+    gates: Gates | None = None
+
+
+def report(prepared: Prepared, options: ReportOptions, judge: Judge | None) -> list[str]:
+    """Compares all answers, writes the page, and prints the summary or the JSON object.
+
+    Returns a sentence for each gate that fell. Raises what is in FAILURES.
+    """
+    try:
+        with Collected(options.page.absolute().parent) as collected:
+            rehearsal = _collect(prepared, options, collected, judge)
+            write_page(rehearsal, collected, options.page)
+            if options.as_json:
+                write_json(rehearsal, collected.worst_first(), sys.stdout)
+            else:
+                _print_summary(rehearsal, options)
+            sys.stdout.flush()
+    except OSError as error:
+        raise RehearsalError(f"{options.page} cannot be written: {error.strerror}.") from None
+    if options.gates is None:
+        return []
+    for said in without_case(options.gates, rehearsal.totals):
+        print(said, file=sys.stderr)
+    return fallen(options.gates, rehearsal.totals)
+
+
+def _collect(
+    prepared: Prepared, options: ReportOptions, collected: Collected, judge: Judge | None
+) -> Rehearsal:
+    """Adds up all entries."""
+    bill = Bill(options.prices, prepared.options.per_hour)
+    for entry in prepared.entries():
+        collected.add(entry)
+        bill.add(entry)
+        if judge:
+            judge.count(entry)
+    results, runs = prepared.results, prepared.options.runs
+    return Rehearsal(
+        recording=str(prepared.options.file),
+        began=results.began,
+        ended=results.ended,
+        endpoints=bill.endpoints,
+        runs=runs,
+        concurrency=results.concurrency,
+        busy=results.busy_seconds,
+        calls=prepared.plan.calls,
+        rehearsed=len(collected),
+        totals=collected.totals,
+        speed=collected.speed,
+        differing=collected.differing,
+        costs=bill.costs(prepared.config, results, runs, os.environ),
+        judgement=judge.judgement() if judge else None,
+        unusable=prepared.unusable,
+    )
+
+
+def _print_summary(rehearsal: Rehearsal, options: ReportOptions) -> None:
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    width = shutil.get_terminal_size().columns
+    print(Summary(width, colour=colour).of(rehearsal), end="")
+    print(f"\nThe report: {options.page}")
