@@ -316,7 +316,7 @@ def hostile() -> Entry:
     return Entry(call=call, wish=wish, provider=both, runs=made.runs)
 
 
-def many(number: int, *, size: int = 400) -> Iterator[Entry]:
+def many(number: int, *, size: int = 400, runs: int = 1) -> Iterator[Entry]:
     """So many calls, one after another, with texts of about `size` words."""
     chance = random.Random(7)
     words = [
@@ -343,14 +343,14 @@ def many(number: int, *, size: int = 400) -> Iterator[Entry]:
             checks={Measure.LENGTH: check, Measure.LANGUAGE: HOLDS},
         )  # fmt: skip
         ttft = chance.lognormvariate(-0.8, 0.5)
-        vast = run(ours(other + rare), comparison, total=ttft + 3, first=ttft)
+        speeds = [ttft * (1 + 0.1 * number) for number in range(runs)]
         total = chance.lognormvariate(1.4, 0.3) + ttft
         question = f"{said[:300]} number {place}"
         yield entry(
             place,
             question,
             reply(said),
-            vast,
+            *(run(ours(other + rare), comparison, total=at + 3, first=at) for at in speeds),
             operation=kinds[place % 3],
             total=total,
             first=1.6 * ttft,

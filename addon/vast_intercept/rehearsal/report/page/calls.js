@@ -119,8 +119,8 @@ function lineOf(place) {
   const line = lines[place];
   const badges = line.reasons.length
     ? line.reasons.map((reason) => element("span", { class: "badge bad" }, `✗ ${reason}`))
-    : line.failed.map((measure) => element("span", { class: "badge warn" }, measureName(measure)));
-  if (!line.failed.length) badges.push(element("span", { class: "badge good" }, "✓"));
+    : line.failed.map((measure) => element("span", { class: "badge warn" }, `✗ ${measureName(measure)}`));
+  if (!line.failed.length) badges.push(element("span", { class: "badge good" }, "✓ nothing fails"));
   if (line.chance) badges.push(element("span", { class: "badge" }, "by chance"));
   const details = element("details", { class: "call" },
     element("summary", {},

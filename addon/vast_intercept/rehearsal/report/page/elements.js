@@ -59,13 +59,13 @@ function tiles(list, pairs) {
 // --- words ---------------------------------------------------------------------------------------
 
 // What cannot be seen but has an effect: control characters, and what turns text around.
-const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ufff9-\ufffb]/g;
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ufff9-\ufffb]|\p{Cs}/gu;
 
 /** A text of which everything can be seen. */
 function visible(text) {
   return text.replace(/\r\n/g, "\n").replace(UNSEEN, (char) => {
-    const code = char.codePointAt(0);
-    return code < 0x20 ? String.fromCodePoint(0x2400 + code) : `[U+${code.toString(16).toUpperCase().padStart(4, "0")}]`;
+    const code = char.codePointAt(0).toString(16).toUpperCase();
+    return `[U+${code.padStart(4, "0")}]`;
   });
 }
 
@@ -103,6 +103,11 @@ function dollars(value) {
 
 function moment(time, options = { dateStyle: "medium", timeStyle: "short" }) {
   return new Date(time * 1000).toLocaleString("en-GB", options);
+}
+
+/** A sentence, of which code is what stands between backticks. */
+function prose(text) {
+  return text.split(/`([^`\n]+)`/).map((part, index) => (index % 2 ? element("code", {}, part) : part)).filter(Boolean);
 }
 
 /** In the one place that is read out when it changes. */

@@ -95,7 +95,7 @@ function checksShown(run) {
     return item;
   });
   const shown = [];
-  if (run.advice) shown.push(element("p", { class: "notice" }, element("b", {}, run.reason), ": ", element("bdi", {}, run.advice)));
+  if (run.advice) shown.push(element("p", { class: "notice" }, element("b", {}, run.reason), ": ", element("bdi", {}, ...prose(run.advice))));
   if (items.length) shown.push(element("ul", { class: "checks" }, ...items));
   const alike = isKnown(run.similarity) ? `The texts are ${percent(run.similarity)} alike.` : "";
   const chance = run.by_chance === true ? "Vast's own runs differ from each other as much: this is chance."

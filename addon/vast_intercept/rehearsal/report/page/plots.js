@@ -36,13 +36,16 @@ function steps(atLeast) {
 
 const high = (share) => PLOT.height - PLOT.bottom - share * (PLOT.height - PLOT.top - PLOT.bottom);
 
-/** The share of the answers that a value is not above, for each value. */
+/** The share of the answers that are not above a value, for each value: it grows in steps. */
 function curve(percentiles, at, kind) {
-  const points = percentiles.map((value, rank) => `${at(value).toFixed(1)},${high(rank / 100).toFixed(1)}`);
-  return drawn("polyline", { class: kind, points: points.join(" ") });
+  const steps = percentiles.map((value, rank) => `H${at(value).toFixed(1)}V${high(rank / 100).toFixed(1)}`);
+  return drawn("path", { class: `curve ${kind}`, d: `M${at(percentiles[0]).toFixed(1)},${high(0)}${steps.join("")}` });
 }
 
-function axes(scale, word) {
+const rounded = (value) => Number(value.toPrecision(3)).toLocaleString("en-US");
+const secondsTick = (value) => (value > 0 && value < 0.1 ? `${rounded(value * 1000)} ms` : `${rounded(value)} s`);
+
+function axes(scale, tickWord) {
   const bottom = PLOT.height - PLOT.bottom;
   const made = [0, 0.5, 1].flatMap((share) => [
     drawn("line", { class: "grid", x1: PLOT.left, x2: PLOT.width - PLOT.right, y1: high(share), y2: high(share) }),
@@ -52,13 +55,13 @@ function axes(scale, word) {
     const x = scale.at(tick);
     made.push(
       drawn("line", { class: "grid", x1: x, x2: x, y1: bottom, y2: bottom + 4 }),
-      drawn("text", { class: "tick", x, y: bottom + 16, "text-anchor": x > PLOT.width - 30 ? "end" : "middle" }, word(tick)),
+      drawn("text", { class: "tick", x, y: bottom + 16, "text-anchor": x > PLOT.width - 30 ? "end" : "middle" }, tickWord(tick)),
     );
   }
   return made;
 }
 
-function plot(title, compared, word, better) {
+function plot(title, compared, word, tickWord, better) {
   const known = SIDES.filter(([side]) => compared[side].answers);
   const values = known.flatMap(([side]) => compared[side].percentiles);
   const figure = element("figure", {}, element("figcaption", {}, element("b", {}, title)));
@@ -67,7 +70,7 @@ function plot(title, compared, word, better) {
     return figure;
   }
   const scale = scaleOf(values);
-  const svg = drawn("svg", { class: "plot", viewBox: `0 0 ${PLOT.width} ${PLOT.height}`, role: "img" }, ...axes(scale, word));
+  const svg = drawn("svg", { class: "plot", viewBox: `0 0 ${PLOT.width} ${PLOT.height}`, role: "img" }, ...axes(scale, tickWord));
   for (const [side] of known) {
     const x = scale.at(compared[side].median);
     svg.append(
@@ -102,9 +105,9 @@ function numbersOf(title, compared, word) {
 
 function showSpeed({ speed }) {
   const kinds = [
-    ["Time to first token", speed.time_to_first_token, duration, "Shorter"],
-    ["Tokens per second", speed.tokens_per_second, rate, "More"],
-    ["Time of the whole answer", speed.seconds, duration, "Shorter"],
+    ["Time to first token", speed.time_to_first_token, duration, secondsTick, "Shorter"],
+    ["Tokens per second", speed.tokens_per_second, rate, rounded, "More"],
+    ["Time of the whole answer", speed.seconds, duration, secondsTick, "Shorter"],
   ];
   byId("speed-section").hidden = kinds.every(([, compared]) => !compared.provider.answers && !compared.vast.answers);
   byId("plots").append(...kinds.map((kind) => plot(...kind)));

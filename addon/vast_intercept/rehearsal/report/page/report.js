@@ -40,7 +40,7 @@ function showTiles(report) {
     ["Served", served ? percent(served.share) : NOTHING, served ? `${count(served.holds)} of ${counted(served.cases, "answer")}` : "", all ? "good" : "bad"],
     ["Calls that differ", count(report.differing_calls), "in at least one measure"],
     ["First token, median", ...both(speed.time_to_first_token, duration)],
-    ["Tokens per second, median", ...both(speed.tokens_per_second, rate)],
+    ["Tokens/s, median", ...both(speed.tokens_per_second, rate)],
     ["Cost on Vast", dollars(cost.vast.dollars), `provider ${dollars(cost.provider.dollars)}`],
   ]);
 }
@@ -50,7 +50,7 @@ function showNotServed(report) {
   const answers = report.not_served.reduce((sum, each) => sum + each.answers, 0);
   byId("not-served-caption").textContent = `${counted(answers, "answer")} would be an error, by reason`;
   for (const { reason, advice, answers: times } of report.not_served) {
-    row(byId("not-served"), filterButton(reason, { served: `reason ${reason}` }, `${reason}: show the calls`), count(times), advice || NOTHING);
+    row(byId("not-served"), filterButton(reason, { served: `reason ${reason}` }, `${reason}: show the calls`), count(times), advice ? prose(advice) : NOTHING);
   }
 }
 
