@@ -44,10 +44,10 @@ def test_has_all_that_is_counted() -> None:
         "not_served": [
             {
                 "reason": "unsupported_endpoint",
-                "advice": made.of_all_kinds()[3].runs[0].comparison.advice,
                 "answers": 2,
+                "advice": [made.of_all_kinds()[3].runs[0].comparison.advice],
             },
-            {"reason": "vast_unreachable", "advice": "", "answers": 1},
+            {"reason": "vast_unreachable", "answers": 1, "advice": []},
         ],
         "cost": {
             side: {"dollars": money.dollars, "assumptions": list(money.assumptions)}

@@ -46,6 +46,13 @@ def page(browser: Browser, url: str) -> Iterator[Page]:
         yield page
 
 
+@pytest.fixture(scope="module")
+def functions(browser: Browser, url: str) -> Iterator[Page]:
+    """A page of which only functions are called."""
+    with opened(browser, url) as page:
+        yield page
+
+
 def calls(page: Page) -> Locator:
     """The calls in the list."""
     return page.locator("#calls > li > details")
@@ -175,7 +182,7 @@ def test_runs_can_be_chosen_and_the_worst_comes_first(page: Page) -> None:
 
 def test_says_why_a_call_is_not_served(page: Page) -> None:
     call = open_call(page, "Embed these")
-    expect(call.locator(".notice")).to_contain_text("Add `serves: [embeddings]`")
+    expect(call.locator(".notice code")).to_have_text("serves: [embeddings]")
     expect(call.locator(".answer.vast")).to_contain_text("status 400 · unsupported_endpoint")
     call = open_call(page, "And then?")
     expect(call.locator(".notice")).to_have_text("the recording ends before the answer")
@@ -190,19 +197,21 @@ def test_says_why_a_call_is_not_served(page: Page) -> None:
         ("😀 naïve \ud800", "😀 naïf \ud801"),
     ],
 )  # fmt: skip
-def test_what_is_not_marked_is_the_same_on_both_sides(page: Page, one: str, other: str) -> None:
-    found = page.evaluate("([one, other]) => differences(one, other)", [one, other])
+def test_what_is_not_marked_is_the_same_on_both_sides(
+    functions: Page, one: str, other: str
+) -> None:
+    found = functions.evaluate("([one, other]) => differences(one, other)", [one, other])
     left, right = found["left"], found["right"]
     assert found["exact"]
-    assert "".join(text for text, _ in left) == page.evaluate("text => text", one)
-    assert "".join(text for text, _ in right) == page.evaluate("text => text", other)
+    assert "".join(text for text, _ in left) == functions.evaluate("text => text", one)
+    assert "".join(text for text, _ in right) == functions.evaluate("text => text", other)
     same = ["".join(text for text, differs in side if not differs) for side in (left, right)]
     assert same[0] == same[1]
 
 
-def test_comparing_is_bounded(page: Page) -> None:
+def test_comparing_is_bounded(functions: Page) -> None:
     one, other = " ".join(map(str, range(9000))), " ".join(map(str, range(9000, 1, -1)))
-    took = page.evaluate(
+    took = functions.evaluate(
         "([one, other]) => { const from = performance.now(); const found = differences(one, other);"
         " return [found.exact, performance.now() - from]; }", [one, other],
     )  # fmt: skip
@@ -220,9 +229,9 @@ def test_comparing_is_bounded(page: Page) -> None:
     ],
 )
 def test_json_is_indented_and_otherwise_as_it_was(
-    page: Page, text: str, expected: str | None
+    functions: Page, text: str, expected: str | None
 ) -> None:
-    assert page.evaluate("text => indented(text)", text) == expected
+    assert functions.evaluate("text => indented(text)", text) == expected
 
 
 # --- what others chose ---

@@ -7,6 +7,7 @@ from typing import Any, TextIO
 from ..comparison.measures import Measure
 from ..comparison.totals import Totals
 from .collected import Shown
+from .reasons import reasons
 from .report import Money, Rehearsal
 from .shown import LONGEST_NAME, LONGEST_SENTENCE, cut
 from .speed import Compared, Distribution, Speed
@@ -61,15 +62,13 @@ def write_json(rehearsal: Rehearsal, calls: Iterable[Shown], out: TextIO) -> Non
 
 
 def _not_served(totals: Totals) -> list[Json]:
-    """The reasons, those of most answers first."""
-    reasons = sorted(totals.not_served.items(), key=lambda each: (-each[1], each[0]))
     return [
         {
-            "reason": cut(reason, LONGEST_NAME),
-            "advice": cut(advice, LONGEST_SENTENCE),
-            "answers": count,
+            "reason": cut(reason.name, LONGEST_NAME),
+            "answers": reason.answers,
+            "advice": [cut(text, LONGEST_SENTENCE) for text in reason.advice],
         }
-        for (reason, advice), count in reasons
+        for reason in reasons(totals)
     ]
 
 

@@ -153,6 +153,10 @@ def _of_comparison(comparison: Comparison) -> Json:
             }
             for measure, check in comparison.checks.items()
         },
+        "unmeasured": {
+            measure.value: cut(why, LONGEST_SENTENCE)
+            for measure, why in comparison.unmeasured.items()
+        },
         "similarity": comparison.similarity,
         "by_chance": comparison.by_chance,
         "reason": cut(comparison.reason, LONGEST_NAME),

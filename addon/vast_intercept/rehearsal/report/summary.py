@@ -7,6 +7,7 @@ from ...secret import mask_shapes
 from ...telemetry.wording import printable, rate, seconds
 from ..comparison.measures import Measure
 from ..comparison.totals import Count, Totals
+from .reasons import reasons
 from .report import Costs, Judgement, Money, Rehearsal
 from .speed import Compared, Speed
 from .wording import MEASURES, counted, dollars, percent
@@ -16,6 +17,7 @@ _WIDEST = 100
 _BOLD, _RED, _GREEN, _PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[0m"
 _LONGEST = 1_000  # characters of a text that others chose
 _MOST_REASONS = 12
+_MOST_ADVICE = 2
 _MOST_UNUSABLE = 5
 
 
@@ -79,16 +81,17 @@ class Summary:
         return self._coloured(line, _GREEN if count.holds == count.cases else _RED)
 
     def _not_served(self, totals: Totals) -> Iterator[str]:
-        reasons = sorted(totals.not_served.items(), key=lambda each: (-each[1], each[0]))
-        if not reasons:
+        found = reasons(totals)
+        if not found:
             return
         yield self._bold("Not served")
-        for (reason, advice), count in reasons[:_MOST_REASONS]:
-            yield from self._wrapped(f"{_said(reason)}: {counted(count, 'answer')}", indent=2)
-            if advice:
+        for reason in found[:_MOST_REASONS]:
+            answers = counted(reason.answers, "answer")
+            yield from self._wrapped(f"{_said(reason.name)}: {answers}", indent=2)
+            for advice in reason.advice[:_MOST_ADVICE]:
                 yield from self._wrapped(_said(advice), indent=6)
-        if len(reasons) > _MOST_REASONS:
-            yield f"  and {counted(len(reasons) - _MOST_REASONS, 'more reason')}"
+        if len(found) > _MOST_REASONS:
+            yield f"  and {counted(len(found) - _MOST_REASONS, 'more reason')}"
 
     def _speed(self, speed: Speed) -> Iterator[str]:
         rows = [

@@ -94,6 +94,9 @@ function checksShown(run) {
     if (theirs === false) item.append(element("small", { class: "inline" }, " (the provider's own answer fails, too)"));
     return item;
   });
+  for (const [measure, why] of Object.entries(run.unmeasured)) {
+    items.push(element("li", { class: "fails" }, `– ${measureName(measure)}: cannot be measured: `, element("bdi", {}, why)));
+  }
   const shown = [];
   if (run.advice) shown.push(element("p", { class: "notice" }, element("b", {}, run.reason), ": ", element("bdi", {}, ...prose(run.advice))));
   if (items.length) shown.push(element("ul", { class: "checks" }, ...items));

@@ -50,7 +50,8 @@ function showNotServed(report) {
   const answers = report.not_served.reduce((sum, each) => sum + each.answers, 0);
   byId("not-served-caption").textContent = `${counted(answers, "answer")} would be an error, by reason`;
   for (const { reason, advice, answers: times } of report.not_served) {
-    row(byId("not-served"), filterButton(reason, { served: `reason ${reason}` }, `${reason}: show the calls`), count(times), advice ? prose(advice) : NOTHING);
+    row(byId("not-served"), filterButton(reason, { served: `reason ${reason}` }, `${reason}: show the calls`), count(times),
+      advice.length ? advice.map((text) => element("p", {}, ...prose(text))) : NOTHING);
   }
 }
 
