@@ -33,6 +33,7 @@ _COPIED = (
     "requirements-dev.txt",
     "pyproject.toml",
 )
+_TLS_NAMES = ("openai.vast.ai", "api.openai.com")
 _CAS = "/etc/ssl/certs/ca-certificates.crt"
 _NOT_COPIED = shutil.ignore_patterns("__pycache__")
 # What would have an app trust, ask or do other than it does by itself.
@@ -72,7 +73,7 @@ class Machine:
         for name in ("new", "opt"):
             (folder / name).mkdir()
         (folder / "hosts").write_text(_HOSTS)
-        ca, self._certificate, self._key = harness.certificate(folder, "openai.vast.ai")
+        ca, self._certificate, self._key = harness.certificate(folder, *_TLS_NAMES)
         (folder / "cas.pem").write_bytes(Path(_CAS).read_bytes() + ca.read_bytes())
         self.environ = self._environ()
         self._first = Process(
@@ -87,11 +88,7 @@ class Machine:
         self._first.wait_for("ready")
         (child,) = psutil.Process(self._first.process.pid).children()
         self._enter = ["nsenter", f"--target={child.pid}", *_NAMESPACES, "--preserve-credentials"]
-        self._standin = self.start(
-            f"vast-intercept standin --port 443 --api-key {VAST_KEY} --endpoint {ENDPOINT}"
-            f" --tls-cert {self._certificate} --tls-key {self._key}"
-        )
-        self._standin.wait_for("ready at")
+        self._standin = self._start_standin(f"--api-key {VAST_KEY} --endpoint {ENDPOINT}")
 
     def close(self) -> None:
         """Ends all that runs on it."""
@@ -124,19 +121,38 @@ class Machine:
             self.wait_for_port(port)
             yield started
         finally:
-            # Not what it was started through, which would not pass it on.
-            below = psutil.Process(started.process.pid).children(recursive=True)
-            for each in below:
-                if not each.children():
-                    each.terminate()
-            started.process.wait(_SECONDS)
-            started.stop()
+            _end(started)
 
     def wait_for_port(self, port: int = 8080) -> None:
         """Waits until something listens there."""
         deadline = time.monotonic() + _SECONDS
         while str(port) not in self.run(f"ss -Hltn 'sport = :{port}'"):
             assert time.monotonic() < deadline, f"nothing listens at port {port}"
+
+    @contextmanager
+    def provider(self, model: str) -> Iterator[None]:
+        """Has `api.openai.com` answer, which is nobody's otherwise."""
+        hosts = self.folder / "hosts"
+        self.run(f"sed 's/^192.0.2.1 /127.0.0.2 /' {hosts} >/etc/hosts")
+        # mitmproxy trusts the CAs of a package, not those of the system.
+        trusting = self.home / ".mitmproxy" / "config.yaml"
+        trusting.parent.mkdir(exist_ok=True)
+        trusting.write_text(f"ssl_verify_upstream_trusted_ca: {self.folder / 'cas.pem'}\n")
+        provider = self._start_standin(f"--host 127.0.0.2 --model {model}")
+        try:
+            yield
+        finally:
+            _end(provider)
+            trusting.unlink()
+            self.run(f"cp {hosts} /etc/hosts")
+
+    def _start_standin(self, options: str) -> Process:
+        started = self.start(
+            f"vast-intercept standin --port 443 {options}"
+            f" --tls-cert {self._certificate} --tls-key {self._key}"
+        )
+        started.wait_for("ready at")
+        return started
 
     def calls(self) -> list[dict[str, Any]]:
         """The calls that reached the stand-in since this was asked last."""
@@ -180,3 +196,12 @@ class Machine:
             "VAST_API_KEY": VAST_KEY,
             "VAST_ENDPOINT": ENDPOINT,
         }
+
+
+def _end(started: Process) -> None:
+    """Ends what a process runs, not what that was started through, which would not pass it on."""
+    for each in psutil.Process(started.process.pid).children(recursive=True):
+        if not each.children():
+            each.terminate()
+    started.process.wait(_SECONDS)
+    started.stop()

@@ -44,14 +44,23 @@ _TEXT = frozenset(
 )
 
 
+#: Texts that are too short to tell their language, or are none.
+_NO_LANGUAGE = (Measure.LANGUAGE,)
+
+
 def _texts(
-    to: str, provider: str, *vast: str | Said, fails: Sequence[Measure] = (), more: Any = ()
+    to: str,
+    provider: str,
+    *vast: str | Said,
+    fails: Sequence[Measure] = (),
+    more: Sequence[Measure] = (),
+    less: Sequence[Measure] = (),
 ) -> Case:
     return Case(
         to=to,
         provider={"text": provider},
         vast=[{"text": each} if isinstance(each, str) else each for each in vast or (provider,)],
-        measured=_TEXT | set(more),
+        measured=_TEXT - set(less) | set(more),
         fails=frozenset(fails),
     )
 
@@ -60,13 +69,33 @@ def _call(name: str, **arguments: Any) -> Said:
     return {"tool_calls": [{"name": name, "arguments": arguments}]}
 
 
-_TOOLS = frozenset({Measure.TOOLS, Measure.ARGUMENTS, Measure.SAME_ARGUMENTS})
+_TOOLS = frozenset({Measure.NOT_EMPTY, Measure.TOOLS, Measure.ARGUMENTS, Measure.SAME_ARGUMENTS})
 
 
 def _tools(to: str, provider: Said, vast: Said, fails: Sequence[Measure] = ()) -> Case:
     measured = frozenset({Measure.SERVED, Measure.FINISH_REASON}) | _TOOLS
+    if Measure.TOOLS in fails:
+        measured -= {Measure.SAME_ARGUMENTS}  # those of another tool are no others
     return Case(to=to, provider=provider, vast=[vast], measured=measured, fails=frozenset(fails))
 
+
+#: What a rehearsal has beside `CASES`: what is measured of it, and which of that fails.
+OTHERS = (
+    # Vectors of another length than the provider's, and an image as the provider has made one.
+    (frozenset({Measure.SERVED, Measure.FORM}), frozenset({Measure.FORM})),
+    (frozenset({Measure.SERVED, Measure.FORM}), frozenset[Measure]()),
+    # Vast serves no moderations.
+    (frozenset({Measure.SERVED}), frozenset({Measure.SERVED})),
+    # The provider had an error, which no answer of Vast's can be held against.
+    (frozenset({Measure.SERVED, Measure.NOT_EMPTY}), frozenset[Measure]()),
+)
+
+#: What the provider says to one question of the program's.
+TOO_FAST: Said = {
+    "status": 429,
+    "body": '{"error": {"message": "Slow down.", "type": "requests", "param": null,'
+    ' "code": "rate_limit_exceeded"}}',
+}
 
 _PROXY = "A proxy stands between a client and a server, and passes on what they say to each other."
 _CERTIFICATE = "A certificate says whose key this is, and is signed by somebody whom you trust."
@@ -117,26 +146,38 @@ CASES = (
         "Honey does not spoil: what was found in old tombs could still be eaten by those people.",
         "A day on Venus is longer than its year, since the planet turns so slowly on its own axis.",
     ),
-    _texts("Two plus two?", "Four.", more=[Measure.EXACT]),
-    _texts("Three plus three?", "Six.", "Seven.", more=[Measure.EXACT], fails=[Measure.EXACT]),
-    _texts("List capitals", '{"capitals": ["Paris", "Rome"]}', more=[Measure.JSON]),
+    _texts("Two plus two?", "Four.", more=[Measure.EXACT], less=_NO_LANGUAGE),
+    _texts(
+        "Three plus three?",
+        "Six.",
+        "Seven.",
+        more=[Measure.EXACT],
+        less=_NO_LANGUAGE,
+        fails=[Measure.EXACT],
+    ),
+    _texts(
+        "List capitals", '{"capitals": ["Paris", "Rome"]}', more=[Measure.JSON], less=_NO_LANGUAGE
+    ),
     _texts(
         "List rivers",
         '{"rivers": ["Rhine", "Nile"]}',
         '{"rivers": ["Rhine", "Nile"',
         more=[Measure.JSON],
+        less=_NO_LANGUAGE,
         fails=[Measure.JSON],
     ),
     _texts(
         "Who was Ada?",
         '{"name": "Ada Lovelace", "born": 1815}',
         more=[Measure.JSON, Measure.SCHEMA],
+        less=_NO_LANGUAGE,
     ),
     _texts(
         "Who was Grace?",
         '{"name": "Grace Hopper", "born": 1906}',
         '{"name": "Grace Hopper", "born": "1906"}',
         more=[Measure.JSON, Measure.SCHEMA],
+        less=_NO_LANGUAGE,
         fails=[Measure.SCHEMA],
     ),
     _tools("warm in Paris?", *[_call("get_weather", city="Paris")] * 2),
@@ -160,5 +201,26 @@ CASES = (
         [Measure.SAME_ARGUMENTS],
     ),
     _texts("My name is Ada.", "Hello Ada! It is nice to meet you. What can I do for you today?"),
-    _texts("What is my name?", "Your name is Ada."),
+    _texts("What is my name?", "Your name is Ada.", less=_NO_LANGUAGE),
 )
+
+
+#: What the provider says to each question.
+PROVIDER_S_SCRIPT = {case.to: case.provider for case in CASES} | {"Am I too fast?": TOO_FAST}
+
+#: What Vast says to each, as the stand-in's script has it.
+VAST_S_SCRIPT = [{"to": case.to, "answers": list(case.vast)} for case in CASES]
+
+CALLS = len(CASES) + len(OTHERS)
+
+
+def expected() -> dict[Measure, tuple[int, int]]:
+    """How often each measure says something, and how often it holds."""
+    pairs = [*((case.measured, case.fails) for case in CASES), *OTHERS]
+    return {
+        measure: (
+            sum(measure in measured for measured, _ in pairs),
+            sum(measure in measured - fails for measured, fails in pairs),
+        )
+        for measure in Measure
+    }

@@ -13,11 +13,13 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from vast_intercept.standin.model_server.png import png
+
 from ...harness import Certificates
 
 PROVIDER_KEY = "sk-provider-s-own-0123456789abcdefghijklmnopqrst"
 EMBEDDING_LENGTH = 1_536
-_IMAGE = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 60).decode()
+_IMAGE = base64.b64encode(png(1024, 1024, "a fox")).decode()
 
 
 class Provider(ThreadingHTTPServer):
@@ -67,6 +69,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile = self.connection.makefile("rb")
         self.wfile = self.connection.makefile("wb", buffering=0)
         self.close_connection = False
+
+    def finish(self) -> None:
+        """Closes what it has opened."""
+        super().finish()
+        self.connection.close()
 
     def do_POST(self) -> None:
         """Answers a call."""
