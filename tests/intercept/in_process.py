@@ -4,7 +4,7 @@ Hooks are called as mitmproxy's connections call them: all addons first, and the
 the flow to be resumed.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -111,7 +111,7 @@ class InProcess:
     def __init__(self, master: Any, ours: VastIntercept, other: OtherAddon) -> None:
         self.master = master
         self.other = other
-        self._ours = ours
+        self.ours = ours
         self.calls = next(each for each in ours.addons if isinstance(each, CallInterceptor))
         self.settings = next(each for each in ours.addons if isinstance(each, Settings))
         self.relay = self.settings._relay
@@ -119,7 +119,7 @@ class InProcess:
 
     async def start(self) -> None:
         """mitmproxy has started."""
-        await self.master.addons.invoke_addon(self._ours, hooks.RunningHook())
+        await self.master.addons.invoke_addon(self.ours, hooks.RunningHook())
 
     async def trigger(self, hook: hooks.Hook) -> None:
         """Calls a hook that is none of a flow."""
@@ -175,14 +175,14 @@ class InProcess:
 
 @asynccontextmanager
 async def mitmproxy_with_addon(
-    folder: Path, *, started: bool = True, **config: Any
+    folder: Path, *, started: bool = True, options: Sequence[str] = (), **config: Any
 ) -> AsyncIterator[InProcess]:
-    """A mitmproxy whose addon has a file with that configuration."""
+    """A mitmproxy whose addon has a file with that configuration. `options` are NAME=VALUE."""
     path = folder / "vast.yaml"
     path.write_text(yaml.safe_dump({"inspect": {"port": 0}} | config))
     other = OtherAddon()
     with taddons.context(*default_addons(), loadcore=False) as context:
-        context.options.set(f"confdir={folder}", f"vast_config={path}", defer=True)
+        context.options.set(f"confdir={folder}", f"vast_config={path}", *options, defer=True)
         ours = VastIntercept(of_run=True)
         context.master.addons.add(ours, other)
         # As for a script that mitmproxy has loaded.

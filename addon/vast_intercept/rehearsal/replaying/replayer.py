@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 from mitmproxy import connection, ctx, http
 
@@ -29,6 +30,11 @@ _KEY_ERRORS = frozenset(
 )
 # What comes of a call that was ended from here is no result.
 _ENDED_HERE = frozenset({ErrorCode.CALL_ENDED, ErrorCode.INTERCEPTOR_SHUTTING_DOWN})
+
+# How the request ids of these calls begin.
+_OURS = "rehearsal_"
+# All of ASCII that a URL can hold: nothing of one is encoded but what HTTP cannot send.
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
 class KeyRefusedError(Exception):
@@ -158,13 +164,7 @@ class Replayer:
         return True
 
     async def _make(self, key: CallKey, call: RecordedCall) -> None:
-        request_id = f"rehearsal_{uuid.uuid4().hex}"
-        flow = flow_of(call, request_id)
-        try:
-            await replay(flow)
-        finally:
-            report = self._reports.pop(request_id, None)
-        rehearsed = what_came(flow, report or _report_of(flow, request_id), self._work.keys)
+        rehearsed = await self._rehearsed(call)
         code = rehearsed.report.error
         if code in _KEY_ERRORS:
             self._stop_for(KeyRefusedError(rehearsed.report.error_message or code))
@@ -173,13 +173,29 @@ class Replayer:
             self._work.made += 1
             self._work.ended(rehearsed)
 
+    async def _rehearsed(self, call: RecordedCall) -> RehearsedCall:
+        """Makes the call, and returns what came of it."""
+        request_id = f"{_OURS}{uuid.uuid4().hex}"
+        try:
+            flow = flow_of(call, request_id)
+        except ValueError as error:
+            return RehearsedCall(answer=None, report=_refused(request_id, error))
+        try:
+            await replay(flow)
+        finally:
+            report = self._reports.pop(request_id, None)
+        return what_came(flow, report or _report_of(flow, request_id), self._work.keys)
+
     def _told(self, report: CallReport) -> None:
-        if report.request_id.startswith("rehearsal_"):
+        if report.request_id.startswith(_OURS):
             self._reports[report.request_id] = report
 
 
 def flow_of(call: RecordedCall, request_id: str) -> http.HTTPFlow:
-    """A flow that asks for what the recorded call has asked for."""
+    """A flow that asks for what the recorded call has asked for.
+
+    Raises ValueError if mitmproxy cannot send the like.
+    """
     now = time.time()
     client = connection.Client(
         peername=("127.0.0.1", 0), sockname=("127.0.0.1", 0), timestamp_start=now
@@ -187,7 +203,7 @@ def flow_of(call: RecordedCall, request_id: str) -> http.HTTPFlow:
     flow = http.HTTPFlow(client, connection.Server(address=None))
     flow.request = http.Request.make(
         call.method,
-        call.url,
+        quote(call.url, safe=_PRINTABLE, errors="surrogateescape"),
         call.body,
         http.Headers([(_encoded(name), _encoded(value)) for name, value in call.headers]),
     )
@@ -229,4 +245,14 @@ def _report_of(flow: http.HTTPFlow, request_id: str) -> CallReport:
         outcome=Ending.OK if flow.response and flow.response.status_code < 400 else Ending.FAILED,
         status=flow.response.status_code if flow.response else None,
         error_message=flow.error.msg if flow.error else None,
+    )
+
+
+def _refused(request_id: str, error: ValueError) -> CallReport:
+    return CallReport(
+        request_id=request_id,
+        time=time.time(),
+        outcome=Ending.REFUSED,
+        error=ErrorCode.INVALID_REQUEST,
+        error_message=f"mitmproxy cannot send the like: {error}.",
     )
