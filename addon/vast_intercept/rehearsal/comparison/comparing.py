@@ -8,7 +8,7 @@ from ..replies.reply import Reply, Wish
 from .chance import is_by_chance
 from .differences import differences
 from .measures import Check, Comparison, Measure
-from .own_checks import OwnChecks, own_checks
+from .own_checks import OwnChecks, own_checks, says_something
 from .severity import severity_of
 from .similarity import Similarities
 
@@ -83,6 +83,9 @@ def _served(
     if _is_about_the_call(provider):
         return Comparison(checks=checks)
     own = own_checks(wish, reply)
+    if usable and not says_something(usable):
+        # Then the app knows what to do with an empty answer.
+        own.why.pop(Measure.NOT_EMPTY, None)
     for measure, why in own.why.items():
         theirs = of_provider.why.get(measure) if of_provider else None
         checks[measure] = Check(

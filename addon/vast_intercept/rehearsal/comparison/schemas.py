@@ -1,17 +1,27 @@
 """Checks JSON against the schemas of apps, which may be anything.
 
-No schema is fetched: a reference to another document is an error. The library is `jsonschema-rs`:
-it takes microseconds, and has no dependencies.
+`jsonschema-rs` does it in microseconds. No schema is fetched: a reference to another document is an
+error. Its regular expressions take a bounded number of steps, and so does all of it, by what is
+counted here before.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import jsonschema_rs
 import msgspec
 
-# Bytes of a schema. OpenAI's structured outputs take far less.
+from .schema_size import SchemaSize
+
+# Bytes of a schema, and its parts with all references in place. OpenAI's structured outputs have
+# no more than 5,000 properties.
 _LARGEST = 512 * 1024
+_MOST_PARTS = 50_000
+# Parts times values of an answer: so much is checked at most, each in some ten nanoseconds. Saying
+# what is wrong takes a thousand times as long, as it goes through all alternatives again.
+_MOST_STEPS = 20_000_000
+_MOST_EXPLAINED = 20_000
 # Steps back that a regular expression may take, and bytes of its compiled form.
 _PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=10_000, size_limit=1024 * 1024)
 _KEPT = 64  # schemas; an app has a few, which come again with each call
@@ -22,17 +32,36 @@ class SchemaError(Exception):
     """A schema is none, or cannot be checked. The message says why, for a person to read."""
 
 
-def why_invalid(schema: Any, value: Any) -> str:
+@dataclass(frozen=True, slots=True)
+class _Schema:
+    validator: jsonschema_rs.Validator
+    parts: int
+    is_recursive: bool
+
+
+def why_invalid(schema: Any, value: Any, values: int) -> str:
     """What of a JSON value does not fulfil the schema; empty if it is valid.
 
-    Raises SchemaError if the schema is none, or would take too long.
+    `values` is how many values it holds, at least about. Raises SchemaError if the schema is none,
+    or would take too long.
     """
-    validator = _validator_of(schema)
+    made = _schema_of(schema)
+    steps = made.parts * values
+    if steps > _MOST_STEPS:
+        raise SchemaError(f"The schema is too complex for an answer of {values:,} values.")
     try:
-        error = next(validator.iter_errors(value), None)
+        if made.validator.is_valid(value):
+            return ""
+        explained = steps <= _MOST_EXPLAINED and not made.is_recursive
+        error = next(made.validator.iter_errors(value), None) if explained else None
     except (ValueError, OverflowError) as failure:
         raise SchemaError(f"The answer cannot be checked: {_cut(str(failure))}") from None
-    return _worded(error) if error else ""
+    return _worded(error) if error else "It does not fulfil its schema."
+
+
+def values_in(text: str) -> int:
+    """About how many values a text in JSON holds."""
+    return 1 + text.count(",") + text.count("{") + text.count("[")
 
 
 def _worded(error: jsonschema_rs.ValidationError) -> str:
@@ -47,11 +76,11 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def _validator_of(schema: Any) -> jsonschema_rs.Validator:
+def _schema_of(schema: Any) -> _Schema:
     try:
         text = msgspec.json.encode(schema, order="sorted")
     except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
-        raise SchemaError("The schema is nested too deeply.") from None
+        raise SchemaError("The schema is nested too deeply, or is no Unicode.") from None
     if len(text) > _LARGEST:
         raise SchemaError(f"The schema is too large: {len(text):,} bytes.")
     made = _made(text)
@@ -61,17 +90,21 @@ def _validator_of(schema: Any) -> jsonschema_rs.Validator:
 
 
 @lru_cache(_KEPT)
-def _made(text: bytes) -> jsonschema_rs.Validator | str:
-    """The validator, or what is wrong with the schema."""
+def _made(text: bytes) -> _Schema | str:
+    """The schema, ready to check with, or what is wrong with it."""
+    schema = msgspec.json.decode(text)
     try:
-        return jsonschema_rs.validator_for(
-            msgspec.json.decode(text),
-            retriever=_retrieve,
-            pattern_options=_PATTERNS,
-            validate_formats=False,
+        size = SchemaSize(schema)
+        if size.parts > _MOST_PARTS:
+            return "The schema is too complex: its references make it too large."
+        validator = jsonschema_rs.validator_for(
+            schema, retriever=_retrieve, pattern_options=_PATTERNS, validate_formats=False
         )
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        return "The schema is nested too deeply."
+    except (ValueError, OverflowError) as error:
         return f"The schema is none: {_cut(str(error))}"
+    return _Schema(validator, size.parts, size.is_recursive)
 
 
 def _retrieve(uri: str) -> Any:

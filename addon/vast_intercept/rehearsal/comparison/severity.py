@@ -20,7 +20,7 @@ WEIGHTS = {
     Measure.EXACT: 35,
 }
 # What else is wrong orders those whose worst is the same. All of it is less than a step.
-_REST = 0.005
+_REST = 0.004
 # What is chance comes behind whatever is not.
 _BY_CHANCE = 0.1
 

@@ -63,15 +63,15 @@ def read_reply(call: RecordedCall, answer: Answer) -> Reply:
     if answer.status >= _NO_ANSWER or operation is None or operation in GENERATING:
         reply = read_generated(answer.body, is_stream=is_stream, status=answer.status)
         if reply is None and operation in GENERATING:
-            reply = Reply(form=_something_else(answer, kind), complete=False)
+            reply = Reply(form=_named(kind), complete=False)
     else:
-        reply = read_form(operation, call, answer, kind)
+        reply = read_form(operation, answer, kind)
     if reply is None:
-        reply = Reply(form=_something_else(answer, kind))
+        reply = Reply(form=_named(kind))
     if answer.status >= _NO_ANSWER and reply.error is None:
         error = ReplyError(status=answer.status, code=None, message=_beginning(answer.body))
         return Reply(error=error, complete=answer.whole)
-    return reply if answer.whole else _cut(reply)
+    return reply if answer.whole else replace(reply, complete=False)
 
 
 def _looks_like_events(body: bytes) -> bool:
@@ -79,12 +79,8 @@ def _looks_like_events(body: bytes) -> bool:
     return start.startswith((b"data:", b"event:"))
 
 
-def _cut(reply: Reply) -> Reply:
-    return replace(reply, complete=False)
-
-
-def _something_else(answer: Answer, kind: str) -> str:
-    return f"{kind or 'something without a content type'}, {len(answer.body):,} bytes"
+def _named(kind: str) -> str:
+    return kind or "something without a content type"
 
 
 def _beginning(body: bytes) -> str:

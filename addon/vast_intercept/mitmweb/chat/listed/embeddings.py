@@ -26,18 +26,22 @@ _MOST_BYTES = 8 * 1024 * 1024
 _MOST_OBJECTS = 20_000
 
 
-class _Vector(msgspec.Struct):
+class Vector(msgspec.Struct):
+    """One entry of an answer. Its numbers are not decoded."""
+
     embedding: msgspec.Raw = msgspec.Raw(b"null")
     index: Any = None
 
 
-class _Answer(msgspec.Struct):
-    data: list[_Vector]
+class Embeddings(msgspec.Struct):
+    """An answer with embeddings."""
+
+    data: list[Vector]
     model: Any = None
     usage: Any = None
 
 
-_answer = msgspec.json.Decoder(_Answer)
+_answer = msgspec.json.Decoder(Embeddings)
 
 
 def request_text(request: dict[str, Any]) -> str:
@@ -54,9 +58,8 @@ def answer_text(body: bytes, request: dict[str, Any], about: Circumstances) -> s
     """The answer: its vectors, beside the texts of the request. None if it is something else."""
     if len(body) > _MOST_BYTES or body.count(b"{") > _MOST_OBJECTS:
         return None
-    try:
-        answer = _answer.decode(body)
-    except DECODE_ERRORS:
+    answer = read_embeddings(body)
+    if answer is None:
         return None
     inputs = request.get("input")
     inputs = inputs if isinstance(inputs, list) and type(at(inputs, 0)) is not int else [inputs]
@@ -64,7 +67,15 @@ def answer_text(body: bytes, request: dict[str, Any], about: Circumstances) -> s
     return paragraphs([*bounded(_vectors(answer, inputs), len(answer.data)), facts])
 
 
-def _vectors(answer: _Answer, inputs: list[Any]) -> Iterator[str]:
+def read_embeddings(body: bytes) -> Embeddings | None:
+    """Reads an answer with embeddings. None if it is something else."""
+    try:
+        return _answer.decode(body)
+    except DECODE_ERRORS:
+        return None
+
+
+def _vectors(answer: Embeddings, inputs: list[Any]) -> Iterator[str]:
     for position, each in enumerate(answer.data[:MOST_SHOWN]):
         stated = type(each.index) is int and number_of(each.index) is not None
         index = each.index if stated else position
@@ -73,13 +84,20 @@ def _vectors(answer: _Answer, inputs: list[Any]) -> Iterator[str]:
         yield block(head, beginning_of(text) if text is not None else "")
 
 
+def length_of_vector(vector: bytes) -> int:
+    """How many numbers a vector has, by the commas or the length of its text."""
+    if vector.startswith(b'"'):
+        return len(vector.strip(b'"').rstrip(b"=")) * 3 // 4 // 4
+    return vector.count(b",") + 1 if vector.strip(b"[ \t\r\n]") else 0
+
+
 def vector_text(vector: bytes) -> str:
     """A vector as its length and first numbers, from a list of numbers or base64 in JSON."""
     if vector.startswith(b'"'):
-        return _of_base64(vector.strip(b'"'))
+        return _of_base64(vector)
     if not vector.startswith(b"[") or vector[1:_START].lstrip().startswith((b"[", b"{", b'"')):
         return _something_else(vector)
-    count = vector.count(b",") + 1 if vector.strip(b"[ \t\r\n]") else 0
+    count = length_of_vector(vector)
     start = vector[:_START]
     if len(vector) > _START:
         start = start[: start.rfind(b",")] + b"]"
@@ -92,15 +110,15 @@ def vector_text(vector: bytes) -> str:
     return _in_words(count, numbers[:_NUMBERS])
 
 
-def _of_base64(text: bytes) -> str:
+def _of_base64(vector: bytes) -> str:
     """Little-endian numbers of four bytes each, which OpenAI's SDKs ask for by default."""
-    length = len(text.rstrip(b"=")) * 3 // 4
+    text = vector.strip(b'"')
     try:
         start = base64.b64decode(text[: 4 * _NUMBERS * 2], validate=True)
     except (binascii.Error, ValueError):
         return f"a text of {len(text):,} characters that is no base64"
     numbers = struct.unpack(f"<{len(start) // 4}f", start[: len(start) // 4 * 4])
-    return _in_words(length // 4, list(numbers[:_NUMBERS])) + ", in base64"
+    return _in_words(length_of_vector(vector), list(numbers[:_NUMBERS])) + ", in base64"
 
 
 def _in_words(count: int, numbers: list[Any]) -> str:
