@@ -25,6 +25,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["--fail-under", "json=2"], "json: '2' is not a share from 0 to 1"),
         (["--per-hour", "-1"], "--per-hour: '-1' is not a price"),
         (["--per-hour", ""], "--per-hour: '' is not a price"),
+        (["--judge", ""], "--judge: '' cannot be the name of an endpoint."),
+        (["--judge", "../x"], "--judge: '../x' cannot be the name"),
         (["--prices", "prices.yaml"], "prices.yaml, line 3: prices.openai.gpt-4o.input: '-1'"),
         (["--prices", "none.yaml"], "none.yaml: cannot be read: No such file"),
     ],

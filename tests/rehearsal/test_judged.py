@@ -45,7 +45,24 @@ def test_what_was_kept_is_counted_and_what_is_missing_has_failed(results: Result
         judge.results.keep(key, RehearsedCall(answer=says(choice), report=REPORT))
     for counted in (PAIR, EQUAL, entry(Reply(text="x"), Reply(text="y"))):
         judge.count(counted)
-    assert judge.judgement() == Judgement(endpoint="judge", pairs=3, vast=1, even=1, failed=1)
+    assert judge.judgement() == Judgement(
+        endpoint="judge", pairs=3, vast=1, even=1, failed=1,
+        why_failed="it was not asked, or gave no answer",
+    )  # fmt: skip
+
+
+def test_what_failed_is_asked_again_and_what_was_answered_is_not(results: Results) -> None:
+    judge = Judge("judge", results)
+    judge.results.begin(1)
+    for answers in ((Answer(status=503), None), (Answer(status=503), says("first"))):
+        for (key, _), answer in zip(judge.calls([PAIR], int), answers, strict=True):
+            judge.results.keep(key, RehearsedCall(answer=answer, report=REPORT))
+    ((key, _),) = judge.calls([PAIR], int)
+    judge.results.keep(key, RehearsedCall(answer=says("second"), report=REPORT))
+    assert list(judge.calls([PAIR], int)) == []
+    judge.count(PAIR)
+    assert judge.judgement().contradictory == 0
+    assert judge.judgement().vast == 1
 
 
 def test_judging_is_no_time_that_vast_was_busy(results: Results) -> None:

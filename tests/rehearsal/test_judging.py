@@ -193,8 +193,32 @@ def test_an_answer_without_a_choice_is_a_failed_pair(answer: Answer | None) -> N
     judging.add(PAIR, [says("first"), answer])
     judging.add(PAIR, [answer, says("first")])
     judging.add(PAIR, [])
-    assert judging.judgement() == Judgement(endpoint="j", pairs=3, failed=3)
-    assert judging.judgement().agreement is None
+    counted = judging.judgement()
+    assert (counted.pairs, counted.failed) == (3, 3)
+    assert counted.why_failed
+    assert counted.agreement is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (None, "it was not asked, or gave no answer"),
+        (says("both"), "its answer has no choice in it"),
+        (Answer(status=200, body=b"{", whole=False), "its answer was broken off"),
+        (Answer(status=502, body=b"<html>"), "it answered with status 502"),
+        (
+            Answer(status=404, body=b'{"error": {"message": "There is no\\nendpoint."}}'),
+            "There is no endpoint.",
+        ),
+    ],
+)
+def test_the_most_frequent_reason_of_a_failure_is_told(answer: Answer | None, said: str) -> None:
+    judging = Judging("j")
+    judging.add(PAIR, [says("first"), Answer(status=418)])
+    judging.add(PAIR, [says("first"), answer])
+    judging.add(PAIR, [answer, answer])
+    assert judging.judgement().why_failed == said
+    assert Judging("j").judgement().why_failed == ""
 
 
 ANSWERS = st.none() | st.sampled_from([*map(says, Choice), Answer(status=503)])

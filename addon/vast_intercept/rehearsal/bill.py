@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from ..config import Config
+from ..config import Config, UpstreamKind
 from .comparison.measures import Measure
 from .costs import ProviderCost, vast_cost
 from .prices import Prices
@@ -29,8 +29,9 @@ class Bill:
             self._made += 1
             served = run.comparison.checks.get(Measure.SERVED)
             self._served += bool(served and served.holds)
-            if endpoint := run.rehearsed.report.endpoint:
-                self._endpoints[endpoint] += 1
+            told = run.rehearsed.report
+            if told.endpoint and told.upstream is not UpstreamKind.PROVIDER:
+                self._endpoints[told.endpoint] += 1
 
     @property
     def endpoints(self) -> tuple[str, ...]:

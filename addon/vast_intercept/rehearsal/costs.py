@@ -213,8 +213,8 @@ def vast_cost(
     )
     if made > calls:
         said.append(
-            f"{made:,} calls were made in it, of which {calls:,} are in this report: the figure is"
-            " their share."
+            f"{made:,} calls were made in that time; the figure is the share of the {calls:,} that"
+            " this report has."
         )
     if len(prices) > 1:
         said.append("The workers of all endpoints are taken as paid for in all of that time.")

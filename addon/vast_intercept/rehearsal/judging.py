@@ -5,6 +5,7 @@ since models prefer what stands first, or last. Pure.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -28,6 +29,8 @@ _LONGEST_SCHEMA = 4_000
 # Tokens of its answer, with those of its reasoning. The choice alone takes ten.
 _MOST_TOKENS = 4_096
 _TOOLS_NAMED = 50
+_LONGEST_PROBLEM = 300
+_ANSWERED = 200
 
 
 class Choice(StrEnum):
@@ -82,6 +85,15 @@ class _Verdict(msgspec.Struct):
     better: Choice
 
 
+class _ErrorText(msgspec.Struct):
+    message: str
+
+
+class _Error(msgspec.Struct):
+    error: _ErrorText
+
+
+_error = msgspec.json.Decoder(_Error)
 _completion = msgspec.json.Decoder(_Completion)
 _verdict = msgspec.json.Decoder(_Verdict)
 
@@ -114,30 +126,48 @@ class Judging:
 
     def __init__(self, endpoint: str) -> None:
         self._counted = Judgement(endpoint=endpoint)
+        self._problems: Counter[str] = Counter()
 
     def add(self, entry: Entry, answers: Sequence[Answer | None]) -> None:
         """Counts an entry. `answers` are those to its `judge_calls`, None where there is none."""
         if pair := _pair_of(entry):
             equal = _said(pair[0]) == _said(pair[1])
             what = "even" if equal else _what_is_said(answers)
+            if what == "failed":
+                self._problems[_problem_of(answers)] += 1
             counted = self._counted
             more = {"pairs": counted.pairs + 1, what: getattr(counted, what) + 1}
             self._counted = replace(counted, **more)
 
     def judgement(self) -> Judgement:
         """What was counted so far."""
-        return self._counted
+        often = sorted(self._problems, key=lambda said: (-self._problems[said], said))
+        return replace(self._counted, why_failed=often[0] if often else "")
 
 
 def read_choice(answer: Answer | None) -> Choice | None:
     """What the judge chose, or None if its answer does not say so."""
-    if answer is None or answer.status != 200 or not answer.whole:
+    if answer is None or answer.status != _ANSWERED or not answer.whole:
         return None
     try:
         (only,) = _completion.decode(answer.body).choices
         return _verdict.decode(only.message.content.strip()).better
     except (*DECODE_ERRORS, ValueError):
         return None
+
+
+def _problem_of(answers: Sequence[Answer | None]) -> str:
+    """Why there is no choice in one of the answers, for a person to read."""
+    answer = next((each for each in answers if read_choice(each) is None), None)
+    if answer is None:
+        return "it was not asked, or gave no answer"
+    if answer.status == _ANSWERED:
+        return "its answer has no choice in it" if answer.whole else "its answer was broken off"
+    try:
+        said = _error.decode(answer.body).error.message
+    except DECODE_ERRORS:
+        said = f"it answered with status {answer.status}"
+    return " ".join(said.split())[:_LONGEST_PROBLEM]
 
 
 def _what_is_said(answers: Sequence[Answer | None]) -> str:

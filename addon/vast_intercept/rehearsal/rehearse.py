@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from ..config import Config, ConfigError, find_config_file, load_config
+from ..config.file import ENDPOINT_PATTERN
 from ..engine.masters import LeanMaster, run_master
 from ..engine.process import interceptor_arguments
 from ..secret import Secrets
@@ -68,6 +70,8 @@ class RehearseOptions:
 
 def check_config(options: RehearseOptions) -> Config:
     """The configuration that calls are made by. Raises RehearsalError, also without a key."""
+    if options.judge is not None and not re.search(ENDPOINT_PATTERN, options.judge):
+        raise RehearsalError(f"--judge: {options.judge!r} cannot be the name of an endpoint.")
     try:
         config = load_config(find_config_file(options.config), endpoint=options.endpoint)
     except ConfigError as error:

@@ -127,7 +127,7 @@ def test_a_judge_is_asked_once_in_each_order_and_costs_have_their_assumptions(
     assert first.code == 0, first.errors
     assert first.report["judgement"] == {
         "endpoint": JUDGE, "pairs": 3, "vast": 1, "provider": 0, "even": 1,
-        "contradictory": 1, "failed": 0, "agreement": 2 / 3,
+        "contradictory": 1, "failed": 0, "why_failed": "", "agreement": 2 / 3,
     }  # fmt: skip
     # Equal answers are not judged.
     assert sorted(first.paths) == sorted(

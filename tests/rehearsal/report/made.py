@@ -387,7 +387,14 @@ COSTS = Costs(
     ),
 )  # fmt: skip
 JUDGEMENT = Judgement(
-    endpoint="the-judge", pairs=20, vast=7, provider=6, even=3, contradictory=3, failed=1
+    endpoint="the-judge",
+    pairs=20,
+    vast=7,
+    provider=6,
+    even=3,
+    contradictory=3,
+    failed=1,
+    why_failed="its answer has no choice in it",
 )
 UNUSABLE = (
     Unusable(place="flow 12", why="the file is cut here: the call is not whole"),

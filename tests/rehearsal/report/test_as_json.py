@@ -55,7 +55,8 @@ def test_has_all_that_is_counted() -> None:
         },
         "judgement": {
             "endpoint": "the-judge", "pairs": 20, "vast": 7, "provider": 6, "even": 3,
-            "contradictory": 3, "failed": 1, "agreement": 16 / 19,
+            "contradictory": 3, "failed": 1,
+            "why_failed": "its answer has no choice in it", "agreement": 16 / 19,
         },
         "unusable": [{"place": each.place, "why": each.why} for each in made.UNUSABLE],
     }  # fmt: skip

@@ -31,6 +31,7 @@ def test_says_all_in_short() -> None:
     ):
         assert line in text.splitlines()
     assert "Add `serves: [embeddings]`" in text
+    assert "Most often, its answer has no choice in it" in text
     assert "It says the same in both orders for 84 % of the pairs" in text
     assert "\x1b" not in text
 

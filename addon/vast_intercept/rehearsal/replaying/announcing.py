@@ -9,7 +9,7 @@ from .plan import Plan
 
 def announced(plan: Plan, *, left: int, money: Money, judge: str | None) -> Iterator[str]:
     """The lines that say it. `left` calls have no result yet; `money` is what these cost."""
-    runs = f", {plan.runs} times each" if plan.runs > 1 else ""
+    runs = f", {plan.runs} times each," if plan.runs > 1 else ""
     where = f" on {', '.join(plan.endpoints)}" if plan.endpoints else ""
     yield f"{_calls(plan.calls)}{runs}{where}, at most {plan.concurrency:,} at a time:"
     for operation, count in plan.operations.items():
@@ -31,6 +31,8 @@ def announced(plan: Plan, *, left: int, money: Money, judge: str | None) -> Iter
     yield f"Cost           {cost}"
     if judge:
         yield f"And up to {_calls(2 * plan.calls)} to the judge, {judge}: they are not included."
+        if judge in plan.endpoints:
+            yield f"{judge} judges its own answers: models prefer those. Another one is fairer."
     for assumption in dict.fromkeys((*plan.assumptions, *money.assumptions)):
         yield f"- {assumption}"
 

@@ -131,5 +131,6 @@ def _judgement(rehearsal: Rehearsal) -> Json | None:
         "even": judgement.even,
         "contradictory": judgement.contradictory,
         "failed": judgement.failed,
+        "why_failed": cut(judgement.why_failed, LONGEST_SENTENCE),
         "agreement": judgement.agreement,
     }

@@ -67,6 +67,8 @@ class Judgement:
     contradictory: int = 0
     #: Pairs where it gave no usable answer.
     failed: int = 0
+    #: The most frequent reason for that, for a person to read; empty if there is none.
+    why_failed: str = ""
 
     @property
     def agreement(self) -> float | None:

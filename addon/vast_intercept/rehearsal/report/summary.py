@@ -135,6 +135,8 @@ class Summary:
             f" order, {judgement.failed:,} without a usable answer.",
             indent=2,
         )
+        if judgement.why_failed:
+            yield from self._wrapped(f"Most often, {_said(judgement.why_failed)}", indent=6)
         if judgement.agreement is not None:
             yield from self._wrapped(
                 f"It says the same in both orders for {percent(judgement.agreement)} of the pairs"

@@ -105,6 +105,7 @@ function showJudgement({ judgement }) {
   byId("judgement-section").hidden = !judgement;
   if (!judgement) return;
   byId("judge").append(element("span", {}, `The model on ${judgement.endpoint} was asked which answer serves the request better: blind, and once in each order.`));
+  if (judgement.why_failed) byId("judge").append(element("span", {}, ` Where it gave no usable answer, most often: ${judgement.why_failed}`));
   const of = (value) => (judgement.pairs ? `${percent(value / judgement.pairs)} of ${counted(judgement.pairs, "pair")}` : "");
   tiles(byId("judgement"), [
     ["Prefers Vast's", count(judgement.vast), of(judgement.vast)],
