@@ -28,10 +28,11 @@ class Wrapped:
         command: Sequence[str],
         environ: dict[str, str],
         prefix: Sequence[str] = (),
+        verb: str = "run",
     ) -> None:
         with _default_signals():
             self.process = subprocess.Popen(
-                [*prefix, harness.tool("vast-intercept"), "run", *options, "--", *command],
+                [*prefix, harness.tool("vast-intercept"), verb, *options, "--", *command],
                 env=environ,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -95,10 +96,11 @@ def wrapped(
     options: Sequence[str] = (),
     environ: dict[str, str] | None = None,
     prefix: Sequence[str] = (),
+    verb: str = "run",
 ) -> Iterator[Wrapped]:
     """Starts a command behind `run`. Nothing that came from it may be left in the end."""
     environ = environ or harness.clean_environ(VAST_API_KEY=harness.VAST_KEY)
-    started = Wrapped(options, command, environ, prefix)
+    started = Wrapped(options, command, environ, prefix, verb)
     try:
         yield started
     finally:
@@ -118,9 +120,10 @@ def run(
     options: Sequence[str] = (),
     environ: dict[str, str] | None = None,
     prefix: Sequence[str] = (),
+    verb: str = "run",
 ) -> tuple[int, str, str]:
     """Runs a command behind `run` to its end: exit code, output, errors."""
-    with wrapped(*command, options=options, environ=environ, prefix=prefix) as started:
+    with wrapped(*command, options=options, environ=environ, prefix=prefix, verb=verb) as started:
         output, errors = started.end()
         return started.code, output, errors
 

@@ -33,6 +33,8 @@ class Provider(ThreadingHTTPServer):
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.load_cert_chain(certs.certificate, certs.key)
         self.received: list[tuple[str, str]] = []
+        #: What the script says `waits` waits for this.
+        self.may_answer = threading.Event()
 
     @property
     def proxy(self) -> str:
@@ -93,6 +95,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _chat(self, body: dict[str, Any]) -> None:
         told = self.server.told(body["messages"][-1]["content"])
+        if "waits" in told:
+            self.server.may_answer.wait(60)
         if "status" in told:
             self._send(told["status"], told["body"].encode(), "application/json")
         elif body.get("stream"):
