@@ -32,6 +32,9 @@ create table spans (
     id integer primary key, settings text not null, began real not null, ended real not null,
     concurrency integer not null
 );
+create table notes (
+    settings text not null, name text not null, note blob not null, primary key (settings, name)
+);
 """
 
 
@@ -149,9 +152,25 @@ class Results:
                 "update spans set ended = ? where id = ?", (time.time(), self._span)
             )
 
+    def remember(self, name: str, note: bytes) -> None:
+        """Keeps a note about these results. It replaces an earlier one of the same name."""
+        with self._writing():
+            self._database.execute(
+                "insert or replace into notes values (?, ?, ?)", (self._settings, name, note)
+            )
+
+    def recall(self, name: str) -> bytes | None:
+        """The note of that name, or None."""
+        with self._reading():
+            found = self._database.execute(
+                "select note from notes where settings = ? and name = ?", (self._settings, name)
+            ).fetchone()
+            return bytes(found[0]) if found else None
+
     def forget(self) -> None:
         """Forgets all results, also those of other settings."""
         with self._writing():
+            self._database.execute("delete from notes")
             self._database.execute("delete from results")
             self._database.execute("delete from spans")
         with self._reading():
