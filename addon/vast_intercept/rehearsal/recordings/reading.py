@@ -3,12 +3,14 @@
 import re
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
 from ...config import Provider
 from ...mitm.flow_files import begins_as_flow_file
 from ..calls import RecordedCall, Unusable
+from .conversations import Conversations
 from .flow_file import calls_of_flow_file
 from .har import read_har
 from .json_lines import calls_of_json_lines, why_no_json_lines
@@ -39,7 +41,8 @@ def read_recording(
 
     The file is a flow file of mitmproxy, a HAR file, or has a request body of OpenAI's API or a
     line of its Batch API on each line. Calls to none of the `providers`, by default those of the
-    built-in table, are left out, and counted in one `Unusable` at the end. Raises RecordingError
+    built-in table, are left out, and counted in one `Unusable` at the end. A call that continues a
+    response of its provider has that conversation as its own input. Raises RecordingError
     if the file cannot be read, is empty, or is none of these; except for a disk that fails, with
     the first call.
     Of more than MAX_TOLD parts that cannot be used the last is told for all of the rest.
@@ -47,8 +50,9 @@ def read_recording(
     strangers = Strangers(providers)
     unusable = 0
     try:
-        with _opened(path) as file:
-            for found in _calls(path, file, strangers):
+        with _opened(path) as file, closing(Conversations()) as conversations:
+            for each in _calls(path, file, strangers):
+                found = each if isinstance(each, Unusable) else conversations.completed(each)
                 unusable += isinstance(found, Unusable)
                 if isinstance(found, RecordedCall) or unusable <= MAX_TOLD:
                     yield found
