@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 PROJECT = Path(__file__).parents[1]
 sys.path.insert(0, str(PROJECT))
 
 from tests import harness  # noqa: E402
 from tests.fixtures.browsing import launched, opened  # noqa: E402
+from tests.rehearsal.report import made  # noqa: E402
+
+from vast_intercept.rehearsal.report.page import write_page  # noqa: E402
 
 IMAGES = PROJECT / "docs" / "img"
 PASSWORD = "of-the-pictures"  # noqa: S105  (of a mitmweb that lives for seconds)
@@ -110,9 +113,30 @@ def of_dashboard(page: Page, name: str) -> None:
     page.screenshot(path=IMAGES / name)
 
 
+def of_report(browser: Browser, folder: Path) -> None:
+    """Takes pictures of a rehearsal's report: its upper part, its plots, and a call, opened."""
+    path = folder / "calls.flows.html"
+    many = made.many(400, size=60, runs=2)
+    with made.collected([*made.of_all_kinds(), *many]) as collected:
+        write_page(made.rehearsal(collected), collected, path)
+    with opened(browser, path.as_uri(), **SIZE) as page:
+        page.locator("#measures tbody tr").first.wait_for()
+        page.screenshot(path=IMAGES / "report.png")
+        page.locator("#speed-section").screenshot(path=IMAGES / "report-speed.png")
+    with opened(browser, path.as_uri(), **SIZE, color_scheme="dark") as page:
+        page.locator("#by-text").fill("What should I wear in Oslo")
+        page.locator("#clear").wait_for()
+        page.locator("#calls summary").filter(has_text="wear").click()
+        page.locator("#calls .answer").first.wait_for()
+        calls = page.get_by_role("region", name="Calls, the worst first")
+        calls.screenshot(path=IMAGES / "report-call.png")
+
+
 def main() -> None:
     """Makes all pictures."""
     IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, launched() as browser:
+        of_report(browser, Path(folder))
     standin = harness.StandIn()
     web, dashboard = harness.unused_port(), harness.unused_port()
     config = {

@@ -343,6 +343,7 @@ def many(number: int, *, size: int = 400, runs: int = 1) -> Iterator[Entry]:
             checks={Measure.LENGTH: check, Measure.LANGUAGE: HOLDS},
         )  # fmt: skip
         ttft = chance.lognormvariate(-0.8, 0.5)
+        rest = chance.lognormvariate(1.1, 0.25)
         speeds = [ttft * (1 + 0.1 * number) for number in range(runs)]
         total = chance.lognormvariate(1.4, 0.3) + ttft
         question = f"{said[:300]} number {place}"
@@ -350,7 +351,7 @@ def many(number: int, *, size: int = 400, runs: int = 1) -> Iterator[Entry]:
             place,
             question,
             reply(said),
-            *(run(ours(other + rare), comparison, total=at + 3, first=at) for at in speeds),
+            *(run(ours(other + rare), comparison, total=at + rest, first=at) for at in speeds),
             operation=kinds[place % 3],
             total=total,
             first=1.6 * ttft,

@@ -38,8 +38,8 @@ const high = (share) => PLOT.height - PLOT.bottom - share * (PLOT.height - PLOT.
 
 /** The share of the answers that are not above a value, for each value: it grows in steps. */
 function curve(percentiles, at, kind) {
-  const steps = percentiles.map((value, rank) => `H${at(value).toFixed(1)}V${high(rank / 100).toFixed(1)}`);
-  return drawn("path", { class: `curve ${kind}`, d: `M${at(percentiles[0]).toFixed(1)},${high(0)}${steps.join("")}` });
+  const steps = percentiles.slice(1, 100).map((value, rank) => `H${at(value).toFixed(1)}V${high((rank + 1) / 100).toFixed(1)}`);
+  return drawn("path", { class: `curve ${kind}`, d: `M${at(percentiles[1]).toFixed(1)},${high(0)}${steps.join("")}` });
 }
 
 const rounded = (value) => Number(value.toPrecision(3)).toLocaleString("en-US");
@@ -63,7 +63,8 @@ function axes(scale, tickWord) {
 
 function plot(title, compared, word, tickWord, better) {
   const known = SIDES.filter(([side]) => compared[side].answers);
-  const values = known.flatMap(([side]) => compared[side].percentiles);
+  // The outermost hundredths would make the rest small.
+  const values = known.flatMap(([side]) => compared[side].percentiles.slice(1, 100));
   const figure = element("figure", {}, element("figcaption", {}, element("b", {}, title)));
   if (!values.length) {
     figure.append(element("p", { class: "quiet" }, "Not known of any answer."));
