@@ -2,8 +2,11 @@
 
 import io
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from vast_intercept.rehearsal.comparison.measures import Measure
 from vast_intercept.rehearsal.report.as_json import write_json
 from vast_intercept.rehearsal.report.report import Costs, Money
 
@@ -93,3 +96,21 @@ def test_lone_surrogates_pass() -> None:
     found = report(made.hostile(), recording=made.HOSTILE)
     assert found["recording"] == made.HOSTILE
     assert "\ud800" in found["calls"][0]["place"]
+
+
+def _members(value: Any) -> Iterator[str]:
+    """The names of all members, but for those that are measures."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield from [name] if name not in set(Measure) else []
+            yield from _members(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _members(each)
+
+
+def test_the_documentation_names_all_members() -> None:
+    documented = Path(__file__).parents[3].joinpath("docs", "rehearsing.md").read_text("utf-8")
+    chapter = documented.partition("### The JSON")[2].partition("\n## ")[0]
+    found = report(*made.of_all_kinds(), judgement=made.JUDGEMENT, unusable=made.UNUSABLE)
+    assert {each for each in _members(found) if f"`{each}`" not in chapter} == set()

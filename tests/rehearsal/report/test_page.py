@@ -97,6 +97,7 @@ def test_shows_all_that_is_counted(page: Page) -> None:
     expect(page.locator("#waited")).to_contain_text("1 answer waited, 34.2 s at most")
     expect(page.locator("#cost")).to_contain_text("Workers of my-endpoint: 1 at $1.02 an hour")
     expect(page.locator("#judgement")).to_contain_text("Prefers Vast's735 % of 20 pairs")
+    expect(page.locator("#judgement")).to_contain_text("Says the same in both orders84 %")
     page.get_by_text("2 parts of the recording cannot be used").click()
     expect(page.locator("#unusable")).to_contain_text("flow 12the file is cut here")
 

@@ -131,8 +131,8 @@ class Summary:
         yield from self._wrapped(
             f"{printable(judgement.endpoint)} was asked for {counted(judgement.pairs, 'pair')}:"
             f" {judgement.vast:,} for Vast, {judgement.provider:,} for the provider,"
-            f" {judgement.even:,} for neither, {judgement.contradictory:,} otherwise in the other"
-            f" order, {judgement.failed:,} without a usable answer.",
+            f" {judgement.even:,} for neither, {judgement.contradictory:,} contradictory,"
+            f" {judgement.failed:,} without a usable answer.",
             indent=2,
         )
         if judgement.why_failed:

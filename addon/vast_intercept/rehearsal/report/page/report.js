@@ -111,9 +111,9 @@ function showJudgement({ judgement }) {
     ["Prefers Vast's", count(judgement.vast), of(judgement.vast)],
     ["Prefers the provider's", count(judgement.provider), of(judgement.provider)],
     ["Neither", count(judgement.even), of(judgement.even)],
-    ["Other in the other order", count(judgement.contradictory), of(judgement.contradictory)],
+    ["Contradicts itself", count(judgement.contradictory), of(judgement.contradictory)],
     ["No usable answer", count(judgement.failed), of(judgement.failed)],
-    ["Says the same in both orders", isKnown(judgement.agreement) ? percent(judgement.agreement) : "?", "of the pairs that it judged"],
+    ["Says the same in both orders", isKnown(judgement.agreement) ? percent(judgement.agreement) : NOTHING, "of the pairs that it judged"],
   ]);
 }
 
