@@ -190,7 +190,11 @@ def test_several_endpoints_cost_together_and_one_unknown_price_makes_the_cost_un
     assert money.dollars is None
     assert UNKNOWN.why in money.assumptions
     assert "--per-hour" in money.assumptions[-1]
-    assert on_vast(prices=[]).dollars is None
+
+
+def test_calls_that_went_to_no_endpoint_have_cost_nothing():
+    assert on_vast(prices=[], served=0).dollars == 0
+    assert on_vast(prices=[], served=0).assumptions == ("No call went to an endpoint.",)
 
 
 def test_no_calls_cost_nothing_and_served_none_has_no_cost_for_each():

@@ -201,7 +201,9 @@ def vast_cost(
     known = [price.per_hour for price in prices if price.per_hour is not None]
     if not calls:
         return Money(dollars=0.0, assumptions=("No call was made.",))
-    if len(known) < len(prices) or not prices:
+    if not prices:
+        return Money(dollars=0.0, assumptions=("No call went to an endpoint.",))
+    if len(known) < len(prices):
         said.append("--per-hour says what all workers together cost an hour.")
         return Money(dollars=None, assumptions=tuple(said))
     hourly = math.fsum(known)
