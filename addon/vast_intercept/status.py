@@ -96,6 +96,20 @@ class Recorded(msgspec.Struct):
         """How many calls were recorded."""
         return sum(self.operations.values())
 
+    @property
+    def next_step(self) -> str:
+        """What a person does with the recording, as the end of a line."""
+        return f". Next: vast-intercept rehearse {shlex.quote(self.file)}" if self.calls else ""
+
+    def since(self, before: "Recorded") -> "Recorded":
+        """The difference to what was recorded earlier in the same file."""
+        return Recorded(
+            file=self.file,
+            operations=_grown(self.operations, before.operations),
+            without_answer=self.without_answer - before.without_answer,
+            left_out=_grown(self.left_out, before.left_out),
+        )
+
     def __str__(self) -> str:
         text = f"recorded {self.calls:,} {_plural(self.calls, 'call')}"
         if self.calls:
@@ -107,11 +121,12 @@ class Recorded(msgspec.Struct):
         if self.left_out:
             kinds = ", ".join(f"{count:,} {which}" for which, count in self.left_out.items())
             text += f"; not recorded: {kinds}"
-        return (
-            f"{text}. Next: vast-intercept rehearse {shlex.quote(self.file)}"
-            if self.calls
-            else text
-        )
+        return text
+
+
+def _grown(now: dict[str, int], before: dict[str, int]) -> dict[str, int]:
+    grown = {name: count - before.get(name, 0) for name, count in now.items()}
+    return {name: count for name, count in grown.items() if count}
 
 
 def _plural(count: int, word: str) -> str:
@@ -137,6 +152,8 @@ class Status(msgspec.Struct):
     provider_hosts: list[str]
     provider_ports: list[int]
     tally: Tally
+    #: None unless calls are recorded, and none is served.
+    recorded: "Recorded | None" = None
     #: Models that apps have asked for and that their provider has shut down, with the date.
     shut_down: list[str] = []
     #: Environment variables that may hold the Vast key, or a machine's.

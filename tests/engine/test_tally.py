@@ -1,8 +1,11 @@
 """What became of calls, in numbers and in words."""
 
 import pytest
+from msgspec import structs
 
-from vast_intercept.status import Tally
+from vast_intercept.engine import running
+from vast_intercept.engine.running import RunningInterceptor
+from vast_intercept.status import Recorded, Status, Tally
 
 
 class TestTally:
@@ -46,3 +49,56 @@ class TestTally:
         before = Tally(calls=2, tokens=10, refused=1)
         now = Tally(calls=5, tokens=30, refused=1, errors=1, running=2)
         assert now.since(before) == Tally(calls=3, tokens=20, errors=1, running=2)
+
+
+class TestRecorded:
+    @pytest.mark.parametrize(
+        ("recorded", "text"),
+        [
+            (Recorded(file="f"), "recorded 0 calls"),
+            (
+                Recorded(file="f", operations={"embeddings": 1}),
+                "recorded 1 call (1 embeddings) in f",
+            ),
+            (
+                Recorded(
+                    file="f",
+                    operations={"embeddings": 2, "chat/completions": 1_200, "audio": 2},
+                    without_answer=1,
+                    left_out={"too large": 3, "still running": 1},
+                ),
+                (
+                    "recorded 1,204 calls (1,200 chat/completions, 2 audio, 2 embeddings) in f, 1"
+                    " without the answer, which was too large; not recorded: 3 too large, 1 still"
+                    " running"
+                ),
+            ),
+        ],
+    )
+    def test_text(self, recorded: Recorded, text: str) -> None:
+        assert str(recorded) == text
+
+    def test_the_next_step_can_be_copied(self) -> None:
+        recorded = Recorded(file="my calls")
+        assert recorded.next_step == ""
+        recorded.add("models")
+        assert recorded.next_step == ". Next: vast-intercept rehearse 'my calls'"
+
+    def test_counts_of_an_interceptor_that_ran_before(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        empty = Status("1", 1, [], [], "", "", "", [], [], Tally(calls=9))
+        now = Recorded(file="f", operations={"models": 1}, left_out={"too large": 1})
+        then = Recorded(
+            file="f",
+            operations={"models": 3, "audio": 1},
+            left_out={"too large": 1},
+            without_answer=1,
+        )
+        told = iter([structs.replace(empty, recorded=each) for each in (now, then)])
+        monkeypatch.setattr(running, "ask_status", lambda port: next(told))
+        interceptor = RunningInterceptor(8080)
+        interceptor.wait_until_ready()
+        assert interceptor.stop() == Recorded(
+            file="f", operations={"models": 2, "audio": 1}, without_answer=1
+        )

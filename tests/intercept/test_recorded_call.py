@@ -194,3 +194,14 @@ def test_keys_of_the_configuration_are_known(tmp_path: Path) -> None:
     keys = configured_keys(load_config(path, environ))
     assert {key.reveal() for key in keys} == {"vast-0123456789", "the-box-has-this"}
     assert not any(re.search("vast-0|box-has", repr(key)) for key in keys)
+
+
+@pytest.mark.parametrize("key", ["sk-admin-0123456789abcdefgh", "ek_0123456789abcdefghij"])
+def test_keys_that_a_provider_has_made_are_not_recorded(key: str) -> None:
+    made = ended(a_flow(), b"{}", f'{{"value": "{key}"}}'.encode())
+    for operation, kept in (("organization", b"***"), ("realtime", b"***"), ("images", key)):
+        made.operation = operation
+        response = read(as_recorded(made)).response
+        assert response
+        expected = kept.encode() if isinstance(kept, str) else kept
+        assert response.content == b'{"value": "' + expected + b'"}'

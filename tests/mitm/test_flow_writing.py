@@ -136,6 +136,10 @@ def test_two_do_not_write_to_one_file(tmp_path: Path) -> None:
 def test_a_file_that_got_nothing_is_not_left_behind(tmp_path: Path) -> None:
     FlowFile.open(str(tmp_path / "new")).close()
     assert list(tmp_path.iterdir()) == []
+    path = tmp_path / "of-mine"
+    path.touch()
+    FlowFile.open(f"+{path}").close()
+    assert path.exists()
 
 
 def test_what_does_not_fit_is_taken_off_again(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import http.client
 
 import msgspec
 
-from ..status import STATUS_HEADER, STATUS_HOST, STATUS_PATH, Status, Tally
+from ..status import STATUS_HEADER, STATUS_HOST, STATUS_PATH, Recorded, Status, Tally
 
 _SECONDS = 5.0
 _MAX_BYTES = 64 * 1024
@@ -22,24 +22,31 @@ class RunningInterceptor:
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self._before = Tally()
+        self._before: Status | None = None
 
     def wait_until_ready(self) -> Status:
         """Its status. Raises NotRunningError."""
-        status = ask_status(self.port)
-        self._before = status.tally
-        return status
+        self._before = ask_status(self.port)
+        return self._before
 
     def died(self) -> str | None:
         """Always None: whether it still answers is not known before `stop`."""
         return None
 
-    def stop(self) -> Tally | None:
-        """The numbers of the calls since `wait_until_ready`, or None if it does not answer."""
+    def stop(self) -> Tally | Recorded | None:
+        """The numbers of the calls since `wait_until_ready`, or None if it does not answer.
+
+        Those are of what was recorded, if calls are.
+        """
+        assert self._before
         try:
-            return ask_status(self.port).tally.since(self._before)
+            now = ask_status(self.port)
         except NotRunningError:
             return None
+        if now.recorded:
+            before = self._before.recorded
+            return now.recorded.since(before) if before else now.recorded
+        return now.tally.since(self._before.tally)
 
 
 def ask_status(port: int, host: str = "127.0.0.1") -> Status:

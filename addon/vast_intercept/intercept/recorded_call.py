@@ -17,8 +17,13 @@ from ..mitm.flow_writing import bytes_of
 from ..openai_api.content_coding import decode_content
 from ..openai_api.errors import ApiError
 from ..openai_api.limits import MAX_DECOMPRESSED
+from ..openai_api.operations import Operation
 from ..relay.memory import Share
 from ..secret import KEY_SHAPED, Secret, Secrets, is_sendable
+
+# What answers to these may hold: keys that the provider has just made.
+_MAKE_KEYS = frozenset({Operation.ORGANIZATION, Operation.REALTIME})
+_MADE_KEY = re.compile(rb"\b(?:sk-|ek_)[\w-]{16,}")
 
 # Names of environment variables that hold keys, and how long a key is at least: a shorter value is
 # a word that a prompt may have by chance.
@@ -91,6 +96,8 @@ def as_recorded(call: EndedCall) -> bytes:
         body = _masked_body(b"".join(pieces), coding, call.keys)
         if body is None and not (broken_off and name == "response"):
             raise NotRecordedError("with a body that cannot be searched for keys")
+        if body and name == "response" and call.operation in _MAKE_KEYS:
+            body = _MADE_KEY.sub(b"***", body)
         message["content"] = body
     return bytes_of(state)
 

@@ -227,7 +227,7 @@ class Recording:
         if self._file and self.recorded:
             for _ in range(running + len(self._open)):
                 self.recorded.leave_out(_RUNNING)
-            logger.info("%s", self.recorded)
+            logger.info("%s%s", self.recorded, self.recorded.next_step)
         self._close_file()
         if self._thread:
             await asyncio.to_thread(self._thread.shutdown)

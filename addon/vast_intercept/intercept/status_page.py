@@ -66,6 +66,7 @@ class StatusPage:
             provider_hosts=[host for provider in config.providers for host in provider.hosts],
             provider_ports=sorted({port for each in config.providers for port in each.ports}),
             tally=self._monitor.tally,
+            recorded=self._recording.recorded if self._settings.recording else None,
             shut_down=shut_down(self._monitor.shut_down),
             key_variables=list(config.all_key_variables),
         )

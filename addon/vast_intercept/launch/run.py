@@ -91,7 +91,8 @@ def run_app(options: RunOptions) -> int:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         tally = interceptor.stop()
     if tally:
-        options.say(f"{tally}{explained(tally, status, options)}")
+        then = tally.next_step if isinstance(tally, Recorded) else ""
+        options.say(f"{tally}{explained(tally, status, options)}{then}")
     return status
 
 

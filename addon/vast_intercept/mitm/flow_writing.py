@@ -26,13 +26,13 @@ class FlowFileError(Exception):
 class FlowFile:
     """A file of flows that is open for appending. Whoever opens it closes it."""
 
-    def __init__(self, path: Path, file: io.FileIO, *, cut: int = 0) -> None:
+    def __init__(self, path: Path, file: io.FileIO, *, is_new: bool, cut: int = 0) -> None:
         self.path = path
         #: Bytes of a flow at its end that was not whole, and that was taken off when it was opened.
         self.cut = cut
         self._file = file
         self.size = os.fstat(file.fileno()).st_size
-        self._was_empty = not self.size
+        self._is_new = is_new
 
     @classmethod
     def open(cls, option: str) -> "FlowFile":
@@ -42,6 +42,7 @@ class FlowFile:
         """
         path = Path(option.removeprefix("+")).expanduser()
         may_exist = option.startswith("+")
+        is_new = not path.exists()
         flags = os.O_RDWR | os.O_CREAT | (0 if may_exist else os.O_EXCL)
         flags |= getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
         try:
@@ -64,7 +65,7 @@ class FlowFile:
         except FlowFileError:
             file.close()
             raise
-        return cls(path, file, cut=size - whole)
+        return cls(path, file, is_new=is_new, cut=size - whole)
 
     def append(self, content: bytes) -> None:
         """Writes all of it, or leaves the file as it was and raises OSError."""
@@ -72,9 +73,9 @@ class FlowFile:
         self.size = self._file.tell()
 
     def close(self) -> None:
-        """Closes the file. One that was empty from the beginning, and still is, is removed."""
+        """Closes the file. One that was made here, and got nothing, is removed."""
         self._file.close()
-        if self._was_empty and not self.size:
+        if self._is_new and not self.size:
             self.path.unlink(missing_ok=True)
 
 
