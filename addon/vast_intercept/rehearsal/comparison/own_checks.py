@@ -8,7 +8,7 @@ import msgspec
 from ...openai_api.operations import GENERATING, Operation
 from ..replies.reply import Reply, ToolCall, Wish
 from .measures import Measure
-from .schemas import SchemaError, values_in, why_invalid
+from .schemas import SchemaError, why_invalid
 
 #: Operations whose answers are texts, so that one without text is empty.
 TEXTS = GENERATING | {Operation.AUDIO_TRANSCRIPTIONS, Operation.AUDIO_TRANSLATIONS}
@@ -69,7 +69,7 @@ def _check_json(checks: OwnChecks, wish: Wish, reply: Reply) -> None:
     if wish.schema is None:
         return
     try:
-        checks.why[Measure.SCHEMA] = why_invalid(wish.schema, value, values_in(reply.text))
+        checks.why[Measure.SCHEMA] = why_invalid(wish.schema, value, reply.text)
     except SchemaError as error:
         checks.unmeasured[Measure.SCHEMA] = str(error)
 
@@ -104,4 +104,4 @@ def _why_wrong(wish: Wish, call: ToolCall) -> str:
     schema = wish.tools[call.name]
     if schema is None:
         return "" if isinstance(value, dict) else "the arguments are no JSON object"
-    return why_invalid(schema, value, values_in(call.arguments))
+    return why_invalid(schema, value, call.arguments)

@@ -1,10 +1,15 @@
 """How large a schema is once its references are put in place: so much is checked of each value."""
 
+import re
 from typing import Any
 from urllib.parse import unquote
 
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _ANCHORS = ("$anchor", "$dynamicAnchor")
+# Look-around, atomic groups and possessive repetition, and backreferences.
+_STEPS_BACK = re.compile(r"\(\?[=!<>(]|[*+?}]\+|\\[1-9kKG]")
+# A repetition that is counted: of a group or of less, and how many times at most.
+_COUNTED = re.compile(r"(\)?)\{(?:\d{0,6},)?(\d{1,6})\}")
 #: Schemas are not counted beyond this.
 UNCOUNTABLE = 10**9
 
@@ -22,20 +27,40 @@ class SchemaSize:
         self._sizes: dict[int, int] = {}
         #: Whether any part refers to a part that holds it.
         self.is_recursive = False
-        self._find_anchors(schema)
+        #: The regular expressions.
+        self.patterns: list[str] = []
+        self._look_through(schema)
         #: The parts, with those that are referred to counted again for each reference.
         self.parts = self._count(schema)
 
-    def _find_anchors(self, part: Any) -> None:
+    @property
+    def stepping_back(self) -> int:
+        """How many of the patterns may have to step back: others take linear time."""
+        return sum(_STEPS_BACK.search(each) is not None for each in self.patterns)
+
+    @property
+    def states(self) -> int:
+        """About how many states all patterns have: each character may be tried with each of them.
+
+        >>> SchemaSize({"pattern": "(a{3}){20}"}).states
+        260
+        """
+        return sum(map(_states, self.patterns))
+
+    def _look_through(self, part: Any) -> None:
         if isinstance(part, dict):
+            if isinstance(pattern := part.get("pattern"), str):
+                self.patterns.append(pattern)
+            if isinstance(named := part.get("patternProperties"), dict):
+                self.patterns.extend(named)
             for name in _ANCHORS:
                 if isinstance(anchor := part.get(name), str):
                     self._anchors[f"#{anchor}"] = part
             for each in part.values():
-                self._find_anchors(each)
+                self._look_through(each)
         elif isinstance(part, list):
             for each in part:
-                self._find_anchors(each)
+                self._look_through(each)
 
     def _count(self, part: Any) -> int:
         if not isinstance(part, dict | list):
@@ -70,3 +95,13 @@ class SchemaSize:
             else:
                 return None
         return part
+
+
+def _states(pattern: str) -> int:
+    states, times = len(pattern), 1
+    for of_group, count in _COUNTED.findall(pattern):
+        if of_group:
+            times = min(times * max(int(count), 1), UNCOUNTABLE)
+        else:
+            states += int(count)
+    return min(states * times, UNCOUNTABLE)

@@ -21,9 +21,12 @@ _MOST_PARTS = 50_000
 # Parts times values of an answer: so much is checked at most, each in some ten nanoseconds. Saying
 # what is wrong takes a thousand times as long, as it goes through all alternatives again.
 _MOST_STEPS = 20_000_000
+# Regular expressions of a schema, and how many steps one takes that may have to step back.
+_MOST_PATTERNS = 100
+_STEPS_OF_A_PATTERN = 10_000
 _MOST_EXPLAINED = 20_000
 # Steps back that a regular expression may take, and bytes of its compiled form.
-_PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=10_000, size_limit=1024 * 1024)
+_PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=2_000, size_limit=256 * 1024)
 _KEPT = 64  # schemas; an app has a few, which come again with each call
 _LONGEST = 300  # characters of what is wrong
 
@@ -35,33 +38,34 @@ class SchemaError(Exception):
 @dataclass(frozen=True, slots=True)
 class _Schema:
     validator: jsonschema_rs.Validator
-    parts: int
-    is_recursive: bool
+    size: SchemaSize
+
+    def steps(self, text: str, values: int) -> int:
+        """How many steps a check of such a text takes at most, about."""
+        size = self.size
+        stepping_back = _STEPS_OF_A_PATTERN * size.stepping_back * values
+        return size.parts * values + size.states * len(text) // 2 + stepping_back
 
 
-def why_invalid(schema: Any, value: Any, values: int) -> str:
+def why_invalid(schema: Any, value: Any, text: str) -> str:
     """What of a JSON value does not fulfil the schema; empty if it is valid.
 
-    `values` is how many values it holds, at least about. Raises SchemaError if the schema is none,
-    or would take too long.
+    `text` is what the value was read from. Raises SchemaError if the schema is none, or would take
+    too long.
     """
     made = _schema_of(schema)
-    steps = made.parts * values
+    values = 1 + text.count(",") + text.count("{") + text.count("[")
+    steps = made.steps(text, values)
     if steps > _MOST_STEPS:
         raise SchemaError(f"The schema is too complex for an answer of {values:,} values.")
     try:
         if made.validator.is_valid(value):
             return ""
-        explained = steps <= _MOST_EXPLAINED and not made.is_recursive
+        explained = steps <= _MOST_EXPLAINED and not made.size.is_recursive
         error = next(made.validator.iter_errors(value), None) if explained else None
     except (ValueError, OverflowError) as failure:
         raise SchemaError(f"The answer cannot be checked: {_cut(str(failure))}") from None
     return _worded(error) if error else "It does not fulfil its schema."
-
-
-def values_in(text: str) -> int:
-    """About how many values a text in JSON holds."""
-    return 1 + text.count(",") + text.count("{") + text.count("[")
 
 
 def _worded(error: jsonschema_rs.ValidationError) -> str:
@@ -97,6 +101,8 @@ def _made(text: bytes) -> _Schema | str:
         size = SchemaSize(schema)
         if size.parts > _MOST_PARTS:
             return "The schema is too complex: its references make it too large."
+        if len(size.patterns) > _MOST_PATTERNS:
+            return f"The schema is too complex: it has {len(size.patterns):,} patterns."
         validator = jsonschema_rs.validator_for(
             schema, retriever=_retrieve, pattern_options=_PATTERNS, validate_formats=False
         )
@@ -104,7 +110,7 @@ def _made(text: bytes) -> _Schema | str:
         return "The schema is nested too deeply."
     except (ValueError, OverflowError) as error:
         return f"The schema is none: {_cut(str(error))}"
-    return _Schema(validator, size.parts, size.is_recursive)
+    return _Schema(validator, size)
 
 
 def _retrieve(uri: str) -> Any:
