@@ -1,6 +1,7 @@
 """A rehearsal, step by step: what it is going to do, the calls, and the judge's calls."""
 
 import contextlib
+import itertools
 import logging
 import os
 import re
@@ -164,7 +165,10 @@ class Prepared:
         most = 2 * self.plan.calls
         with Telling(most, 0, "Judging") as telling:
             calls = judge.calls(self.entries(), telling.left_out)
-            work = self._work(calls, judge.results, telling)
+            first = next(calls, None)
+            if first is None:
+                return
+            work = self._work(itertools.chain((first,), calls), judge.results, telling)
             _run(self.options, work, f"vast_judge={judge.endpoint}")
         _check_end(work, "The judge was not asked about all answers")
 

@@ -20,9 +20,7 @@ class Console:
 
     async def list_endpoints(self, request: web.BaseRequest, _: bytes) -> web.StreamResponse:
         """`GET /api/v0/endptjobs/`."""
-        if bearer(request) != self.account.key:
-            told: Json = {"success": False, "error": "auth_error", "msg": "Invalid user key"}
-            raise Refusal(401, told)
+        need_key(request, self.account)
         results = [_listed(endpoint) for endpoint in self.account.endpoints.values()]
         return json_answer({"success": True, "results": results})
 
@@ -31,6 +29,13 @@ class Console:
         if self.root_cert is None:
             raise not_found()
         return whole(self.root_cert, content_type="application/x-x509-ca-cert")
+
+
+def need_key(request: web.BaseRequest, account: Account) -> None:
+    """Raises Refusal unless the request has the account's key."""
+    if bearer(request) != account.key:
+        told: Json = {"success": False, "error": "auth_error", "msg": "Invalid user key"}
+        raise Refusal(401, told)
 
 
 def _listed(endpoint: AccountEndpoint) -> Json:

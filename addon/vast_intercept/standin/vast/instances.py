@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from ..answering import Json, Refusal, bearer, json_answer
+from ..answering import Json, json_answer
 from .account import Account
-from .console import CREATED
+from .console import CREATED, need_key
 from .fleet import Fleet
 
 #: Its path, up to the instance's ID.
@@ -29,9 +29,7 @@ class Instances:
 
     async def show(self, request: web.BaseRequest, _: bytes) -> web.StreamResponse:
         """`GET /api/v0/instances/ID/`. An unknown instance is null, as Vast's SDK expects."""
-        if bearer(request) != self.account.key:
-            told: Json = {"success": False, "error": "auth_error", "msg": "Invalid user key"}
-            raise Refusal(401, told)
+        need_key(request, self.account)
         wanted = request.raw_path.partition("?")[0].removeprefix(INSTANCES).strip("/")
         return json_answer({"instances": self._instances().get(wanted)})
 
