@@ -111,7 +111,10 @@ CASES = (
     _texts("What is a proxy?", _PROXY),
     _texts("What is a certificate?", _CERTIFICATE),
     _texts("What is a port?", "A port is the number of a service on a machine, such as 443."),
-    _texts("What is a socket?", "A socket is one end of a connection between two programs."),
+    _texts(
+        "What is a socket?",
+        "A socket is one of the ends of a connection, and what you write to it is read there.",
+    ),
     _texts(
         "Tell a long story.",
         _STORY,

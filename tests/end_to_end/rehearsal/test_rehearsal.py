@@ -1,8 +1,26 @@
 """A program is recorded with its provider, and rehearsed on a Vast that answers otherwise."""
 
-from ...harness import APP_KEY
-from .cases import CALLS
-from .conftest import Recorded
+import signal
+from collections import Counter
+
+import pytest
+
+from ...harness import APP_KEY, VAST_KEY
+from .cases import CALLS, VAST_S_SCRIPT, expected
+from .conftest import Ran, Recorded, Stage, ended
+from .provider import PROVIDER_KEY
+
+# Vast's own share: it serves no moderations.
+SENT = CALLS - 1
+
+
+@pytest.fixture(scope="module")
+def first(_stage: Stage) -> Ran:
+    """The rehearsal that later tests start again."""
+    _stage.standin.play(replies=VAST_S_SCRIPT)
+    ran = _stage.rehearse("--json")
+    assert ran.code == 0, ran.errors
+    return ran
 
 
 def test_the_program_s_calls_are_recorded_while_its_provider_answers(recorded: Recorded) -> None:
@@ -12,3 +30,102 @@ def test_the_program_s_calls_are_recorded_while_its_provider_answers(recorded: R
     last = recorded.ran.errors.splitlines()[-1]
     assert f"{CALLS} calls" in last
     assert "vast-intercept rehearse calls.flows" in last
+
+
+def test_the_report_counts_what_the_script_did(first: Ran) -> None:
+    report = first.report
+    measures = report["measures"]
+    counted = {name: (each["cases"], each["holds"]) for name, each in measures.items()}
+    assert counted == {str(name): pair for name, pair in expected().items()}
+    assert (report["recorded_calls"], report["rehearsed_calls"]) == (CALLS, CALLS)
+
+
+def test_what_vast_does_not_serve_is_named_with_its_reason(first: Ran) -> None:
+    (reason,) = first.report["not_served"]
+    assert reason["reason"] == "unsupported_endpoint"
+    assert reason["answers"] == 1
+
+
+def test_a_finished_rehearsal_makes_no_call_again_and_gates_decide_its_end(
+    first: Ran, stage: Stage
+) -> None:
+    fell = stage.rehearse("--json", "--fail-under", "served=0.99,json=1,tools=0.95")
+    assert fell.code == 1
+    for gate in ("served", "json", "tools"):
+        assert gate in fell.errors
+    assert fell.report["measures"] == first.report["measures"]
+    held = stage.rehearse("--fail-under", "served=0.96,json=0.75,tools=0.75")
+    assert held.code == 0, held.errors
+    assert f"{CALLS} calls of {CALLS}" in held.output
+    assert stage.sent() == []
+
+
+def test_runs_tell_chance_from_what_the_move_changes(stage: Stage) -> None:
+    """The first call has another answer each time, the second one always the same."""
+    recording = stage.copy("runs.flows")
+    ran = stage.rehearse("--json", "--runs", "3", "--limit", "2", recording=recording)
+    assert ran.code == 0, ran.errors
+    assert len(stage.sent()) == 6
+    report = ran.report
+    assert (report["runs"], report["rehearsed_calls"]) == (3, 2)
+    assert report["measures"]["served"]["cases"] == 6
+    assert report["answers_by_chance"] == 3
+
+
+def test_an_interrupted_rehearsal_goes_on_with_no_call_twice_and_none_lost(stage: Stage) -> None:
+    recording = stage.copy("interrupted.flows")
+    stage.standin.play(replies=[{"to": "", "answers": [{"text": "Well.", "gate": "go"}]}])
+    rehearsing = stage.start("--concurrency", "3", recording=recording)
+    stage.standin.wait_for_calls("running", 3)
+    rehearsing.send_signal(signal.SIGINT)
+    # Those that run come to their end. A stream has a chunk for each opening.
+    for _ in range(10):
+        stage.standin.open_gate("go")
+    interrupted = ended(rehearsing)
+    assert interrupted.code == 130, interrupted.errors
+    assert "Traceback" not in interrupted.errors
+    made = len(stage.sent())
+    assert 3 <= made < SENT
+
+    stage.standin.play(replies=VAST_S_SCRIPT)
+    went_on = stage.rehearse("--json", recording=recording)
+    assert went_on.code == 0, went_on.errors
+    assert went_on.report["rehearsed_calls"] == CALLS
+    bodies = Counter(stage.sent())
+    assert len(bodies) == SENT
+    assert set(bodies.values()) == {1}
+
+
+def test_an_endpoint_that_is_down_half_of_the_time_is_counted_as_it_was(stage: Stage) -> None:
+    recording = stage.copy("half-down.flows")
+    stage.standin.faults(seed=1, probability={"refuse": 0.5})
+    ran = stage.rehearse("--json", "--limit", "10", "--concurrency", "2", recording=recording)
+    assert ran.code == 0, ran.errors
+    answered = set(stage.sent(200))
+    assert 0 < len(answered) <= 10 < len(stage.sent())
+    report = ran.report
+    served = report["measures"]["served"]
+    assert (served["cases"], served["holds"]) == (10, len(answered))
+    assert sum(each["answers"] for each in report["not_served"]) == 10 - len(answered)
+
+
+def test_no_file_has_a_key_and_only_its_owner_reads_it(
+    recorded: Recorded, first: Ran, stage: Stage
+) -> None:
+    """Looks at all that the tests before this one have had written."""
+    printed = stage.rehearse("--output", "page.html")
+    written = [path for path in stage.folder.iterdir() if path.is_file()]
+    assert {recorded.path.name, f"{recorded.path.name}.rehearsal", "page.html"} <= {
+        path.name for path in written
+    }
+    for path in written:
+        if path.name != "vast.yaml":
+            assert path.stat().st_mode & 0o777 == 0o600, path
+        assert keys_in(path.read_bytes()) == [], path
+    for said in (recorded.ran, first, printed):
+        assert keys_in(f"{said.output}{said.errors}".encode()) == []
+
+
+def keys_in(content: bytes) -> list[str]:
+    """The keys that stand in it."""
+    return [key for key in (APP_KEY, VAST_KEY, PROVIDER_KEY) if key.encode() in content]
