@@ -11,7 +11,7 @@ from collections import Counter
 
 # Characters that are looked at, and how many letters decide for a script.
 _LOOKED_AT = 4_000
-_FEWEST_LETTERS = 3
+_FEWEST_LETTERS = 6
 # So many of the words must be a language's small words, and so many more than of any other.
 _FEWEST_WORDS = 3
 _LEAST_SHARE = 0.15
@@ -46,7 +46,9 @@ _SMALL_WORDS = {
     "English": """the of and to in is that it for was with as on are this be by at or from you not
         have an they which but his we can there what all were when your how said each she do their
         if will would about has been more who its than them these so some could into only other
-        i'm it's don't my me he here""",
+        i'm it's don't my me he here one two no any such between after before over also first just
+        because only very where most should could may must both while does being same through much
+        many well our us up out now how way make made like between during without""",
     "German": """der die und in den von zu das mit sich des auf für ist im dem nicht ein eine als
         auch es an werden aus er hat dass sie nach wird bei einer um am sind noch wie einem über
         einen so zum war haben nur oder aber vor zur bis mehr durch man sein wurde ich wir ihr kann
@@ -59,7 +61,8 @@ _SMALL_WORDS = {
         desde todo nos durante está son puede fue ser tiene""",
     "Italian": """il lo la gli le di del della dei e in che un una è per con non si da sono come più
         ma anche dal alla nel al ha o questo questa essere su delle degli se ci cui tra molto perché
-        quando nella ogni può era loro""",
+        quando nella ogni può era loro sul sulla dalla alla dai alle nei negli questi queste stato
+        solo anni tutti tutto prima dopo""",
     "Portuguese": """o os a as de do da dos das e em que um uma é para com não se por mais como mas
         ao no na foi seu sua ou ser quando muito há nos já está eu também só pelo pela até isso ela
         entre era depois sem mesmo são você pode""",
