@@ -44,11 +44,9 @@ def report(prepared: Prepared, options: ReportOptions, judge: Judge | None) -> l
             sys.stdout.flush()
     except OSError as error:
         raise RehearsalError(f"{options.page} cannot be written: {error.strerror}.") from None
-    if options.gates is None:
-        return []
-    for said in without_case(options.gates, rehearsal.totals):
+    for said in without_case(options.gates, rehearsal.totals) if options.gates else ():
         print(said, file=sys.stderr)
-    return fallen(options.gates, rehearsal.totals)
+    return list(rehearsal.fallen)
 
 
 def _collect(
@@ -77,6 +75,7 @@ def _collect(
         differing=collected.differing,
         costs=bill.costs(prepared.config, results, runs, os.environ),
         judgement=judge.judgement() if judge else None,
+        fallen=tuple(fallen(options.gates, collected.totals)) if options.gates else (),
         unusable=prepared.unusable,
     )
 

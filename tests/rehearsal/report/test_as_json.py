@@ -26,7 +26,10 @@ def report(*entries: made.Entry, **more: Any) -> Any:
 
 
 def test_has_all_that_is_counted() -> None:
-    found = report(*made.of_all_kinds(), judgement=made.JUDGEMENT, unusable=made.UNUSABLE)
+    found = report(
+        *made.of_all_kinds(), judgement=made.JUDGEMENT, unusable=made.UNUSABLE,
+        fallen=("json: 1 of 2 hold.",),
+    )  # fmt: skip
     calls = found.pop("calls")
     speed = found.pop("speed")
     measures = found.pop("measures")
@@ -61,6 +64,7 @@ def test_has_all_that_is_counted() -> None:
             "contradictory": 3, "failed": 1,
             "why_failed": "its answer has no choice in it", "agreement": 16 / 19,
         },
+        "fallen_gates": ["json: 1 of 2 hold."],
         "unusable": [{"place": each.place, "why": each.why} for each in made.UNUSABLE],
     }  # fmt: skip
     assert list(measures)[:3] == ["served", "json", "schema"]

@@ -35,7 +35,10 @@ def written(path: Path, *entries: made.Entry, **more: Any) -> str:
 def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A page with calls of all kinds."""
     path = tmp_path_factory.mktemp("report") / "calls.flows.html"
-    return written(path, *made.of_all_kinds(), judgement=made.JUDGEMENT, unusable=made.UNUSABLE)
+    return written(
+        path, *made.of_all_kinds(), judgement=made.JUDGEMENT, unusable=made.UNUSABLE,
+        fallen=("json: 1 of 2 hold.",),
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -82,6 +85,7 @@ def test_shows_all_that_is_counted(page: Page) -> None:
     assert tiles[1] == "Served\n79 %\n11 of 14 answers"
     assert tiles[2] == "Calls that differ\n5\nin at least one measure"
     assert tiles[5] == "Cost on Vast\n$0.17\nprovider $0.42"
+    expect(page.locator("#fallen li")).to_have_text("Gate fell: json: 1 of 2 hold.")
     not_served = page.locator("#not-served tbody tr")
     expect(not_served.first).to_contain_text("unsupported_endpoint2No endpoint is said to serve")
     rows = page.locator("#measures tbody tr")
@@ -208,6 +212,14 @@ def test_what_is_not_marked_is_the_same_on_both_sides(
     assert "".join(text for text, _ in right) == functions.evaluate("text => text", other)
     same = ["".join(text for text, differs in side if not differs) for side in (left, right)]
     assert same[0] == same[1]
+
+
+def test_words_that_differ_one_after_another_are_marked_as_one(functions: Page) -> None:
+    found = functions.evaluate(
+        "differences('It is cold and wet.', 'It was warm, but dry and wet.')"
+    )
+    assert [text for text, differs in found["left"] if differs] == ["is cold"]
+    assert [text for text, differs in found["right"] if differs] == ["was warm, but dry"]
 
 
 def test_comparing_is_bounded(functions: Page) -> None:

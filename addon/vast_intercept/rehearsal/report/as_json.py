@@ -43,6 +43,7 @@ def as_object(rehearsal: Rehearsal) -> Json:
             "vast": _money(rehearsal.costs.vast),
         },
         "judgement": _judgement(rehearsal),
+        "fallen_gates": list(rehearsal.fallen),
         "unusable": [
             {"place": cut(part.place, LONGEST_NAME), "why": cut(part.why, LONGEST_SENTENCE)}
             for part in rehearsal.unusable

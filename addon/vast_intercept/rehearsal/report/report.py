@@ -101,4 +101,6 @@ class Rehearsal:
     #: Calls with a measure that fails in any run.
     differing: int = 0
     judgement: Judgement | None = None
+    #: A sentence for each gate of `--fail-under` that fell.
+    fallen: tuple[str, ...] = ()
     unusable: tuple[Unusable, ...] = ()

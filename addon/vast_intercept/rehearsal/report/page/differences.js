@@ -16,13 +16,26 @@ function differences(one, other) {
     leftEnd -= 1;
     rightEnd -= 1;
   }
-  const middle = common(left.slice(start, leftEnd), right.slice(start, rightEnd));
+  const words = left.slice(start, leftEnd);
+  const middle = withoutBlanks(common(words, right.slice(start, rightEnd)), words);
   const kept = (side) => new Set(middle?.map((pair) => pair[side] + start));
   return {
     left: marked(left, start, leftEnd, kept(0)),
     right: marked(right, start, rightEnd, kept(1)),
     exact: middle !== null,
   };
+}
+
+/** Without the blanks that stand between differing words only: they would cut these in pieces. */
+function withoutBlanks(pairs, words) {
+  if (!pairs) return null;
+  const runs = [];
+  for (const pair of pairs.toReversed()) {
+    const last = runs.at(-1)?.at(-1);
+    if (last && last[0] + 1 === pair[0] && last[1] + 1 === pair[1]) runs.at(-1).push(pair);
+    else runs.push([pair]);
+  }
+  return runs.filter((run) => run.some(([place]) => words[place].trim())).flat();
 }
 
 /** Places of the words that both lists have in the same order; null if they differ too much.

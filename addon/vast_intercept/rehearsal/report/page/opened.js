@@ -62,7 +62,7 @@ function answersShown(call, run, marks) {
   sides.forEach(([, said], side) => {
     const nothing = !said ? (side ? "No answer." : "The recording has no answer.") : !partsOf(said, null).some(([, text]) => text) ? "The answer is empty." : "";
     if (nothing) panes[side].append(element("p", { class: "quiet" }, nothing));
-    if (said && !said.complete) panes[side].append(element("p", { class: "bad" }, "✗ The answer does not come to its end."));
+    if (said && !said.complete && !said.error) panes[side].append(element("p", { class: "bad" }, "✗ The answer does not come to its end."));
   });
   const shown = [element("div", { class: "pair" }, ...panes)];
   if (!exact) shown.unshift(element("p", { class: "quiet" }, "The answers differ too much to be compared word by word."));
@@ -90,7 +90,7 @@ function checksShown(run) {
   const checks = Object.entries(run.checks).sort(([, one], [, other]) => one.holds - other.holds);
   const items = checks.map(([measure, { holds, why, provider_holds: theirs }]) => {
     const item = element("li", { class: holds ? "holds" : "fails" }, element("b", {}, `${holds ? "✓" : "✗"} ${measureName(measure)}`));
-    if (why) item.append(": ", element("bdi", {}, why));
+    if (why && why !== run.advice) item.append(": ", element("bdi", {}, why));
     if (theirs === false) item.append(element("small", { class: "inline" }, " (the provider's own answer fails, too)"));
     return item;
   });
@@ -118,7 +118,7 @@ function requestShown({ texts, numbers }) {
   whole.addEventListener("toggle", () => whole.append(
     block(plain(`${texts.method} ${texts.url}\n${headers}`), "ins", "Head of the request"),
     ...(texts.body ? [block(plain(readable(texts.body)), "ins", "Body of the request")] : [])), { once: true });
-  if (numbers.time) shown.push(element("p", { class: "quiet" }, `Made ${moment(numbers.time, { dateStyle: "medium", timeStyle: "medium" })}`));
+  if (numbers.time) shown.push(element("p", { class: "quiet" }, `Recorded ${moment(numbers.time, { dateStyle: "medium", timeStyle: "medium" })}`));
   shown.push(whole);
   return element("section", { class: "request" }, ...shown);
 }

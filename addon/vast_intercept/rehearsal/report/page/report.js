@@ -45,6 +45,11 @@ function showTiles(report) {
   ]);
 }
 
+function showFallen(report) {
+  byId("fallen").hidden = !report.fallen_gates.length;
+  byId("fallen").append(...report.fallen_gates.map((each) => element("li", {}, element("b", {}, "Gate fell: "), each)));
+}
+
 function showNotServed(report) {
   byId("not-served-section").hidden = !report.not_served.length;
   const answers = report.not_served.reduce((sum, each) => sum + each.answers, 0);
@@ -131,6 +136,7 @@ async function showReport() {
   const report = JSON.parse(byId("numbers").textContent);
   showHead(report);
   showTiles(report);
+  showFallen(report);
   showNotServed(report);
   showSpeed(report);
   showCost(report);
