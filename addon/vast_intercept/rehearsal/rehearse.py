@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from ..config import Config, ConfigError, find_config_file, load_config
@@ -23,7 +24,14 @@ from .recordings.reading import RecordingError, read_recording
 from .replaying.announcing import announced
 from .replaying.plan import Plan, Planning
 from .replaying.replayer import Replayer, Work
-from .replaying.results import CallKey, Results, ResultsError, keyed, remove_unusable
+from .replaying.results import (
+    CallKey,
+    Occurrences,
+    Results,
+    ResultsError,
+    keyed,
+    remove_unusable,
+)
 from .replaying.settings_digest import settings_digest
 from .replaying.telling import Telling
 from .replies.reading import read_wish
@@ -151,12 +159,12 @@ class Prepared:
 
         Raises RecordingError and ResultsError.
         """
-        keys = (key for key, _ in keyed(self.calls(), 0))
+        runs, occurrences = range(self.options.runs), Occurrences()
 
-        def runs_of(_: RecordedCall) -> list[RehearsedCall]:
-            key = next(keys)
-            runs = (self.results.get(key._replace(run=run)) for run in range(self.options.runs))
-            return [each for each in runs if each]
+        def runs_of(call: RecordedCall) -> list[RehearsedCall]:
+            key = occurrences.key_of(call)
+            found = (self.results.get(key._replace(run=run)) for run in runs)
+            return [each for each in found if each]
 
         return read_entries(self.calls(), runs_of)
 
@@ -190,28 +198,46 @@ def prepared(options: RehearseOptions) -> Iterator[Prepared]:
     """Reads the recording and what is known of its calls. Raises what is in FAILURES."""
     config = check_config(options)
     stamp = _stamp(options.file)
-    plan, unusable = _plan(options, config)
+    found = _up_to_limit(options, config)
+    # No file for the results of what is no recording.
+    first, unusable = _first_call(options, found)
     if options.fresh:
         remove_unusable(options.results_file)
     with Results(options.results_file, settings_digest(config)) as results:
         if options.fresh:
             results.forget()
-        found = Prepared(
+        planning = Planning(config=config, runs=options.runs, concurrency=options.concurrency)
+        occurrences, left = Occurrences(), 0
+        for each in chain([first], found):
+            if isinstance(each, Unusable):
+                unusable.append(each)
+                continue
+            planning.add(each, read_wish(each))
+            key = occurrences.key_of(each)
+            left += sum(not results.has(key._replace(run=run)) for run in range(options.runs))
+        planning.unusable = len(unusable)
+        yield Prepared(
             options=options,
             config=config,
             results=results,
-            plan=plan,
-            unusable=unusable,
-            left=0,
+            plan=planning.plan(),
+            unusable=tuple(unusable),
+            left=left,
             _read_as=stamp,
         )
-        runs = range(options.runs)
-        found.left = sum(
-            not results.has(key._replace(run=run))
-            for key, _ in keyed(found.calls(), 0)
-            for run in runs
-        )
-        yield found
+
+
+def _first_call(
+    options: RehearseOptions, found: Iterator[RecordedCall | Unusable]
+) -> tuple[RecordedCall, list[Unusable]]:
+    """The first call, and what came before it. Raises RehearsalError if there is none."""
+    unusable: list[Unusable] = []
+    for each in found:
+        if isinstance(each, RecordedCall):
+            return each, unusable
+        unusable.append(each)
+    why = f" {unusable[0].place}: {unusable[0].why}" if unusable else ""
+    raise RehearsalError(f"{options.file} has no call that could be rehearsed.{why}")
 
 
 def _up_to_limit(options: RehearseOptions, config: Config) -> Iterator[RecordedCall | Unusable]:
@@ -223,22 +249,6 @@ def _up_to_limit(options: RehearseOptions, config: Config) -> Iterator[RecordedC
                 return
             left -= 1
         yield found
-
-
-def _plan(options: RehearseOptions, config: Config) -> tuple[Plan, tuple[Unusable, ...]]:
-    planning = Planning(config=config, runs=options.runs, concurrency=options.concurrency)
-    unusable = []
-    for found in _up_to_limit(options, config):
-        if isinstance(found, Unusable):
-            unusable.append(found)
-        else:
-            planning.add(found, read_wish(found))
-    planning.unusable = len(unusable)
-    plan = planning.plan()
-    if not plan.calls:
-        why = f" {unusable[0].place}: {unusable[0].why}" if unusable else ""
-        raise RehearsalError(f"{options.file} has no call that could be rehearsed.{why}")
-    return plan, tuple(unusable)
 
 
 def _stamp(file: Path) -> tuple[int, int]:

@@ -303,9 +303,20 @@ def remove_unusable(path: Path) -> None:
             raise ResultsError(f"{path} cannot be removed: {failed.strerror}.") from None
 
 
+class Occurrences:
+    """Tells calls apart that ask for the same: by their order in the recording."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[str] = Counter()
+
+    def key_of(self, call: RecordedCall, run: int = 0) -> CallKey:
+        """The key of the next call of the recording."""
+        occurrence = self._seen[call.digest]
+        self._seen[call.digest] += 1
+        return CallKey(call.digest, occurrence, run)
+
+
 def keyed(calls: Iterable[RecordedCall], run: int) -> Iterator[tuple[CallKey, RecordedCall]]:
     """The calls of a recording with their keys in a run."""
-    seen: Counter[str] = Counter()
-    for call in calls:
-        yield CallKey(call.digest, seen[call.digest], run), call
-        seen[call.digest] += 1
+    occurrences = Occurrences()
+    return ((occurrences.key_of(call, run), call) for call in calls)
