@@ -156,6 +156,7 @@ def test_a_judge_is_asked_once_in_each_order_and_costs_have_their_assumptions(
     assert again.code == 1, again.errors
     assert "length: 2 of 3 hold; 1 is asked for, which is 3." in again.errors
     assert "served" not in again.errors.rpartition("Fell")[2]
+    assert again.report["fallen_gates"] == ["length: 2 of 3 hold; 1 is asked for, which is 3."]
     assert again.report["judgement"] == first.report["judgement"]
     assert again.report["cost"]["provider"]["dollars"] == pytest.approx(3.3)
     assert again.report["cost"]["vast"]["dollars"] == pytest.approx(36 * busy / 3600)
