@@ -18,6 +18,7 @@ from mitmproxy.proxy.layers.http import (
 )
 from wsproto.frame_protocol import Opcode
 
+from vast_intercept.intercept import recording
 from vast_intercept.mitm.flow_writing import FlowFile
 from vast_intercept.mitmweb.notes import all_noted
 
@@ -300,6 +301,36 @@ class TestBounds:
         may_write.set()
         assert len(await recorded(mitm, tmp_path / "calls")) == 3
         assert mitm.relay.memory.held == 0
+
+    async def test_a_disk_that_hangs_does_not_fill_the_memory(
+        self, mitm: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        may_write = threading.Event()
+        monkeypatch.setattr(FlowFile, "append", lambda *_: may_write.wait(20))
+        monkeypatch.setattr(recording, "_MOST_WAITING", 3)
+        for _ in range(5):
+            await answered(mitm, await asked(mitm), b"{}")
+        assert told(mitm).endswith("not recorded: 2 that could not be written")
+        may_write.set()
+        await recorded(mitm, tmp_path / "calls")
+        assert "recorded 3 calls" in told(mitm)
+
+    async def test_a_call_that_began_before_the_recording_is_whole_or_left_out(
+        self, tmp_path: Path
+    ) -> None:
+        async with mitmproxy_with_addon(tmp_path, unsupported={"files": "pass"}) as running:
+            options = running.master.options
+            options.update(stream_large_bodies="1000")
+            large, small = [
+                await asked(running, b"x" * size, "https://api.openai.com/v1/files")
+                for size in (2_000, 10)
+            ]
+            options.update(vast_record=str(tmp_path / "calls"))
+            for each in (large, small):
+                await answered(running, each, b"{}")
+            (call,) = await recorded(running, tmp_path / "calls")
+            assert call.request.content == b"x" * 10
+            assert told(running).endswith("; not recorded: 1 too large")
 
     async def test_what_still_runs_at_the_end_is_counted(
         self, mitm: InProcess, tmp_path: Path

@@ -34,6 +34,10 @@ _FAILED = "that could not be written"
 _RUNNING = "still running"
 
 
+# Calls that wait to be written. A disk that hangs must not fill the memory with them.
+_MOST_WAITING = 1_000
+
+
 class _FileFullError(Exception):
     """With this call, the file would become larger than it may."""
 
@@ -130,7 +134,10 @@ class Recording:
             return _FULL
         if flow.request.timestamp_end is None:
             return _CUT_REQUEST
-        if passed.request and passed.request.pieces is None:
+        if len(self._writing) >= _MOST_WAITING:
+            return _FAILED
+        whole = passed.request.pieces if passed.request else flow.request.raw_content
+        if whole is None:
             return _TOO_LARGE
         messages = flow.websocket.messages if flow.websocket else ()
         too_long = sum(len(each.content) for each in messages) > self._settings.recorded
