@@ -63,9 +63,9 @@ def test_embeddings_have_no_output_to_pay_for():
 def test_every_assumption_is_said():
     said = "\n".join(cost(used(2_000, 300, cached_tokens=500), used()).assumptions)
     assert "2 calls of gpt-4o at openai" in said
-    assert "2,500 tokens of input at $2.50" in said
-    assert "500 tokens of cached input at $1.25" in said
-    assert "400 tokens of output at $10.00" in said
+    assert "2,500 input tokens at $2.50, " in said
+    assert "500 cached input tokens at $1.25, " in said
+    assert "400 output tokens at $10.00 a million." in said
     assert "Prices of the table of 2026-08-21 (the providers' pages https://" in said
     assert "nothing is taken as read from it" in said
     assert "list prices" in said

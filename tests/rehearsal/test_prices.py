@@ -83,6 +83,8 @@ def test_a_table_of_the_users_own_comes_first_and_adds(tmp_path):
     assert prices.find("groq", "my-model").input == 0
     assert prices.find("gpu.example", "my-model").input == 0.5
     assert prices.tables[0].name == f"{path} of 2026-11-01"
+    hosts = read_table("prices: {mistral.ai: {m: {input: 1}}, gpu: {m: {input: 2}}}", "hosts")
+    assert [price.input for price in hosts.prices.values()] == [1, 2]
 
 
 # Where each mistake is, and a piece of what is said of it.

@@ -147,7 +147,7 @@ def _priced(price: Price, tokens: _Tokens) -> list[tuple[int, str, float]]:
     rows = [
         (tokens.fresh, "input", price.input),
         (tokens.cached, "cached input", cached),
-        (tokens.written, "input written to the cache", written),
+        (tokens.written, "cache write", written),
         (tokens.output, "output", price.output or 0.0),
     ]
     return [row for row in rows if row[0] or row[1] == "input"]
@@ -159,12 +159,12 @@ def _dollars(price: Price, tokens: _Tokens) -> list[float]:
 
 def _said(provider: str, model: str, price: Price, tokens: _Tokens) -> str:
     parts = [
-        f"{count:,} tokens of {what} at {in_dollars(each)}"
+        f"{count:,} {what} tokens at {in_dollars(each)}"
         for count, what, each in _priced(price, tokens)
     ]
     return (
-        f"{_calls(tokens.calls)} of {_short(model)} at {_short(provider)}, for a million tokens:"
-        f" {', '.join(parts)}."
+        f"{_calls(tokens.calls)} of {_short(model)} at {_short(provider)}: {', '.join(parts)} a"
+        " million."
     )
 
 
@@ -223,10 +223,10 @@ def vast_cost(
     if runs > 1:
         said.append(f"Each call was made {runs:,} times; the figure is for making it once.")
     said.append(
-        "Time in which no call runs is not in it, in which workers are idle or load a model, nor is"
-        " traffic; time in which calls wait for a worker is."
+        "Time without a call is not in it, such as workers' idle time, and neither is traffic. Time"
+        " that calls wait for a worker is."
     )
-    said.append("A worker that has more calls at a time costs less for each, until it is full.")
+    said.append("The more calls a worker has at a time, the less each costs, until it is full.")
     if served < calls:
         said.append(
             f"{calls - served:,} of {calls:,} calls were not served: what they would cost is not in"

@@ -176,7 +176,9 @@ class _Reader:
     def check_provider(self, name: str, node: yaml.Node) -> None:
         """Refuses what looks like a misspelt provider: its prices would silently not be found."""
         known = (*built_in_providers(), _ANY)
-        if name not in known and (close := get_close_matches(name.lower(), known, 1, 0.7)):
+        if name in known or "." in name:  # a host
+            return
+        if close := get_close_matches(name.lower(), known, 1, 0.7):
             said = f"unknown provider. Did you mean {close[0]!r}? A host's name is possible, too"
             self.fail(node, f"prices.{name}", said)
 
