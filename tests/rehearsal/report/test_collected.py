@@ -1,10 +1,13 @@
 """Entries are counted, kept in a file, and given back the worst first."""
 
 import json
+import tracemalloc
+from pathlib import Path
 
 from vast_intercept.rehearsal.comparison.measures import Measure
 from vast_intercept.rehearsal.report import shown
 from vast_intercept.rehearsal.report.collected import Collected
+from vast_intercept.rehearsal.report.page import write_page
 
 from . import made
 
@@ -49,3 +52,20 @@ def test_nothing_is_nothing() -> None:
     with Collected() as collected:
         assert list(collected.worst_first()) == []
         assert collected.differing == 0
+
+
+def test_memory_does_not_grow_with_texts(tmp_path: Path) -> None:
+    text = " ".join(map(str, range(4_000)))
+    entries = (
+        made.entry(each, text, made.reply(text), made.run(made.ours(text), made.compared()))
+        for each in range(400)
+    )
+    tracemalloc.start()
+    try:
+        with made.collected(entries) as collected:
+            write_page(made.rehearsal(collected), collected, tmp_path / "report.html")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # All of the texts that are shown would be more than 20 MB.
+    assert most < 10_000_000

@@ -1,6 +1,7 @@
 """What is shown of a call: bounded, without keys, and said where it is cut."""
 
 import json
+import time
 from dataclasses import replace
 
 from vast_intercept.rehearsal.report import shown
@@ -86,6 +87,14 @@ def test_base64_is_left_out() -> None:
     assert "more characters of base64]" in body
     assert '"after": "the image"' in body
     assert len(body) < 600
+
+
+def test_a_text_that_is_nearly_base64_costs_no_more_than_another() -> None:
+    text = ("a" * 999 + " ") * 5_000
+    entry = made.entry(1, "hello", made.reply(text), made.run(made.ours(), made.compared()))
+    before = time.process_time()
+    shown.texts_of(entry)
+    assert time.process_time() - before < 0.2
 
 
 def test_what_cannot_be_read_is_shown_as_it_came() -> None:

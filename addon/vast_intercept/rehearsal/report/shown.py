@@ -20,8 +20,8 @@ LONGEST_TITLE = 160
 _MOST_HEADERS = 60
 _MOST_TOOLS = 64
 # A text is looked through for base64 only so far. Four bytes of UTF-8 make one character at most.
-_READ = 40 * LONGEST_TEXT
-_BASE64 = re.compile(r"[A-Za-z0-9+/]{1000,}={0,2}")
+_READ = 10 * LONGEST_TEXT
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{1000,}={0,2}")
 _KEPT_OF_BASE64 = 48
 _SPACE = re.compile(r"\s+")
 
