@@ -205,3 +205,10 @@ def test_keys_that_a_provider_has_made_are_not_recorded(key: str) -> None:
         assert response
         expected = kept.encode() if isinstance(kept, str) else kept
         assert response.content == b'{"value": "' + expected + b'"}'
+
+
+def test_what_no_file_can_hold_is_left_out() -> None:
+    flow = a_flow()
+    flow.metadata = {"an addon's": object()}
+    with pytest.raises(NotRecordedError, match="notes of an addon"):
+        as_recorded(ended(flow, b"", b""))

@@ -290,9 +290,9 @@ class TestBounds:
     ) -> None:
         may_write, append = threading.Event(), FlowFile.append
 
-        def slow(file: FlowFile, content: bytes) -> None:
+        def slow(file: FlowFile, content: bytes, limit: int) -> None:
             assert may_write.wait(20)
-            append(file, content)
+            append(file, content, limit)
 
         monkeypatch.setattr(FlowFile, "append", slow)
         for _ in range(3):

@@ -10,7 +10,9 @@ import pytest
 from mitmproxy.io import FlowReader, FlowWriter
 from mitmproxy.test import tflow
 
-from vast_intercept.mitm.flow_writing import FlowFile, FlowFileError, bytes_of
+from vast_intercept.mitm.flow_writing import FileFullError, FlowFile, FlowFileError, bytes_of
+
+LIMIT = 1_000_000
 
 
 def flow(path: str = "/v1/models") -> bytes:
@@ -56,7 +58,7 @@ def test_a_new_file_is_its_owners_alone(option: str, tmp_path: Path) -> None:
         os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     for number in range(3):
-        file.append(flow(f"/{number}"))
+        file.append(flow(f"/{number}"), LIMIT)
         assert paths_in(path) == [f"/{each}" for each in range(number + 1)]  # while it is open
     assert file.size == path.stat().st_size
     file.close()
@@ -76,7 +78,7 @@ def test_with_a_plus_it_grows(tmp_path: Path) -> None:
     path = tmp_path / "flows"
     path.write_bytes(flow("/1") + flow("/2"))
     file = FlowFile.open(f"+{path}")
-    file.append(flow("/3"))
+    file.append(flow("/3"), LIMIT)
     file.close()
     assert paths_in(path) == ["/1", "/2", "/3"]
     assert file.cut == 0
@@ -90,7 +92,7 @@ def test_a_flow_that_is_cut_is_taken_off(left: int, before: bytes, tmp_path: Pat
     path.write_bytes(before + cut)
     file = FlowFile.open(f"+{path}")
     assert file.cut == len(cut)
-    file.append(flow("/3"))
+    file.append(flow("/3"), LIMIT)
     file.close()
     assert paths_in(path) == ["/1", "/3"][not before :]
 
@@ -127,7 +129,7 @@ def test_two_do_not_write_to_one_file(tmp_path: Path) -> None:
     first = FlowFile.open(str(path))
     with pytest.raises(FlowFileError, match="is being recorded to already"):
         FlowFile.open(f"+{path}")
-    first.append(flow())
+    first.append(flow(), LIMIT)
     first.close()
     FlowFile.open(f"+{path}").close()
     assert len(paths_in(path)) == 1
@@ -146,15 +148,27 @@ def test_what_does_not_fit_is_taken_off_again(tmp_path: Path) -> None:
     """Such as on a disk that is full."""
     path = tmp_path / "flows"
     file = FlowFile.open(str(path))
-    file.append(flow("/1"))
+    file.append(flow("/1"), LIMIT)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (file.size + 100, limits[1]))
     try:
         with pytest.raises(OSError, match="File too large"):
-            file.append(flow("/2"))
+            file.append(flow("/2"), LIMIT)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert paths_in(path) == ["/1"]
-    file.append(flow("/3"))
+    file.append(flow("/3"), LIMIT)
     file.close()
     assert paths_in(path) == ["/1", "/3"]
+
+
+def test_a_file_that_is_full_takes_no_smaller_flow_either(tmp_path: Path) -> None:
+    """Else it would be left to chance which calls a recording has."""
+    path = tmp_path / "flows"
+    file = FlowFile.open(str(path))
+    file.append(flow("/1"), LIMIT)
+    for size in (5_000, 1):
+        with pytest.raises(FileFullError):
+            file.append(flow("/" + size * "x"), file.size + 4_000)
+    file.close()
+    assert paths_in(path) == ["/1"]

@@ -82,7 +82,8 @@ def _holds_a_key(name: str, value: str) -> bool:
 def as_recorded(call: EndedCall) -> bytes:
     """The call in the format of flow files, with every key masked.
 
-    Raises NotRecordedError for a body in which keys cannot be looked for.
+    Raises NotRecordedError for a body in which keys cannot be looked for, and for what other addons
+    have noted in the flow, if no file can hold it.
     """
     state = _without_keys(call.state, call.keys)
     # An earlier version of the flow, before a person edited it here.
@@ -99,7 +100,10 @@ def as_recorded(call: EndedCall) -> bytes:
         if body and name == "response" and call.operation in _MAKE_KEYS:
             body = _MADE_KEY.sub(b"***", body)
         message["content"] = body
-    return bytes_of(state)
+    try:
+        return bytes_of(state)
+    except ValueError:
+        raise NotRecordedError("with notes of an addon that no file can hold") from None
 
 
 def _without_keys(value: Any, keys: Secrets) -> Any:

@@ -11,7 +11,7 @@ from mitmproxy import ctx, exceptions, http
 
 from ..mitm.borrowed import parse_size
 from ..mitm.flow_files import MAX_FLOW
-from ..mitm.flow_writing import FlowFile, FlowFileError
+from ..mitm.flow_writing import FileFullError, FlowFile, FlowFileError
 from ..relay.memory import Share
 from ..secret import Secret, Secrets
 from ..status import Recorded
@@ -36,10 +36,6 @@ _RUNNING = "still running"
 
 # Calls that wait to be written. A disk that hangs must not fill the memory with them.
 _MOST_WAITING = 1_000
-
-
-class _FileFullError(Exception):
-    """With this call, the file would become larger than it may."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -174,7 +170,7 @@ class Recording:
             await written
         except NotRecordedError as error:
             recorded.leave_out(str(error))
-        except _FileFullError:
+        except FileFullError:
             recorded.leave_out(_FULL)
             self._stop_at_limit(file)
         except OSError as error:
@@ -242,13 +238,11 @@ class Recording:
 
 
 def _append(file: FlowFile, call: EndedCall, limit: int) -> None:
-    """Writes the call, in the thread. Raises NotRecordedError, _FileFullError or OSError."""
+    """Writes the call, in the thread. Raises NotRecordedError, FileFullError or OSError."""
     content = as_recorded(call)
     if len(content) > MAX_FLOW:
         raise NotRecordedError(_TOO_LARGE)
-    if file.size + len(content) > limit:
-        raise _FileFullError
-    file.append(content)
+    file.append(content, limit)
 
 
 def _size(text: str) -> int:

@@ -23,6 +23,10 @@ class FlowFileError(Exception):
     """The file cannot be written to. The message says why, and what to do."""
 
 
+class FileFullError(Exception):
+    """With the flow, the file would become larger than it may. It takes no more flows."""
+
+
 class FlowFile:
     """A file of flows that is open for appending. Whoever opens it closes it."""
 
@@ -33,6 +37,7 @@ class FlowFile:
         self._file = file
         self.size = os.fstat(file.fileno()).st_size
         self._is_new = is_new
+        self._is_full = False
 
     @classmethod
     def open(cls, option: str) -> "FlowFile":
@@ -67,8 +72,14 @@ class FlowFile:
             raise
         return cls(path, file, is_new=is_new, cut=size - whole)
 
-    def append(self, content: bytes) -> None:
-        """Writes all of it, or leaves the file as it was and raises OSError."""
+    def append(self, content: bytes, limit: int) -> None:
+        """Writes all of it, or leaves the file as it was and raises OSError.
+
+        Raises FileFullError if the file would have more than `limit` bytes then, and from then on.
+        """
+        if self._is_full or self.size + len(content) > limit:
+            self._is_full = True
+            raise FileFullError
         append_whole(self._file, memoryview(content))
         self.size = self._file.tell()
 
@@ -119,3 +130,5 @@ def _lock(file: io.FileIO, path: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise FlowFileError(f"{path} is being recorded to already. Name another file.") from None
+    except OSError:
+        return  # some file systems over a network have no locks
