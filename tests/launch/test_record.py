@@ -18,7 +18,10 @@ from vast_intercept.mitmweb.chat.contentview import ChatContentview
 from .. import harness
 from ..end_to_end.rehearsal.provider import PROVIDER_KEY, Provider, provider_with
 from ..fixtures.watching import until
+from .test_jail import CALL, hosts
 from .wrapped import gone, run, wrapped
+
+__all__ = ["hosts"]
 
 SECRET = "a-secret-of-another-service"
 SCRIPT = {
@@ -154,3 +157,20 @@ def test_an_interceptor_that_is_killed_loses_the_call_in_flight_alone(
     assert code == 125
     assert f"{path} exists already. Name another file, or append to it with +{path}." in errors
     assert len(flows_in(path)) == 1
+
+
+def test_an_app_in_a_jail_reaches_its_provider_and_is_recorded(
+    options: list[str], environ: dict[str, str], hosts: list[str], tmp_path: Path
+) -> None:
+    jailed = ["--jail", *options]
+    code, output, errors = run(
+        *(sys.executable, "-c", CALL),
+        options=jailed,
+        environ=environ,
+        prefix=hosts,
+        verb="record",
+    )
+    assert (code, output) == (0, "hello, app\n"), errors
+    assert "recorded 1 call (1 chat/completions) in" in errors
+    (call,) = flows_in(tmp_path / "calls")
+    assert call.request.pretty_host == "api.openai.com"
