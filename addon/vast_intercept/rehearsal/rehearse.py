@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 from ..config import Config, ConfigError, find_config_file, load_config
@@ -122,7 +122,10 @@ class Prepared:
 
     def has_changed(self) -> bool:
         """Whether the recording is another one by now."""
-        return _stamp(self.options.file) != self._read_as
+        try:
+            return _stamp(self.options.file) != self._read_as
+        except OSError:
+            return True
 
     def announcement(self) -> str:
         """What is going to be done, in lines. Asks Vast's console for prices."""
@@ -136,6 +139,7 @@ class Prepared:
             left=self.left,
             money=estimate(seconds, prices),
             judge=self.options.judge,
+            failed=self.results.failed_for_now(),
         )
         return "\n".join(lines)
 
@@ -147,9 +151,11 @@ class Prepared:
         runs = range(self.options.runs)
         # Run after run: a worker that has just seen a prompt answers it faster.
         calls = (each for run in runs for each in keyed(self.calls(), run))
+        missing = (each for each in calls if not self.results.has(each[0]))
         in_all = self.plan.in_all
         with Telling(in_all, in_all - self.left, "Rehearsing") as telling:
-            work = self._work(calls, self.results, telling)
+            # What comes behind the last of them need not be read.
+            work = self._work(islice(missing, self.left), self.results, telling)
             _run(self.options, work)
         self.left -= work.made
         _check_end(work, f"{self.left:,} of {in_all:,} calls are still to be made")
@@ -196,8 +202,11 @@ class Prepared:
 @contextlib.contextmanager
 def prepared(options: RehearseOptions) -> Iterator[Prepared]:
     """Reads the recording and what is known of its calls. Raises what is in FAILURES."""
+    try:
+        stamp = _stamp(options.file)
+    except OSError as error:
+        raise RehearsalError(f"{options.file} cannot be read: {error.strerror}.") from None
     config = check_config(options)
-    stamp = _stamp(options.file)
     found = _up_to_limit(options, config)
     # No file for the results of what is no recording.
     first, unusable = _first_call(options, found)
@@ -252,16 +261,13 @@ def _up_to_limit(options: RehearseOptions, config: Config) -> Iterator[RecordedC
 
 
 def _stamp(file: Path) -> tuple[int, int]:
-    try:
-        found = file.stat()
-    except OSError:
-        return 0, 0
+    found = file.stat()
     return found.st_size, found.st_mtime_ns
 
 
 def _run(options: RehearseOptions, work: Work, *more: str) -> None:
     arguments = interceptor_arguments(options.config, options.endpoint)
-    own = ("vast_rehearse=true", "server=false", "termlog_verbosity=warn")
+    own = ("vast_rehearse=true", "server=false", "termlog_verbosity=error")
     for each in (*options.settings, *own, *more):
         arguments += ["--set", each]
     # It would say of each contentview that there is one already when it starts a second time.

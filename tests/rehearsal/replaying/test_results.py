@@ -200,3 +200,17 @@ def test_calls_that_ask_for_the_same_are_told_apart_by_their_order() -> None:
     keys = [key for key, _ in keyed(calls, 3)]
     assert [(key.occurrence, key.run) for key in keys] == [(0, 3), (0, 3), (1, 3)]
     assert [key.digest for key in keys] == [each.digest for each in calls]
+
+
+def test_errors_that_may_have_passed_are_counted(path: Path) -> None:
+    broken_off = CallReport(request_id="r", time=1.5, outcome=Ending.BROKEN_OFF)
+    answer = Answer(status=200, body=b"data: ")
+    with Results(path, "s") as results:
+        for run, status in enumerate((200, 400, 403, 404, 408, 429, 500, 503)):
+            results.keep(KEY._replace(run=run), rehearsed(status=status))
+        assert results.failed_for_now() == 4
+        nothing = RehearsedCall(answer=None, report=rehearsed().report)
+        results.keep(KEY._replace(run=8), nothing)
+        results.keep(KEY._replace(run=9), RehearsedCall(answer=answer, report=broken_off))
+        assert results.failed_for_now() == 6
+        assert results.beside("judge").failed_for_now() == 0

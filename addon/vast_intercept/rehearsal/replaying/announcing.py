@@ -7,8 +7,13 @@ from ..report.report import Money
 from .plan import Plan
 
 
-def announced(plan: Plan, *, left: int, money: Money, judge: str | None) -> Iterator[str]:
-    """The lines that say it. `left` calls have no result yet; `money` is what these cost."""
+def announced(
+    plan: Plan, *, left: int, money: Money, judge: str | None, failed: int
+) -> Iterator[str]:
+    """The lines that say it. `left` calls have no result yet; `money` is what these cost.
+
+    `failed` results from before are errors that may have passed.
+    """
     runs = f", {plan.runs} times each," if plan.runs > 1 else ""
     where = f" on {', '.join(plan.endpoints)}" if plan.endpoints else ""
     yield f"{_calls(plan.calls)}{runs}{where}, at most {plan.concurrency:,} at a time:"
@@ -22,6 +27,8 @@ def announced(plan: Plan, *, left: int, money: Money, judge: str | None) -> Iter
             f"{plan.in_all - left:,} of {_calls(plan.in_all)} have a result from before and are not"
             f" made again: {left:,} are left. --fresh makes all anew."
         )
+    if failed:
+        yield f"{failed:,} of the results are errors that may have passed since, such as status 503."
     if not left:
         return
     share = left / plan.in_all

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 
-from ...telemetry.report import CallReport
+from ...telemetry.report import CallReport, Ending
 from ..calls import Answer, RecordedCall, RehearsedCall
 
 # "vast" in ASCII, where SQLite keeps whose a file is
@@ -176,6 +176,14 @@ class Results:
         with self._reading():
             self._database.execute("vacuum")
 
+    def failed_for_now(self) -> int:
+        """How many calls had an error that may have passed since: no answer, 408, 429, 5xx."""
+        query = (
+            "select count(*) from results where settings = ? and (status is null or status >= 500"
+            " or status in (408, 429) or json_extract(cast(report as text), '$.outcome') = ?)"
+        )
+        return int(self._ask(query, Ending.BROKEN_OFF)[0])
+
     @property
     def began(self) -> float:
         """When the first call was made, Unix time; 0 if none was."""
@@ -205,9 +213,11 @@ class Results:
                 (self._settings, *key),
             ).fetchone()
 
-    def _ask(self, query: str) -> tuple[float, ...]:
+    def _ask(self, query: str, *more: str) -> tuple[float, ...]:
         with self._reading():
-            row: tuple[float, ...] = self._database.execute(query, (self._settings,)).fetchone()
+            row: tuple[float, ...] = self._database.execute(
+                query, (self._settings, *more)
+            ).fetchone()
             return row
 
     @contextlib.contextmanager
