@@ -7,7 +7,7 @@ import click
 from .. import __version__
 
 # Where each command is. They are imported when they are used: mitmproxy alone takes half a second.
-_NAMES = ("serve", "run", "record", "rehearse", "env", "ca", "check")
+_NAMES = ("serve", "run", "record", "rehearse", "export", "env", "ca", "check")
 _COMMANDS = {name: f"vast_intercept.cli.{name}" for name in _NAMES}
 _COMMANDS["standin"] = "vast_intercept.standin.command"
 

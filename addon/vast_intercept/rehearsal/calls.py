@@ -59,6 +59,8 @@ class Unusable:
 
     place: str
     why: str
+    #: How many calls it stands for.
+    calls: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -181,6 +181,7 @@ def test_calls_to_others_are_counted_together(read: Read) -> None:
     assert told == Unusable(
         place="3 calls",
         why="They go to hosts that are no provider's: example.com, example.org.",
+        calls=3,
     )
 
 

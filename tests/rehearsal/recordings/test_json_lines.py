@@ -44,7 +44,6 @@ def test_a_body_is_a_call_without_an_answer(path: Path) -> None:
         ({"prompt": "a cat", "size": "512x512"}, "images/generations"),
         (INPUT, "responses"),
         ({"prompt": {"id": "pmpt_1"}}, "responses"),
-        ({"previous_response_id": "resp_1", "model": "gpt-4o"}, "responses"),
         (INPUT | {"model": "text-embedding-3-small"}, "embeddings"),
         (INPUT | {"encoding_format": "float"}, "embeddings"),
         (INPUT | {"model": "omni-moderation-latest"}, "moderations"),
@@ -164,6 +163,11 @@ def test_any_line_is_read_or_told(tmp_path_factory: pytest.TempPathFactory, line
     first, *more = read(path, lines(CHAT).encode() + line)
     assert isinstance(first, RecordedCall)
     assert all(isinstance(each, Unusable) for each in more)
+
+
+def test_a_body_that_continues_a_response_asks_for_one(path: Path) -> None:
+    body = {"previous_response_id": "resp_1", "model": "gpt-4o"}
+    assert why(path, lines(body)).startswith("It continues the response 'resp_1'")
 
 
 def test_each_reason_is_a_sentence(path: Path) -> None:

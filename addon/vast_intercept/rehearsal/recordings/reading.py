@@ -59,7 +59,8 @@ def read_recording(
     except OSError as error:
         raise RecordingError(f"{path} cannot be read: {error.strerror}.") from None
     if unusable > MAX_TOLD:
-        yield Unusable(place=f"{unusable - MAX_TOLD:,} more", why="They cannot be used either.")
+        more = unusable - MAX_TOLD
+        yield Unusable(place=f"{more:,} more", why="They cannot be used either.", calls=more)
     if told := strangers.told():
         yield told
 

@@ -46,5 +46,7 @@ class Strangers:
             names.append("others")
         calls = "1 call" if self._calls == 1 else f"{self._calls:,} calls"
         return Unusable(
-            place=calls, why=f"They go to hosts that are no provider's: {', '.join(names)}."
+            place=calls,
+            why=f"They go to hosts that are no provider's: {', '.join(names)}.",
+            calls=self._calls,
         )
