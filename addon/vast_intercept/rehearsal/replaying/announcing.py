@@ -28,7 +28,9 @@ def announced(
             f" made again: {left:,} are left. --fresh makes all anew."
         )
     if failed:
-        yield f"{failed:,} of the results are errors that may have passed since, such as status 503."
+        yield (
+            f"{failed:,} of the results are errors that may have passed since, such as status 503."
+        )
     if not left:
         return
     share = left / plan.in_all
