@@ -1,7 +1,6 @@
 """A rehearsal, step by step: what it is going to do, the calls, and the judge's calls."""
 
 import contextlib
-import itertools
 import logging
 import os
 import re
@@ -182,7 +181,7 @@ class Prepared:
             first = next(calls, None)
             if first is None:
                 return
-            work = self._work(itertools.chain((first,), calls), judge.results, telling)
+            work = self._work(chain((first,), calls), judge.results, telling)
             _run(self.options, work, f"vast_judge={judge.endpoint}")
         _check_end(work, "The judge was not asked about all answers")
 
