@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import resources
-from itertools import batched
+from itertools import islice
 from pathlib import Path
 from string import Template
 from typing import IO
@@ -44,8 +44,9 @@ def write_page(rehearsal: Rehearsal, collected: Collected, path: Path) -> None:
         # The lines come first: the list is there while the rest of a large file is still read.
         _write_packed("lines", (call.line for call in collected.worst_first()), out)
         out.write(b"<script>" + _script() + b"</script>\n")
-        for number, page in enumerate(batched(collected.worst_first(), CALLS_OF_A_PAGE)):
-            _write_packed(f"page-{number}", map(_call, page), out)
+        calls = map(_call, collected.worst_first())
+        for number in range(-(-len(collected) // CALLS_OF_A_PAGE)):
+            _write_packed(f"page-{number}", islice(calls, CALLS_OF_A_PAGE), out)
         out.write(end)
 
 
