@@ -244,7 +244,7 @@ def estimate(seconds_busy: float | None, prices: Sequence[WorkerPrice]) -> Money
     if seconds_busy is None or not prices or len(known) < len(prices):
         return Money(dollars=None, assumptions=said)
     dollars = math.fsum(known) * seconds_busy / _HOUR
-    return Money(dollars=dollars, assumptions=(*said, f"Calls run for {seconds(seconds_busy)}."))
+    return Money(dollars=dollars, assumptions=said)
 
 
 # --- words ------------------------------------------------------------------------------------
