@@ -9,6 +9,8 @@ from typing import Any
 
 from vast_intercept.rehearsal.comparison.measures import Measure
 
+from ...harness import APP_KEY, VAST_KEY
+
 type Said = dict[str, Any]
 
 _LONG = " ".join(
@@ -90,10 +92,10 @@ OTHERS = (
     (frozenset({Measure.SERVED, Measure.NOT_EMPTY}), frozenset[Measure]()),
 )
 
-#: What the provider says to one question of the program's.
+#: What the provider says to one question of the program's. Some name the key that was sent.
 TOO_FAST: Said = {
     "status": 429,
-    "body": '{"error": {"message": "Slow down.", "type": "requests", "param": null,'
+    "body": f'{{"error": {{"message": "Slow down, {APP_KEY}.", "type": "requests", "param": null,'
     ' "code": "rate_limit_exceeded"}}',
 }
 
@@ -106,6 +108,7 @@ _LOCKS = (
 _MOUNTAIN = "A mountain is a part of the land that is much higher than all that is around it."
 _BERG = "Ein Berg ist ein Teil der Landschaft, der viel höher ist als alles, was um ihn herum ist."
 _SOMETHING = "Here is something: the sun is larger than the earth, and further away than the moon."
+_SOCKET = "A socket is one of the ends of a connection, and what you write to it is read there."
 
 CASES = (
     _texts("What is a proxy?", _PROXY),
@@ -113,7 +116,8 @@ CASES = (
     _texts("What is a port?", "A port is the number of a service on a machine, such as 443."),
     _texts(
         "What is a socket?",
-        "A socket is one of the ends of a connection, and what you write to it is read there.",
+        _SOCKET,
+        f"{_SOCKET} It needs no {VAST_KEY}.",  # as a worker that shows what it was sent
     ),
     _texts(
         "Tell a long story.",

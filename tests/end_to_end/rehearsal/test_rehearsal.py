@@ -1,7 +1,11 @@
 """A program is recorded with its provider, and rehearsed on a Vast that answers otherwise."""
 
+import base64
+import gzip
+import re
 import signal
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -121,9 +125,20 @@ def test_no_file_has_a_key_and_only_its_owner_reads_it(
     for path in written:
         if path.name != "vast.yaml":
             assert path.stat().st_mode & 0o777 == 0o600, path
-        assert keys_in(path.read_bytes()) == [], path
+            content = readable(path)
+            prompt, model = b"What is a proxy?", b"stand-in"
+            assert (model if path.suffix == ".rehearsal" else prompt) in content, path
+            assert keys_in(content) == [], path
     for said in (recorded.ran, first, printed):
         assert keys_in(f"{said.output}{said.errors}".encode()) == []
+
+
+def readable(path: Path) -> bytes:
+    """What is in a file, with what a page has packed."""
+    content = path.read_bytes()
+    packed = re.findall(rb'<script type="application/octet-stream"[^>]*>([^<]+)', content)
+    assert bool(packed) == (path.suffix == ".html"), path
+    return b"".join([content, *(gzip.decompress(base64.b64decode(each)) for each in packed)])
 
 
 def keys_in(content: bytes) -> list[str]:
