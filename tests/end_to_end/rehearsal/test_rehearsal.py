@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import json
 import re
 import signal
 from collections import Counter
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ...harness import APP_KEY, VAST_KEY
-from .cases import CALLS, VAST_S_SCRIPT, expected
+from .cases import CALLS, CASES, VAST_S_SCRIPT, expected
 from .conftest import Ran, Recorded, Stage, ended
 from .provider import PROVIDER_KEY
 
@@ -111,6 +112,18 @@ def test_an_endpoint_that_is_down_half_of_the_time_is_counted_as_it_was(stage: S
     served = report["measures"]["served"]
     assert (served["cases"], served["holds"]) == (10, len(answered))
     assert sum(each["answers"] for each in report["not_served"]) == 10 - len(answered)
+
+
+def test_each_chat_is_exported_with_what_the_provider_said(stage: Stage) -> None:
+    ran = stage.export("-o", "chats.jsonl", "--redact", "shrimp")
+    assert ran.code == 0, ran.errors
+    lines = [json.loads(line) for line in (stage.folder / "chats.jsonl").read_text().splitlines()]
+    answers = [line["messages"][-1] for line in lines]
+    said = Counter(answer.get("content") for answer in answers if not answer.get("tool_calls"))
+    texts = [case.provider["text"] for case in CASES if "text" in case.provider]
+    assert said == Counter(text.replace("shrimp", "[REDACTED]") for text in texts)
+    assert len(lines) == len(CASES)
+    assert all("tools" in line for line in lines if line["messages"][-1].get("tool_calls"))
 
 
 def test_no_file_has_a_key_and_only_its_owner_reads_it(
