@@ -6,12 +6,13 @@ Python's interpreter lock for some milliseconds at most: joining many bytes give
 
 import os
 import re
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..config import Config
+from ..listed_operations.listed_call import done_at_once
 from ..mitm.borrowed import encode
 from ..mitm.flow_writing import bytes_of
 from ..openai_api.content_coding import decode_content
@@ -124,12 +125,12 @@ def _without_keys(value: Any, keys: Secrets) -> Any:
 def _masked_body(body: bytes, coding: str, keys: Secrets) -> bytes | None:
     """The body with every key masked, in its coding. None if it cannot be decoded."""
     if coding in {"", "identity"}:
-        return _done(keys.redact_in_steps(body))
+        return done_at_once(keys.redact_in_steps(body))
     if not body:
         return body
     try:
-        decoded = bytes(_done(decode_content(body, coding, MAX_DECOMPRESSED)))
-        shown = _done(keys.redact_in_steps(decoded))
+        decoded = bytes(done_at_once(decode_content(body, coding, MAX_DECOMPRESSED)))
+        shown = done_at_once(keys.redact_in_steps(decoded))
         return body if shown == decoded else encode(shown, coding)
     except (ApiError, ValueError):
         return None
@@ -138,12 +139,3 @@ def _masked_body(body: bytes, coding: str, keys: Secrets) -> bytes | None:
 def _coding_of(fields: Iterable[tuple[bytes, bytes]]) -> str:
     codings = [value for name, value in fields if name.lower() == b"content-encoding"]
     return b",".join(codings).decode("latin-1").strip().lower()
-
-
-def _done[T](steps: Generator[None, None, T]) -> T:
-    try:
-        while True:
-            next(steps)
-    except StopIteration as end:
-        result: T = end.value
-        return result
