@@ -13,7 +13,7 @@ from .prices import Prices
 from .rehearse import Prepared, RehearsalError
 from .report.as_json import write_json
 from .report.collected import Collected
-from .report.page import write_page
+from .report.page import is_special, write_page
 from .report.report import Rehearsal
 from .report.summary import Summary
 
@@ -34,7 +34,9 @@ def report(prepared: Prepared, options: ReportOptions, judge: Judge | None) -> l
     Returns a sentence for each gate that fell. Raises what is in FAILURES.
     """
     try:
-        with Collected(options.page.absolute().parent) as collected:
+        # Beside the page, where there is room for it; but not among devices.
+        folder = None if is_special(options.page) else options.page.resolve().parent
+        with Collected(folder) as collected:
             rehearsal = _collect(prepared, options, collected, judge)
             write_page(rehearsal, collected, options.page)
             if options.as_json:

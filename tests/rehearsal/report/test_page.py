@@ -1,8 +1,10 @@
 """The page in a real browser, opened as a file."""
 
+import os
 import stat
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -379,3 +381,26 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> Non
     with pytest.raises(OSError, match="report"):
         written(path, *made.of_all_kinds())
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_no_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    link = tmp_path / "link"
+    link.symlink_to(pipe)
+    with ThreadPoolExecutor() as other:
+        reading = other.submit(pipe.read_text)
+        written(link)
+        assert reading.result(20).startswith("<!doctype html>")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert sorted(tmp_path.iterdir()) == [link, pipe]
+
+
+def test_a_link_keeps_leading_to_the_file(tmp_path: Path) -> None:
+    (tmp_path / "reports").mkdir()
+    link = tmp_path / "report.html"
+    link.symlink_to("reports/today.html")
+    written(link)
+    assert link.is_symlink()
+    assert link.read_text("utf-8").startswith("<!doctype html>")
+    assert len(list((tmp_path / "reports").iterdir())) == 1

@@ -130,12 +130,25 @@ def _compressed(values: Iterable[bytes]) -> Iterator[bytes]:
 
 @contextmanager
 def _private_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file that gets its name when it is complete. tempfile makes it with the mode 0600."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as out:
+    """A file that gets its name when it is complete. tempfile makes it with the mode 0600.
+
+    What is there and is no file, such as `/dev/null` or a pipe, is written to, and not replaced.
+    """
+    real = path.resolve()
+    if is_special(real):
+        with real.open("wb") as out:
+            yield out
+        return
+    with tempfile.NamedTemporaryFile(dir=real.parent, prefix=f".{real.name}.", delete=False) as out:
         try:
             yield out
             out.flush()
-            Path(out.name).replace(path)
+            Path(out.name).replace(real)
         finally:
             with suppress(FileNotFoundError):
                 Path(out.name).unlink()
+
+
+def is_special(path: Path) -> bool:
+    """Whether there is something of that name that is no file, such as a device."""
+    return path.exists() and not path.is_file()

@@ -22,7 +22,7 @@ function showHead(report) {
   document.title = visible(`Rehearsal of ${name} – vast-intercept`);
   byId("title").textContent = visible(`Rehearsal of ${name}`);
   byId("about").append(element("span", {}, listed(
-    moment(report.began),
+    report.began ? moment(report.began) : "",
     report.endpoints.length ? `${report.endpoints.length > 1 ? "endpoints" : "endpoint"} ${report.endpoints.join(", ")}` : "",
     report.runs > 1 ? `${counted(report.runs, "run")} of each call` : "",
     `${report.concurrency} at a time`,
