@@ -200,7 +200,11 @@ _VALUES = (
 )
 
 
-@given(st.lists(st.tuples(_VALUES, _VALUES, st.sampled_from(["resp_1", "resp_2", "", None]))))
+@given(
+    st.lists(
+        st.tuples(_VALUES, _VALUES, st.sampled_from(["resp_1", "resp_2", "", None])), max_size=4
+    )
+)
 def test_any_conversation_is_read_or_told(calls: list[tuple[Any, Any, Any]]) -> None:
     conversations = Conversations()
     for number, (given_, output, previous) in enumerate(calls):

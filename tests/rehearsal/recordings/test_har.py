@@ -105,6 +105,7 @@ def test_what_is_no_call_of_a_provider_is_told(path: Path) -> None:
     ]
     assert "WebSocket" in why(path, har(entry(_resourceType="websocket")))
     assert "CONNECT" in why(path, har(entry(request__method="CONNECT")))
+    assert why(path, har(entry(request__url="https://[x/"))) == "Its URL is not valid."
 
 
 def test_a_byte_order_mark_is_passed_over(path: Path) -> None:

@@ -89,6 +89,17 @@ def test_a_har_that_is_too_large_says_what_the_limit_is(tmp_path: Path) -> None:
     assert "it is larger than 64 MiB" in problem(path)
 
 
+def test_calls_to_a_provider_that_is_not_taken_over_say_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "calls"
+    path.write_text(json.dumps(CHAT), "utf-8")
+    (told,) = read_recording(path, [])
+    assert isinstance(told, Unusable)
+    assert told.why == (
+        "They go to hosts that are not taken over: api.openai.com. List those under `providers` in"
+        " the configuration that are to be."
+    )
+
+
 def test_a_har_on_one_line_is_no_json_line(tmp_path: Path) -> None:
     assert read(tmp_path / "calls", har(entry()))[0].place == "entry 1"
 

@@ -14,6 +14,7 @@ import msgspec
 from ...intercept.message_keys import Fields, keys_in
 from ...intercept.provider_call import url_of
 from ...secret import Secret, mask_shapes
+from ...urls import DEFAULT_PORTS
 from ..calls import Answer, RecordedCall, Unusable
 from .json_array import objects_in
 from .parts import header, is_stream, kept_headers, place_in, without_keys
@@ -142,9 +143,13 @@ def _read(
     if len(request.headers) > _MAX_HEADERS or len(entry.response.headers) > _MAX_HEADERS:
         return f"It has more than {_MAX_HEADERS:,} headers."
     parts = place_in(request.url)
-    if parts is None or strangers.has(*parts[1:3]):
-        if parts is None:
-            strangers.count(request.url.partition(":")[0])
+    if parts is None:
+        scheme = request.url.partition(":")[0].lower()
+        if scheme in DEFAULT_PORTS:
+            return "Its URL is not valid."
+        strangers.count(scheme)
+        return None
+    if strangers.has(*parts[1:3]):
         return None
     if request.method.upper() == "CONNECT":
         return "It is a CONNECT request, which opens a tunnel."

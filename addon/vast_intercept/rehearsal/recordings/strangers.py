@@ -44,9 +44,11 @@ class Strangers:
         ]
         if len(self._hosts) > _NAMED:
             names.append("others")
+        why = f"They go to hosts that are no provider's: {', '.join(names)}."
+        if any(find_provider(built_in_providers().values(), host, 443) for host in self._hosts):
+            why = (
+                f"They go to hosts that are not taken over: {', '.join(names)}. List those under"
+                " `providers` in the configuration that are to be."
+            )
         calls = "1 call" if self._calls == 1 else f"{self._calls:,} calls"
-        return Unusable(
-            place=calls,
-            why=f"They go to hosts that are no provider's: {', '.join(names)}.",
-            calls=self._calls,
-        )
+        return Unusable(place=calls, why=why, calls=self._calls)
