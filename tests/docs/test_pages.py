@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from vast_intercept.cli.rehearse import rehearse
 from vast_intercept.config import load_config
 from vast_intercept.diagnosis.listed_calls import TRIALS
 from vast_intercept.openai_api.operations import LISTED
+from vast_intercept.rehearsal.comparison.measures import Measure
+from vast_intercept.rehearsal.report.as_json import as_object
 
 from ..diagnosis.conftest import STEPS
 from ..harness import PROJECT
+from ..rehearsal.report import made
 from .page import anchors, blocks, links
 
 README = PROJECT / "README.md"
@@ -118,6 +122,24 @@ def test_every_step_of_the_check_is_explained() -> None:
     named = [name for cell in cells for name in cell.replace("`", "").split(", ")]
     more = ("messages_call", *(trial.name for trial in TRIALS.values()), "vision_call")
     assert named == [step.replace("_", " ") for step in (*STEPS, *more)]
+
+
+def test_every_option_of_a_rehearsal_and_every_measure_is_explained() -> None:
+    page = (DOCS / "rehearsing.md").read_text("utf-8")
+    options = page.partition("| option |")[2].partition("\n\n")[0]
+    given = {name for parameter in rehearse.params for name in parameter.opts} - {"file"}
+    assert set(re.findall(r"`(--[a-z-]+)", options)) == given
+    measures = page.partition("| measure |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| [^|`]+ \| `([a-z_]+)` \|", measures, re.MULTILINE) == list(Measure)
+
+
+def test_every_member_of_a_rehearsal_s_report_is_explained() -> None:
+    page = (DOCS / "rehearsing.md").read_text("utf-8")
+    table = page.partition("| member |")[2].partition("\n\n")[0]
+    cells = re.findall(r"^\| (`.+?`) \|", table, re.MULTILINE)
+    named = {name for cell in cells for name in cell.replace("`", "").split(", ")}
+    with made.collected(made.of_all_kinds()) as collected:
+        assert named == {*as_object(made.rehearsal(collected)), "calls"}
 
 
 def test_every_script_is_explained() -> None:

@@ -99,6 +99,8 @@ def test_an_interrupted_rehearsal_goes_on_with_no_call_twice_and_none_lost(stage
     bodies = Counter(stage.sent())
     assert len(bodies) == SENT
     assert set(bodies.values()) == {1}
+    # A response that continues another one is asked for with the conversation of both.
+    assert sum("My name is Ada." in body for body in bodies) == 2
 
 
 def test_an_endpoint_that_is_down_half_of_the_time_is_counted_as_it_was(stage: Stage) -> None:
