@@ -148,10 +148,25 @@ def choice(message: Any, reason: str, index: int = 0) -> Any:
             ),
         ),
         (
+            "responses",
+            {
+                "object": "response",
+                "status": "completed",
+                "output": [
+                    {"type": "web_search_call", "id": "1", "status": "completed"},
+                    {"type": "message", "content": [{"type": "output_text", "text": "{}"}]},
+                ],
+            },
+            Reply(text="{}", finish_reason="stop"),
+        ),
+        (
             "messages",
             {
                 "type": "message",
-                "content": [{"type": "text", "text": "Hi"}],
+                "content": [
+                    {"type": "web_search_tool_result", "content": []},
+                    {"type": "text", "text": "Hi"},
+                ],
                 "stop_reason": "stop_sequence",
                 "stop_sequence": "!",
             },

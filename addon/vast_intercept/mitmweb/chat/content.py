@@ -43,6 +43,8 @@ def parts_of(content: Any) -> Iterator[Part]:
     open_text: Part | None = None
     for each in content:
         part = part_of(each)
+        if part.kind == "other":
+            part.kind = "text"
         if part.kind == "text" and open_text:
             open_text.text += ["\n", *part.text]
             continue
@@ -70,7 +72,7 @@ def part_of(part: Any) -> Part:
         member, what = ("refusal", "refusal") if kind != "refusal" else ("text", "text")
     if isinstance(text := fields.get(member), str):
         return Part(what, [text])
-    return Part("text", [_abbreviated(fields, kind)])
+    return Part("other", [_abbreviated(fields, kind)])
 
 
 def call(name: Any, call_id: Any, arguments: Any) -> Part:

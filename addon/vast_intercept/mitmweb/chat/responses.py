@@ -97,7 +97,7 @@ def parts_of_item(item: Any) -> dict[Place, Part]:
             return {ONLY: call(_full_name(fields), fields.get("call_id"), fields.get("arguments"))}
         case "custom_tool_call":
             return {ONLY: call(_full_name(fields), fields.get("call_id"), fields.get("input"))}
-    return {ONLY: Part("text", [f"[{compact(item, _SHOWN)}]"])}
+    return {ONLY: Part("other", [f"[{compact(item, _SHOWN)}]"])}
 
 
 def _full_name(fields: dict[str, Any]) -> str:

@@ -5,7 +5,9 @@ from typing import Literal
 
 from .layout import block, tool_call
 
-type Kind = Literal["text", "reasoning", "refusal", "call"]
+type Kind = Literal["text", "reasoning", "refusal", "call", "other"]
+"""What a part is. Of one of another kind, such as an image, the text is what stands for it."""
+
 type Place = tuple[int, int]
 """Where a part is within its item: the section, and the number there."""
 
@@ -31,7 +33,7 @@ class Part:
         text = "".join(self.text)
         if self.kind == "call":
             return tool_call("".join(self.name), self.id, text)
-        return block(self.kind, text) if text and self.kind != "text" else text
+        return block(self.kind, text) if text and self.kind not in {"text", "other"} else text
 
 
 @dataclass(slots=True)
