@@ -2,6 +2,7 @@
 
 const SHOWN = 50; // calls on a page of the list
 const KEPT = 8; // unpacked pages that are kept
+const MOST_REASONS = 200; // to choose from
 const PAUSE = 250; // milliseconds after the last letter of a search
 
 let lines = []; // one of each call, the worst first
@@ -36,7 +37,8 @@ const callOf = async (place) => (await pageOf(Math.floor(place / perPage)))[plac
 
 function showChoices() {
   const failed = new Set(lines.flatMap((line) => line.failed));
-  const reasons = [...new Set(lines.flatMap((line) => line.reasons))].sort();
+  // A server may give each error a code of its own.
+  const reasons = [...new Set(lines.flatMap((line) => line.reasons))].slice(0, MOST_REASONS).sort();
   const operations = [...new Set(lines.map((line) => line.operation))].sort();
   choices("by-measure", [["", "any"], ["differs", "one that fails"], ["holds", "none that fails"],
     ...Object.keys(MEASURES).filter((each) => failed.has(each)).map((each) => [each, `fails: ${measureName(each)}`])]);

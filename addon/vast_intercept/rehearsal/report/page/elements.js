@@ -32,6 +32,7 @@ function row(table, ...cells) {
     const [tag, role] = index ? ["td", { role: "cell" }] : ["th", { role: "rowheader", scope: "row" }];
     const node = element(tag, { ...role, "data-label": textContent }, ...[cell].flat());
     if (className) node.className = className;
+    node.classList.toggle("nothing", cell === NOTHING);
     made.append(node);
   });
   table.tBodies[0].append(made);
