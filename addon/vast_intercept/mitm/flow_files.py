@@ -66,7 +66,7 @@ def _read(file: BinaryIO, start: int, content: int, end: int) -> Flow | str:
         return next(iter(FlowReader(file).stream()))
     # It is mitmproxy's code that meets values of any kind here: of old versions, or damaged.
     except Exception as error:  # noqa: BLE001
-        return f"mitmproxy cannot read it: {str(error)[:200] or type(error).__name__}."
+        return f"mitmproxy cannot read it: {str(error)[:2_000] or type(error).__name__}."
 
 
 def _fits_together(content: bytes) -> bool:

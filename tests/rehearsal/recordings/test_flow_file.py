@@ -155,6 +155,14 @@ def test_a_call_without_an_answer_says_why(read: Read) -> None:
     assert found.problem == "connection of ***ghij was lost."
 
 
+def test_what_is_said_of_a_call_cannot_change_a_terminal(read: Read) -> None:
+    flow = call()
+    flow.response, flow.error = None, Error("\x1b[2J\x9b1m" + "x" * 1_000, 1_001)
+    assert the_call(read, flow).problem == f" [2J 1m{'x' * 193}."
+    flow.request.method = "\x1b[2J"
+    assert why(read, flow) == "Its method is not valid."
+
+
 def test_an_answer_that_was_broken_off_is_not_whole(read: Read) -> None:
     flow = call()
     flow.error = Error("peer closed connection", 1_001)

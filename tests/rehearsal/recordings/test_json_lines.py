@@ -113,6 +113,7 @@ def test_bad_lines_are_told_in_their_places(path: Path) -> None:
     [
         ({"id": "b", "custom_id": "1", "response": {"body": {}}, "messages": []}, "is an answer"),
         ({"body": CHAT, "method": 1}, "method is no text"),
+        ({"body": CHAT, "method": "\x1b[2J"}, "method is not valid"),
         ({"body": CHAT, "url": "https://[x/"}, "url is not valid"),
         ({"body": CHAT, "url": "https://example.com/v1"}, "example.com"),
     ],

@@ -11,9 +11,18 @@ from ...intercept.message_keys import keys_in
 from ...intercept.provider_call import parts_of, url_of
 from ...mitm.flow_files import read_flows
 from ...mitmweb.notes import all_noted, original_url
-from ...secret import Secret, mask_shapes
+from ...secret import Secret
 from ..calls import Answer, RecordedCall, Unusable
-from .parts import CodingError, header, is_stream, kept_headers, without_coding, without_keys
+from .parts import (
+    CodingError,
+    for_a_person,
+    header,
+    is_method,
+    is_stream,
+    kept_headers,
+    without_coding,
+    without_keys,
+)
 from .strangers import Strangers
 
 
@@ -22,7 +31,7 @@ def calls_of_flow_file(file: BinaryIO, strangers: Strangers) -> Iterator[Recorde
     for number, flow in enumerate(read_flows(file), 1):
         place = f"flow {number}"
         if isinstance(flow, str):
-            yield Unusable(place=place, why=flow)
+            yield Unusable(place=place, why=for_a_person(flow))
         elif (found := _call_or_why(place, flow, strangers)) is not None:
             yield Unusable(place=place, why=found) if isinstance(found, str) else found
 
@@ -48,6 +57,8 @@ def _http_call(place: str, flow: http.HTTPFlow, strangers: Strangers) -> Recorde
         return None
     if request.method.upper() == "CONNECT":
         return "It is a CONNECT request, which opens a tunnel."
+    if not is_method(request.method):
+        return "Its method is not valid."
     fields = request.headers.fields
     if flow.websocket or header(fields, b"upgrade").lower() == "websocket":
         return "It is a WebSocket, which Vast does not serve."
@@ -81,7 +92,7 @@ def _asked_for(flow: http.HTTPFlow, strangers: Strangers) -> Parts:
 def _answer(flow: http.HTTPFlow, keys: Sequence[Secret]) -> tuple[Answer | None, str]:
     """What the recording has of the answer, and what is missing of it."""
     response = flow.response
-    problem = f"{mask_shapes(str(flow.error.msg))[:200]}." if flow.error else ""
+    problem = f"{for_a_person(str(flow.error.msg))}." if flow.error else ""
     if response is None:
         return None, problem or "The recording ends before its answer."
     fields = response.headers.fields

@@ -13,11 +13,11 @@ import msgspec
 
 from ...intercept.message_keys import Fields, keys_in
 from ...intercept.provider_call import url_of
-from ...secret import Secret, mask_shapes
+from ...secret import Secret
 from ...urls import DEFAULT_PORTS
 from ..calls import Answer, RecordedCall, Unusable
 from .json_array import objects_in
-from .parts import header, is_stream, kept_headers, place_in, without_keys
+from .parts import for_a_person, header, is_method, is_stream, kept_headers, place_in, without_keys
 from .recording_error import RecordingError
 from .strangers import Strangers
 
@@ -123,7 +123,7 @@ def read_har(file: BinaryIO) -> Har:
     try:
         log = _har.decode(content.removeprefix(_BOM)).log
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RecordingError(mask_shapes(str(error))) from None
+        raise RecordingError(for_a_person(str(error))) from None
     except RecursionError:
         raise RecordingError("it is nested too deeply") from None
     if memoryview(log.entries)[0] != _LIST:
@@ -138,7 +138,7 @@ def _read(
     try:
         entry = _entry.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return f"It cannot be read: {mask_shapes(str(error))}."
+        return f"It cannot be read: {for_a_person(str(error))}."
     request = entry.request
     if len(request.headers) > _MAX_HEADERS or len(entry.response.headers) > _MAX_HEADERS:
         return f"It has more than {_MAX_HEADERS:,} headers."
@@ -153,6 +153,8 @@ def _read(
         return None
     if request.method.upper() == "CONNECT":
         return "It is a CONNECT request, which opens a tunnel."
+    if not is_method(request.method):
+        return "Its method is not valid."
     fields = _fields(request.headers)
     if entry.resource_type == "websocket" or header(fields, b"upgrade").lower() == "websocket":
         return "It is a WebSocket, which Vast does not serve."
@@ -188,7 +190,7 @@ def _answer(
 ) -> tuple[Answer | None, str]:
     """What the file has of the answer, and what is missing of it."""
     response = entry.response
-    problem = f"{mask_shapes(response.error)[:200]}." if response.error else ""
+    problem = f"{for_a_person(response.error)}." if response.error else ""
     if response.status <= 0:
         return None, problem or "The recording ends before its answer."
     content_type = header(_fields(response.headers), b"content-type")

@@ -9,7 +9,7 @@ import msgspec
 from ...intercept.provider_call import url_of
 from ..calls import RecordedCall, Unusable
 from .bare_bodies import TELLING, url_of_body
-from .parts import place_in
+from .parts import is_method, place_in
 from .strangers import Strangers
 
 #: Bytes of a line. A longer one is not read.
@@ -119,6 +119,8 @@ def _call(
         raise NoRequestError("its url is not valid")
     if strangers.has(*parts[1:3]):
         return None
+    if not is_method(method):
+        raise NoRequestError("its method is not valid")
     headers = _FOR_ANTHROPIC if parts[1] == "api.anthropic.com" else _HEADERS
     return RecordedCall(place=place, method=method, url=url_of(*parts), headers=headers, body=body)
 

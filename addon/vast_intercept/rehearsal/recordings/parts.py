@@ -1,5 +1,6 @@
 """The parts of a recorded call, as a rehearsal keeps them: without keys and without codings."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from ...intercept.destination import Parts
@@ -9,9 +10,15 @@ from ...mitm.borrowed import parse_url
 from ...openai_api.content_coding import decode_content
 from ...openai_api.errors import ApiError
 from ...openai_api.limits import MAX_DECOMPRESSED
-from ...secret import Secret, Secrets
+from ...secret import Secret, Secrets, mask_shapes
 
 _MIB = 1024 * 1024
+
+
+# RFC 9110, section 9.1, without methods that nobody has.
+_METHOD = re.compile(r"[A-Za-z]{1,20}")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_LONGEST_SHOWN = 200
 
 
 class CodingError(Exception):
@@ -33,6 +40,16 @@ def place_in(url: str) -> Parts | None:
     except ValueError:
         pass
     return None
+
+
+def is_method(text: str) -> bool:
+    """Whether it is a method that a call may have, and no text that somebody has put there."""
+    return bool(_METHOD.fullmatch(text))
+
+
+def for_a_person(text: str) -> str:
+    """A text of the recording, to be shown: short, without keys and control characters."""
+    return _CONTROLS.sub(" ", mask_shapes(text))[:_LONGEST_SHOWN]
 
 
 def header(fields: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
