@@ -25,12 +25,15 @@ def operation_of(call: RecordedCall) -> Operation | None:
     """Which operation a call asks for, by its path; None if the path is no API's."""
     path = call.url.partition("://")[2].partition("/")[2].partition("?")[0]
     segments = normalize_path(path)
+    found = None
     for position, segment in enumerate(segments):
         if _VERSION.fullmatch(segment):
             rest = segments[position + 1 :]
-            asked = classify(call.method, rest, "anthropic" if _is_anthropics(rest) else "openai")
-            return asked.listed or asked.operation
-    found = at_end(path)
+            found = classify(call.method, rest, "anthropic" if _is_anthropics(rest) else "openai")
+            break
+    if found is None or found.operation is Operation.OTHER:
+        # Some have more before the operation, such as `/v1beta/openai/chat/completions`.
+        found = at_end(path) or found
     return (found.listed or found.operation) if found else None
 
 
