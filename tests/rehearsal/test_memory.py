@@ -1,6 +1,5 @@
 """A long recording: what a rehearsal holds does not grow with it."""
 
-import io
 import json
 import re
 import subprocess
@@ -9,9 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mitmproxy import http
-from mitmproxy.io import FlowWriter
-from mitmproxy.test import tflow
 
 from vast_intercept.config import load_config
 from vast_intercept.rehearsal.calls import Answer, RecordedCall, RehearsedCall
@@ -38,51 +34,41 @@ finally:
 """
 
 
+ANSWER = json.dumps(
+    {
+        "model": "m",
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": "stop",
+                "message": {"role": "assistant", "content": "word " * 100},
+            }
+        ],
+        "usage": {"prompt_tokens": 100, "completion_tokens": 100, "total_tokens": 200},
+    }
+).encode()
 URL = "https://api.openai.com/v1/chat/completions"
 
 
-def write_recording(path: Path) -> tuple[list[RecordedCall], bytes]:
-    """A chat, again and again, with another number each time. Returns the calls, and an answer."""
-    text = "What is number 00000? " + "word " * 100
-    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": text}]}
-    choice = {
-        "index": 0,
-        "finish_reason": "stop",
-        "message": {"role": "assistant", "content": text},
-    }
-    usage = {"prompt_tokens": 100, "completion_tokens": 100, "total_tokens": 200}
-    answer = json.dumps({"model": "gpt-4o", "choices": [choice], "usage": usage}).encode()
-    request = json.dumps(body).encode()
-    kind = {"content-type": "application/json"}
-    flow = tflow.tflow(
-        req=http.Request.make("POST", URL, request, kind),
-        resp=http.Response.make(200, answer, kind),
-    )
-    file = io.BytesIO()
-    FlowWriter(file).add(flow)
-    with path.open("wb") as out:
-        for number in range(CALLS):
-            out.write(_with(number, file.getvalue()))
-    calls = [
-        RecordedCall(place="", method="POST", url=URL, body=_with(number, request))
-        for number in range(CALLS)
+def write_recording(path: Path) -> list[RecordedCall]:
+    """A chat on each line, with another number each time. Returns the calls."""
+    bodies = [
+        json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": text}]}).encode()
+        for text in (f"What is number {number}? {'word ' * 100}" for number in range(CALLS))
     ]
-    return calls, answer
-
-
-def _with(number: int, text: bytes) -> bytes:
-    return text.replace(b"number 00000", b"number %05d" % number)
+    path.write_bytes(b"\n".join(bodies))
+    return [RecordedCall(place="", method="POST", url=URL, body=body) for body in bodies]
 
 
 @pytest.mark.slow
 def test_ten_thousand_calls_take_less_than_300_mib(
     standin: StandIn, vast_section: dict[str, Any], tmp_path: Path, confdir: Path
 ) -> None:
-    recording = tmp_path / "calls.flows"
-    calls, answer = write_recording(recording)
+    recording = tmp_path / "calls.jsonl"
+    calls = write_recording(recording)
     config = harness.write_config(tmp_path / "vast.yaml", vast=vast_section)
     report = CallReport(request_id="r", time=1.5, outcome=Ending.OK, endpoint=harness.ENDPOINT)
-    found = Answer(status=200, content_type="application/json", body=answer, duration=0.5)
+    found = Answer(status=200, content_type="application/json", body=ANSWER, duration=0.5)
     known = RehearsedCall(answer=found, report=report)
     digest = settings_digest(load_config(config, {}))
     with Results(RehearseOptions(file=recording).results_file, digest) as results:
