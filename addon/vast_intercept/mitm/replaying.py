@@ -2,10 +2,14 @@
 
 import asyncio
 import logging
+import sys
+import traceback
 from typing import Any
 
 from mitmproxy import ctx, http
 from mitmproxy.addons.clientplayback import ReplayHandler
+
+logger = logging.getLogger(__name__)
 
 
 async def replay(flow: http.HTTPFlow) -> None:
@@ -35,4 +39,7 @@ class _Replay(ReplayHandler):
     def log(self, message: str, level: int = logging.INFO, exc_info: Any = None) -> None:
         super().log(message, level, exc_info)
         if exc_info:
-            self.done.set()  # mitmproxy has crashed over the flow: no hook will come any more
+            # mitmproxy has crashed over the flow: no hook will come any more.
+            where = "".join(traceback.format_tb(sys.exc_info()[2]))
+            logger.error("A replay has crashed, which is a bug:\n%s", where)
+            self.done.set()

@@ -108,8 +108,9 @@ async def rehearsing(
     """A mitmproxy that makes the calls."""
     section = {"endpoint": "my-endpoint", "openai_url": vast.url, "api_key": VAST_KEY}
     more = config.pop("section", {})
+    options = ["vast_rehearse=true", *config.pop("options", [])]
     async with mitmproxy_with_addon(
-        folder, options=["vast_rehearse=true"], vast=section | more, **config
+        folder, options=options, vast=section | more, **config
     ) as mitmproxy:
         replayer = Replayer(mitmproxy.ours, work)
         replayer.running()
@@ -211,6 +212,31 @@ async def test_so_many_calls_run_at_a_time_and_no_more(
     assert vast.most == 3
     assert sorted(vast.heard) == sorted(str(number) for number in range(12))
     assert results.concurrency == 3
+
+
+async def test_vast_is_reached_through_mitmproxys_own_upstream_proxy(
+    vast: Vast, tmp_path: Path, results: Results
+) -> None:
+    """It is a company's, and refuses everybody: so it is the proxy that the call has failed at."""
+
+    def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+        writer.close()
+
+    calls = [chat()]
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as proxy:
+        port = proxy.sockets[0].getsockname()[1]
+        vast.url = "https://vast.test"
+        await made(
+            vast,
+            tmp_path,
+            work_on(calls, results),
+            options=[f"mode=upstream:http://127.0.0.1:{port}"],
+            section={"timeout": {"total": 1}},
+        )
+    (report,) = reports(results, calls)
+    assert report.endpoint == "my-endpoint"
+    assert "407" in str(report.error_message)
 
 
 # --- never to a provider ----------------------------------------------------------------------

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from mitmproxy import connection, ctx, http
+from mitmproxy.proxy.mode_specs import ProxyMode
 
 from ...intercept.addon import VastIntercept
 from ...intercept.provider_call import url_of
@@ -198,7 +199,11 @@ def flow_of(call: RecordedCall, request_id: str) -> http.HTTPFlow:
     """
     now = time.time()
     client = connection.Client(
-        peername=("127.0.0.1", 0), sockname=("127.0.0.1", 0), timestamp_start=now
+        peername=("127.0.0.1", 0),
+        sockname=("127.0.0.1", 0),
+        timestamp_start=now,
+        # Such as an upstream proxy.
+        proxy_mode=ProxyMode.parse(ctx.options.mode[0]),
     )
     flow = http.HTTPFlow(client, connection.Server(address=None))
     flow.request = http.Request.make(
@@ -236,15 +241,20 @@ def what_came(flow: http.HTTPFlow, report: CallReport, keys: Secrets) -> Rehears
 
 
 def _report_of(flow: http.HTTPFlow, request_id: str) -> CallReport:
-    """The report of a call that the interceptor tells nothing of, such as one that another addon
-    has answered.
+    """The report of a call that the interceptor tells nothing of.
+
+    Another addon has answered it, or mitmproxy has crashed over it, which is a bug.
     """
+    status = flow.response.status_code if flow.response else None
+    answered = status is not None and status < 400
+    crashed = "There was no answer: the log says why."
     return CallReport(
         request_id=request_id,
         time=time.time(),
-        outcome=Ending.OK if flow.response and flow.response.status_code < 400 else Ending.FAILED,
-        status=flow.response.status_code if flow.response else None,
-        error_message=flow.error.msg if flow.error else None,
+        outcome=Ending.OK if answered else Ending.FAILED,
+        status=status,
+        error=None if answered else ErrorCode.INTERNAL_ERROR,
+        error_message=None if answered else flow.error.msg if flow.error else crashed,
     )
 
 
