@@ -112,6 +112,18 @@ def test_what_cannot_be_exported_says_why_and_leaves_no_file(tmp_path: Path) -> 
         assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("depth", [500, 900, 980, 2_000])
+def test_a_chat_that_is_nested_deeply_is_written_or_told(tmp_path: Path, depth: int) -> None:
+    text = json.dumps(CHAT | {"tools": None}).replace("null", "[" * depth + "]" * depth)
+    content = json.dumps({"choices": [{"message": HELLO, "finish_reason": "stop"}]})
+    made = entry(request__postData__text=text, response__content__text=content)
+    path = tmp_path / "calls.har"
+    path.write_text(har(made), "utf-8")
+    result = run(path)
+    assert isinstance(result.exception, SystemExit | None)
+    assert result.exit_code == (0 if result.stdout else 2)
+
+
 def test_a_place_that_cannot_be_written_says_so(recording: Path, tmp_path: Path) -> None:
     result = run(recording, "-o", tmp_path / "none" / "out")
     assert result.exit_code == 2

@@ -51,6 +51,9 @@ def export_chats(recording: Path, out: BinaryIO, redaction: Redaction) -> Export
         except TextTooLongError:
             exported.left_out[f"a text has more than the {MAX_TEXT:,} characters searched"] += 1
             continue
+        except RecursionError:
+            exported.left_out["it is nested too deeply"] += 1
+            continue
         digest = hashlib.sha256(line).digest()
         if digest in written:
             exported.repeated += 1
