@@ -9,6 +9,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from mitmproxy.addons.savehar import SaveHar
+from mitmproxy.io import FlowReader
 
 from ...harness import APP_KEY, VAST_KEY
 from .cases import CALLS, CASES, VAST_S_SCRIPT, expected
@@ -43,6 +45,16 @@ def test_the_report_counts_what_the_script_did(first: Ran) -> None:
     counted = {name: (each["cases"], each["holds"]) for name, each in measures.items()}
     assert counted == {str(name): pair for name, pair in expected().items()}
     assert (report["recorded_calls"], report["rehearsed_calls"]) == (CALLS, CALLS)
+
+
+def test_a_har_file_of_the_same_calls_comes_to_the_same_counts(first: Ran, stage: Stage) -> None:
+    har = stage.copy("calls.har")
+    with stage.recording.open("rb") as recording:
+        har.write_text(json.dumps(SaveHar().make_har([*FlowReader(recording).stream()])))
+    ran = stage.rehearse("--json", recording=har)
+    assert ran.code == 0, ran.errors
+    assert ran.report["measures"] == first.report["measures"]
+    assert len(stage.sent()) == SENT
 
 
 def test_what_vast_does_not_serve_is_named_with_its_reason(first: Ran) -> None:
