@@ -94,12 +94,26 @@ def test_a_stream_has_the_time_of_its_first_byte(read: Read) -> None:
     assert answer.time_to_first_token == 0.5
 
 
-def test_the_interceptors_notes_have_the_time_of_the_first_text(read: Read) -> None:
+@pytest.mark.parametrize(
+    ("content_type", "noted", "seconds"),
+    [
+        ("text/event-stream", 0.75, 0.75),
+        ("audio/mpeg", 0.75, 0.75),
+        ("application/json", 0.75, None),
+        ("text/event-stream", float("inf"), 0.5),
+        ("text/event-stream", "soon", 0.5),
+    ],
+)
+def test_the_interceptors_notes_have_the_time_of_the_first_text(
+    read: Read, content_type: str, noted: object, seconds: float | None
+) -> None:
     flow = call()
-    flow.metadata["vast"] = {"time_to_first_token": 0.75}
+    assert flow.response
+    flow.response.headers["content-type"] = content_type
+    flow.metadata["vast"] = {"time_to_first_token": noted}
     answer = the_call(read, flow).answer
     assert answer is not None
-    assert answer.time_to_first_token == 0.75
+    assert answer.time_to_first_token == seconds
 
 
 def test_a_call_that_was_taken_over_keeps_the_apps_url(read: Read) -> None:

@@ -1,5 +1,6 @@
 """The calls of a flow file of mitmproxy, with or without the interceptor's notes."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
@@ -119,12 +120,13 @@ def _answer(flow: http.HTTPFlow, keys: Sequence[Secret]) -> tuple[Answer | None,
 
 
 def _first_token(flow: http.HTTPFlow, response: http.Response, content_type: str) -> float | None:
+    """Seconds until a stream said something, as the interceptor noted it, or until it began."""
+    if not (is_stream(content_type) or content_type.startswith("audio/")):
+        return None  # the note is of the answer's first byte, which a whole answer may have as well
     noted = all_noted(flow).get("time_to_first_token")
-    if isinstance(noted, int | float) and noted >= 0:
+    if isinstance(noted, int | float) and 0 <= noted < math.inf:
         return float(noted)
-    if is_stream(content_type):
-        return _between(flow.request.timestamp_end, response.timestamp_start)
-    return None
+    return _between(flow.request.timestamp_end, response.timestamp_start)
 
 
 def _between(start: float | None, end: float | None) -> float | None:
