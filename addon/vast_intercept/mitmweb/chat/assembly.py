@@ -68,7 +68,9 @@ def _add(answer: ChatAnswer, data: bytes) -> bool:
     if not isinstance(body, dict):
         return False
     kind = typed(body.get("type"), str)
-    if responses.is_event(kind):
+    if not kind and "choices" in body:
+        _add_completion(answer, body)
+    elif responses.is_event(kind):
         responses.add_event(answer, body)
     elif messages.is_event(kind):
         messages.add_event(answer, body)

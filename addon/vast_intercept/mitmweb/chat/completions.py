@@ -29,6 +29,8 @@ def add_message(choice: Choice, message: dict[str, Any]) -> None:
     content = message.get("content")
     if isinstance(content, str):
         _add_text(choice, content)
+        if len(message) == 1:  # what nearly all chunks of a stream have
+            return
     else:
         for part in parts_of(content):
             pieces = choice.part(_TEXT).text
