@@ -337,6 +337,26 @@ def test_an_error_is_read_with_its_status_code_and_message(
     assert reply_to("chat/completions", body, kind, status).error == error
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "kind"),
+    [
+        ("embeddings", {"error": {"message": "No."}}, "application/json"),
+        ("images/generations", {"error": "No."}, "application/json"),
+        ("audio/speech", {"error": {"message": "No."}}, "application/json"),
+        (
+            "audio/transcriptions",
+            as_stream({"choices": [{"delta": {"content": "a"}}]}, {"error": {"message": "No."}})
+            + b"data: [DONE]\n\n",
+            STREAM,
+        ),
+    ],
+)
+def test_an_error_with_the_status_of_an_answer_is_one(path: str, body: Any, kind: str) -> None:
+    reply = reply_to(path, body, kind)
+    assert reply.error == ReplyError(status=500, code=None, message="No.")
+    assert not reply.complete
+
+
 def test_an_answer_without_its_end_is_not_complete() -> None:
     begun = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
     assert not reply_to("chat/completions", begun, STREAM).complete

@@ -142,6 +142,8 @@ def _transcript_events(body: bytes) -> Reply | None:
     done = False
     for data in data_of_events(body):
         event = _event(data)
+        if event.get("error"):
+            return None
         done = done or event.get("type") == "transcript.text.done" or data.strip() == DONE.encode()
         if event.get("type") == "transcript.text.delta":
             pieces.append(typed(event.get("delta"), str))

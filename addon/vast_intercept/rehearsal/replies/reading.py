@@ -69,6 +69,10 @@ def read_reply(call: RecordedCall, answer: Answer) -> Reply:
             reply = Reply(form=_named(kind), complete=False)
     else:
         reply = read_form(operation, answer, kind)
+        if reply is None:
+            # Errors look the same in all operations, also those that come with the status 200.
+            said = read_generated(answer.body, is_stream=is_stream, status=answer.status)
+            reply = said if said and said.error else None
     if reply is None:
         reply = Reply(form=_named(kind))
     if answer.status >= _NO_ANSWER and reply.error is None:
