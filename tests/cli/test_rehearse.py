@@ -56,7 +56,6 @@ def test_without_a_terminal_it_takes_yes(command: Command, recording: Path) -> N
         "- The recording does not say how long calls took: each takes 5 s.",
         "- Time that calls wait for a worker is not in it.",
         "- All workers together cost $1.00 an hour, says --per-hour.",
-        "- Calls run for 2.5 s.",
         "vast-intercept rehearse: There is no terminal to ask on: pass --yes to make the calls.",
     ]
     assert not recording.with_name("calls.jsonl.html").exists()

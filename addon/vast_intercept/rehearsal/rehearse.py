@@ -22,7 +22,7 @@ from .judged import Judge
 from .recordings.reading import RecordingError, read_recording
 from .replaying.announcing import announced
 from .replaying.plan import Plan, Planning
-from .replaying.replayer import Replayer, Work
+from .replaying.replayer import KeyRefusedError, Replayer, Work
 from .replaying.results import (
     CallKey,
     Occurrences,
@@ -266,8 +266,9 @@ def _stamp(file: Path) -> tuple[int, int]:
 
 def _run(options: RehearseOptions, work: Work, *more: str) -> None:
     arguments = interceptor_arguments(options.config, options.endpoint)
-    own = ("vast_rehearse=true", "server=false", "termlog_verbosity=error")
-    for each in (*options.settings, *own, *more):
+    # mitmproxy's own file of options wins over --set, but not over these two.
+    arguments += ["--no-server", "--quiet"]
+    for each in (*options.settings, "vast_rehearse=true", *more):
         arguments += ["--set", each]
     # It would say of each contentview that there is one already when it starts a second time.
     logging.getLogger("mitmproxy.contentviews").setLevel(logging.WARNING)
@@ -283,8 +284,10 @@ def _run(options: RehearseOptions, work: Work, *more: str) -> None:
 
 
 def _check_end(work: Work, what: str) -> None:
+    if isinstance(work.problem, ResultsError | RecordingError | KeyRefusedError):
+        raise RehearsalError(str(work.problem)) from None
     if work.problem:
-        raise RehearsalError(str(work.problem)) from work.problem
+        raise work.problem
     if work.interrupted:
         raise InterruptedRehearsalError(
             f"{what}. The same command goes on there, and makes no call again."

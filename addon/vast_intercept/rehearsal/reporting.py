@@ -44,6 +44,8 @@ def report(prepared: Prepared, options: ReportOptions, judge: Judge | None) -> l
             else:
                 _print_summary(rehearsal, options)
             sys.stdout.flush()
+    except BrokenPipeError:
+        raise  # who reads the output, such as `head`, has read enough
     except OSError as error:
         raise RehearsalError(f"{options.page} cannot be written: {error.strerror}.") from None
     for said in without_case(options.gates, rehearsal.totals) if options.gates else ():

@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from vast_intercept.rehearsal.calls import RecordedCall
+from vast_intercept.rehearsal.replaying import replayer
 from vast_intercept.rehearsal.replaying.replayer import KeyRefusedError, Replayer, Work
 from vast_intercept.rehearsal.replaying.results import CallKey, Results, ResultsError, keyed
 from vast_intercept.secret import Secret, Secrets
@@ -112,12 +113,12 @@ async def rehearsing(
     async with mitmproxy_with_addon(
         folder, options=options, vast=section | more, **config
     ) as mitmproxy:
-        replayer = Replayer(mitmproxy.ours, work)
-        replayer.running()
+        addon = Replayer(mitmproxy.ours, work)
+        addon.running()
         try:
-            yield replayer, mitmproxy
+            yield addon, mitmproxy
         finally:
-            await replayer.done()
+            await addon.done()
 
 
 async def made(vast: Vast, folder: Path, work: Work, **config: Any) -> Work:
@@ -420,6 +421,22 @@ async def test_a_key_that_is_refused_ends_it_and_nothing_is_kept(
     assert "refused the Vast API key" in str(work.problem)
     assert (work.made, len(results)) == (0, 0)
     assert len(vast.heard) <= 4
+
+
+async def test_a_call_for_which_this_machine_has_no_room_is_made_again(
+    vast: Vast, tmp_path: Path, results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replayer, "_AGAIN", 0.01)
+    calls = [chat()]
+    work = work_on(calls, results)
+    async with rehearsing(vast, tmp_path, work) as (_, mitmproxy), asyncio.timeout(20):
+        answers = iter([False, False])
+        descriptors = mitmproxy.calls.descriptors
+        monkeypatch.setattr(descriptors, "admit_call", lambda: next(answers, True))
+        await mitmproxy.master.should_exit.wait()
+    (report,) = reports(results, calls)
+    assert (work.made, report.outcome) == (1, Ending.OK)
+    assert next(answers, None) is None
 
 
 async def test_results_that_cannot_be_kept_end_it(

@@ -130,6 +130,9 @@ def test_only_its_owner_can_read_the_file_and_what_belongs_to_it(path: Path) -> 
     assert modes[path.name] == 0o600
     assert set(modes.values()) == {0o600}
     assert [each.name for each in path.parent.iterdir()] == [path.name]  # closed, it is all
+    path.chmod(0o644)
+    Results(path, "s").close()
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_two_at_once_are_one_too_many(path: Path) -> None:

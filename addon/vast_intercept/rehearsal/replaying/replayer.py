@@ -29,6 +29,9 @@ _KEY_ERRORS = frozenset(
         *(ErrorCode.MACHINE_KEY_MISSING, ErrorCode.MACHINE_KEY_REFUSED),
     }
 )
+# How often a call is made again for which this machine had no room, and seconds until then.
+_MOST_TRIES = 60
+_AGAIN = 1.0
 # What comes of a call that was ended from here is no result.
 _ENDED_HERE = frozenset({ErrorCode.CALL_ENDED, ErrorCode.INTERCEPTOR_SHUTTING_DOWN})
 
@@ -166,6 +169,12 @@ class Replayer:
 
     async def _make(self, key: CallKey, call: RecordedCall) -> None:
         rehearsed = await self._rehearsed(call)
+        for _ in range(_MOST_TRIES):
+            if rehearsed.report.error != ErrorCode.INTERCEPTOR_OVERLOADED or self._stopped:
+                break
+            # Large calls at a time that no app would make are no reason to count one as not served.
+            await asyncio.sleep(_AGAIN)
+            rehearsed = await self._rehearsed(call)
         code = rehearsed.report.error
         if code in _KEY_ERRORS:
             self._stop_for(KeyRefusedError(rehearsed.report.error_message or code))

@@ -252,6 +252,8 @@ def _open(path: Path) -> sqlite3.Connection:
         # closed or the process is gone (https://www.sqlite.org/pragma.html#pragma_locking_mode).
         database.execute("pragma locking_mode = exclusive")
         _prepare(database, path)
+        with contextlib.suppress(OSError):  # a copy may have another mode, or another owner
+            path.chmod(0o600)
         database.execute("pragma journal_mode = wal")
         # A result outlives this process, however it ends; the last ones may not outlive the system.
         database.execute("pragma synchronous = normal")
