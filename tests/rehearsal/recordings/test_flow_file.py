@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import tracemalloc
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from mitmproxy.io import FlowWriter
 from mitmproxy.test import tflow, tutils
 
 from vast_intercept.rehearsal.calls import RecordedCall, Unusable
+from vast_intercept.rehearsal.recordings.parts import CodingError, without_coding
 from vast_intercept.rehearsal.recordings.reading import read_recording
 
 KEY = "sk-proj-0123456789abcdefghij"
@@ -146,19 +149,37 @@ def test_content_codings_are_undone(read: Read) -> None:
     assert "content-encoding" not in dict(found.headers)
 
 
-BOMB = gzip.compress(bytes(200 * 1024 * 1024), 9)
+def bomb() -> bytes:
+    """200 MiB of zeros, compressed piece by piece: this process is not to hold them either."""
+    made = zlib.compressobj(9, wbits=31)
+    pieces = [made.compress(bytes(1024 * 1024)) for _ in range(200)]
+    return b"".join([*pieces, made.flush()])
 
 
 def test_a_decompression_bomb_is_told(read: Read) -> None:
-    assert "larger than 16 MiB" in why(read, call(BOMB, content_encoding="gzip"))
+    compressed = bomb()
+    assert len(compressed) < 300_000
+    assert "larger than 16 MiB" in why(read, call(compressed, content_encoding="gzip"))
     flow = call()
     assert flow.response
     flow.response.headers["content-encoding"] = "gzip"
-    flow.response.raw_content = BOMB
+    flow.response.raw_content = compressed
     found = the_call(read, flow)
     assert found.answer is not None
     assert (found.answer.body, found.answer.whole) == (b"", False)
     assert "larger than 16 MiB" in found.problem
+
+
+def test_a_decompression_bomb_takes_little_memory() -> None:
+    compressed = bomb()
+    tracemalloc.start()
+    try:
+        with pytest.raises(CodingError):
+            without_coding(compressed, "gzip")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 40 * 1024 * 1024
 
 
 def test_a_call_without_an_answer_says_why(read: Read) -> None:
