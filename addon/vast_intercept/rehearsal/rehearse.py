@@ -22,7 +22,7 @@ from .judged import Judge
 from .recordings.reading import RecordingError, read_recording
 from .replaying.announcing import announced
 from .replaying.plan import Plan, Planning
-from .replaying.replayer import KeyRefusedError, Replayer, Work
+from .replaying.replayer import KeyRefusedError, ObjectionError, Replayer, Work
 from .replaying.results import (
     CallKey,
     Occurrences,
@@ -185,6 +185,15 @@ class Prepared:
             _run(self.options, work, f"vast_judge={judge.endpoint}")
         _check_end(work, "The judge was not asked about all answers")
 
+    def _objection(self, found: Config) -> str:
+        # mitmproxy's own file of options wins over --set (FACTS M76).
+        if (found.source, found.endpoint) == (self.config.source, self.config.endpoint):
+            return ""
+        return (
+            "mitmproxy's own config.yaml sets vast_config or vast_endpoint, and wins over --config"
+            " and --endpoint: take them out there."
+        )
+
     def _work(
         self, calls: Iterator[tuple[CallKey, RecordedCall]], results: Results, telling: Telling
     ) -> Work:
@@ -193,6 +202,7 @@ class Prepared:
             results=results,
             concurrency=self.options.concurrency,
             keys=_keys(self.config),
+            objection=self._objection,
             ended=telling.ended,
             said=telling.say,
         )
@@ -266,7 +276,7 @@ def _stamp(file: Path) -> tuple[int, int]:
 
 def _run(options: RehearseOptions, work: Work, *more: str) -> None:
     arguments = interceptor_arguments(options.config, options.endpoint)
-    # mitmproxy's own file of options wins over --set, but not over these two.
+    # mitmproxy's own file of options wins over --set, but not over these two (FACTS M76).
     arguments += ["--no-server", "--quiet"]
     for each in (*options.settings, "vast_rehearse=true", *more):
         arguments += ["--set", each]
@@ -284,7 +294,7 @@ def _run(options: RehearseOptions, work: Work, *more: str) -> None:
 
 
 def _check_end(work: Work, what: str) -> None:
-    if isinstance(work.problem, ResultsError | RecordingError | KeyRefusedError):
+    if isinstance(work.problem, ResultsError | RecordingError | KeyRefusedError | ObjectionError):
         raise RehearsalError(str(work.problem)) from None
     if work.problem:
         raise work.problem

@@ -439,6 +439,15 @@ async def test_a_call_for_which_this_machine_has_no_room_is_made_again(
     assert next(answers, None) is None
 
 
+async def test_another_configuration_than_was_planned_for_makes_no_call(
+    vast: Vast, tmp_path: Path, results: Results
+) -> None:
+    work = work_on([chat()], results, objection=lambda config: f"It names {config.endpoint}.")
+    await made(vast, tmp_path, work)
+    assert str(work.problem) == "It names my-endpoint."
+    assert vast.heard == []
+
+
 async def test_results_that_cannot_be_kept_end_it(
     vast: Vast, tmp_path: Path, results: Results
 ) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from mitmproxy import connection, ctx, http
 from mitmproxy.proxy.mode_specs import ProxyMode
 
+from ...config import Config
 from ...intercept.addon import VastIntercept
 from ...intercept.provider_call import url_of
 from ...mitm.replaying import replay
@@ -41,6 +42,10 @@ _OURS = "rehearsal_"
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
+class ObjectionError(Exception):
+    """No call is to be made. The message is for a person."""
+
+
 class KeyRefusedError(Exception):
     """A call had no answer for want of a valid key. The message is for a person."""
 
@@ -54,6 +59,8 @@ class Work:
     concurrency: int
     #: Keys that no result may show.
     keys: Secrets = field(default_factory=Secrets)
+    #: Says why no call is to be made with the configuration that mitmproxy has found, or nothing.
+    objection: Callable[[Config], str] = lambda _: ""
     #: Told of each call that has ended, with what came of it.
     ended: Callable[[RehearsedCall], None] = lambda _: None
     #: Told of what a person should know at once.
@@ -78,6 +85,7 @@ class Replayer:
 
     def __init__(self, interceptor: VastIntercept, work: Work) -> None:
         self._work = work
+        self._interceptor = interceptor
         self._stopped = False
         self._reading = asyncio.Lock()
         #: How many calls run.
@@ -106,11 +114,13 @@ class Replayer:
 
     async def _run(self) -> None:
         try:
+            if objection := self._work.objection(self._interceptor.config):
+                raise ObjectionError(objection)  # noqa: TRY301  (it ends as all others do)
             self._work.results.begin(self._work.concurrency)
             makers = range(self._work.concurrency)
             self._makers = [asyncio.create_task(self._make_calls()) for _ in makers]
             await asyncio.gather(*self._makers, return_exceptions=True)
-        except ResultsError as error:
+        except (ResultsError, ObjectionError) as error:
             self._stop_for(error)
         finally:
             ctx.master.shutdown()
