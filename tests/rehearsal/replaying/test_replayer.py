@@ -349,7 +349,7 @@ async def test_after_a_signal_no_call_begins_and_those_that_run_are_kept(
             await asyncio.sleep(0.001)
         vast.go.set()
         await mitmproxy.master.should_exit.wait()
-    assert said == ["Interrupted. 2 calls that run are waited for; a second signal abandons them."]
+    assert said == ["Interrupted. Running calls are waited for (2); a second signal abandons them."]
     assert (work.interrupted, work.made, work.problem) == (True, 2, None)
     assert sorted(vast.heard) == ["0", "1"]
     again = work_on(calls, results)

@@ -140,7 +140,7 @@ class Replayer:
         self._stopped = work.interrupted = True
         if self._running:
             work.said(
-                f"Interrupted. {self._running} calls that run are waited for; a second signal"
+                f"Interrupted. Running calls are waited for ({self._running}); a second signal"
                 " abandons them."
             )
 
@@ -188,6 +188,8 @@ class Replayer:
         code = rehearsed.report.error
         if code in _KEY_ERRORS:
             self._stop_for(KeyRefusedError(rehearsed.report.error_message or code))
+        elif code == ErrorCode.INTERCEPTOR_OVERLOADED and self._stopped:
+            pass  # it was not tried as often as it may be
         elif code not in _ENDED_HERE:
             self._work.results.keep(key, rehearsed)
             self._work.made += 1
