@@ -1,6 +1,7 @@
 """`vast-intercept rehearse` with what cannot be rehearsed: says why, and makes no call."""
 
 import json
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -165,3 +166,26 @@ def test_other_commands_start_without_what_it_needs() -> None:
         [sys.executable, "-c", source], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_no_options_of_mitmproxys_own_file_have_a_call_reach_its_provider(
+    command: Command, recording: Path, tmp_path: Path
+) -> None:
+    """mitmproxy's own file of options wins over `--set` (FACTS M76)."""
+    (tmp_path / "config.yaml").write_text("vast_rehearse: false\n")
+    with socket.create_server(("127.0.0.1", 0)) as provider:
+        port = provider.getsockname()[1]
+        config = write_config(
+            tmp_path / "vast.yaml",
+            vast={"endpoint": "my-endpoint"},
+            providers=[{"name": "own", "host": "localhost", "port": port, "scheme": "http"}],
+            unsupported={"embeddings": "pass"},
+        )
+        asked = {"url": f"http://localhost:{port}/v1/embeddings", "body": {"input": "x"}}
+        recording.write_text(f"{json.dumps(asked)}\n")
+        done = command("--yes", "--json", "--set", f"confdir={tmp_path}", config=config)
+        provider.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            provider.accept()
+    assert done.exit_code == 0, done.stderr
+    assert [each["reason"] for each in json.loads(done.stdout)["not_served"]] == ["not_rehearsed"]

@@ -2,7 +2,9 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from mitmproxy import ctx, exceptions, options
 
@@ -26,11 +28,14 @@ from .key_variables import hide_variables
 type Herald = Callable[[VastIntercept], object]
 """Makes the addon that tells whoever started the interceptor that it listens."""
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _FILTERS = ("save_stream_filter", "readfile_filter", "dumper_filter")
 
 
 class _WithInterceptor(Master):
     interceptor: VastIntercept
+    #: Options that neither the command line nor mitmproxy's own file of options changes.
+    fixed: Mapping[str, Any] = _NOTHING
 
     def add_interceptor(self, herald: Herald, *, of_run: bool) -> None:
         """Adds the addon in front of all that show flows, and one that tells when it listens."""
@@ -41,6 +46,7 @@ class _WithInterceptor(Master):
 
     async def run(self) -> None:
         try:
+            self.options.update(**self.fixed)
             configure(self, self.interceptor)
         except exceptions.OptionsError as error:
             print(f"{sys.argv[0]}: {error}", file=sys.stderr)
@@ -76,16 +82,23 @@ type Kind = type[LeanMaster | FullMaster | InspectingMaster]
 
 
 def run_master(
-    kind: Kind, arguments: Sequence[str], *, herald: Herald = Banner, of_run: bool = False
+    kind: Kind,
+    arguments: Sequence[str],
+    *,
+    herald: Herald = Banner,
+    of_run: bool = False,
+    fixed: Mapping[str, Any] = _NOTHING,
 ) -> None:
     """Runs an interceptor in this process until it is told to end.
 
     `arguments` are mitmproxy's, as on its command line. `of_run` says that it is the interceptor of
-    `vast-intercept run`.
+    `vast-intercept run`. `fixed` are options that hold whatever is set elsewhere: mitmproxy's own
+    file of options would win over the arguments.
     """
 
     def make(opts: options.Options) -> _WithInterceptor:
         master = kind(opts)
+        master.fixed = fixed
         master.add_interceptor(herald, of_run=of_run)
         return master
 

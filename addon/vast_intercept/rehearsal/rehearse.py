@@ -182,7 +182,7 @@ class Prepared:
             if first is None:
                 return
             work = self._work(chain((first,), calls), judge.results, telling)
-            _run(self.options, work, f"vast_judge={judge.endpoint}")
+            _run(self.options, work, judge.endpoint)
         _check_end(work, "The judge was not asked about all answers")
 
     def _objection(self, found: Config) -> str:
@@ -274,19 +274,22 @@ def _stamp(file: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def _run(options: RehearseOptions, work: Work, *more: str) -> None:
+def _run(options: RehearseOptions, work: Work, judge: str = "") -> None:
     arguments = interceptor_arguments(options.config, options.endpoint)
     # mitmproxy's own file of options wins over --set, but not over these two (FACTS M76).
     arguments += ["--no-server", "--quiet"]
-    for each in (*options.settings, "vast_rehearse=true", *more):
+    for each in options.settings:
         arguments += ["--set", each]
+    # Whatever mitmproxy's own file says, no call goes to its provider.
+    fixed = {"vast_rehearse": True, "vast_judge": judge, "vast_record": ""}
     # It would say of each contentview that there is one already when it starts a second time.
     logging.getLogger("mitmproxy.contentviews").setLevel(logging.WARNING)
     program, sys.argv[0] = sys.argv[0], "vast-intercept rehearse"  # error messages begin with it
     try:
         # mitmproxy logs to standard output, which is for the report.
         with contextlib.redirect_stdout(sys.stderr):
-            run_master(LeanMaster, arguments, herald=partial(Replayer, work=work), of_run=True)
+            herald = partial(Replayer, work=work)
+            run_master(LeanMaster, arguments, herald=herald, of_run=True, fixed=fixed)
     except SystemExit:
         raise RehearsalError("mitmproxy did not start: see above.") from None
     finally:
