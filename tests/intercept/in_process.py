@@ -175,14 +175,24 @@ class InProcess:
 
 @asynccontextmanager
 async def mitmproxy_with_addon(
-    folder: Path, *, started: bool = True, options: Sequence[str] = (), **config: Any
+    folder: Path,
+    *,
+    started: bool = True,
+    options: Sequence[str] = (),
+    confdir: Path | None = None,
+    **config: Any,
 ) -> AsyncIterator[InProcess]:
-    """A mitmproxy whose addon has a file with that configuration. `options` are NAME=VALUE."""
+    """A mitmproxy whose addon has a file with that configuration. `options` are NAME=VALUE.
+
+    mitmproxy's own folder is `confdir`, else `folder`.
+    """
     path = folder / "vast.yaml"
     path.write_text(yaml.safe_dump({"inspect": {"port": 0}} | config))
     other = OtherAddon()
     with taddons.context(*default_addons(), loadcore=False) as context:
-        context.options.set(f"confdir={folder}", f"vast_config={path}", *options, defer=True)
+        context.options.set(
+            f"confdir={confdir or folder}", f"vast_config={path}", *options, defer=True
+        )
         ours = VastIntercept(of_run=True)
         context.master.addons.add(ours, other)
         # As for a script that mitmproxy has loaded.
