@@ -51,6 +51,8 @@ class Vast:
     status: int = 200
     #: mitmproxy's folder: making a CA takes a while.
     confdir: Path = Path()
+    #: What makes a whole answer long.
+    padding: str = ""
     #: What each call has said to the model, in the order in which they came.
     heard: list[str] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -84,7 +86,8 @@ class Vast:
             return web.json_response({"error": {"message": "no"}}, status=self.status)
         if body.get("stream"):
             return web.Response(body=STREAM, content_type="text/event-stream")
-        return web.json_response(ANSWER | {"model": request.headers["authorization"]})
+        more = {"model": request.headers["authorization"], "padding": self.padding}
+        return web.json_response(ANSWER | more)
 
 
 @pytest.fixture
@@ -189,6 +192,19 @@ async def test_a_bridge_makes_of_a_responses_call_what_it_makes_of_an_apps(
     assert json.loads(found.answer.body)["object"] == "response"
     assert vast.heard == ["through the bridge"]
     assert not kept.exists()  # responses of a rehearsal are kept in memory alone
+
+
+async def test_an_answer_that_is_too_long_to_be_kept_is_a_result_without_its_body(
+    vast: Vast, tmp_path: Path, results: Results
+) -> None:
+    vast.padding = "x" * (8 * 1024 * 1024)
+    calls = [chat()]
+    await made(vast, tmp_path, work_on(calls, results))
+    found = results.get(CallKey(calls[0].digest, 0, 0))
+    assert found
+    assert found.answer
+    assert (found.answer.status, found.answer.body, found.answer.whole) == (200, b"", False)
+    assert found.report.outcome is Ending.OK
 
 
 async def test_keys_of_clients_do_not_apply(vast: Vast, tmp_path: Path, results: Results) -> None:
