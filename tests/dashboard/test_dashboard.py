@@ -39,12 +39,12 @@ def make_calls(standin: StandIn) -> None:
 
 
 def violations(page: Page) -> list[str]:
-    """What axe finds that is serious or critical."""
+    """What axe finds, however much it matters."""
     found = Axe().run(page).response["violations"]
     return [
-        f"{each['id']}: {each['help']}: {[node['html'] for node in each['nodes']][:3]}"
+        f"{each['id']} ({each['impact']}): {each['help']}:"
+        f" {[node['html'] for node in each['nodes']][:3]}"
         for each in found
-        if each["impact"] in {"serious", "critical"}
     ]
 
 
