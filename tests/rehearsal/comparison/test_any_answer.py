@@ -167,11 +167,24 @@ def people(count: int, seed: int) -> str:
 
 
 def streamed(text: str, size: int = 4) -> bytes:
-    """A text as a stream of chunks."""
+    """A text as a stream of chunks, with all members that OpenAI's chunks have."""
     pieces = [text[at : at + size] for at in range(0, len(text), size)]
-    chunks: list[Any] = [{"choices": [{"index": 0, "delta": {"content": each}}]} for each in pieces]
-    chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
-    return as_stream(chunks) + b"data: [DONE]\n\n"
+    chunks = [_chunk({"content": each}, None) for each in pieces]
+    return as_stream([*chunks, _chunk({}, "stop")]) + b"data: [DONE]\n\n"
+
+
+def _chunk(delta: Any, finish_reason: str | None) -> Any:
+    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+    return {
+        "id": "chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT",
+        "object": "chat.completion.chunk",
+        "created": 1741569952,
+        "model": "gpt-4o-mini-2024-07-18",
+        "service_tier": "default",
+        "system_fingerprint": "fp_44709d6fcb",
+        "choices": [choice],
+        "usage": None,
+    }
 
 
 def milliseconds(call: RecordedCall, provider: Answer, vast: Answer, times: int) -> float:

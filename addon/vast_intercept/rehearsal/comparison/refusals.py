@@ -50,7 +50,6 @@ def is_refusal(reply: Reply) -> bool:
     """Whether the model refuses to answer."""
     if reply.refusal.strip():
         return True
-    beginning = reply.text[: 2 * _BEGINNING].lstrip(_BEFORE)[:_BEGINNING]
-    return _REFUSAL.match(
-        beginning.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
-    ) is not (None)
+    beginning = reply.text[: 2 * _BEGINNING].lstrip(_BEFORE)[:_BEGINNING].lower()
+    straight = beginning.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    return bool(_REFUSAL.match(straight))
