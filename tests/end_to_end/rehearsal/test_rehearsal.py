@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import re
+import shutil
 import signal
 from collections import Counter
 from pathlib import Path
@@ -74,6 +75,25 @@ def test_a_finished_rehearsal_makes_no_call_again_and_gates_decide_its_end(
     held = stage.rehearse("--fail-under", "served=0.96,json=0.75,tools=0.75")
     assert held.code == 0, held.errors
     assert f"{CALLS} calls of {CALLS}" in held.output
+    assert stage.sent() == []
+
+
+def test_of_a_recording_that_is_cut_all_that_is_whole_is_used_and_the_cut_is_told(
+    first: Ran, stage: Stage
+) -> None:
+    """All answers of Vast are known from before, so that no call is made."""
+    cut = stage.copy("cut.flows")
+    with cut.open("r+b") as file:
+        file.truncate(cut.stat().st_size - 1)
+    shutil.copy(stage.recording.with_name("calls.flows.rehearsal"), f"{cut}.rehearsal")
+    ran = stage.rehearse("--json", recording=cut)
+    assert ran.code == 0, ran.errors
+    assert "1 part of the recording cannot be used" in ran.errors
+    report = ran.report
+    (unusable,) = report["unusable"]
+    assert unusable["place"] == f"flow {CALLS}"
+    assert "ends in the middle" in unusable["why"]
+    assert report["rehearsed_calls"] == report["measures"]["served"]["cases"] == CALLS - 1
     assert stage.sent() == []
 
 

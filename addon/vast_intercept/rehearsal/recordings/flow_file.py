@@ -18,9 +18,9 @@ from .parts import (
     CodingError,
     for_a_person,
     header,
-    is_method,
     is_stream,
     kept_headers,
+    why_no_call,
     without_coding,
     without_keys,
 )
@@ -56,13 +56,9 @@ def _http_call(place: str, flow: http.HTTPFlow, strangers: Strangers) -> Recorde
     parts = _asked_for(flow, strangers)
     if strangers.has(*parts[1:3]):
         return None
-    if request.method.upper() == "CONNECT":
-        return "It is a CONNECT request, which opens a tunnel."
-    if not is_method(request.method):
-        return "Its method is not valid."
     fields = request.headers.fields
-    if flow.websocket or header(fields, b"upgrade").lower() == "websocket":
-        return "It is a WebSocket, which Vast does not serve."
+    if why := why_no_call(request.method, fields, is_websocket=flow.websocket is not None):
+        return why
     if request.raw_content is None:
         return "The body of its request was not recorded."
     try:

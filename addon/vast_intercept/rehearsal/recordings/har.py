@@ -17,7 +17,15 @@ from ...secret import Secret
 from ...urls import DEFAULT_PORTS
 from ..calls import Answer, RecordedCall, Unusable
 from .json_array import objects_in
-from .parts import for_a_person, header, is_method, is_stream, kept_headers, place_in, without_keys
+from .parts import (
+    for_a_person,
+    header,
+    is_stream,
+    kept_headers,
+    place_in,
+    why_no_call,
+    without_keys,
+)
 from .recording_error import RecordingError
 from .strangers import Strangers
 
@@ -151,13 +159,10 @@ def _read(
         return None
     if strangers.has(*parts[1:3]):
         return None
-    if request.method.upper() == "CONNECT":
-        return "It is a CONNECT request, which opens a tunnel."
-    if not is_method(request.method):
-        return "Its method is not valid."
     fields = _fields(request.headers)
-    if entry.resource_type == "websocket" or header(fields, b"upgrade").lower() == "websocket":
-        return "It is a WebSocket, which Vast does not serve."
+    is_websocket = entry.resource_type == "websocket"
+    if why := why_no_call(request.method, fields, is_websocket=is_websocket):
+        return why
     body = _request_body(request, header(fields, b"content-type"), of_mitmproxy=of_mitmproxy)
     if body is None:
         return "The file does not have the body of its request."

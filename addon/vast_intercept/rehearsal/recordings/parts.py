@@ -47,6 +47,17 @@ def is_method(text: str) -> bool:
     return bool(_METHOD.fullmatch(text))
 
 
+def why_no_call(method: str, fields: Fields, *, is_websocket: bool) -> str:
+    """Why a request is none that could be made, for a person to read; empty if it is one."""
+    if method.upper() == "CONNECT":
+        return "It is a CONNECT request, which opens a tunnel."
+    if not is_method(method):
+        return "Its method is not valid."
+    if is_websocket or header(fields, b"upgrade").lower() == "websocket":
+        return "It is a WebSocket, which Vast does not serve."
+    return ""
+
+
 def for_a_person(text: str) -> str:
     """A text of the recording, to be shown: short, without keys and control characters."""
     return _CONTROLS.sub(" ", mask_shapes(text))[:_LONGEST_SHOWN]
