@@ -71,6 +71,7 @@ def test_without_a_terminal_it_takes_yes(command: Command, recording: Path) -> N
         ("--fail-under", "served=2", "served: '2' is not a share from 0 to 1"),
         ("--fail-under", "speed=1", "'speed' is not a measure"),
         ("--per-hour", "much", "--per-hour: 'much' is not a price"),
+        ("--output", "/nowhere/page.html", "page.html cannot be written: there is no folder"),
         ("--prices", "/nowhere.yaml", "/nowhere.yaml: cannot be read"),
     ],
 )

@@ -92,7 +92,7 @@ def _rehearse(
     from ..rehearsal.judged import Judge  # noqa: PLC0415
     from ..rehearsal.prices import read_prices  # noqa: PLC0415
     from ..rehearsal.rehearse import RehearseOptions, prepared  # noqa: PLC0415
-    from ..rehearsal.reporting import ReportOptions, report  # noqa: PLC0415
+    from ..rehearsal.reporting import ReportOptions, check_page, report  # noqa: PLC0415
     from ..rehearsal.worker_prices import read_per_hour  # noqa: PLC0415
 
     # All that may be wrong with the options, before anything is done.
@@ -104,6 +104,7 @@ def _rehearse(
         prices=read_prices(prices),
         gates=read_gates(gates) if gates is not None else None,
     )
+    check_page(reported.page)
     with prepared(options) as rehearsal:
         _say(rehearsal.announcement())
         if rehearsal.left:

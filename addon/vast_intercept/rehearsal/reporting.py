@@ -28,6 +28,15 @@ class ReportOptions:
     gates: Gates | None = None
 
 
+def check_page(page: Path) -> None:
+    """Raises RehearsalError if the page could not be written, before calls are made for it."""
+    folder = page.resolve().parent
+    if not folder.is_dir():
+        raise RehearsalError(f"{page} cannot be written: there is no folder {folder}.")
+    if not os.access(folder, os.W_OK) and not is_special(page):
+        raise RehearsalError(f"{page} cannot be written: its folder is not writable.")
+
+
 def report(prepared: Prepared, options: ReportOptions, judge: Judge | None) -> list[str]:
     """Compares all answers, writes the page, and prints the summary or the JSON object.
 
