@@ -179,6 +179,64 @@ def test_another_programs_file_is_left_alone(path: Path) -> None:
     assert path.read_bytes() == before
 
 
+ENDLESS = """
+drop table results;
+create view results as with recursive more(x) as (select 1 union all select x + 1 from more)
+select 's' as settings, 'd' || x as digest, 0 as occurrence, 0 as run, '' as report from more;
+"""
+BUSY = """
+create trigger busy after insert on results begin delete from results; end;
+"""
+
+
+@pytest.mark.parametrize("others", [ENDLESS, BUSY, "drop table notes;"])
+def test_what_somebody_else_has_made_of_the_tables_is_not_used(path: Path, others: str) -> None:
+    Results(path, "s").close()
+    with sqlite3.connect(path) as database:
+        database.executescript(others)
+    database.close()
+    with pytest.raises(UnusableResultsError, match="it has other tables"):
+        Results(path, "s")
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["body = 'text'", "status = 'ok'", "content_type = x'00'", "duration = 'long'", "report = 1"],
+)
+def test_a_value_of_another_type_is_told_of(path: Path, change: str) -> None:
+    with Results(path, "s") as results:
+        results.keep(KEY, rehearsed())
+        results._database.execute(f"update results set {change}")  # noqa: S608
+        with pytest.raises(UnusableResultsError, match=r"is broken: "):
+            results.get(KEY)
+
+
+def test_a_note_and_a_moment_of_another_type_are_told_of(path: Path) -> None:
+    with Results(path, "s") as results:
+        results.begin(4)
+        results.remember("n", b"note")
+        results._database.execute("update notes set note = 1000000000")
+        results._database.execute("update spans set began = 'today'")
+        for broken in (lambda: results.recall("n"), lambda: results.began):
+            with pytest.raises(UnusableResultsError, match=r"is broken: "):
+                broken()
+
+
+def test_a_value_of_gigabytes_is_not_read(path: Path) -> None:
+    Results(path, "s").close()
+    with sqlite3.connect(path) as database:
+        database.execute("insert into notes values ('s', 'n', zeroblob(70000000))")
+    database.close()
+    with Results(path, "s") as results, pytest.raises(UnusableResultsError, match="too big"):
+        results.recall("n")
+
+
+def test_what_is_no_file_is_told_of(path: Path) -> None:
+    os.mkfifo(path)
+    with pytest.raises(ResultsError, match="is no file"):
+        Results(path, "s")
+
+
 def test_a_place_that_cannot_be_written_is_told_of(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match=r"cannot be written: .*copy that into a folder"):
         Results(tmp_path / "nowhere" / "calls.rehearsal", "s")

@@ -1,7 +1,6 @@
 """What came of each call of a rehearsal, kept in an SQLite file as it ends."""
 
 import contextlib
-import os
 import sqlite3
 import time
 from collections import Counter
@@ -15,35 +14,13 @@ import msgspec
 
 from ...telemetry.report import CallReport, Ending
 from ..calls import Answer, RecordedCall, RehearsedCall
+from .results_file import ResultsError, UnusableResultsError, broken, open_results
 
-# "vast" in ASCII, where SQLite keeps whose a file is
-# (https://www.sqlite.org/pragma.html#pragma_application_id).
-_APPLICATION = 0x76617374
-_VERSION = 1
+__all__ = ["CallKey", "Results", "ResultsError", "UnusableResultsError", "remove_unusable"]
 
-_SCHEMA = """
-create table results (
-    settings text not null, digest text not null, occurrence integer not null, run integer not null,
-    report blob not null, status integer, content_type text, body blob, whole integer,
-    time_to_first_token real, duration real,
-    primary key (settings, digest, occurrence, run)
-);
-create table spans (
-    id integer primary key, settings text not null, began real not null, ended real not null,
-    concurrency integer not null
-);
-create table notes (
-    settings text not null, name text not null, note blob not null, primary key (settings, name)
-);
-"""
-
-
-class ResultsError(Exception):
-    """The results cannot be read or kept. The message is for a person."""
-
-
-class UnusableResultsError(ResultsError):
-    """The file is broken, or another version's: it may be replaced."""
+type _Row = tuple[
+    bytes, int | None, str | None, bytes | None, int | None, float | None, float | None
+]
 
 
 class CallKey(NamedTuple):
@@ -66,7 +43,7 @@ class Results:
         self.path = path
         self._settings = settings
         self._span: int | None = None
-        self._database = _open(path)
+        self._database = open_results(path)
 
     def __enter__(self) -> Self:
         return self
@@ -85,7 +62,7 @@ class Results:
             self._database.close()
 
     def __len__(self) -> int:
-        return int(self._ask("select count(*) from results where settings = ?")[0])
+        return int(self._ask("select count(*) from results where settings = ?"))
 
     def has(self, key: CallKey) -> bool:
         """Whether the call was made, with these settings."""
@@ -98,21 +75,25 @@ class Results:
         )
         if row is None:
             return None
-        report, status, content_type, body, whole, first_token, duration = row
+        try:
+            # SQLite keeps values of any type in any column.
+            (report, status, content_type, body, whole, first_token, duration) = msgspec.convert(
+                row, _Row, builtin_types=(bytes,)
+            )
+            kept = msgspec.json.decode(report, type=CallReport)
+        except msgspec.MsgspecError as error:
+            raise broken(self.path, str(error)) from None
         answer = None
         if status is not None:
             answer = Answer(
                 status=status,
-                content_type=content_type,
-                body=body,
+                content_type=content_type or "",
+                body=body or b"",
                 whole=bool(whole),
                 time_to_first_token=first_token,
                 duration=duration,
             )
-        try:
-            return RehearsedCall(answer=answer, report=msgspec.json.decode(report, type=CallReport))
-        except msgspec.MsgspecError as error:
-            raise _broken(self.path, str(error)) from None
+        return RehearsedCall(answer=answer, report=kept)
 
     def beside(self, name: str) -> Self:
         """Results of other calls, in the same file; `name` tells them from all others."""
@@ -165,7 +146,9 @@ class Results:
             found = self._database.execute(
                 "select note from notes where settings = ? and name = ?", (self._settings, name)
             ).fetchone()
-            return bytes(found[0]) if found else None
+        if found and not isinstance(found[0], bytes):
+            raise broken(self.path, f"its note {name} is none")
+        return found[0] if found else None
 
     def forget(self) -> None:
         """Forgets all results, also those of other settings."""
@@ -182,28 +165,28 @@ class Results:
             "select count(*) from results where settings = ? and (status is null or status >= 500"
             " or status in (408, 429) or json_extract(cast(report as text), '$.outcome') = ?)"
         )
-        return int(self._ask(query, Ending.BROKEN_OFF)[0])
+        return int(self._ask(query, Ending.BROKEN_OFF))
 
     @property
     def began(self) -> float:
         """When the first call was made, Unix time; 0 if none was."""
-        return float(self._ask("select min(began) from spans where settings = ?")[0] or 0)
+        return float(self._ask("select min(began) from spans where settings = ?"))
 
     @property
     def ended(self) -> float:
         """When the last call had ended, Unix time; 0 if none was made."""
-        return float(self._ask("select max(ended) from spans where settings = ?")[0] or 0)
+        return float(self._ask("select max(ended) from spans where settings = ?"))
 
     @property
     def busy_seconds(self) -> float:
         """Seconds in which calls were made, without the pauses between interrupted rehearsals."""
         total = "select sum(ended - began) from spans where settings = ?"
-        return float(self._ask(total)[0] or 0)
+        return float(self._ask(total))
 
     @property
     def concurrency(self) -> int:
         """The most calls that were made at a time; 0 if none was made."""
-        return int(self._ask("select max(concurrency) from spans where settings = ?")[0] or 0)
+        return int(self._ask("select max(concurrency) from spans where settings = ?"))
 
     def _find(self, columns: str, key: CallKey) -> tuple[Any, ...] | None:
         with self._reading():
@@ -213,19 +196,20 @@ class Results:
                 (self._settings, *key),
             ).fetchone()
 
-    def _ask(self, query: str, *more: str) -> tuple[float, ...]:
+    def _ask(self, query: str, *more: str) -> float:
+        """The number that the query asks for; 0 if there is none."""
         with self._reading():
-            row: tuple[float, ...] = self._database.execute(
-                query, (self._settings, *more)
-            ).fetchone()
-            return row
+            (found,) = self._database.execute(query, (self._settings, *more)).fetchone()
+        if not isinstance(found, int | float | None):
+            raise broken(self.path, "it has a text where a number belongs")
+        return found or 0
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            raise _broken(self.path, str(error)) from None
+            raise broken(self.path, str(error)) from None
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -234,70 +218,6 @@ class Results:
                 yield
         except sqlite3.Error as error:
             raise ResultsError(f"{self.path} cannot be written: {error}.") from None
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    """The database, which no other process has then. Raises ResultsError."""
-    try:
-        # Made here, so that nobody else can read it at any time.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        raise ResultsError(
-            f"{path} cannot be written: {error.strerror}. The results of a rehearsal are kept"
-            " beside the recording: copy that into a folder of yours, and rehearse the copy."
-        ) from None
-    database = sqlite3.connect(path, timeout=0, check_same_thread=False)
-    try:
-        # In this mode, SQLite keeps the lock that it takes for the first write until the file is
-        # closed or the process is gone (https://www.sqlite.org/pragma.html#pragma_locking_mode).
-        database.execute("pragma locking_mode = exclusive")
-        _prepare(database, path)
-        with contextlib.suppress(OSError):  # a copy may have another mode, or another owner
-            path.chmod(0o600)
-        database.execute("pragma journal_mode = wal")
-        # A result outlives this process, however it ends; the last ones may not outlive the system.
-        database.execute("pragma synchronous = normal")
-    except sqlite3.Error as error:
-        database.close()
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-            raise ResultsError(
-                f"{path} is in use: another rehearsal of this recording runs. Wait until it has"
-                " ended, or rehearse a copy of the recording."
-            ) from None
-        if error.sqlite_errorcode in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
-            raise _broken(path, str(error)) from None
-        raise ResultsError(f"{path} cannot be used: {error}.") from None
-    except ResultsError:
-        database.close()
-        raise
-    return database
-
-
-def _prepare(database: sqlite3.Connection, path: Path) -> None:
-    database.execute("begin exclusive")
-    application = database.execute("pragma application_id").fetchone()[0]
-    version = database.execute("pragma user_version").fetchone()[0]
-    if not database.execute("select count(*) from sqlite_schema").fetchone()[0]:
-        for statement in filter(None, map(str.strip, _SCHEMA.split(";"))):
-            database.execute(statement)
-        database.execute(f"pragma application_id = {_APPLICATION}")
-        database.execute(f"pragma user_version = {_VERSION}")
-    elif application != _APPLICATION:
-        raise ResultsError(
-            f"{path} is another program's file: rehearse a copy of the recording with another name."
-        )
-    elif version != _VERSION:
-        raise UnusableResultsError(
-            f"{path} has results of another version of vast-intercept. With --fresh they are"
-            " forgotten, and all calls are made anew."
-        )
-    database.execute("commit")
-
-
-def _broken(path: Path, why: str) -> ResultsError:
-    return UnusableResultsError(
-        f"{path} is broken: {why}. With --fresh it is replaced, and all calls are made anew."
-    )
 
 
 def remove_unusable(path: Path) -> None:
