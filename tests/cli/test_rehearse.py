@@ -111,6 +111,19 @@ def test_what_serve_would_miss_is_missed_here(
     assert "NO_SUCH_KEY" in done.stderr
 
 
+@pytest.mark.parametrize("what", ["calls.jsonl", "calls.jsonl.rehearsal", "vast.yaml", "link"])
+def test_a_page_replaces_nothing_that_the_rehearsal_needs(
+    command: Command, recording: Path, tmp_path: Path, what: str
+) -> None:
+    (tmp_path / "link").hardlink_to(recording)
+    page = tmp_path / what
+    before = page.read_bytes() if page.exists() else None
+    done = command("--yes", "--output", str(page))
+    assert done.exit_code == 2
+    assert "which a page would replace." in done.stderr
+    assert (page.read_bytes() if page.exists() else None) == before
+
+
 def test_a_recording_that_is_none_is_told_of(command: Command, tmp_path: Path) -> None:
     for name, content in (("none", b"\x00\x01"), ("empty", b""), ("no-calls.jsonl", b"{}\n")):
         file = tmp_path / name

@@ -104,7 +104,7 @@ def _rehearse(
         prices=read_prices(prices),
         gates=read_gates(gates) if gates is not None else None,
     )
-    check_page(reported.page)
+    check_page(reported.page, options, prices)
     with prepared(options) as rehearsal:
         _say(rehearsal.announcement())
         if rehearsal.left:

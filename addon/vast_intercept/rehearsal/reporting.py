@@ -10,7 +10,7 @@ from .bill import Bill
 from .gates import Gates, fallen, without_case
 from .judged import Judge
 from .prices import Prices
-from .rehearse import Prepared, RehearsalError
+from .rehearse import Prepared, RehearsalError, RehearseOptions
 from .report.as_json import write_json
 from .report.collected import Collected
 from .report.page import is_special, write_page
@@ -28,13 +28,24 @@ class ReportOptions:
     gates: Gates | None = None
 
 
-def check_page(page: Path) -> None:
-    """Raises RehearsalError if the page could not be written, before calls are made for it."""
+def check_page(page: Path, options: RehearseOptions, prices: Path | None) -> None:
+    """Raises RehearsalError if the page could not be written, before calls are made for it.
+
+    Also if it would take the place of what the rehearsal needs.
+    """
+    given = (options.file, options.results_file, prices, options.config)
+    for needed in (Path(each) for each in given if each is not None):
+        if page.resolve() == needed.resolve() or (page.exists() and _is_same(page, needed)):
+            raise RehearsalError(f"--output: {page} is {needed}, which a page would replace.")
     folder = page.resolve().parent
     if not folder.is_dir():
         raise RehearsalError(f"{page} cannot be written: there is no folder {folder}.")
     if not os.access(folder, os.W_OK) and not is_special(page):
         raise RehearsalError(f"{page} cannot be written: its folder is not writable.")
+
+
+def _is_same(page: Path, other: Path) -> bool:
+    return other.is_file() and page.samefile(other)
 
 
 def report(prepared: Prepared, options: ReportOptions, judge: Judge | None) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -406,3 +407,19 @@ def test_a_link_keeps_leading_to_the_file(tmp_path: Path) -> None:
     assert link.is_symlink()
     assert link.read_text("utf-8").startswith("<!doctype html>")
     assert len(list((tmp_path / "reports").iterdir())) == 1
+
+
+def test_a_link_of_another_user_s_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = tmp_path / "mine"
+    mine.write_text("keep")
+    link = tmp_path / "report.html"
+    link.symlink_to(mine)
+    monkeypatch.setattr(os, "geteuid", lambda: 1_234)
+    monkeypatch.setattr(
+        Path, "lstat", lambda _: SimpleNamespace(st_uid=5_678, st_mode=stat.S_IFLNK)
+    )
+    with pytest.raises(OSError, match="symbolic link of another user's"):
+        written(link)
+    assert mine.read_text() == "keep"

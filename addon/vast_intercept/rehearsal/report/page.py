@@ -6,8 +6,10 @@ of a call is HTML: JSON with every `<` escaped and base64 cannot end the element
 """
 
 import base64
+import errno
 import hashlib
 import json
+import os
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -133,7 +135,9 @@ def _private_file(path: Path) -> Iterator[IO[bytes]]:
     """A file that gets its name when it is complete. tempfile makes it with the mode 0600.
 
     What is there and is no file, such as `/dev/null` or a pipe, is written to, and not replaced.
+    Raises OSError.
     """
+    _check_link(path)
     real = path.resolve()
     if is_special(real):
         with real.open("wb") as out:
@@ -147,6 +151,18 @@ def _private_file(path: Path) -> Iterator[IO[bytes]]:
         finally:
             with suppress(FileNotFoundError):
                 Path(out.name).unlink()
+
+
+def _check_link(path: Path) -> None:
+    """Refuses a symbolic link that another user has put there, to have a file of ours replaced.
+
+    In folders that all may write to, Linux follows none of those either, but looks at no renaming
+    (`fs.protected_symlinks`, https://docs.kernel.org/admin-guide/sysctl/fs.html).
+    """
+    if hasattr(os, "geteuid") and path.is_symlink():
+        owner = path.lstat().st_uid
+        if owner not in {0, os.geteuid()}:
+            raise OSError(errno.EACCES, "it is a symbolic link of another user's", str(path))
 
 
 def is_special(path: Path) -> bool:
