@@ -141,7 +141,7 @@ def test_an_endpoint_that_is_down_half_of_the_time_is_counted_as_it_was(stage: S
     never = {"to": "What is a proxy?", "answers": [{"status": 503}]}
     stage.standin.play(replies=[never, *VAST_S_SCRIPT])
     stage.standin.faults(seed=1, probability={"refuse": 0.5})
-    ran = stage.rehearse("--json", "--limit", "10", "--concurrency", "2", recording=recording)
+    ran = stage.rehearse("--json", "--limit", "10", "--concurrency", "10", recording=recording)
     assert ran.code == 0, ran.errors
     answered = set(stage.sent(200))
     assert 0 < len(answered) < 10 < len(stage.sent())
