@@ -42,6 +42,8 @@ _CONFIG_OPTIONS = {
     "vast_interface": "Vast's interface: openai (openai.vast.ai) or serverless (run.vast.ai and"
     " workers).",
 }
+# Options that decide which configuration is in force.
+_DECIDING = (*_CONFIG_OPTIONS, "vast_rehearse", "vast_judge")
 _RECORD = (
     "Record calls in this file instead of serving them: all of them go to their providers, and"
     " neither a configuration nor a key is needed. Prefix the path with + to append."
@@ -74,7 +76,7 @@ class Settings:
         self._relay = relay
         self._watch = ConfigWatch(_from_options, None)
         #: The values of the options that the watch was made with.
-        self._watched: list[str] = []
+        self._watched: list[str | bool] = []
         self._background: asyncio.Task[None] | None = None
         self._allow_hosts: list[str] = []
         #: The limit of a body that is looked into, in bytes.
@@ -175,7 +177,7 @@ class Settings:
         self._watch.serving = not self.recording
         if "vast_log" in updated:
             _format_log(ctx.options.vast_log)
-        if updated & {*_CONFIG_OPTIONS}:
+        if updated & {*_DECIDING}:
             self._read_config()
 
     def _bound_bodies(self) -> None:
@@ -187,7 +189,7 @@ class Settings:
         self.recorded = min(self.max_body, MAX_FLOW) if self.recording else 0
 
     def _read_config(self) -> None:
-        options = [getattr(ctx.options, name) for name in _CONFIG_OPTIONS]
+        options = [getattr(ctx.options, name) for name in _DECIDING]
         if options == self._watched:
             return  # told of options once more: what is wrong was logged already
         self._watched = options
