@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -59,6 +60,22 @@ def test_without_a_terminal_it_takes_yes(command: Command, recording: Path) -> N
         "- All workers together cost $1.00 an hour, says --per-hour.",
         "vast-intercept rehearse: There is no terminal to ask on: pass --yes to make the calls.",
     ]
+    assert not recording.with_name("calls.jsonl.html").exists()
+
+
+def test_who_says_no_is_told_that_nothing_was_done(
+    command: Command, recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def ask(*, yes: bool) -> None:
+        asked.append(yes)
+        raise click.Abort  # as `click.confirm` does
+
+    monkeypatch.setattr("vast_intercept.cli.rehearse._ask", ask)
+    done = command()
+    assert (asked, done.exit_code, done.stdout) == ([False], 130, "")
+    assert done.stderr.splitlines()[-1] == "vast-intercept rehearse: No call was made."
     assert not recording.with_name("calls.jsonl.html").exists()
 
 

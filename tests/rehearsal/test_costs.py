@@ -73,6 +73,14 @@ def test_every_assumption_is_said():
     assert "not in the figure" not in said
 
 
+def test_other_prices_are_asked_for_only_where_they_would_help():
+    asks = "--prices names a file"
+    assert asks not in " ".join(cost(None, Reply(text="no usage")).assumptions)
+    for model in ("unheard-of", "text-embedding-3-small"):
+        money = cost(None, used(), wish=Wish(operation=None, model=model))
+        assert asks in " ".join(money.assumptions)
+
+
 @pytest.mark.parametrize(
     ("reply", "model", "said"),
     [

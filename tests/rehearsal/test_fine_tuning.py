@@ -159,6 +159,17 @@ def test_what_is_for_one_server_alone_is_left_out() -> None:
     assert example["messages"] == [HI, {"role": "assistant", "content": "A"}, HI, HELLO]
 
 
+def test_members_that_are_null_in_what_the_app_sent_back_are_left_out() -> None:
+    """The openai package gives a message with all of them, and apps send that on."""
+    nulls = {"refusal": None, "audio": None, "function_call": None, "annotations": []}
+    result = {"role": "tool", "tool_call_id": "call00001", "content": "warm"}
+    example = example_of(call(CHAT, {"messages": [HI, CALLED | nulls, result]}, chat_answer()))
+    assert example["messages"] == [HI, CALLED, result, HELLO]
+    said = HELLO | nulls | {"tool_calls": None, "name": None}
+    example = example_of(call(CHAT, {"messages": [HI, said, HI]}, chat_answer()))
+    assert example["messages"] == [HI, HELLO, HI, HELLO]
+
+
 ASKED = {"model": "gpt-4o", "input": "Hi"}
 
 

@@ -10,11 +10,13 @@ from msgspec.structs import replace
 
 from vast_intercept.rehearsal.calls import Answer, RehearsedCall
 from vast_intercept.rehearsal.rehearse import (
+    InterruptedRehearsalError,
     Prepared,
     RehearsalError,
     RehearseOptions,
     prepared,
 )
+from vast_intercept.rehearsal.replaying.replayer import Work
 from vast_intercept.rehearsal.replaying.results import keyed
 from vast_intercept.telemetry.report import CallReport, Ending
 
@@ -77,10 +79,36 @@ def test_what_was_made_is_not_left_and_is_reported(preparing: Preparing) -> None
         assert entries[0].runs[0].reply.text == "hello"
     with preparing(endpoint="another") as rehearsal:
         assert rehearsal.left == 3
+
+
+def test_earlier_results_are_forgotten_no_sooner_than_calls_are_made(
+    preparing: Preparing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person who says no to `--fresh` keeps what was paid for."""
+    with preparing() as rehearsal:
+        make(rehearsal, 2)
     with preparing(fresh=True) as rehearsal:
         assert rehearsal.left == 3
+        assert "have a result from before" not in rehearsal.announcement()
     with preparing() as rehearsal:
-        assert rehearsal.left == 3
+        assert rehearsal.left == 1
+
+    def interrupted(options: object, work: Work) -> None:
+        key, _ = next(work.calls)
+        assert not work.results.has(key)
+        make(rehearsal, 1)
+        work.made, work.interrupted = 1, True
+
+    monkeypatch.setattr("vast_intercept.rehearsal.rehearse._run", interrupted)
+    # The same command, with --fresh, would make it again.
+    goes_on = r"2 of 3 calls are still .* The same command without --fresh goes on there"
+    with (
+        preparing(fresh=True) as rehearsal,
+        pytest.raises(InterruptedRehearsalError, match=goes_on),
+    ):
+        rehearsal.make_calls()
+    with preparing() as rehearsal:
+        assert rehearsal.left == 2
 
 
 def test_a_limit_counts_calls_and_not_what_is_none(preparing: Preparing) -> None:

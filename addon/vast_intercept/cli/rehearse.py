@@ -61,12 +61,18 @@ def rehearse(*, yes: bool, **given: Any) -> None:
     # Not before they are needed: mitmproxy takes half a second.
     from ..rehearsal.gates import GateError  # noqa: PLC0415
     from ..rehearsal.prices import PriceError  # noqa: PLC0415
-    from ..rehearsal.rehearse import FAILURES, InterruptedRehearsalError  # noqa: PLC0415
+    from ..rehearsal.rehearse import (  # noqa: PLC0415
+        FAILURES,
+        InterruptedRehearsalError,
+        same_command,
+    )
 
     try:
         fell = _rehearse(yes=yes, **given)
-    except (KeyboardInterrupt, click.Abort):
-        _fail("Interrupted. The same command goes on there.", _INTERRUPTED)
+    except click.Abort:
+        _fail("No call was made.", _INTERRUPTED)
+    except KeyboardInterrupt:
+        _fail(f"Interrupted. {same_command(fresh=given['fresh'])}.", _INTERRUPTED)
     except InterruptedRehearsalError as error:
         _fail(str(error), _INTERRUPTED)
     except (*FAILURES, GateError, PriceError) as error:

@@ -40,6 +40,8 @@ class ProviderCost:
     _known: dict[tuple[str, str, Price], _Tokens] = field(default_factory=dict)
     _unknown: Counter[str] = field(default_factory=Counter)
     _errors: int = 0
+    # Whether another table could price more calls.
+    _priceless: bool = False
     _cache_unsaid: bool = False
 
     def add(self, call: RecordedCall, wish: Wish, reply: Reply | None) -> None:
@@ -55,8 +57,10 @@ class ProviderCost:
         shown = _short(model) if model else "a model that is not named"
         price = self._find(provider, reply.model, wish.model)
         if price is None:
+            self._priceless = True
             self._unknown[f"{shown}, whose price at {_short(provider)} is not known"] += 1
         elif why := _why_unknown(price, reply):
+            self._priceless |= reply.prompt_tokens is not None
             self._unknown[f"{shown}, where {why}"] += 1
         else:
             key = (provider, model.lower(), price)
@@ -75,7 +79,8 @@ class ProviderCost:
         if unknown:
             said.append(f"{unknown:,} of {calls:,} calls are not in the figure:")
             said += _listed([f"{count:,}: {why}." for why, count in self._ordered_unknown()])
-            said.append("--prices names a file with prices of your own.")
+            if self._priceless:
+                said.append("--prices names a file with prices of your own.")
         said += _listed([_said(*key, tokens) for key, tokens in known])
         if self._errors:
             said.append(

@@ -98,7 +98,12 @@ def _reply(call: RecordedCall) -> Reply:
 
 
 def _message(given: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if name in _OF_MESSAGES}
+    """The message as an app could have written it: many send what they got, with its nulls."""
+    return {
+        name: value
+        for name, value in given.items()
+        if name in _OF_MESSAGES and (value is not None or name == "content")
+    }
 
 
 def _last(reply: Reply, before: str) -> dict[str, Any]:

@@ -99,6 +99,11 @@ def check_config(options: RehearseOptions) -> Config:
     return config
 
 
+def same_command(*, fresh: bool) -> str:
+    """How to go on after an interruption. `fresh` would forget what was made until then."""
+    return f"The same command{' without --fresh' if fresh else ''} goes on there"
+
+
 @dataclass(kw_only=True)
 class Prepared:
     """A rehearsal whose recording was read once."""
@@ -138,15 +143,18 @@ class Prepared:
             left=self.left,
             money=estimate(seconds, prices),
             judge=self.options.judge,
-            failed=self.results.failed_for_now(),
+            failed=0 if self.options.fresh else self.results.failed_for_now(),
         )
         return "\n".join(lines)
 
     def make_calls(self) -> None:
-        """Makes the calls that have no result yet.
+        """Makes the calls that have no result yet, or all of them if `fresh` asks for it.
 
-        Raises RehearsalError, RecordingError, ResultsError, and InterruptedRehearsalError.
+        Earlier results are forgotten here: until then, a person may say no. Raises RehearsalError,
+        RecordingError, ResultsError, and InterruptedRehearsalError.
         """
+        if self.options.fresh:
+            self.results.forget()
         runs = range(self.options.runs)
         # Run after run: a worker that has just seen a prompt answers it faster.
         calls = (each for run in runs for each in keyed(self.calls(), run))
@@ -157,7 +165,7 @@ class Prepared:
             work = self._work(islice(missing, self.left), self.results, telling)
             _run(self.options, work)
         self.left -= work.made
-        _check_end(work, f"{self.left:,} of {in_all:,} calls are still to be made")
+        _check_end(work, self.options, f"{self.left:,} of {in_all:,} calls are still to be made")
 
     def entries(self) -> Iterator[Entry]:
         """The calls that were made, with the answers of both, compared.
@@ -183,7 +191,7 @@ class Prepared:
                 return
             work = self._work(chain((first,), calls), judge.results, telling)
             _run(self.options, work, judge.endpoint)
-        _check_end(work, "The judge was not asked about all answers")
+        _check_end(work, self.options, "The judge was not asked about all answers")
 
     def _objection(self, found: Config) -> str:
         # mitmproxy's own file of options wins over --set (FACTS M76).
@@ -222,8 +230,6 @@ def prepared(options: RehearseOptions) -> Iterator[Prepared]:
     if options.fresh:
         remove_unusable(options.results_file)
     with Results(options.results_file, settings_digest(config)) as results:
-        if options.fresh:
-            results.forget()
         planning = Planning(config=config, runs=options.runs, concurrency=options.concurrency)
         occurrences, left = Occurrences(), 0
         for each in chain([first], found):
@@ -232,7 +238,10 @@ def prepared(options: RehearseOptions) -> Iterator[Prepared]:
                 continue
             planning.add(each, read_wish(each))
             key = occurrences.key_of(each)
-            left += sum(not results.has(key._replace(run=run)) for run in range(options.runs))
+            left += sum(
+                options.fresh or not results.has(key._replace(run=run))
+                for run in range(options.runs)
+            )
         planning.unusable = len(unusable)
         yield Prepared(
             options=options,
@@ -296,14 +305,14 @@ def _run(options: RehearseOptions, work: Work, judge: str = "") -> None:
         sys.argv[0] = program
 
 
-def _check_end(work: Work, what: str) -> None:
+def _check_end(work: Work, options: RehearseOptions, what: str) -> None:
     if isinstance(work.problem, ResultsError | RecordingError | KeyRefusedError | ObjectionError):
         raise RehearsalError(str(work.problem)) from None
     if work.problem:
         raise work.problem
     if work.interrupted:
         raise InterruptedRehearsalError(
-            f"{what}. The same command goes on there, and makes no call again."
+            f"{what}. {same_command(fresh=options.fresh)}, and makes no call again."
         )
 
 

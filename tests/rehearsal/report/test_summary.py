@@ -1,8 +1,11 @@
 """The summary on the terminal."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vast_intercept.rehearsal.report.report import Costs, Judgement, Money
 from vast_intercept.rehearsal.report.summary import Summary
@@ -21,7 +24,7 @@ def test_says_all_in_short() -> None:
     text = summary(*made.of_all_kinds(), judgement=made.JUDGEMENT, unusable=made.UNUSABLE)
     for line in (
         "Rehearsed 7 calls of 9, 2 runs each, on my-endpoint.",
-        "5 calls differ from the provider in at least one measure.",
+        "At least one measure fails in 5 calls.",
         "  Served                      79 %  11 of 14",
         "  Valid JSON                  50 %  1 of 2  (provider 100 %)",
         "  unsupported_endpoint: 2 answers",
@@ -70,8 +73,42 @@ def test_says_what_is_not_known() -> None:
 def test_nothing_is_said_of_what_is_not_there() -> None:
     text = summary()
     assert text.startswith("Rehearsed 0 calls of 2")
-    assert "differ" not in text
+    assert "measure" not in text
     assert "Speed" not in text
+
+
+def test_a_recording_without_answers_is_not_said_to_differ_from_its_provider() -> None:
+    alone = replace(made.of_all_kinds()[3], provider=None)
+    text = summary(alone)
+    assert "At least one measure fails in 1 call." in text
+    assert "provider" not in text.partition("Speed")[0]
+
+
+def not_served(*advice: str) -> made.Entry:
+    """A call that fails in each run, with other advice."""
+    runs = [
+        replace(run, comparison=replace(run.comparison, advice=each))
+        for each in advice
+        for run in made.of_all_kinds()[3].runs[:1]
+    ]
+    return replace(made.of_all_kinds()[3], runs=runs)
+
+
+def test_advice_says_no_sentence_twice_and_that_there_is_more() -> None:
+    advice = [f"POST /{each} is not served. Served are chats." for each in "abc"]
+    text = summary(not_served(*advice[:2]))
+    assert text.count("is not served.") == 2
+    assert text.count("Served are chats.") == 1
+    assert "see the report" not in text
+    assert "For other calls, see the report." in summary(not_served(*advice))
+
+
+@given(st.integers(0, 70), st.integers(40, 100))
+def test_a_line_for_the_configuration_can_be_copied_as_it_is(before: int, width: int) -> None:
+    line = "`  demo: {serves: [embeddings]}`"
+    text = summary(not_served(f"{'x' * before} {line}, and so on."), width=width)
+    assert line in text
+    assert max(map(len, text.splitlines())) <= width
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """The report in short, for the terminal."""
 
+import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from ...secret import mask_shapes
 from ...telemetry.wording import printable, rate, seconds
@@ -19,6 +20,9 @@ _LONGEST = 1_000  # characters of a text that others chose
 _MOST_REASONS = 12
 _MOST_ADVICE = 2
 _MOST_UNUSABLE = 5
+_CODE = re.compile("`[^`]*`")
+_JOINED = "\x00"  # for a space; `_said` leaves no such character in a text
+_SENTENCE_ENDS = re.compile(r"(?<=\.) ")
 
 
 class Summary:
@@ -48,10 +52,10 @@ class Summary:
         runs = f", {counted(rehearsal.runs, 'run')} each" if rehearsal.runs > 1 else ""
         where = ", ".join(printable(name) for name in rehearsal.endpoints) or "no endpoint"
         yield from self._wrapped(f"Rehearsed {made}{runs}, on {where}.")
-        differ = rehearsal.differing
-        differ_or = f"{counted(differ, 'call')} {'differs' if differ == 1 else 'differ'}"
+        # No word of the provider: a recording need not have answers of it.
+        failing = counted(rehearsal.differing, "call")
         if rehearsal.rehearsed:
-            yield from self._wrapped(f"{differ_or} from the provider in at least one measure.")
+            yield from self._wrapped(f"At least one measure fails in {failing}.")
         if chance := rehearsal.totals.by_chance:
             yield from self._wrapped(
                 f"{counted(chance, 'answer')} of {rehearsal.totals.compared:,} differ no more than"
@@ -88,8 +92,10 @@ class Summary:
         for reason in found[:_MOST_REASONS]:
             answers = counted(reason.answers, "answer")
             yield from self._wrapped(f"{_said(reason.name)}: {answers}", indent=2)
-            for advice in reason.advice[:_MOST_ADVICE]:
+            for advice in _without_repetition(reason.advice[:_MOST_ADVICE]):
                 yield from self._wrapped(_said(advice), indent=6)
+            if len(reason.advice) > _MOST_ADVICE:
+                yield from self._wrapped("For other calls, see the report.", indent=6)
         if len(found) > _MOST_REASONS:
             yield f"  and {counted(len(found) - _MOST_REASONS, 'more reason')}"
 
@@ -155,10 +161,21 @@ class Summary:
             yield f"  and {len(parts) - _MOST_UNUSABLE:,} more, which the page lists"
 
     def _wrapped(self, text: str, *, indent: int = 0) -> list[str]:
+        """Lines of the text. What is quoted in backticks stays on one line if it fits there."""
         blank = " " * indent
-        return textwrap.wrap(
-            text, self._width, initial_indent=blank, subsequent_indent=blank, break_on_hyphens=False
+        room = self._width - indent
+
+        def joined(code: re.Match[str]) -> str:
+            return code[0].replace(" ", _JOINED) if len(code[0]) < room else code[0]
+
+        lines = textwrap.wrap(
+            _CODE.sub(joined, text),
+            self._width,
+            initial_indent=blank,
+            subsequent_indent=blank,
+            break_on_hyphens=False,
         )
+        return [line.replace(_JOINED, " ") for line in lines]
 
     def _bold(self, text: str) -> str:
         return self._coloured(text, _BOLD)
@@ -169,6 +186,16 @@ class Summary:
 
 def _said(text: str) -> str:
     return printable(mask_shapes(text.replace("\n", " ")), _LONGEST)
+
+
+def _without_repetition(texts: Sequence[str]) -> Iterator[str]:
+    """The texts, each without the sentences that one before it has."""
+    known: set[str] = set()
+    for text in texts:
+        sentences = [each for each in _SENTENCE_ENDS.split(text) if each not in known]
+        known.update(sentences)
+        if sentences:
+            yield " ".join(sentences)
 
 
 def _medians(name: str, compared: Compared, word: Callable[[float], str]) -> str:
