@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -95,6 +96,16 @@ def test_a_stream_has_the_time_of_its_first_byte(read: Read) -> None:
     answer = the_call(read, flow).answer
     assert answer is not None
     assert answer.time_to_first_token == 0.5
+
+
+@pytest.mark.parametrize("moment", [1e308, math.inf, math.nan, -1.0])
+def test_times_that_no_call_can_have_are_not_known(read: Read, moment: float) -> None:
+    flow = call()
+    assert flow.response
+    flow.request.timestamp_start = flow.response.timestamp_end = moment
+    found = the_call(read, flow)
+    assert found.answer
+    assert (found.time, found.answer.duration) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,14 @@ def test_a_stream_has_the_time_of_its_first_byte(path: Path) -> None:
     assert answer.time_to_first_token == 0.5
 
 
+@pytest.mark.parametrize("milliseconds", [1e308, 1e12, -5])
+def test_times_that_no_call_can_take_are_not_known(path: Path, milliseconds: float) -> None:
+    timings = {"wait": milliseconds, "receive": milliseconds}
+    answer = the_call(path, har(entry(timings=timings))).answer
+    assert answer is not None
+    assert answer.duration is None
+
+
 def test_bodies_in_base64_are_read(path: Path) -> None:
     content = {"size": 3, "text": base64.b64encode(b"\x00\xff\x01").decode(), "encoding": "base64"}
     answer = the_call(path, har(entry(response__content=content))).answer

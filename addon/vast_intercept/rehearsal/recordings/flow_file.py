@@ -1,6 +1,5 @@
 """The calls of a flow file of mitmproxy, with or without the interceptor's notes."""
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
@@ -20,6 +19,8 @@ from .parts import (
     header,
     is_stream,
     kept_headers,
+    plausible_seconds,
+    plausible_time,
     why_no_call,
     without_coding,
     without_keys,
@@ -75,7 +76,7 @@ def _http_call(place: str, flow: http.HTTPFlow, strangers: Strangers) -> Recorde
         body=without_keys(body, keys),
         answer=answer,
         problem=problem,
-        time=float(request.timestamp_start),
+        time=plausible_time(float(request.timestamp_start)),
     )
 
 
@@ -120,11 +121,11 @@ def _first_token(flow: http.HTTPFlow, response: http.Response, content_type: str
     if not (is_stream(content_type) or content_type.startswith("audio/")):
         return None  # the note is of the answer's first byte, which a whole answer may have as well
     noted = all_noted(flow).get("time_to_first_token")
-    if isinstance(noted, int | float) and 0 <= noted < math.inf:
+    if isinstance(noted, int | float) and plausible_seconds(noted) is not None:
         return float(noted)
     return _between(flow.request.timestamp_end, response.timestamp_start)
 
 
 def _between(start: float | None, end: float | None) -> float | None:
     """Seconds from one moment to a later one; None if they are not known, or in another order."""
-    return end - start if start and end and end >= start else None
+    return plausible_seconds(end - start) if start and end else None

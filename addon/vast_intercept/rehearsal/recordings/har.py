@@ -23,6 +23,8 @@ from .parts import (
     is_stream,
     kept_headers,
     place_in,
+    plausible_seconds,
+    plausible_time,
     why_no_call,
     without_keys,
 )
@@ -210,8 +212,8 @@ def _answer(
             content_type=content_type,
             body=without_keys(body, keys),
             whole=not problem,
-            time_to_first_token=wait / 1000 if is_stream(content_type) and wait > 0 else None,
-            duration=(wait + max(receive, 0)) / 1000 if wait > 0 else None,
+            time_to_first_token=_seconds(wait) if is_stream(content_type) else None,
+            duration=_seconds(wait + max(receive, 0)) if wait > 0 else None,
         ),
         problem,
     )
@@ -234,8 +236,12 @@ def _bytes_of(body: _Body, content_type: str, *, of_mitmproxy: bool) -> bytes | 
     return body.text.encode()
 
 
+def _seconds(milliseconds: float) -> float | None:
+    return plausible_seconds(milliseconds / 1000) if milliseconds > 0 else None
+
+
 def _time(text: str) -> float | None:
     try:
-        return datetime.fromisoformat(text).timestamp()
+        return plausible_time(datetime.fromisoformat(text).timestamp())
     except (ValueError, OverflowError):
         return None

@@ -19,6 +19,9 @@ _MIB = 1024 * 1024
 _METHOD = re.compile(r"[A-Za-z]{1,20}")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _LONGEST_SHOWN = 200
+# Seconds of a week, and Unix time at the end of the year 9999.
+_LONGEST_CALL = 7 * 24 * 3600.0
+_LAST_MOMENT = 253_402_300_799.0
 
 
 class CodingError(Exception):
@@ -92,6 +95,16 @@ def without_keys(body: bytes, keys: Sequence[Secret]) -> bytes:
     secrets = Secrets()
     secrets.add(*keys)
     return secrets.redact_bytes(body)
+
+
+def plausible_seconds(duration: float) -> float | None:
+    """How long something took, or None if no call can take so long: a file may say anything."""
+    return duration if 0 <= duration <= _LONGEST_CALL else None
+
+
+def plausible_time(moment: float) -> float | None:
+    """A moment as Unix time, or None if it is none that a calendar has."""
+    return moment if 0 <= moment <= _LAST_MOMENT else None
 
 
 def is_stream(content_type: str) -> bool:
