@@ -13,6 +13,7 @@ from .calls import RecordedCall
 from .prices import Price, Prices, provider_of
 from .replies.reply import Reply, Wish
 from .report.report import Money
+from .wording import counted, duration, in_dollars
 
 _MILLION = 1_000_000
 _HOUR = 3600.0
@@ -70,11 +71,11 @@ class ProviderCost:
     def money(self) -> Money:
         """What all calls that were added cost together, with what it was computed from."""
         known = sorted(self._known.items(), key=lambda item: item[0][:2])
-        counted = sum(tokens.calls for _, tokens in known)
+        with_price = sum(tokens.calls for _, tokens in known)
         unknown = sum(self._unknown.values())
-        calls = counted + unknown + self._errors
+        calls = with_price + unknown + self._errors
         parts = [part for (_, _, price), tokens in known for part in _dollars(price, tokens)]
-        dollars = math.fsum(parts) if counted or (self._errors and not unknown) else None
+        dollars = math.fsum(parts) if with_price or (self._errors and not unknown) else None
         said = []
         if unknown:
             said.append(f"{unknown:,} of {calls:,} calls are not in the figure:")
@@ -84,9 +85,10 @@ class ProviderCost:
         said += _listed([_said(*key, tokens) for key, tokens in known])
         if self._errors:
             said.append(
-                f"{_calls(self._errors)} got an error from the provider: taken as free of charge."
+                f"{counted(self._errors, 'call')} got an error from the provider: taken as free of"
+                " charge."
             )
-        if counted:
+        if with_price:
             said += [
                 f"Prices of {source}." for source in sorted({_source(self, each) for each in known})
             ]
@@ -99,7 +101,7 @@ class ProviderCost:
                 "They are list prices: batches, priority, discounts, taxes, and tools such as web"
                 " search are not in them."
             )
-            said.append(f"That is {in_dollars((dollars or 0.0) / counted)} a call.")
+            said.append(f"That is {in_dollars((dollars or 0.0) / with_price)} a call.")
         return Money(dollars=dollars, assumptions=tuple(said))
 
     def _find(self, provider: str, *models: str | None) -> Price | None:
@@ -168,8 +170,8 @@ def _said(provider: str, model: str, price: Price, tokens: _Tokens) -> str:
         for count, what, each in _priced(price, tokens)
     ]
     return (
-        f"{_calls(tokens.calls)} of {_short(model)} at {_short(provider)}: {', '.join(parts)} a"
-        " million."
+        f"{counted(tokens.calls, 'call')} of {_short(model)} at {_short(provider)}:"
+        f" {', '.join(parts)} a million."
     )
 
 
@@ -215,7 +217,7 @@ def vast_cost(
     made = max(made, calls)
     dollars = hourly * busy / _HOUR * calls / made / runs
     said.append(
-        f"Calls ran for {seconds(busy)}, at most {concurrency:,} at a time; that is"
+        f"Calls ran for {duration(busy)}, at most {concurrency:,} at a time; that is"
         f" {in_dollars(hourly)} an hour for that time."
     )
     if made > calls:
@@ -250,42 +252,6 @@ def estimate(seconds_busy: float | None, prices: Sequence[WorkerPrice]) -> Money
         return Money(dollars=None, assumptions=said)
     dollars = math.fsum(known) * seconds_busy / _HOUR
     return Money(dollars=dollars, assumptions=said)
-
-
-# --- words ------------------------------------------------------------------------------------
-
-
-def in_dollars(amount: float) -> str:
-    """An amount for a person to read, with as many digits as say something.
-
-    >>> in_dollars(12), in_dollars(0.000123456), in_dollars(1234.5)
-    ('$12.00', '$0.000123', '$1,234.50')
-    """
-    if amount >= 0.1 or not amount:
-        exact = f"{amount:,.3f}"
-        return "$" + exact.removesuffix("0")
-    digits = 2 - math.floor(math.log10(amount))
-    if digits > 12:
-        return "less than $0.000000000001"
-    text = f"{amount:.{digits}f}".rstrip("0")
-    return "$" + (text if len(text.partition(".")[2]) >= 2 else f"{amount:.2f}")
-
-
-def seconds(duration: float) -> str:
-    """A duration for a person to read.
-
-    >>> seconds(4.25), seconds(3725)
-    ('4.2 s', '1 h 2 min 5 s')
-    """
-    if duration < 60:
-        return f"{duration:.1f} s"
-    hours, rest = divmod(round(duration), 3600)
-    minutes, left = divmod(rest, 60)
-    return (f"{hours:,} h " if hours else "") + f"{minutes} min {left} s"
-
-
-def _calls(count: int) -> str:
-    return f"{count:,} call{'s' * (count != 1)}"
 
 
 def _listed(sentences: list[str]) -> list[str]:

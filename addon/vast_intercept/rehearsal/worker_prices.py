@@ -13,8 +13,9 @@ from ..diagnosis.reach import Reach
 from ..diagnosis.vast_account import VastAccount, is_ready
 from ..launch.named_proxy import NamedProxyError, named_proxy
 from ..vast_api.console import ListedEndpoint
-from .costs import WorkerPrice, in_dollars
+from .costs import WorkerPrice
 from .prices import PriceError
+from .wording import in_dollars
 
 #: The highest price that `--per-hour` takes, in dollars.
 HIGHEST_PER_HOUR = 1_000_000.0

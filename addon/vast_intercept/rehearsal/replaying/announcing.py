@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from ..costs import in_dollars, seconds
 from ..report.report import Money
+from ..wording import counted, duration, in_dollars
 from .plan import Plan
 
 
@@ -16,16 +16,16 @@ def announced(
     """
     runs = f", {plan.runs} times each," if plan.runs > 1 else ""
     where = f" on {', '.join(plan.endpoints)}" if plan.endpoints else ""
-    yield f"{_calls(plan.calls)}{runs}{where}, at most {plan.concurrency:,} at a time:"
+    yield f"{counted(plan.calls, 'call')}{runs}{where}, at most {plan.concurrency:,} at a time:"
     for operation, count in plan.operations.items():
         yield f"  {count:>8,}  {operation or 'no call of the API'}"
     if plan.unusable:
-        parts = "1 part" if plan.unusable == 1 else f"{plan.unusable:,} parts"
+        parts = counted(plan.unusable, "part")
         yield f"{parts} of the recording cannot be used: the report says why."
     if left < plan.in_all:
         yield (
-            f"{plan.in_all - left:,} of {_calls(plan.in_all)} have a result from before and are not"
-            f" made again: {left:,} are left. --fresh makes all anew."
+            f"{plan.in_all - left:,} of {counted(plan.in_all, 'call')} have a result from before"
+            f" and are not made again: {left:,} are left. --fresh makes all anew."
         )
     if failed:
         yield (
@@ -35,16 +35,13 @@ def announced(
         return
     share = left / plan.in_all
     yield f"Prompt tokens  about {round(plan.prompt_tokens * share):,}"
-    yield f"Time           about {seconds(plan.seconds_for(left))}"
-    cost = "not known" if money.dollars is None else f"about {in_dollars(money.dollars)}"
-    yield f"Cost           {cost}"
+    yield f"Time           about {duration(plan.seconds_for(left))}"
+    about = "" if money.dollars is None else "about "
+    yield f"Cost           {about}{in_dollars(money.dollars)}"
     if judge:
-        yield f"And up to {_calls(2 * plan.calls)} to the judge, {judge}: they are not included."
+        calls = counted(2 * plan.calls, "call")
+        yield f"And up to {calls} to the judge, {judge}: they are not included."
         if judge in plan.endpoints:
             yield f"{judge} judges its own answers: models prefer those. Another one is fairer."
     for assumption in dict.fromkeys((*plan.assumptions, *money.assumptions)):
         yield f"- {assumption}"
-
-
-def _calls(count: int) -> str:
-    return "1 call" if count == 1 else f"{count:,} calls"

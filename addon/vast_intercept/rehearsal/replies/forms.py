@@ -20,6 +20,7 @@ from ...openai_api.operations import Operation
 from ...openai_api.sse import DONE, EVENT_STREAM
 from ...openai_api.usage import model_of, read_usage
 from ..calls import Answer
+from ..wording import counted
 from .reply import Reply
 
 _HEARD = frozenset({Operation.AUDIO_TRANSCRIPTIONS, Operation.AUDIO_TRANSLATIONS})
@@ -66,13 +67,13 @@ def _embeddings(body: bytes) -> str:
     vectors = [bytes(each.embedding) for each in answer.data]
     coding = ", in base64" if any(each.startswith(b'"') for each in vectors) else ""
     each = _listed(f"{length_of_vector(vector):,} numbers" for vector in vectors)
-    return f"{_counted(len(vectors), 'embedding')}{f' of {each}' if each else ''}{coding}"
+    return f"{counted(len(vectors), 'embedding')}{f' of {each}' if each else ''}{coding}"
 
 
 def _scores(body: bytes, what: str) -> str:
     answer = typed(json_value(body), dict)
     entries = answer.get("results", answer.get("data"))
-    return _counted(len(entries), what) if isinstance(entries, list) else ""
+    return counted(len(entries), what) if isinstance(entries, list) else ""
 
 
 def _images(body: bytes) -> str:
@@ -80,7 +81,7 @@ def _images(body: bytes) -> str:
     if not isinstance(data, list):
         return ""
     each = _listed(_image(typed(entry, dict)) for entry in data)
-    return f"{_counted(len(data), 'image')}{f': {each}' if each else ''}"
+    return f"{counted(len(data), 'image')}{f': {each}' if each else ''}"
 
 
 def _image(entry: dict[str, Any]) -> str:
@@ -163,7 +164,3 @@ def _listed(words: Iterable[str]) -> str:
     if len(counts) == 1:
         return next(iter(counts))
     return ", ".join(f"{times} of {word}" for word, times in sorted(counts.items()))
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -8,10 +8,11 @@ from ...secret import mask_shapes
 from ...telemetry.wording import printable, rate, seconds
 from ..comparison.measures import Measure
 from ..comparison.totals import Count, Totals
+from ..wording import counted, in_dollars, percent
 from .reasons import reasons
 from .report import Costs, Judgement, Money, Rehearsal
 from .speed import Compared, Speed
-from .wording import MEASURES, counted, dollars, percent
+from .wording import MEASURES
 
 _NARROWEST = 40
 _WIDEST = 100
@@ -126,7 +127,7 @@ class Summary:
             yield from self._money(name, money)
 
     def _money(self, name: str, money: Money) -> Iterator[str]:
-        yield f"  {name:<10}{dollars(money.dollars)}"
+        yield f"  {name:<10}{in_dollars(money.dollars)}"
         for assumption in money.assumptions:
             yield from self._wrapped(_said(assumption), indent=6)
 
