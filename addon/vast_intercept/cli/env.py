@@ -11,7 +11,7 @@ from ..launch.exports import FORMS, exports
 from .options import interceptor_port
 
 
-@click.command()
+@click.command(short_help="Print the variables that lead apps to the running interceptor.")
 @interceptor_port
 @click.option(
     "--format",

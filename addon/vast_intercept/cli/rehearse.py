@@ -14,7 +14,7 @@ _INTERRUPTED = 130
 _PATH = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.command()
+@click.command(short_help="Make recorded calls on Vast, and compare the answers.")
 @click.argument("file", type=_PATH)
 @click.option("--endpoint", metavar="NAME", help="Vast endpoint (option vast_endpoint).")
 @click.option("--config", metavar="PATH", help="Configuration file (option vast_config).")

@@ -71,7 +71,10 @@ _OPTIONS: tuple[Callable[..., Any], ...] = (
 )
 
 
-@click.command(context_settings=IN_FRONT_OF_A_COMMAND)
+@click.command(
+    context_settings=IN_FRONT_OF_A_COMMAND,
+    short_help="Run a command with an interceptor of its own, or a running one.",
+)
 @click.option("--attach", metavar="PORT", type=PORT, help="Use the interceptor on this port.")
 @click.option("--endpoint", metavar="NAME", help="Vast endpoint (option vast_endpoint).")
 @app_command

@@ -295,8 +295,10 @@ def of_all_kinds() -> list[Entry]:
             7,
             "And then?",
             None,
-            run(ours("Then it snows."), compared(unmeasured=UNMEASURED), total=0.7),
-            run(ours("Then it snows."), compared(), total=0.7),
+            run(
+                ours("Then it snows."), compared(by_chance=False, unmeasured=UNMEASURED), total=0.7
+            ),
+            run(ours("Then it snows."), compared(by_chance=False), total=0.7),
         ),
     ]
 

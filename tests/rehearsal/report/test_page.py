@@ -162,6 +162,26 @@ def test_searches_in_what_calls_say(page: Page) -> None:
 # --- a call ---
 
 
+@pytest.mark.parametrize(
+    ("title", "said"),
+    [
+        ("What should I wear", "differ from each other as much: this is chance"),
+        ("What is the weather in Oslo", "differ less from each other: this is not chance"),
+        ("Read this invoice", None),  # broken JSON is wrong in itself
+        ("And then?", None),  # the recording has no answer from which it could differ
+    ],
+)
+def test_chance_is_spoken_of_only_where_something_differs(
+    page: Page, title: str, said: str | None
+) -> None:
+    call = open_call(page, title)
+    expect(call.locator(".answer")).to_have_count(2)
+    if said:
+        expect(call).to_contain_text(f"Vast's own runs {said}.")
+    else:
+        expect(call).not_to_contain_text("Vast's own runs")
+
+
 def test_a_call_opens_to_both_answers(page: Page) -> None:
     call = open_call(page, "What should I wear")
     expect(call.locator(".request")).to_contain_text("You are a helpful assistant.")

@@ -85,6 +85,18 @@ function figuresOf(figures) {
   );
 }
 
+// Measures of an answer by itself: what fails there is wrong, whatever other answers are.
+const BY_ITSELF = new Set(["served", "json", "schema", "arguments", "not_empty"]);
+
+/** Whether chance explains a difference, in words; nothing where there is no difference to explain. */
+function chanceOf(run) {
+  if (run.by_chance === true) return "Vast's own runs differ from each other as much: this is chance.";
+  const failed = Object.entries(run.checks).filter(([, { holds }]) => !holds).map(([measure]) => measure);
+  const differs = failed.length > 0 || (isKnown(run.similarity) && run.similarity < 1);
+  if (run.by_chance !== false || !differs || failed.some((measure) => BY_ITSELF.has(measure))) return "";
+  return "Vast's own runs differ less from each other: this is not chance.";
+}
+
 /** What holds and what does not, in words, the latter first. */
 function checksShown(run) {
   const checks = Object.entries(run.checks).sort(([, one], [, other]) => one.holds - other.holds);
@@ -101,8 +113,7 @@ function checksShown(run) {
   if (run.advice) shown.push(element("p", { class: "notice" }, element("b", {}, run.reason), ": ", element("bdi", {}, ...prose(run.advice))));
   if (items.length) shown.push(element("ul", { class: "checks" }, ...items));
   const alike = isKnown(run.similarity) ? `The texts are ${percent(run.similarity)} alike.` : "";
-  const chance = run.by_chance === true ? "Vast's own runs differ from each other as much: this is chance."
-    : run.by_chance === false ? "Vast's own runs differ less from each other: this is not chance." : "";
+  const chance = chanceOf(run);
   if (alike || chance) shown.push(element("p", { class: "quiet" }, [alike, chance].filter(Boolean).join(" ")));
   return shown;
 }
