@@ -12,11 +12,17 @@ from pathlib import Path
 import pytest
 from mitmproxy.addons.savehar import SaveHar
 from mitmproxy.io import FlowReader
+from playwright.sync_api import Browser, expect
 
+from ...dashboard.test_dashboard import violations
+from ...dashboard.test_page import has_room
+from ...fixtures.browsing import browser, opened
 from ...harness import APP_KEY, VAST_KEY
 from .cases import CALLS, CASES, VAST_S_SCRIPT, expected
 from .conftest import Ran, Recorded, Stage, ended
 from .provider import PROVIDER_KEY
+
+__all__ = ["browser"]
 
 # Vast's own share: it serves no moderations.
 SENT = CALLS - 1
@@ -46,6 +52,22 @@ def test_the_report_counts_what_the_script_did(first: Ran) -> None:
     counted = {name: (each["cases"], each["holds"]) for name, each in measures.items()}
     assert counted == {str(name): pair for name, pair in expected().items()}
     assert (report["recorded_calls"], report["rehearsed_calls"]) == (CALLS, CALLS)
+
+
+def test_the_page_shows_these_counts_in_a_browser(
+    browser: Browser, first: Ran, stage: Stage
+) -> None:
+    assert first.code == 0
+    page_file = stage.recording.with_name(f"{stage.recording.name}.html")
+    with opened(browser, page_file.as_uri(), width=380) as page:
+        expect(page.locator("#calls > li")).to_have_count(CALLS)
+        rows = page.locator("#measures tbody tr").all_inner_texts()
+        assert violations(page) == []
+        assert has_room(page, 380)
+    counts = [pair for pair in expected().values() if pair[0]]
+    assert len(rows) == len(counts)
+    for row, (cases, holds) in zip(rows, counts, strict=True):
+        assert f"{holds} of {cases}" in row
 
 
 def test_a_har_file_of_the_same_calls_comes_to_the_same_counts(first: Ran, stage: Stage) -> None:
