@@ -220,3 +220,17 @@ def test_no_options_of_mitmproxys_own_file_have_a_call_reach_its_provider(
             provider.accept()
     assert done.exit_code == 0, done.stderr
     assert [each["reason"] for each in json.loads(done.stdout)["not_served"]] == ["not_rehearsed"]
+
+
+def test_who_interrupts_it_as_it_starts_is_not_told_that_a_gate_fell(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it needs takes a second to load. click itself ends with 1."""
+
+    def interrupted(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vast_intercept.cli.rehearse._reported", interrupted)
+    done = command("--yes")
+    assert done.exit_code == 130
+    assert "Interrupted. The same command" in done.stderr

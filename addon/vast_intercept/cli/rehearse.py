@@ -58,28 +58,32 @@ def rehearse(*, yes: bool, **given: Any) -> None:
     Exits with 0, with 1 if a gate fell, with 2 if it cannot be made, and with 130 if it was
     interrupted.
     """
-    # Not before they are needed: mitmproxy takes half a second.
-    from ..rehearsal.gates import GateError  # noqa: PLC0415
-    from ..rehearsal.prices import PriceError  # noqa: PLC0415
-    from ..rehearsal.rehearse import (  # noqa: PLC0415
-        FAILURES,
-        InterruptedRehearsalError,
-        same_command,
-    )
-
     try:
-        fell = _rehearse(yes=yes, **given)
+        fell = _reported(yes=yes, **given)
     except click.Abort:
         _fail("No call was made.", _INTERRUPTED)
     except KeyboardInterrupt:
+        from ..rehearsal.rehearse import same_command  # noqa: PLC0415
+
         _fail(f"Interrupted. {same_command(fresh=given['fresh'])}.", _INTERRUPTED)
+    for said in fell:
+        _say(f"Fell: {said}")
+    sys.exit(_GATES_FELL if fell else 0)
+
+
+def _reported(**given: Any) -> list[str]:
+    """Rehearses, and ends the process if that cannot be done."""
+    # Not before they are needed: mitmproxy takes half a second.
+    from ..rehearsal.gates import GateError  # noqa: PLC0415
+    from ..rehearsal.prices import PriceError  # noqa: PLC0415
+    from ..rehearsal.rehearse import FAILURES, InterruptedRehearsalError  # noqa: PLC0415
+
+    try:
+        return _rehearse(**given)
     except InterruptedRehearsalError as error:
         _fail(str(error), _INTERRUPTED)
     except (*FAILURES, GateError, PriceError) as error:
         _fail(str(error), _BAD_INPUT)
-    for said in fell:
-        _say(f"Fell: {said}")
-    sys.exit(_GATES_FELL if fell else 0)
 
 
 def _rehearse(
