@@ -1,6 +1,7 @@
 """Recorded calls are made by the interceptor's real hooks and relay: each once, none elsewhere."""
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -9,12 +10,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from mitmproxy import http
 
-from vast_intercept.rehearsal.calls import RecordedCall
+from vast_intercept.rehearsal.calls import RecordedCall, RehearsedCall
 from vast_intercept.rehearsal.replaying import replayer
 from vast_intercept.rehearsal.replaying.replayer import KeyRefusedError, Replayer, Work
 from vast_intercept.rehearsal.replaying.results import CallKey, Results, ResultsError, keyed
@@ -231,6 +234,32 @@ async def test_so_many_calls_run_at_a_time_and_no_more(
     assert vast.most == 3
     assert sorted(vast.heard) == sorted(str(number) for number in range(12))
     assert results.concurrency == 3
+
+
+async def test_nothing_is_held_of_calls_that_have_ended(
+    vast: Vast, tmp_path: Path, results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: WeakSet[http.HTTPFlow] = WeakSet()
+    held: list[int] = []
+
+    def flow_of(call: RecordedCall, request_id: str) -> http.HTTPFlow:
+        flow = make_flow(call, request_id)
+        begun.add(flow)
+        return flow
+
+    def count(_: RehearsedCall) -> None:
+        if work.made == len(calls):
+            gc.collect()
+            held.append(len(begun))
+
+    make_flow = replayer.flow_of
+    monkeypatch.setattr(replayer, "flow_of", flow_of)
+    calls = [chat(str(number), stream=bool(number % 2)) for number in range(24)]
+    work = work_on(calls, results, ended=count)
+    await made(vast, tmp_path, work)
+    # The last one, and what mitmproxy still does with the one before.
+    assert len(held) == 1
+    assert held[0] <= 4
 
 
 async def test_vast_is_reached_through_mitmproxys_own_upstream_proxy(
