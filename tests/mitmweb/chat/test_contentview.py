@@ -338,11 +338,16 @@ class TestAnswers:
             ),
             (
                 "Unauthorized",
+                {"outcome": "passed_on", "endpoint": "openai"},
+                "error (status 400)\n  Unauthorized\n\nanswered by the provider openai",
+            ),
+            (
+                "Unauthorized",
                 {},
                 "error (status 400)\n  Unauthorized\n\nanswered by api.openai.com",
             ),
         ],
-        ids=["refused", "of-the-endpoint", "text"],
+        ids=["refused", "of-the-endpoint", "of-the-provider", "text"],
     )  # fmt: skip
     def test_errors(self, body: Any, noted: dict[str, Any], expected: str) -> None:
         assert shown_answer({"error": body}, status=400, **noted) == expected

@@ -81,6 +81,8 @@ def test_a_recording_without_answers_is_not_said_to_differ_from_its_provider() -
     text = summary(alone)
     assert "At least one measure fails in 1 call." in text
     assert "provider" not in text.partition("Speed")[0]
+    text = summary(made.of_all_kinds()[6])
+    assert "No measure fails in any call." in text
 
 
 def not_served(*advice: str) -> made.Entry:

@@ -181,6 +181,8 @@ def _who(noted: _Noted, flow: http.HTTPFlow) -> str:
     if noted.endpoint is None:
         here = noted.outcome in {Ending.OK, Ending.FAILED}
         return "the interceptor" if here else flow.request.pretty_host
+    if noted.outcome == Ending.PASSED_ON:
+        return f"the provider {noted.endpoint}"
     where = f"the endpoint {noted.endpoint}"
     # What is said of Vast is the interceptor's word for it.
     return f"the interceptor, for {where}" if (noted.error or "").startswith("vast_") else where

@@ -55,8 +55,9 @@ class Summary:
         yield from self._wrapped(f"Rehearsed {made}{runs}, on {where}.")
         # No word of the provider: a recording need not have answers of it.
         failing = counted(rehearsal.differing, "call")
+        fails = f"At least one measure fails in {failing}." if rehearsal.differing else ""
         if rehearsal.rehearsed:
-            yield from self._wrapped(f"At least one measure fails in {failing}.")
+            yield from self._wrapped(fails or "No measure fails in any call.")
         if chance := rehearsal.totals.by_chance:
             yield from self._wrapped(
                 f"{counted(chance, 'answer')} of {rehearsal.totals.compared:,} differ no more than"
