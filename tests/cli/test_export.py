@@ -2,6 +2,7 @@
 
 import json
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from vast_intercept.cli.export import export
 
+from .. import harness
 from ..rehearsal.recordings.files import ANSWER, CHAT, entry, har
 
 HELLO = {"role": "assistant", "content": "Hello"}
@@ -128,3 +130,14 @@ def test_a_place_that_cannot_be_written_says_so(recording: Path, tmp_path: Path)
     result = run(recording, "-o", tmp_path / "none" / "out")
     assert result.exit_code == 2
     assert "cannot be written: No such file or directory" in result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_standard_output_that_cannot_be_written_is_told_of(recording: Path) -> None:
+    command = [harness.tool("vast-intercept"), "export", str(recording)]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "vast-intercept: The standard output cannot be written: No space left on device.\n"
+    )

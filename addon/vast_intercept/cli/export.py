@@ -71,7 +71,18 @@ def _export(file: Path, output: Path | None, redaction: "Redaction") -> "Exporte
         return exported
 
     if output is None or str(output) == "-":
-        return written(sys.stdout.buffer)
+        if sys.stdout is None:
+            raise ExportError("There is no standard output: name a file with -o.")
+        try:
+            exported = written(sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            raise  # who reads the output, such as `head`, has read enough
+        except OSError as error:
+            # Python would try to write the rest once more as it ends.
+            sys.stdout = None
+            raise ExportError(f"The standard output cannot be written: {error.strerror}.") from None
+        return exported
     with new_private_file(output) as out:
         return written(out)
 
