@@ -74,6 +74,14 @@ def test_a_file_that_exists_is_left_as_it_is(tmp_path: Path) -> None:
     assert path.read_bytes() == content
 
 
+def test_what_others_could_read_before_is_its_owners_alone_once_it_grows(tmp_path: Path) -> None:
+    path = tmp_path / "flows"
+    path.write_bytes(flow())
+    path.chmod(0o644)
+    FlowFile.open(f"+{path}").close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 def test_with_a_plus_it_grows(tmp_path: Path) -> None:
     path = tmp_path / "flows"
     path.write_bytes(flow("/1") + flow("/2"))

@@ -1,5 +1,6 @@
 """A file of flows, in mitmproxy's own format, that grows by whole flows (FACTS M70)."""
 
+import contextlib
 import io
 import os
 import re
@@ -64,6 +65,7 @@ class FlowFile:
             whole = _whole_flows(file, path)
             file.truncate(whole)
             file.seek(whole)
+            _keep_private(file)
         except OSError as error:
             file.close()
             raise FlowFileError(f"{path} cannot be written: {error.strerror}.") from None
@@ -118,6 +120,12 @@ def _whole_flows(file: io.FileIO, path: Path) -> int:
             break
         at = end + 1
     return at
+
+
+def _keep_private(file: io.FileIO) -> None:
+    """Takes the file from all but its owner, also one that others could read before."""
+    with contextlib.suppress(OSError):  # it is somebody else's, or on a disk without modes
+        os.fchmod(file.fileno(), _MODE)
 
 
 def _lock(file: io.FileIO, path: Path) -> None:
