@@ -36,6 +36,14 @@ def test_a_call_of_chrome_is_read(path: Path) -> None:
     assert (found.answer.duration, found.answer.time_to_first_token) == (1.5, None)
 
 
+def test_what_a_body_is_may_stand_beside_it_alone(path: Path) -> None:
+    made = entry(request__headers=[], request__postData__mimeType="application/json")
+    found = the_call(path, har(made))
+    assert found.headers == (("content-type", "application/json"),)
+    made = entry(request__postData__mimeType="text/plain")
+    assert the_call(path, har(made)).headers == (("content-type", "application/json"),)
+
+
 def test_keys_are_masked(path: Path) -> None:
     made = entry(
         request__url=f"{CHAT_URL}?key={KEY}",

@@ -182,6 +182,17 @@ def test_chance_is_spoken_of_only_where_something_differs(
         expect(call).not_to_contain_text("Vast's own runs")
 
 
+def test_what_the_provider_s_answer_fails_alone_is_not_said_to_fail_twice(functions: Page) -> None:
+    said = functions.evaluate(
+        """() => checksShown({ unmeasured: {}, checks: {
+            served: { holds: true, provider_holds: false },
+            json: { holds: false, provider_holds: false },
+        } })[0].textContent"""
+    )
+    assert "Served (the provider's own answer fails)" in said
+    assert "Valid JSON (the provider's own answer fails, too)" in said
+
+
 def test_a_call_opens_to_both_answers(page: Page) -> None:
     call = open_call(page, "What should I wear")
     expect(call.locator(".request")).to_contain_text("You are a helpful assistant.")

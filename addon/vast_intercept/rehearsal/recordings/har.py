@@ -162,6 +162,9 @@ def _read(
     if strangers.has(*parts[1:3]):
         return None
     fields = _fields(request.headers)
+    if request.postData and request.postData.mimeType and not header(fields, b"content-type"):
+        # Some programs leave headers out that are said elsewhere.
+        fields += ((b"content-type", request.postData.mimeType.encode()),)
     is_websocket = entry.resource_type == "websocket"
     if why := why_no_call(request.method, fields, is_websocket=is_websocket):
         return why

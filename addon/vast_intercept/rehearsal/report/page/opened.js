@@ -103,7 +103,7 @@ function checksShown(run) {
   const items = checks.map(([measure, { holds, why, provider_holds: theirs }]) => {
     const item = element("li", { class: holds ? "holds" : "fails" }, element("b", {}, `${holds ? "✓" : "✗"} ${measureName(measure)}`));
     if (why && why !== run.advice) item.append(": ", element("bdi", {}, why));
-    if (theirs === false) item.append(element("small", { class: "inline" }, " (the provider's own answer fails, too)"));
+    if (theirs === false) item.append(element("small", { class: "inline" }, ` (the provider's own answer fails${holds ? "" : ", too"})`));
     return item;
   });
   for (const [measure, why] of Object.entries(run.unmeasured)) {
