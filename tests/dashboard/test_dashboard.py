@@ -6,11 +6,10 @@ from typing import Any
 import openai
 import pytest
 import requests
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from ..end_to_end.resilience.apps import App, ask
-from ..fixtures.browsing import opened
+from ..fixtures.browsing import opened, violations
 from ..fixtures.watching import Watched, Watching
 from ..harness import ENDPOINT, StandIn
 
@@ -36,16 +35,6 @@ def make_calls(standin: StandIn) -> None:
     with pytest.raises(openai.BadRequestError):
         client.chat.completions.create(model="gpt-4o", messages=MESSAGES, temperature=-1)  # type: ignore[call-overload]
     standin.wait_for_calls("done", 2)
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds, however much it matters."""
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{each['id']} ({each['impact']}): {each['help']}:"
-        f" {[node['html'] for node in each['nodes']][:3]}"
-        for each in found
-    ]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from ..fixtures.browsing import opened
+from ..fixtures.browsing import has_room, opened, violations
 from . import played
 from .played import (
     Played,
@@ -21,7 +21,7 @@ from .played import (
     running,
     totals,
 )
-from .test_dashboard import row, violations
+from .test_dashboard import row
 
 HIDE = """away => {
     Object.defineProperty(document, "hidden", {get: () => away, configurable: true});
@@ -84,11 +84,6 @@ def said(page: Page) -> Any:
 def connection(page: Page) -> Any:
     """What everybody sees of it."""
     return page.locator("#connection")
-
-
-def has_room(page: Page, width: int) -> bool:
-    """Whether nothing of the page is beside the window."""
-    return int(page.evaluate("document.documentElement.scrollWidth")) <= width
 
 
 # --- empty and full ---

@@ -14,9 +14,7 @@ from mitmproxy.addons.savehar import SaveHar
 from mitmproxy.io import FlowReader
 from playwright.sync_api import Browser, expect
 
-from ...dashboard.test_dashboard import violations
-from ...dashboard.test_page import has_room
-from ...fixtures.browsing import browser, opened
+from ...fixtures.browsing import browser, has_room, opened, violations
 from ...harness import APP_KEY, VAST_KEY
 from .cases import CALLS, CASES, VAST_S_SCRIPT, expected
 from .conftest import Ran, Recorded, Stage, ended

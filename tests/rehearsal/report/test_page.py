@@ -15,9 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from vast_intercept.rehearsal.report.page import write_page
 
-from ...dashboard.test_dashboard import violations
-from ...dashboard.test_page import has_room
-from ...fixtures.browsing import browser, opened
+from ...fixtures.browsing import browser, has_room, opened, violations
 from . import made
 
 __all__ = ["browser"]
