@@ -118,6 +118,12 @@ def test_what_is_left_is_what_is_told(config: Config) -> None:
     assert lines[-1] == "- A."
 
 
+def test_a_short_time_is_not_told_as_none(config: Config) -> None:
+    made = plan(config, chat("gpt-4o", 0.02))
+    lines = list(announced(made, left=1, money=Money(dollars=None), judge=None, failed=0))
+    assert "Time           less than 0.1 s" in lines
+
+
 def test_what_is_not_known_is_not_invented(config: Config) -> None:
     made = plan(config, chat("a"))
     lines = list(announced(made, left=1, money=Money(dollars=None), judge=None, failed=0))

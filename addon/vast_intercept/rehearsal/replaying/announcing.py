@@ -6,6 +6,8 @@ from ..report.report import Money
 from ..wording import counted, duration, in_dollars
 from .plan import Plan
 
+_SHORTEST = 0.1  # seconds that are told as a number
+
 
 def announced(
     plan: Plan, *, left: int, money: Money, judge: str | None, failed: int
@@ -35,7 +37,9 @@ def announced(
         return
     share = left / plan.in_all
     yield f"Prompt tokens  about {round(plan.prompt_tokens * share):,}"
-    yield f"Time           about {duration(plan.seconds_for(left))}"
+    seconds = plan.seconds_for(left)
+    time = f"about {duration(seconds)}" if seconds >= _SHORTEST else f"less than {_SHORTEST} s"
+    yield f"Time           {time}"
     about = "" if money.dollars is None else "about "
     yield f"Cost           {about}{in_dollars(money.dollars)}"
     if judge:
