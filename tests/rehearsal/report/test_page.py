@@ -25,6 +25,20 @@ type Opening = Callable[..., AbstractContextManager[Page]]
 #: Whether the page's only script is the one that it was made with: nothing in it was executed.
 SCRIPTS = "document.querySelectorAll('script:not([type])').length"
 
+#: What of a page is cut off at its side, or has letters of fewer than ten pixels on the screen.
+CUT_OR_TINY = """() => {
+    const shown = [...document.querySelectorAll("body *")].filter(
+        (each) => each.checkVisibility() && each.getBoundingClientRect().width > 1);
+    const isCut = (each) => each.scrollWidth > each.clientWidth + 1
+        && ["hidden", "clip"].includes(getComputedStyle(each).overflowX);
+    const letters = (each) => parseFloat(getComputedStyle(each).fontSize)
+        * (each.getScreenCTM ? each.getScreenCTM().a : 1);
+    const isText = (node) => node.nodeType === Node.TEXT_NODE && node.data.trim();
+    const hasText = (each) => [...each.childNodes].some(isText);
+    return shown.filter((each) => isCut(each) || (hasText(each) && letters(each) < 10))
+        .map((each) => each.outerHTML.slice(0, 200));
+}"""
+
 
 def written(path: Path, *entries: made.Entry, **more: Any) -> str:
     """Writes a page. Returns its URL."""
@@ -118,6 +132,7 @@ def test_says_what_is_not_known(browser: Browser, tmp_path: Path) -> None:
         expect(page.locator("#cost")).to_contain_text("not knownNo price of gpt-9.")
         for section in ("not-served", "measures", "speed", "judgement", "unusable"):
             expect(page.locator(f"#{section}-section")).to_be_hidden()
+        assert violations(page) == []
 
 
 # --- the list ---
@@ -143,6 +158,7 @@ def test_filters_work_together(page: Page) -> None:
     expect(calls(page)).to_have_count(2)
     page.get_by_role("combobox", name="Operation").select_option("embeddings")
     expect(page.locator("#calls")).to_have_text("No call is like that.")
+    assert violations(page) == []
     expect(page.get_by_role("status")).to_have_text("No call is like that.")
 
 
@@ -356,6 +372,7 @@ def test_can_be_used_by_everybody(browser: Browser, url: str, scheme: Any, width
         page.locator(".whole summary").first.click()
         assert violations(page) == []
         assert has_room(page, width)
+        assert page.evaluate(CUT_OR_TINY) == []
 
 
 def test_everything_can_be_reached_by_keyboard(page: Page) -> None:
