@@ -19,6 +19,7 @@ from mitmproxy.proxy.layers.http import (
 from wsproto.frame_protocol import Opcode
 
 from vast_intercept.intercept import recording
+from vast_intercept.intercept.body_recorder import BodyRecorder
 from vast_intercept.mitm.flow_writing import FlowFile
 from vast_intercept.mitmweb.notes import all_noted
 
@@ -101,6 +102,40 @@ def told(mitm: InProcess) -> str:
 
 
 class TestCalls:
+    async def test_one_that_is_too_large_with_its_answer_is_recorded_without(
+        self, mitm: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(recording, "_ROOM_FOR_HEAD", recording.MAX_FLOW - 1_000)
+        await answered(mitm, await asked(mitm, b"x" * 600), b"y" * 600)
+        await answered(mitm, await asked(mitm, b"x" * 600), b"y" * 300)
+        first, second = await recorded(mitm, tmp_path / "calls")
+        assert first.response
+        assert second.response
+        assert (first.request.content, first.response.raw_content) == (b"x" * 600, None)
+        assert second.response.content == b"y" * 300
+        assert "1 without the answer, which was too large" in told(mitm)
+
+    @pytest.mark.parametrize("size", [100, 10_000])
+    async def test_no_body_is_held_once_it_is_written_or_left_out(
+        self, mitm: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+    ) -> None:
+        """mitmproxy holds a flow, and with it what kept its bodies, for longer than it needs it."""
+        monkeypatch.setattr(recording, "MAX_FLOW", 5_000)
+        monkeypatch.setattr(recording, "_ROOM_FOR_HEAD", -1_000_000)
+        made = await asked(mitm)
+        await answered(mitm, made, b"y" * size)
+        assert len(await recorded(mitm, tmp_path / "calls")) == (size < 5_000)
+        assert made.response
+        assert isinstance(made.response.stream, BodyRecorder)
+        assert made.response.stream.take() == []
+
+    def test_what_failed_in_the_thread_keeps_no_body(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An error that was raised there would, by its traceback."""
+        monkeypatch.setattr(recording, "as_recorded", lambda _: 1 / 0)
+        problem = recording._append(None, None, 0)  # type: ignore[arg-type]
+        assert isinstance(problem, ZeroDivisionError)
+        assert problem.__traceback__ is None
+
     async def test_whole_and_streamed_are_recorded_whole(
         self, mitm: InProcess, tmp_path: Path
     ) -> None:

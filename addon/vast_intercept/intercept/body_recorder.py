@@ -38,9 +38,17 @@ class BodyRecorder:
         return chunk
 
     @property
-    def pieces(self) -> list[bytes] | None:
-        """What has passed so far, as it came; None if it is not kept."""
-        return None if self.size > self.limit else self._chunks
+    def is_kept(self) -> bool:
+        """Whether all that has passed so far is kept."""
+        return self.size <= self.limit
+
+    def take(self) -> list[bytes] | None:
+        """Hands over what has passed, as it came, and forgets it; None if it is not kept.
+
+        mitmproxy holds a flow, and so its recorders, until the garbage collector comes by.
+        """
+        taken, self._chunks = self._chunks, []
+        return taken if self.is_kept else None
 
     @property
     def body(self) -> bytes | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -34,6 +35,8 @@ _FAILED = "that could not be written"
 _RUNNING = "still running"
 
 
+# Bytes that a flow has besides its bodies.
+_ROOM_FOR_HEAD = 1024 * 1024
 # Calls that wait to be written. A disk that hangs must not fill the memory with them.
 _MOST_WAITING = 1_000
 
@@ -50,6 +53,12 @@ class Passed:
     answer: BodyRecorder | None
     #: The answer's own mark of its end has come, whatever happened to the connection then.
     complete: bool
+
+    def forget(self) -> None:
+        """Gives up the bodies, of a call that is not recorded."""
+        for recorder in filter(None, (self.request, self.answer)):
+            recorder.take()
+        self.share.close()
 
 
 class Recording:
@@ -107,10 +116,10 @@ class Recording:
     def _keep(self, flow: http.HTTPFlow, passed: Passed) -> None:
         file, recorded = self._file, self.recorded
         if file is None or recorded is None or flow.is_replay:
-            passed.share.close()
+            passed.forget()
         elif why := self._why_not(flow, passed):
             recorded.leave_out(why)
-            passed.share.close()
+            passed.forget()
         else:
             call = self._ended_call(flow, passed)
             # Before anything else is given to the thread, such as that the file is to be closed.
@@ -132,8 +141,7 @@ class Recording:
             return _CUT_REQUEST
         if len(self._writing) >= _MOST_WAITING:
             return _FAILED
-        whole = passed.request.pieces if passed.request else flow.request.raw_content
-        if whole is None:
+        if not (passed.request.is_kept if passed.request else flow.request.raw_content is not None):
             return _TOO_LARGE
         messages = flow.websocket.messages if flow.websocket else ()
         too_long = sum(len(each.content) for each in messages) > self._settings.recorded
@@ -145,9 +153,11 @@ class Recording:
         for name, recorder in (("request", passed.request), ("response", passed.answer)):
             message = state[name]
             whole = message.pop("content") if message else None
-            bodies.append(recorder.pieces if recorder else None if whole is None else [whole])
+            bodies.append(recorder.take() if recorder else None if whole is None else [whole])
             if message:
                 message["content"] = None
+        if not _fits(bodies):
+            bodies[1] = None  # what it asks for can be rehearsed without
         if passed.complete:
             state["error"] = None  # such as an app that leaves as soon as it has its answer
         keys = Secrets()
@@ -163,29 +173,32 @@ class Recording:
         )
 
     async def _count(
-        self, written: asyncio.Future[None], file: FlowFile, recorded: Recorded, call: EndedCall
+        self,
+        written: asyncio.Future[Exception | None],
+        file: FlowFile,
+        recorded: Recorded,
+        call: EndedCall,
     ) -> None:
         """Waits until the call is written, and counts it."""
         try:
-            await written
-        except NotRecordedError as error:
-            recorded.leave_out(str(error))
-        except FileFullError:
-            recorded.leave_out(_FULL)
-            self._stop_at_limit(file)
-        except OSError as error:
-            recorded.leave_out(_FAILED)
-            self._fail(file, error.strerror or type(error).__name__)
-        except Exception as error:  # noqa: BLE001  (the app's call is done, and others follow)
-            recorded.leave_out(_FAILED)
-            self._fail(file, type(error).__name__)
-        else:
-            recorded.add(call.operation, whole=call.whole)
-            if self.trouble:
-                logger.warning("Calls are recorded again.")
-            self.trouble = ""
+            problem = await written
         finally:
             call.share.close()
+        match problem:
+            case None:
+                recorded.add(call.operation, whole=call.whole)
+                if self.trouble:
+                    logger.warning("Calls are recorded again.")
+                self.trouble = ""
+            case NotRecordedError():
+                recorded.leave_out(str(problem))
+            case FileFullError():
+                recorded.leave_out(_FULL)
+                self._stop_at_limit(file)
+            case _:  # the app's call is done, and others follow
+                recorded.leave_out(_FAILED)
+                why = problem.strerror if isinstance(problem, OSError) else None
+                self._fail(file, why or type(problem).__name__)
 
     # --- the file -----------------------------------------------------------------------------
 
@@ -237,12 +250,26 @@ class Recording:
             self._thread = None
 
 
-def _append(file: FlowFile, call: EndedCall, limit: int) -> None:
-    """Writes the call, in the thread. Raises NotRecordedError, FileFullError or OSError."""
-    content = as_recorded(call)
-    if len(content) > MAX_FLOW:
-        raise NotRecordedError(_TOO_LARGE)
-    file.append(content, limit)
+def _append(file: FlowFile, call: EndedCall, limit: int) -> Exception | None:
+    """Writes the call, in the thread. Returns why it is not written, or None if it is.
+
+    An error that is raised out of the thread keeps what its functions had, such as both bodies of
+    the call, until the garbage collector comes by: it and the task that waits hold each other.
+    """
+    try:
+        content = as_recorded(call)
+        if len(content) > MAX_FLOW:
+            return NotRecordedError(_TOO_LARGE)
+        file.append(content, limit)
+    except Exception as error:  # noqa: BLE001
+        error.__context__ = None
+        return error.with_traceback(None)
+    return None
+
+
+def _fits(bodies: Iterable[list[bytes] | None]) -> bool:
+    """Whether a flow with these bodies can be read again."""
+    return sum(len(piece) for body in bodies for piece in body or ()) <= MAX_FLOW - _ROOM_FOR_HEAD
 
 
 def _size(text: str) -> int:
