@@ -45,6 +45,7 @@ def test_an_interceptor_of_its_own_listens_on_this_machine_and_is_quiet(
             "all apps that use port 8080",
         ),
         (Tally(), 0, APP, "put --jail in front"),
+        (Tally(), 0, APP, "not OpenAI, name that under `providers` in the configuration"),
         (Tally(), 0, RunOptions(command=["app"], jail=True), ""),
         (Tally(), 256, APP, "ended with an error before a call"),
     ],

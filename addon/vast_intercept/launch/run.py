@@ -202,7 +202,8 @@ def explained(tally: Tally | Recorded, status: int, options: RunOptions) -> str:
         return ""
     return (
         ": the app called no provider, or not through the proxy. If it should have, put --jail in"
-        " front of the --, which works whatever the app knows of proxies"
+        " front of the --, which works whatever the app knows of proxies. If its provider is not"
+        " OpenAI, name that under `providers` in the configuration"
     )
 
 
