@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from vast_intercept.rehearsal.calls import Answer
-from vast_intercept.rehearsal.replies.reading import read_reply
+from vast_intercept.rehearsal.replies.reading import read_reply, read_wish
 from vast_intercept.rehearsal.replies.reply import Reply, ReplyError, ToolCall
 
 from ..recorded import recorded
@@ -355,6 +355,24 @@ def test_an_error_with_the_status_of_an_answer_is_one(path: str, body: Any, kind
     reply = reply_to(path, body, kind)
     assert reply.error == ReplyError(status=500, code=None, message="No.")
     assert not reply.complete
+
+
+@pytest.mark.parametrize("value", [b"[]", b"{}", b"1"])
+def test_a_body_of_very_many_values_is_not_read(value: bytes) -> None:
+    """Each takes more memory than it has bytes."""
+    many = b'{"choices": [%b]}' % b",".join([value] * 3_000_000)
+    reply = reply_to("chat/completions", many)
+    assert (reply.form, reply.complete) == ("an answer that holds too many values", False)
+    wish = read_wish(call_to("chat/completions", many))
+    assert wish.problem == "The request holds too many values."
+
+
+def test_a_long_body_of_few_values_is_read() -> None:
+    text = "One, two (three). " * 500_000
+    reply = reply_to("chat/completions", {"choices": [{"message": {"content": text}}]})
+    assert reply.text == text
+    vectors = [{"index": each, "embedding": [0.0123456789] * 3_072} for each in range(200)]
+    assert reply_to("embeddings", {"data": vectors}).form != "an answer that holds too many values"
 
 
 def test_an_answer_without_its_end_is_not_complete() -> None:
