@@ -119,7 +119,7 @@ def test_a_flow_that_is_cut_is_taken_off(left: int, before: bytes, tmp_path: Pat
 def test_a_file_with_anything_else_is_left_as_it_is(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "flows"
     path.write_bytes(content)
-    with pytest.raises(FlowFileError, match=r"has something in it that is no flow, from byte"):
+    with pytest.raises(FlowFileError, match=r"has something in it that is not a flow, from byte"):
         FlowFile.open(f"+{path}")
     assert path.read_bytes() == content
 

@@ -188,9 +188,9 @@ ASKED = {"model": "gpt-4o", "input": "Hi"}
         (call(CHAT, {"messages": ["Hi"]}, chat_answer()), "cannot be read"),
         (call(CHAT, [], chat_answer()), "cannot be read"),
         (call(RESPONSES, {"input": 5}, RESPONSE), "cannot be read"),
-        (call(RESPONSES + "/compact", {"input": "Hi"}, RESPONSE), "no chat"),
-        (call(MESSAGES + "/count_tokens", {"messages": [HI]}, MESSAGE), "no chat"),
-        (call(CHAT.replace("chat/completions", "embeddings"), {"input": "Hi"}, {}), "no chat"),
+        (call(RESPONSES + "/compact", {"input": "Hi"}, RESPONSE), "not a chat"),
+        (call(MESSAGES + "/count_tokens", {"messages": [HI]}, MESSAGE), "not a chat"),
+        (call(CHAT.replace("chat/completions", "embeddings"), {"input": "Hi"}, {}), "not a chat"),
     ],
 )
 def test_what_makes_no_example_says_why(made: RecordedCall, reason: str) -> None:

@@ -49,13 +49,13 @@ def test_a_match_of_nothing_replaces_nothing() -> None:
 @pytest.mark.parametrize(
     ("pattern", "problem"),
     [
-        ("(", "is no regular expression: missing"),
-        ("a{2,1}", "is no regular expression"),
-        ("(?P<a>x)(?P<a>y)", "is no regular expression"),
+        ("(", "is not a regular expression: missing"),
+        ("a{2,1}", "is not a regular expression"),
+        ("(?P<a>x)(?P<a>y)", "is not a regular expression"),
         ("x" * 1_001, "more than 1,000 characters"),
         ("a*", "matches nothing at all"),
         ("", "matches nothing at all"),
-        ("(" * 500 + ")" * 500, "is no regular expression"),
+        ("(" * 500 + ")" * 500, "is not a regular expression"),
     ],
 )
 def test_a_pattern_that_cannot_be_used_says_why(pattern: str, problem: str) -> None:

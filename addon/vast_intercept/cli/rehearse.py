@@ -25,7 +25,7 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
     type=click.IntRange(1, 1_000),
     default=4,
     show_default=True,
-    help="Calls that are made at a time.",
+    help="How many calls run at once.",
 )
 @click.option(
     "--runs",
@@ -33,10 +33,10 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
     type=click.IntRange(1, 100),
     default=1,
     show_default=True,
-    help="Make each call so often, to tell chance from the move.",
+    help="Make each call N times, to tell chance from the move.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask before calls are made.")
-@click.option("--fresh", is_flag=True, help="Forget earlier results, and make all calls anew.")
+@click.option("--fresh", is_flag=True, help="Forget earlier results, and make all calls again.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for machines.")
 @click.option("--output", metavar="PATH", type=_PATH, help="The page. Default: FILE.html.")
 @click.option("--prices", metavar="PATH", type=_PATH, help="Prices of providers (YAML).")

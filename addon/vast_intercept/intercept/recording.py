@@ -278,5 +278,7 @@ def _size(text: str) -> int:
     except ValueError:
         size = None
     if not size or size < 0:
-        raise exceptions.OptionsError(f"vast_record_limit: {text!r} is no size such as 500m or 4g.")
+        raise exceptions.OptionsError(
+            f"vast_record_limit: {text!r} is not a size such as 500m or 4g."
+        )
     return size

@@ -45,7 +45,7 @@ def read_flows(file: BinaryIO) -> Iterator[Flow | str]:
         file.seek(start)
         head = _LENGTH.match(file.read(_LONGEST_LENGTH))
         if head is None:
-            yield "What stands here is no flow, and nothing behind it can be read."
+            yield "What stands here is not a flow, and nothing after it can be read."
             return
         content, end = start + head.end(), start + head.end() + int(head[1])
         if end >= size:

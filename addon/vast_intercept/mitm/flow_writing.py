@@ -113,7 +113,7 @@ def _whole_flows(file: io.FileIO, path: Path) -> int:
         is_whole = file.read(1) == _END_OF_FLOW
         if not begins_as_flow_file(head) or (end < size and not is_whole):
             raise FlowFileError(
-                f"{path} has something in it that is no flow, from byte {at:,} on. Name another"
+                f"{path} has something in it that is not a flow, from byte {at:,} on. Name another"
                 " file."
             )
         if not is_whole:

@@ -36,7 +36,9 @@ def example_of(call: RecordedCall) -> dict[str, Any]:
     """The example that a call and its answer make. Raises NoExampleError."""
     if call.method != "POST" or len(call.body) > MAX_BRIDGED:
         raise NoExampleError(
-            "it is no chat" if call.method != "POST" else f"it is larger than {MAX_BRIDGED:,} bytes"
+            "it is not a chat"
+            if call.method != "POST"
+            else f"it is larger than {MAX_BRIDGED:,} bytes"
         )
     chat = _chat(call)
     reply = _reply(call)
@@ -67,7 +69,7 @@ def _chat(call: RecordedCall) -> dict[str, Any]:
             case Operation.MESSAGES if call.url.partition("?")[0].endswith("/messages"):
                 body = read_messages(call.body, "req_0").chat
             case _:
-                raise NoExampleError("it is no chat")
+                raise NoExampleError("it is not a chat")
         chat = msgspec.json.decode(body)
     except (ApiError, *DECODE_ERRORS):
         raise NoExampleError("its request cannot be read as a chat") from None

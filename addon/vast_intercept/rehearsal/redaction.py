@@ -78,7 +78,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     try:
         made = re.compile(pattern)
     except (re.error, OverflowError, RecursionError, MemoryError) as error:
-        raise PatternError(f"{pattern!r} is no regular expression: {error}.") from None
+        raise PatternError(f"{pattern!r} is not a regular expression: {error}.") from None
     if made.fullmatch(""):
         raise PatternError(f"{pattern!r} matches nothing at all, and so everywhere.")
     return made

@@ -103,16 +103,16 @@ def test_bad_lines_are_told_in_their_places(path: Path) -> None:
     ]
     reasons = [each.why for each in found if isinstance(each, Unusable)]
     assert reasons[0].startswith("It is not valid JSON")
-    assert reasons[1] == "It is no JSON object."
+    assert reasons[1] == "It is not a JSON object."
     assert "which operation" in reasons[2]
-    assert reasons[3] == "Its body is no JSON object."
+    assert reasons[3] == "Its body is not a JSON object."
 
 
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
         ({"id": "b", "custom_id": "1", "response": {"body": {}}, "messages": []}, "is an answer"),
-        ({"body": CHAT, "method": 1}, "method is no text"),
+        ({"body": CHAT, "method": 1}, "method is not a text"),
         ({"body": CHAT, "method": "\x1b[2J"}, "method is not valid"),
         ({"body": CHAT, "url": "https://[x/"}, "url is not valid"),
         ({"body": CHAT, "url": "https://example.com/v1"}, "example.com"),
@@ -172,4 +172,4 @@ def test_a_body_that_continues_a_response_asks_for_one(path: Path) -> None:
 
 
 def test_each_reason_is_a_sentence(path: Path) -> None:
-    assert why(path, lines({"body": CHAT, "url": 5})) == "Its url is no text."
+    assert why(path, lines({"body": CHAT, "url": 5})) == "Its url is not a text."

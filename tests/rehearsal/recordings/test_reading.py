@@ -48,10 +48,10 @@ def test_a_file_that_has_nothing_to_read_says_so(tmp_path: Path, content: bytes,
     [
         (b"hello", "JSON is malformed", "line 1: it is not valid JSON"),
         (b"{}", "missing required field `log`", "none of its first lines is a request"),
-        (b'{"log": {"entries": 5}}', "its entries are no list", "none of its first lines"),
+        (b'{"log": {"entries": 5}}', "its entries are not a list", "none of its first lines"),
         (b'{"log": {"entries": [{', "truncated", "line 1: it is not valid JSON"),
         (b'{"log": {"x": ' + b"[" * 10_000, "nested too deeply", "nested too deeply"),
-        (b"[1, 2]", "Expected `object`", "line 1: it is no JSON object"),
+        (b"[1, 2]", "Expected `object`", "line 1: it is not a JSON object"),
         (b"\x89PNG\r\n\x1a\n\x00\xff", "malformed", "line 1: it is not valid JSON"),
     ],
 )
@@ -61,7 +61,7 @@ def test_a_file_of_no_form_says_which_were_tried_and_why_each_failed(
     path = tmp_path / "file"
     path.write_bytes(content)
     said = problem(path)
-    assert said.startswith("FILE is no recording. It was tried as a flow file of mitmproxy (")
+    assert said.startswith("FILE is not a recording. It was tried as a flow file of mitmproxy (")
     assert har_problem in said.partition("as HAR")[2].partition("as JSON lines")[0]
     assert lines_problem in said.partition("as JSON lines")[2]
 
@@ -72,7 +72,7 @@ def test_what_is_no_file_says_so(tmp_path: Path) -> None:
     assert "null" in problem(tmp_path / "a\0b")
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    assert problem(pipe) == "FILE is no regular file, and a recording is a file."
+    assert problem(pipe) == "FILE is not a regular file, and a recording is a file."
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")

@@ -108,7 +108,7 @@ def test_what_is_left_is_what_is_told(config: Config) -> None:
         "        10  chat/completions",
         (
             "15 of 20 calls have a result from before and are not made again: 5 are left."
-            " --fresh makes all anew."
+            " --fresh makes all of them again."
         ),
     ]
     assert f"Prompt tokens  about {made.prompt_tokens // 4:,}" in lines

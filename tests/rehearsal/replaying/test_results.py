@@ -233,7 +233,7 @@ def test_a_value_of_gigabytes_is_not_read(path: Path) -> None:
 
 def test_what_is_no_file_is_told_of(path: Path) -> None:
     os.mkfifo(path)
-    with pytest.raises(ResultsError, match="is no file"):
+    with pytest.raises(ResultsError, match="is not a file"):
         Results(path, "s")
 
 

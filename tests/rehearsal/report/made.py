@@ -28,7 +28,7 @@ HOSTILE = (
 )
 KEY = "sk-proj-0123456789abcdefghijKLMN"
 
-UNMEASURED = {Measure.SCHEMA: "the schema is none"}
+UNMEASURED = {Measure.SCHEMA: "the schema is not usable"}
 HOLDS = Check(holds=True)
 
 
@@ -160,8 +160,8 @@ def of_all_kinds() -> list[Entry]:
         by_chance=False,
         similarity=0.61,
         checks={
-            Measure.JSON: fails("the answer is no JSON: it has text around it", provider=True),
-            Measure.SCHEMA: fails("the answer is no JSON", provider=True),
+            Measure.JSON: fails("the answer is not JSON: it has text around it", provider=True),
+            Measure.SCHEMA: fails("the answer is not JSON", provider=True),
             Measure.FINISH_REASON: HOLDS,
         },
     )

@@ -241,7 +241,7 @@ def test_says_why_a_call_is_not_served(page: Page) -> None:
     call = open_call(page, "And then?")
     expect(call.locator(".notice")).to_have_text("the recording ends before the answer")
     expect(call.locator(".answer.provider")).to_contain_text("The recording has no answer.")
-    unmeasured = "Valid against the schema: cannot be measured: the schema is none"
+    unmeasured = "Valid against the schema: cannot be measured: the schema is not usable"
     expect(call.locator(".checks")).to_contain_text(unmeasured)
 
 

@@ -66,7 +66,7 @@ def test_a_body_that_is_no_text_is_counted_and_a_cut_one_stays_text() -> None:
         call = replace(entry.call, body=data)
         return str(shown.texts_of(replace(entry, call=call))["body"])
 
-    assert body(b"\xff\x00\x01") == "[3 bytes that are no text]"
+    assert body(b"\xff\x00\x01") == "[3 bytes that are not text]"
     assert body(b"") == ""
     # Bytes of UTF-8 that the limit cuts in two, and others that are wrong in the middle.
     euros = "€ ".encode() * 1_000_000
@@ -75,7 +75,7 @@ def test_a_body_that_is_no_text_is_counted_and_a_cut_one_stays_text() -> None:
     assert body(b"a" + euros).startswith("a€ ")
     assert body(b"aa" + euros).startswith("aa€ ")
     assert body(euros[:-1]).startswith("€ ")
-    assert body(b"a" * 100_000 + b"\xff" + b"a" * 1_000_000).endswith("bytes that are no text]")
+    assert body(b"a" * 100_000 + b"\xff" + b"a" * 1_000_000).endswith("bytes that are not text]")
 
 
 def test_base64_is_left_out() -> None:

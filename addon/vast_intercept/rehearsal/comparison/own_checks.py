@@ -61,9 +61,9 @@ def _check_json(checks: OwnChecks, wish: Wish, reply: Reply) -> None:
     try:
         value = json_of(reply.text)
     except NotJsonError as error:
-        checks.why[Measure.JSON] = f"The answer is no JSON: {error}."
+        checks.why[Measure.JSON] = f"The answer is not JSON: {error}."
         if wish.schema is not None:
-            checks.why[Measure.SCHEMA] = "The answer is no JSON."
+            checks.why[Measure.SCHEMA] = "The answer is not JSON."
         return
     checks.why[Measure.JSON] = ""
     if wish.schema is None:
@@ -100,8 +100,8 @@ def _why_wrong(wish: Wish, call: ToolCall) -> str:
     try:
         value = json_of(call.arguments)
     except NotJsonError as error:
-        return f"the arguments are no JSON: {error}"
+        return f"the arguments are not JSON: {error}"
     schema = wish.tools[call.name]
     if schema is None:
-        return "" if isinstance(value, dict) else "the arguments are no JSON object"
+        return "" if isinstance(value, dict) else "the arguments are not a JSON object"
     return why_invalid(schema, value, call.arguments)

@@ -84,7 +84,7 @@ def _schema_of(schema: Any) -> _Schema:
     try:
         text = msgspec.json.encode(schema, order="sorted")
     except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
-        raise SchemaError("The schema is nested too deeply, or is no Unicode.") from None
+        raise SchemaError("The schema is nested too deeply, or is not Unicode.") from None
     if len(text) > _LARGEST:
         raise SchemaError(f"The schema is too large: {len(text):,} bytes.")
     made = _made(text)
@@ -109,7 +109,7 @@ def _made(text: bytes) -> _Schema | str:
     except RecursionError:
         return "The schema is nested too deeply."
     except (ValueError, OverflowError) as error:
-        return f"The schema is none: {_cut(str(error))}"
+        return f"The schema is not usable: {_cut(str(error))}"
     return _Schema(validator, size)
 
 

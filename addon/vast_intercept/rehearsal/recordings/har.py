@@ -137,7 +137,7 @@ def read_har(file: BinaryIO) -> Har:
     except RecursionError:
         raise RecordingError("it is nested too deeply") from None
     if memoryview(log.entries)[0] != _LIST:
-        raise RecordingError("its entries are no list")
+        raise RecordingError("its entries are not a list")
     return Har(log)
 
 

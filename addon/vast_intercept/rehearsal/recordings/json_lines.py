@@ -89,7 +89,7 @@ def members_of(value: bytes | msgspec.Raw, what: str) -> dict[str, msgspec.Raw]:
     try:
         found = _object.decode(value)
     except msgspec.ValidationError:
-        raise NoRequestError(f"{what} is no JSON object") from None
+        raise NoRequestError(f"{what} is not a JSON object") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise NoRequestError(f"{what} is not valid JSON ({why})") from None
@@ -144,4 +144,4 @@ def _text_of(members: dict[str, msgspec.Raw], name: str, default: str) -> str:
     try:
         return _text.decode(members[name]) if name in members else default
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise NoRequestError(f"its {name} is no text") from None
+        raise NoRequestError(f"its {name} is not a text") from None

@@ -72,7 +72,7 @@ def _opened(path: Path) -> BinaryIO:
         raise RecordingError(f"{path} cannot be read: {error}.") from None
     # A pipe would keep `open` waiting, and cannot be read twice.
     if not stat.S_ISREG(status.st_mode):
-        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
         raise RecordingError(f"{path} is {kind}, and a recording is a file.")
     return path.open("rb")
 
@@ -100,6 +100,6 @@ def _calls(path: Path, file: BinaryIO, strangers: Strangers) -> Iterator[Recorde
         file.seek(0)
         no_lines = why_no_json_lines(file)
     raise RecordingError(
-        f"{path} is no recording. It was tried as a flow file of mitmproxy (it does not begin with"
-        f" the length of a flow), as HAR ({no_har}), and as JSON lines ({no_lines})."
+        f"{path} is not a recording. It was tried as a flow file of mitmproxy (it does not begin"
+        f" with the length of a flow), as HAR ({no_har}), and as JSON lines ({no_lines})."
     )

@@ -27,7 +27,7 @@ def announced(
     if left < plan.in_all:
         yield (
             f"{plan.in_all - left:,} of {counted(plan.in_all, 'call')} have a result from before"
-            f" and are not made again: {left:,} are left. --fresh makes all anew."
+            f" and are not made again: {left:,} are left. --fresh makes all of them again."
         )
     if failed:
         yield (

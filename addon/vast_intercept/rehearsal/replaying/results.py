@@ -147,7 +147,7 @@ class Results:
                 "select note from notes where settings = ? and name = ?", (self._settings, name)
             ).fetchone()
         if found and not isinstance(found[0], bytes):
-            raise broken(self.path, f"its note {name} is none")
+            raise broken(self.path, f"its note {name} cannot be read")
         return found[0] if found else None
 
     def forget(self) -> None:

@@ -55,7 +55,7 @@ def open_results(path: Path) -> sqlite3.Connection:
             " beside the recording: copy that into a folder of yours, and rehearse the copy."
         ) from None
     if not is_file:
-        raise ResultsError(f"{path} is no file, and the results of a rehearsal are kept there.")
+        raise ResultsError(f"{path} is not a file, and the results of a rehearsal are kept there.")
     database = sqlite3.connect(path, timeout=0, check_same_thread=False)
     database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
     try:
@@ -100,7 +100,7 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     elif version != _VERSION:
         raise UnusableResultsError(
             f"{path} has results of another version of vast-intercept. With --fresh they are"
-            " forgotten, and all calls are made anew."
+            " forgotten, and all calls are made again."
         )
     elif found != _own_tables():
         raise broken(path, "it has other tables")
@@ -127,5 +127,5 @@ def _own_tables() -> list[tuple[Any, ...]]:
 def broken(path: Path, why: str) -> ResultsError:
     """The error for a file that was not written by this."""
     return UnusableResultsError(
-        f"{path} is broken: {why}. With --fresh it is replaced, and all calls are made anew."
+        f"{path} is broken: {why}. With --fresh it is replaced, and all calls are made again."
     )

@@ -25,7 +25,7 @@ def read_json_wish(operation: Operation | None, body: bytes) -> Wish:
     """Reads a request whose body is JSON."""
     request = json_value(body)
     if not isinstance(request, dict):
-        problem = "The request's body is no JSON object." if body else ""
+        problem = "The request's body is not a JSON object." if body else ""
         return Wish(operation=operation, problem=problem)
     wants_json, schema = _wanted_json(request)
     tools = dict(_tools(request))
@@ -48,7 +48,7 @@ def read_upload_wish(operation: Operation | None, body: bytes, content_type: str
     """Reads a request that is a form with files."""
     text = listed_text(operation, Message(body, content_type)) if operation else None
     if text is None:
-        return Wish(operation=operation, problem="The request is no form that can be read.")
+        return Wish(operation=operation, problem="The request is not a form that can be read.")
     model = text.partition(" · ")[0].partition("\n")[0]
     return Wish(
         operation=operation,

@@ -197,7 +197,7 @@ def _body(body: bytes) -> str:
         text = body[:_READ].decode()
     except UnicodeDecodeError as error:
         if len(body) <= _READ or error.start < _READ - 4:
-            return f"[{len(body):,} bytes that are no text]" if body else ""
+            return f"[{len(body):,} bytes that are not text]" if body else ""
         text = body[: error.start].decode()
     left = len(body) - _READ
     return _text(text) + (f" [{left:,} more bytes]" if left > 0 else "")

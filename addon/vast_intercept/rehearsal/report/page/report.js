@@ -13,7 +13,7 @@ const MEASURES = {
   language: ["Language", "is the same"],
   not_empty: ["Not empty", "where the provider's answer is not"],
   exact: ["Exact match", "where the temperature is 0"],
-  form: ["Form", "of an answer that is no text"],
+  form: ["Form", "of an answer that is not text"],
 };
 const measureName = (measure) => MEASURES[measure]?.[0] ?? measure;
 
