@@ -132,12 +132,15 @@ def test_the_conversation_is_there_in_short() -> None:
 def test_an_upload_is_read_by_its_fields() -> None:
     form = b"".join(
         b'--b\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % each
-        for each in ((b"model", b"whisper-1"), (b"language", b"de"))
+        for each in ((b"model", b"own \xc2\xb7 1"), (b"language", b"de"), (b"stream", b"true"))
     )
     kind = "multipart/form-data; boundary=b"
     read = read_wish(call_to("audio/transcriptions", form + b"--b--\r\n", kind))
-    assert (read.operation, read.model) == (Operation.AUDIO_TRANSCRIPTIONS, "whisper-1")
+    assert (read.operation, read.model) == (Operation.AUDIO_TRANSCRIPTIONS, "own \N{MIDDLE DOT} 1")
+    assert read.streamed
     assert "language=de" in read.messages[0][1]
+    empty = read_wish(call_to("audio/transcriptions", b"--b--\r\n", kind))
+    assert (empty.model, empty.streamed, empty.problem) == (None, False, "")
     assert read_wish(call_to("audio/transcriptions", b"x", "multipart/form-data")).problem
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...mitmweb.chat.layout import json_value, paragraphs, typed
+from ...mitmweb.chat.listed.uploads import read_upload
 from ...mitmweb.chat.listed.views import Message
 from ...mitmweb.chat.listed.views import request_text as listed_text
 from ...mitmweb.chat.transcript import texts_of
@@ -46,14 +47,14 @@ def read_json_wish(operation: Operation | None, body: bytes) -> Wish:
 
 def read_upload_wish(operation: Operation | None, body: bytes, content_type: str) -> Wish:
     """Reads a request that is a form with files."""
-    text = listed_text(operation, Message(body, content_type)) if operation else None
-    if text is None:
+    upload = read_upload(body, content_type) if operation else None
+    if upload is None:
         return Wish(operation=operation, problem="The request is not a form that can be read.")
-    model = text.partition(" · ")[0].partition("\n")[0]
     return Wish(
         operation=operation,
-        model=model if model != "no model" else None,
-        messages=_latest([("request", text)]),
+        model=upload.fields.get("model"),
+        streamed=upload.fields.get("stream") == "true",
+        messages=_latest([("request", upload.text)]),
     )
 
 

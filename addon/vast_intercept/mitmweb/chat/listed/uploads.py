@@ -33,8 +33,24 @@ class _Part:
         return b"".join(self.pieces)
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A form, as far as it can be read."""
+
+    #: Its fields that are not files, by name. Of a name that comes twice, the last.
+    fields: dict[str, str]
+    #: Fields and files, for a person to read.
+    text: str
+
+
 def request_text(body: bytes, content_type: str) -> str | None:
     """The request: its fields and files. None if it is no form."""
+    upload = read_upload(body, content_type)
+    return upload.text if upload else None
+
+
+def read_upload(body: bytes, content_type: str) -> Upload | None:
+    """Reads a form. None if it is none. It never fails: of a broken form, what could be read."""
     kind, options = parse_options_header(content_type)
     boundary = options.get("boundary", "")
     if kind != _FORM or not boundary or len(body) > _MOST_BYTES:
@@ -47,20 +63,20 @@ def request_text(body: bytes, content_type: str) -> str | None:
         _read(body, boundary, parts)
     except (MultipartError, ValueError, LookupError) as error:
         broken = f"broken: {error}"[:_SHOWN]
-    values = {each.name: each for each in parts if each.filename is None}
+    fields = {each.name: _value(each) for each in parts if each.filename is None}
     short = [
-        f"{name[:_SHOWN]}={_value(part)[:_SHOWN]}"
-        for name, part in values.items()
+        f"{name[:_SHOWN]}={value[:_SHOWN]}"
+        for name, value in fields.items()
         if name not in {"model", *_LONG_TEXTS}
     ]
-    model = _value(values["model"])[:_SHOWN] if "model" in values else "no model"
+    model = fields.get("model", "no model")[:_SHOWN]
     files = [block(each.name[:_SHOWN], _file(each)) for each in parts if each.filename is not None]
     texts = [
-        block(name, beginning_of(_value(values[name])))
-        for name in sorted(_LONG_TEXTS & values.keys())
+        block(name, beginning_of(fields[name])) for name in sorted(_LONG_TEXTS & fields.keys())
     ]
     size = "" if files else byte_count(len(body))
-    return paragraphs([dotted([model, *short, size]), *bounded(files, len(files)), *texts, broken])
+    head = dotted([model, *short, size])
+    return Upload(fields, paragraphs([head, *bounded(files, len(files)), *texts, broken]))
 
 
 def _read(body: bytes, boundary: str, parts: list[_Part]) -> None:
