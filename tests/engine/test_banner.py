@@ -59,6 +59,23 @@ async def test_says_where_it_listens_and_where_calls_go(
     assert any("vast-intercept env" in line for line in lines[4:])
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+async def test_mitmweb_s_token_is_shown_on_a_terminal_alone(
+    run_banner: Run,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    terminal: bool,
+) -> None:
+    """The log masks it, and without a browser of its own mitmweb could not be opened."""
+    page = "http://127.0.0.1:8081/?token=0123456789abcdef"
+    monkeypatch.setattr("vast_intercept.engine.banner.page_url", lambda: page)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    await run_banner()
+    lines = capsys.readouterr().out.splitlines()
+    assert (f"mitmweb        {page}" in lines) is terminal
+    assert any("token" in line for line in lines) is terminal
+
+
 async def test_is_a_line_of_the_log_where_machines_read_it(
     run_banner: Run, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import sys
 
 from mitmproxy import ctx
 from mitmproxy.proxy.mode_specs import ProxyMode
@@ -10,6 +11,7 @@ from ..config import Config, Machine
 from ..hints.how_to import commands_for
 from ..intercept.addon import VastIntercept
 from ..mitm.borrowed import format_address
+from ..mitm.master import page_url
 from ..mitm.sockets import listening
 from ..telemetry.call_log import JSON
 
@@ -35,7 +37,9 @@ class Banner:
         mode = ProxyMode.parse(ctx.options.mode[0])
         with contextlib.suppress(OSError):  # a full disk is no reason to serve no calls
             record = ctx.options.vast_record
-            lines = banner(self._interceptor.config, addresses, mode, record)
+            # Its token opens every call: it is for the person at the terminal, and for no log.
+            page = page_url() if sys.stdout.isatty() else None
+            lines = banner(self._interceptor.config, addresses, mode, record, page)
             print("\n".join(lines), flush=True)
 
 
@@ -50,11 +54,16 @@ def _machine(name: str, machine: Machine) -> str:
 
 
 def banner(
-    config: Config, addresses: list[tuple[str, int]], mode: ProxyMode, record: str = ""
+    config: Config,
+    addresses: list[tuple[str, int]],
+    mode: ProxyMode,
+    record: str = "",
+    page: str | None = None,
 ) -> list[str]:
     """The banner's lines, for a proxy that listens at `addresses` in the first of its modes.
 
-    `record` names the file in which calls are recorded, if they are not served.
+    `record` names the file in which calls are recorded, if they are not served, and `page` is the
+    URL of mitmweb's page, with its token.
     """
     lines = [
         f"Listening on   {_listed(addresses)}",
@@ -64,6 +73,8 @@ def banner(
         lines.append(f"Recording in   {record.removeprefix('+')}: calls go to their own providers")
     else:
         lines += _serving(config)
+    if page:
+        lines.append(f"mitmweb        {page}")
     if commands := commands_for(mode, addresses):
         lines.append("")
     return lines + [f"{each.what + ':':<21} {each.command}" for each in commands]
