@@ -486,6 +486,28 @@ async def test_a_call_for_which_this_machine_has_no_room_is_made_again(
     assert next(answers, None) is None
 
 
+@pytest.mark.parametrize("stopped", [False, True])
+async def test_fewer_calls_run_at_a_time_if_they_are_large(
+    vast: Vast, tmp_path: Path, results: Results, monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    monkeypatch.setattr(replayer, "MOST_HELD", 2_500)
+    calls = [chat(f"{number}{'x' * 1_000}") for number in range(4)] + [chat("y" * 5_000)]
+    work = work_on(calls, results, concurrency=5)
+    vast.go.clear()
+    async with rehearsing(vast, tmp_path, work) as (_, mitmproxy):
+        await vast.wait_for(2)
+        if stopped:
+            press_ctrl_c()
+            async with asyncio.timeout(20):
+                while not work.interrupted:
+                    await asyncio.sleep(0)
+        vast.go.set()
+        async with asyncio.timeout(20):
+            await mitmproxy.master.should_exit.wait()
+    assert vast.most == 2
+    assert work.made == (2 if stopped else 5)
+
+
 async def test_another_configuration_than_was_planned_for_makes_no_call(
     vast: Vast, tmp_path: Path, results: Results
 ) -> None:

@@ -30,6 +30,9 @@ _KEY_ERRORS = frozenset(
         *(ErrorCode.MACHINE_KEY_MISSING, ErrorCode.MACHINE_KEY_REFUSED),
     }
 )
+#: Bytes of the bodies of calls that run: with more, fewer run at a time. Each byte is held two or
+#: three times, as recorded, by mitmproxy and by the relay.
+MOST_HELD = 32 * 1024 * 1024
 # How often a call is made again for which this machine had no room, and seconds until then.
 _MOST_TRIES = 60
 _AGAIN = 1.0
@@ -90,6 +93,9 @@ class Replayer:
         self._reading = asyncio.Lock()
         #: How many calls run.
         self._running = 0
+        #: Bytes of their bodies.
+        self._held = 0
+        self._one_ended = asyncio.Event()
         #: Calls that were begun, of which the recording may have another that asks for the same.
         self._begun: set[CallKey] = set()
         self._reports: dict[str, CallReport] = {}
@@ -151,11 +157,13 @@ class Replayer:
     async def _make_calls(self) -> None:
         try:
             while (found := await self._next()) is not None:
-                self._running += 1
+                size = len(found[1].body)
+                self._running, self._held = self._running + 1, self._held + size
                 try:
                     await self._make(*found)
                 finally:
-                    self._running -= 1
+                    self._running, self._held = self._running - 1, self._held - size
+                    self._one_ended.set()
         except Exception as error:  # noqa: BLE001  (it is told once all calls have ended)
             self._stop_for(error)
 
@@ -168,8 +176,15 @@ class Replayer:
                 if found is None:
                     return None
                 if not self._stopped and self._is_new(found[0]):
-                    return found
+                    await self._wait_for_room(len(found[1].body))
+                    return None if self._stopped else found
         return None
+
+    async def _wait_for_room(self, size: int) -> None:
+        """Waits until the bodies of the calls that run leave room for one more."""
+        while self._held and self._held + size > MOST_HELD:
+            self._one_ended.clear()
+            await self._one_ended.wait()
 
     def _is_new(self, key: CallKey) -> bool:
         if key in self._begun or self._work.results.has(key):
