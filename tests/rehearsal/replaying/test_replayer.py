@@ -492,15 +492,15 @@ async def test_fewer_calls_run_at_a_time_if_they_are_large(
 ) -> None:
     monkeypatch.setattr(replayer, "MOST_HELD", 2_500)
     calls = [chat(f"{number}{'x' * 1_000}") for number in range(4)] + [chat("y" * 5_000)]
-    work = work_on(calls, results, concurrency=5)
+    interrupted = asyncio.Event()
+    work = work_on(calls, results, concurrency=5, said=lambda _: interrupted.set())
     vast.go.clear()
     async with rehearsing(vast, tmp_path, work) as (_, mitmproxy):
         await vast.wait_for(2)
         if stopped:
             press_ctrl_c()
             async with asyncio.timeout(20):
-                while not work.interrupted:
-                    await asyncio.sleep(0)
+                await interrupted.wait()
         vast.go.set()
         async with asyncio.timeout(20):
             await mitmproxy.master.should_exit.wait()

@@ -30,9 +30,9 @@ _KEY_ERRORS = frozenset(
         *(ErrorCode.MACHINE_KEY_MISSING, ErrorCode.MACHINE_KEY_REFUSED),
     }
 )
-#: Bytes of the bodies of calls that run: with more, fewer run at a time. Each byte is held two or
-#: three times, as recorded, by mitmproxy and by the relay.
-MOST_HELD = 32 * 1024 * 1024
+#: Bytes of the bodies of calls that run: with more, fewer run at a time. On its way from here to
+#: Vast, through mitmproxy and the relay, each takes about five times as much memory.
+MOST_HELD = 16 * 1024 * 1024
 # How often a call is made again for which this machine had no room, and seconds until then.
 _MOST_TRIES = 60
 _AGAIN = 1.0
@@ -156,16 +156,25 @@ class Replayer:
 
     async def _make_calls(self) -> None:
         try:
-            while (found := await self._next()) is not None:
-                size = len(found[1].body)
-                self._running, self._held = self._running + 1, self._held + size
-                try:
-                    await self._make(*found)
-                finally:
-                    self._running, self._held = self._running - 1, self._held - size
-                    self._one_ended.set()
+            # Nothing of a call is held here while the next one is waited for.
+            while await self._make_next():
+                pass
         except Exception as error:  # noqa: BLE001  (it is told once all calls have ended)
             self._stop_for(error)
+
+    async def _make_next(self) -> bool:
+        """Makes the next call. False if there is none."""
+        found = await self._next()
+        if found is None:
+            return False
+        size = len(found[1].body)
+        self._running, self._held = self._running + 1, self._held + size
+        try:
+            await self._make(*found)
+        finally:
+            self._running, self._held = self._running - 1, self._held - size
+            self._one_ended.set()
+        return True
 
     async def _next(self) -> tuple[CallKey, RecordedCall] | None:
         """The next call that has no result yet."""
@@ -221,7 +230,12 @@ class Replayer:
             await replay(flow)
         finally:
             report = self._reports.pop(request_id, None)
-        return what_came(flow, report or _report_of(flow, request_id), self._work.keys)
+        came = what_came(flow, report or _report_of(flow, request_id), self._work.keys)
+        # mitmproxy holds the flow until the garbage collector comes by.
+        flow.request.data.content = None
+        if flow.response:
+            flow.response.data.content = None
+        return came
 
     def _told(self, report: CallReport) -> None:
         if report.request_id.startswith(_OURS):
