@@ -367,6 +367,13 @@ def test_a_body_of_very_many_values_is_not_read(value: bytes) -> None:
     assert wish.problem == "The request holds too many values."
 
 
+def test_a_stream_that_comes_to_very_many_values_is_not_read() -> None:
+    many = f"[{','.join(['[]'] * 2_000_000)}]"
+    stream = as_stream({"choices": [{"index": 0, "delta": {"content": many}}]})
+    reply = reply_to("chat/completions", stream, "text/event-stream")
+    assert reply.form == "an answer that holds too many values"
+
+
 def test_a_long_body_of_few_values_is_read() -> None:
     text = "One, two (three). " * 500_000
     reply = reply_to("chat/completions", {"choices": [{"message": {"content": text}}]})

@@ -21,6 +21,7 @@ _MOST_BYTES = 64 * 1024 * 1024
 # body, and stands for 64: a body of 9 MB took 300 MB.
 _MOST_MEMORY = 96 * 1024 * 1024
 _TAKEN_FOR = {b",": 40, b"[": 64, b"{": 136}
+_TOO_MANY = Reply(form="an answer that holds too many values", complete=False)
 # Redirections are no answers either: clients follow them.
 _NO_ANSWER = 300
 
@@ -65,6 +66,10 @@ def _holds_too_much(body: bytes) -> bool:
     return sum(body.count(mark) * taken for mark, taken in _TAKEN_FOR.items()) > _MOST_MEMORY
 
 
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="replace")
+
+
 def _is_content_type(name: str) -> bool:
     return name.lower() == "content-type"
 
@@ -76,7 +81,7 @@ def read_reply(call: RecordedCall, answer: Answer) -> Reply:
     kind = answer.content_type.partition(";")[0].strip().lower()
     is_stream = kind == EVENT_STREAM or _looks_like_events(answer.body)
     if not is_stream and _holds_too_much(answer.body):
-        return Reply(form="an answer that holds too many values", complete=False)
+        return _TOO_MANY
     operation = operation_of(call)
     if answer.status >= _NO_ANSWER or operation is None or operation in GENERATING:
         reply = read_generated(answer.body, is_stream=is_stream, status=answer.status)
@@ -90,6 +95,10 @@ def read_reply(call: RecordedCall, answer: Answer) -> Reply:
             reply = said if said and said.error else None
     if reply is None:
         reply = Reply(form=_named(kind))
+    # What a stream says piece by piece may be JSON when it is put together.
+    said_in_pieces = (reply.text, *(each.arguments for each in reply.tool_calls))
+    if is_stream and any(_holds_too_much(_encoded(each)) for each in said_in_pieces):
+        return _TOO_MANY
     if answer.status >= _NO_ANSWER and reply.error is None:
         error = ReplyError(status=answer.status, code=None, message=_beginning(answer.body))
         return Reply(error=error, complete=answer.whole)
