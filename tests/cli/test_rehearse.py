@@ -72,7 +72,7 @@ def test_who_says_no_is_told_that_nothing_was_done(
         asked.append(yes)
         raise click.Abort  # as `click.confirm` does
 
-    monkeypatch.setattr("vast_intercept.cli.rehearse._ask", ask)
+    monkeypatch.setattr("vast_intercept.cli.rehearsing._ask", ask)
     done = command()
     assert (asked, done.exit_code, done.stdout) == ([False], 130, "")
     assert done.stderr.splitlines()[-1] == "vast-intercept rehearse: No call was made."
@@ -230,7 +230,7 @@ def test_who_interrupts_it_as_it_starts_is_not_told_that_a_gate_fell(
     def interrupted(**_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vast_intercept.cli.rehearse._reported", interrupted)
+    monkeypatch.setattr("vast_intercept.cli.rehearsing._rehearse", interrupted)
     done = command("--yes")
     assert done.exit_code == 130
     assert "Interrupted. The same command" in done.stderr

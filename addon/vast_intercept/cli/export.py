@@ -2,13 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import click
 
-if TYPE_CHECKING:
-    from ..rehearsal.exporting import Exported
-    from ..rehearsal.redaction import Redaction
+from ..intercept.recorded_call import keys_of_environment
+from ..rehearsal.exporting import Exported, ExportError, export_chats, new_private_file
+from ..rehearsal.recordings.reading import RecordingError
+from ..rehearsal.redaction import PatternError, Redaction
+from ..secret import Secrets
 
 _BAD_INPUT = 2
 # Reasons that are named one by one.
@@ -40,13 +42,6 @@ def export(*, file: Path, form: str, output: Path | None, redact: tuple[str, ...
     equal are written once, and keys are masked. Without -o, the lines go to the standard output.
     """
     del form  # there is one
-    # Not before they are needed: mitmproxy takes half a second.
-    from ..intercept.recorded_call import keys_of_environment  # noqa: PLC0415
-    from ..rehearsal.exporting import ExportError  # noqa: PLC0415
-    from ..rehearsal.recordings.reading import RecordingError  # noqa: PLC0415
-    from ..rehearsal.redaction import PatternError, Redaction  # noqa: PLC0415
-    from ..secret import Secrets  # noqa: PLC0415
-
     keys = Secrets()
     keys.add(*keys_of_environment())
     try:
@@ -60,10 +55,8 @@ def export(*, file: Path, form: str, output: Path | None, redact: tuple[str, ...
         _say(line)
 
 
-def _export(file: Path, output: Path | None, redaction: "Redaction") -> "Exported":
-    from ..rehearsal.exporting import ExportError, export_chats, new_private_file  # noqa: PLC0415
-
-    def written(out: BinaryIO) -> "Exported":
+def _export(file: Path, output: Path | None, redaction: Redaction) -> Exported:
+    def written(out: BinaryIO) -> Exported:
         exported = export_chats(file, out, redaction)
         if not exported.chats:
             reasons = "".join(f"\n{line}" for line in _reasons(exported))
@@ -87,7 +80,7 @@ def _export(file: Path, output: Path | None, redaction: "Redaction") -> "Exporte
         return written(out)
 
 
-def _summary(exported: "Exported", output: Path | None) -> list[str]:
+def _summary(exported: Exported, output: Path | None) -> list[str]:
     where = f" to {output}" if output else ""
     said = f"Exported {_many(exported.chats, 'chat')}{where}."
     if exported.repeated:
@@ -95,7 +88,7 @@ def _summary(exported: "Exported", output: Path | None) -> list[str]:
     return [said, *_reasons(exported)]
 
 
-def _reasons(exported: "Exported") -> list[str]:
+def _reasons(exported: Exported) -> list[str]:
     found = exported.left_out.most_common()
     lines = [f"{_many(many, 'call')} not exported: {why}." for why, many in found[:_NAMED]]
     if rest := sum(many for _, many in found[_NAMED:]):

@@ -2,12 +2,10 @@
 
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
-_GATES_FELL = 1
-_BAD_INPUT = 2
 # As shells have it for a command that SIGINT has ended.
 _INTERRUPTED = 130
 
@@ -48,7 +46,7 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--set", "settings", metavar="NAME=VALUE", multiple=True, help="mitmproxy option to set."
 )
-def rehearse(*, yes: bool, **given: Any) -> None:
+def rehearse(**given: Any) -> None:
     """Make an app's recorded calls on Vast, and compare the answers with those of its provider.
 
     FILE is what `vast-intercept record` has written, a HAR file, or has a request body on each
@@ -59,89 +57,8 @@ def rehearse(*, yes: bool, **given: Any) -> None:
     interrupted.
     """
     try:
-        fell = _reported(yes=yes, **given)
-    except click.Abort:
-        _fail("No call was made.", _INTERRUPTED)
+        # Not before it is needed: mitmproxy takes half a second.
+        from .rehearsing import rehearse_and_exit  # noqa: PLC0415
     except KeyboardInterrupt:
-        from ..rehearsal.rehearse import same_command  # noqa: PLC0415
-
-        _fail(f"Interrupted. {same_command(fresh=given['fresh'])}.", _INTERRUPTED)
-    for said in fell:
-        _say(f"Fell: {said}")
-    sys.exit(_GATES_FELL if fell else 0)
-
-
-def _reported(**given: Any) -> list[str]:
-    """Rehearses, and ends the process if that cannot be done."""
-    # Not before they are needed: mitmproxy takes half a second.
-    from ..rehearsal.gates import GateError  # noqa: PLC0415
-    from ..rehearsal.prices import PriceError  # noqa: PLC0415
-    from ..rehearsal.rehearse import FAILURES, InterruptedRehearsalError  # noqa: PLC0415
-
-    try:
-        return _rehearse(**given)
-    except InterruptedRehearsalError as error:
-        _fail(str(error), _INTERRUPTED)
-    except (*FAILURES, GateError, PriceError) as error:
-        _fail(str(error), _BAD_INPUT)
-
-
-def _rehearse(
-    *,
-    file: Path,
-    yes: bool,
-    as_json: bool,
-    output: Path | None,
-    prices: Path | None,
-    per_hour: str | None,
-    gates: str | None,
-    **given: Any,
-) -> list[str]:
-    """Returns a sentence for each gate that fell."""
-    from ..rehearsal.gates import read_gates  # noqa: PLC0415
-    from ..rehearsal.judged import Judge  # noqa: PLC0415
-    from ..rehearsal.prices import read_prices  # noqa: PLC0415
-    from ..rehearsal.rehearse import RehearseOptions, prepared  # noqa: PLC0415
-    from ..rehearsal.reporting import ReportOptions, check_page, report  # noqa: PLC0415
-    from ..rehearsal.worker_prices import read_per_hour  # noqa: PLC0415
-
-    # All that may be wrong with the options, before anything is done.
-    hourly = read_per_hour(per_hour) if per_hour is not None else None
-    options = RehearseOptions(file=file, per_hour=hourly, **given)
-    reported = ReportOptions(
-        page=output or file.with_name(f"{file.name}.html"),
-        as_json=as_json,
-        prices=read_prices(prices),
-        gates=read_gates(gates) if gates is not None else None,
-    )
-    check_page(reported.page, options, prices)
-    with prepared(options) as rehearsal:
-        _say(rehearsal.announcement())
-        if rehearsal.left:
-            _ask(yes=yes)
-            rehearsal.make_calls()
-        else:
-            _say("All calls were made before.")
-        judge = Judge(options.judge, rehearsal.results) if options.judge else None
-        if judge:
-            rehearsal.ask_judge(judge)
-        if rehearsal.has_changed():
-            _say(f"{file} has changed meanwhile: calls that are new or others now are left out.")
-        return report(rehearsal, reported, judge)
-
-
-def _ask(*, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        _fail("There is no terminal to ask on: pass --yes to make the calls.", _BAD_INPUT)
-    click.confirm("Make these calls?", abort=True, err=True)
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)
-
-
-def _fail(text: str, code: int) -> NoReturn:
-    _say(f"vast-intercept rehearse: {text}")
-    sys.exit(code)
+        sys.exit(_INTERRUPTED)  # click would exit with 1, which is for gates that fell
+    rehearse_and_exit(**given)
